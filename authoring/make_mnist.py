@@ -1,0 +1,32 @@
+"""Write gencourse/data/files/mnist.npz, the part of MNIST that ships, from a folder with the four idx files.
+
+    uv run python authoring/make_mnist.py FOLDER
+
+Every sixth training image and every fifth test image, in their order: the halves of MNIST's test set differ in
+difficulty, so a prefix would not be a fair sample. The result is the same bytes each time.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from gencourse.data import images
+
+TARGET = Path(__file__).parents[1] / "gencourse" / "data" / "files" / "mnist.npz"
+
+
+def main(folder: str) -> None:
+    full = images("mnist", full=True, folder=folder)
+    np.savez_compressed(
+        TARGET,
+        train_bytes=full.train_bytes[::6, 0].numpy(),
+        train_labels=full.train_labels[::6].numpy().astype(np.uint8),
+        test_bytes=full.test_bytes[::5, 0].numpy(),
+        test_labels=full.test_labels[::5].numpy().astype(np.uint8),
+    )
+    print(f"{TARGET.name}: {TARGET.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,3 @@
+"""gencourse: the tested reference behind a course on generative models."""
+
+__version__ = "0.1.0"

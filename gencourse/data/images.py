@@ -1,0 +1,170 @@
+"""Image data sets as bytes in memory: a part of MNIST ships with the package, the rest downloads through torchvision."""
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision import datasets
+from torchvision.datasets.utils import check_integrity, download_url
+
+from gencourse import runtime
+from gencourse.data.batches import unit_range
+from gencourse.errors import DataUnavailable, InputError
+
+IDX_FILES = {  # keyed by the part that the file holds; the names are those of the original distribution
+    "train_bytes": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_bytes": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set in memory.
+
+    train_bytes (N, C, H, W) uint8, train_labels (N,) int64; test_bytes and test_labels the same.
+    `train` and `test` are fresh float copies in [0, 1]; give the bytes to `minibatches` where memory counts.
+    """
+
+    name: str
+    train_bytes: Tensor
+    train_labels: Tensor
+    test_bytes: Tensor
+    test_labels: Tensor
+    label_names: tuple[str, ...]
+
+    @property
+    def train(self) -> Tensor:
+        """Training images, (N, C, H, W) float in [0, 1]."""
+        return unit_range(self.train_bytes)
+
+    @property
+    def test(self) -> Tensor:
+        """Test images, (N, C, H, W) float in [0, 1]."""
+        return unit_range(self.test_bytes)
+
+    def __repr__(self) -> str:
+        C, H, W = self.train_bytes.shape[1:]
+        return f"Images({self.name!r}: {len(self.train_bytes):,} train, {len(self.test_bytes):,} test, {C}×{H}×{W})"
+
+
+def images(name: str = "mnist", full: bool = False, folder: str | Path | None = None) -> Images:
+    """Load a data set: "mnist" (ships: 10,000 train, 2,000 test), or in full "mnist", "fashion-mnist", "cifar10".
+
+    The full sets are read from `folder` if it is given, else from the course's data folder, where torchvision
+    downloads them once and verifies its checksums. For MNIST and Fashion-MNIST `folder` may be any folder with the
+    four idx files, compressed or not.
+
+    Raises DataUnavailable, with the way out, where a set cannot be had or a file of it is damaged.
+    """
+    loaders = {"mnist": _idx_set, "fashion-mnist": _idx_set, "cifar10": _cifar10}
+    if name not in loaders:
+        raise InputError(f"images: name should be one of {', '.join(loaders)}, got {name!r}. Choose one of them.")
+    if name == "mnist" and not full and folder is None:
+        return shipped_mnist()
+    parts, label_names = loaders[name](name, None if folder is None else Path(folder))
+    return Images(name, *(torch.from_numpy(parts[key]) for key in IDX_FILES), label_names=label_names)
+
+
+def shipped_mnist() -> Images:
+    """The part of MNIST that ships with the package (gencourse/data/files/mnist.md is its datasheet)."""
+    source = resources.files("gencourse.data") / "files" / "mnist.npz"
+    with source.open("rb") as stream, np.load(stream) as arrays:
+        parts = {key: torch.from_numpy(arrays[key]) for key in IDX_FILES}
+    for key in ("train_bytes", "test_bytes"):
+        parts[key] = parts[key][:, None]
+    for key in ("train_labels", "test_labels"):
+        parts[key] = parts[key].long()
+    return Images("mnist", **parts, label_names=tuple("0123456789"))
+
+
+def _idx_set(name: str, folder: Path | None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """MNIST or Fashion-MNIST in full, from a folder of idx files or through torchvision's mirrors."""
+    dataset = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[name]
+    if folder is None:
+        folder = runtime.data_folder() / name
+        for filename, md5 in dataset.resources:
+            _download(name, folder, filename, md5, dataset.mirrors)
+    parts = {key: _read_idx(name, folder, stem) for key, stem in IDX_FILES.items()}
+    for key in ("train", "test"):
+        if len(parts[f"{key}_bytes"]) != len(parts[f"{key}_labels"]):
+            raise DataUnavailable(f"images: {key} images and labels in {folder} differ in number. Fetch the four files anew.")
+    parts |= {key: value[:, None] for key, value in parts.items() if value.ndim == 3}
+    parts |= {key: value.astype(np.int64) for key, value in parts.items() if value.ndim == 1}
+    label_names = tuple("0123456789") if name == "mnist" else tuple(dataset.classes)
+    return parts, label_names
+
+
+def _download(name: str, folder: Path, filename: str, md5: str, mirrors: list[str]) -> None:
+    """Fetch one file by torchvision unless a sound copy is there; a damaged copy is fetched again."""
+    damaged = (folder / filename).exists() and not check_integrity(folder / filename, md5)
+    failure = None
+    for mirror in mirrors:
+        try:
+            download_url(mirror.rstrip("/") + "/" + filename, str(folder), filename, md5)  # keeps a sound copy
+            return
+        except (URLError, OSError, RuntimeError) as error:
+            failure = error
+    what = f"{folder / filename} is damaged and" if damaged else f"{filename} is not in {folder} and"
+    raise DataUnavailable(
+        f"images: {name} in full should be on this machine or downloadable, but {what} could not be fetched ({failure}). "
+        f"Without a network use images('mnist'), which ships with the package (10,000 train, 2,000 test), "
+        f"or put the files in that folder, or pass folder=... ."
+    )
+
+
+def _read_idx(name: str, folder: Path, stem: str) -> np.ndarray:
+    """One idx file, compressed or not: two zero bytes, a type, the number of dimensions, their sizes, the data."""
+    candidates = [folder / stem, folder / f"{stem}.gz", folder / stem.replace("-idx", ".idx")]
+    path = next((p for p in candidates if p.is_file()), None)
+    if path is None:
+        raise DataUnavailable(
+            f"images: {name} should have the file {stem} or {stem}.gz in {folder}, got none. Put it there, "
+            f"or use images('mnist'), which ships with the package (10,000 train, 2,000 test)."
+        )
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataUnavailable(f"images: {path} should be a whole gzip file, got a damaged one ({error}). Fetch it anew.") from None
+    ndim = raw[3] if len(raw) >= 4 and raw[:3] == b"\x00\x00\x08" else 0
+    sizes = np.frombuffer(raw, ">i4", ndim, 4).tolist() if ndim and len(raw) >= 4 + 4 * ndim else []
+    expected = 4 + 4 * ndim + int(np.prod(sizes)) if sizes else -1
+    if len(raw) != expected:
+        what = f"{len(raw):,} bytes instead of {expected:,}" if sizes else "no idx header"
+        raise DataUnavailable(f"images: {path} should be a whole idx file, got {what}. Fetch it anew.")
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(sizes).copy()
+
+
+def _cifar10(name: str, folder: Path | None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """CIFAR-10 through torchvision, which verifies the checksum of every file."""
+    download = folder is None
+    folder = folder or runtime.data_folder() / name
+    try:
+        train = datasets.CIFAR10(str(folder), train=True, download=download)
+        test = datasets.CIFAR10(str(folder), train=False, download=download)
+    except (URLError, OSError, RuntimeError) as error:
+        base = folder / datasets.CIFAR10.base_folder
+        damaged = [n for n, md5 in _cifar10_files() if (base / n).exists() and not check_integrity(base / n, md5)]
+        what = f"these files are damaged: {', '.join(damaged)}" if damaged else f"it is not in {folder}"
+        raise DataUnavailable(
+            f"images: cifar10 should be on this machine or downloadable, but {what} ({error}). Without a network use "
+            f"images('mnist'), which ships with the package, or put the folder {datasets.CIFAR10.base_folder} there."
+        ) from None
+    parts = {
+        "train_bytes": np.ascontiguousarray(train.data.transpose(0, 3, 1, 2)),
+        "train_labels": np.asarray(train.targets, np.int64),
+        "test_bytes": np.ascontiguousarray(test.data.transpose(0, 3, 1, 2)),
+        "test_labels": np.asarray(test.targets, np.int64),
+    }
+    return parts, tuple(train.classes)
+
+
+def _cifar10_files() -> list[list[str]]:
+    return [*datasets.CIFAR10.train_list, *datasets.CIFAR10.test_list]

@@ -1,0 +1,73 @@
+"""What a model's numbers mean: bounds on log p(x), units, and copies of training images.
+
+Nothing here knows a model: functions take tensors, or callables that return tensors.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.runtime import global_seed, seeded
+
+
+def iwae_bound(log_w: Tensor) -> Tensor:
+    """log (1/K) Σ_k w_k, a lower bound of log p(x) in expectation, tighter with growing K.
+
+    log_w (K, B) -> (B,), nats. At K = 1 it is one draw of the ELBO. Source: Burda et al. 2016, equation 8.
+    """
+    require_tensor("iwae_bound", "log_w", log_w)
+    if log_w.ndim != 2 or 0 in log_w.shape:
+        raise InputError(f"iwae_bound: log_w should have shape (K, B) with K, B ≥ 1, got {tuple(log_w.shape)}. Draws come first.")
+    return log_w.logsumexp(0) - math.log(len(log_w))
+
+
+@torch.no_grad()
+def elbo_parts(loss: Callable[..., dict[str, Tensor]], *data: Tensor, batch_size: int = 500, seed: int = 0) -> dict[str, Tensor]:
+    """The terms of a model's loss over a whole data set, one value per example.
+
+    `loss` is a model's `loss`; data (N, ...) one or more tensors that it takes. Returns {"elbo", "reconstruction",
+    "kl"}, each (N,), nats, where elbo = -(reconstruction + kl) whatever β the model was trained with. A second call
+    with the same seed gives the same numbers.
+    """
+    with global_seed(seed):
+        rows = [loss(*batch) for batch in zip(*(tensor.split(batch_size) for tensor in data), strict=True)]
+    reconstruction, kl = (torch.cat([row[key] for row in rows]).cpu() for key in ("reconstruction", "kl"))
+    return {"elbo": -(reconstruction + kl), "reconstruction": reconstruction, "kl": kl}
+
+
+@torch.no_grad()
+def importance_bound(
+    log_weights: Callable[..., Tensor], x: Tensor, K: int, seed: int = 0, rows_at_once: int = 10_000
+) -> Tensor:
+    """The IWAE-K bound of every example: x (N, ...) -> (N,), nats, on the CPU.
+
+    `log_weights(x, K, generator)` returns (K, B). `rows_at_once` limits the memory: K · B decoder rows at a time.
+    """
+    require_count("importance_bound", "K", K)
+    generator = seeded(seed)
+    B = max(1, rows_at_once // K)
+    return torch.cat([iwae_bound(log_weights(batch, K, generator)).cpu() for batch in x.split(B)])
+
+
+def bits_per_dim(nll: Tensor | float, dims: int) -> Tensor | float:
+    """nll / (dims · log 2): nats per example as bits per dimension, `dims` the number of pixels times channels."""
+    require_count("bits_per_dim", "dims", dims)
+    return nll / (dims * math.log(2))
+
+
+def nearest_neighbours(x: Tensor, train: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
+    """The k training examples nearest to each x in Euclidean distance over all pixels.
+
+    x (B, ...), train (N, ...) -> distances and indices, both (B, k), nearest first. A sample that lies much nearer to
+    the training set than test images do is a copy.
+    """
+    require_count("nearest_neighbours", "k", k)
+    if x.shape[1:] != train.shape[1:]:
+        raise InputError(
+            f"nearest_neighbours: x should be shaped like train, {tuple(train.shape[1:])}, got {tuple(x.shape[1:])}. Reshape it."
+        )
+    distances, indices = torch.cdist(x.flatten(1), train.flatten(1)).topk(k, dim=1, largest=False)
+    return distances, indices

@@ -1,0 +1,323 @@
+"""Variational autoencoders: the equations as functions, then the models that call them.
+
+Everything is in nats and per example: a function returns one value for each row of its batch, and nobody but the
+training loop takes a mean. Sources: Kingma & Welling 2014 (arXiv 1312.6114), Rezende et al. 2014 (1401.4082),
+Higgins et al. 2017 (β-VAE), Burda et al. 2016 (IWAE, 1509.00519), Sohn et al. 2015 (conditional VAE).
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gencourse.errors import InputError, InputTypeError, require_count, require_images, require_same_shape, require_tensor
+from gencourse.runtime import seeded
+
+LOG_2PI = math.log(2 * math.pi)
+
+# --- equations -------------------------------------------------------------------------------------------------
+
+
+def gaussian_log_density(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """log N(x; mu, diag(exp logvar)) = -½ Σ_d [log 2π + logvar_d + (x_d - mu_d)² / exp(logvar_d)].
+
+    x, mu, logvar (B, D) -> (B,), nats.
+    """
+    require_same_shape("gaussian_log_density", x=x, mu=mu, logvar=logvar)
+    return -0.5 * (LOG_2PI + logvar + (x - mu).square() * (-logvar).exp()).flatten(1).sum(1)
+
+
+def reparameterize(mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
+    """z = mu + exp(½ logvar) · eps, a draw from N(mu, exp logvar) that has gradients. All (B, D)."""
+    require_same_shape("reparameterize", mu=mu, logvar=logvar, eps=eps)
+    return mu + (0.5 * logvar).exp() * eps
+
+
+def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, diag exp logvar) ‖ N(0, I)) = ½ Σ_d [mu_d² + exp(logvar_d) - 1 - logvar_d].
+
+    mu, logvar (B, D) -> (B,), nats. Source: Kingma & Welling 2014, appendix B.
+    """
+    require_same_shape("kl_to_standard_normal", mu=mu, logvar=logvar)
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
+
+
+def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
+    """log p(x) = Σ_pixels [x log s(logits) + (1 - x) log(1 - s(logits))], s the sigmoid.
+
+    logits, x (B, ...) -> (B,), nats; finite for any finite logits. A probability for x in {0, 1}; for grey values
+    it is a score without a normalising constant.
+    """
+    require_same_shape("bernoulli_log_likelihood", logits=logits, x=x)
+    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+
+
+def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
+    """-ELBO = reconstruction + β · kl, with reconstruction = -log p(x given z). All (B,), nats; to be minimised."""
+    require_same_shape("negative_elbo", reconstruction=reconstruction, kl=kl)
+    return reconstruction + beta * kl
+
+
+def kl_weight(step: int, warmup: int, beta_max: float = 1.0) -> float:
+    """β at a training step: rises linearly from 0 at step 0 to beta_max at step `warmup`, then stays."""
+    return beta_max if warmup <= 0 else beta_max * min(1.0, step / warmup)
+
+
+def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
+    """Which latent dimensions carry information: Var over the data of E[z_d given x] > threshold.
+
+    mu (N, D) -> (D,) bool. Source: Burda et al. 2016, section 5.1.
+    """
+    require_tensor("active_units", "mu", mu)
+    return mu.var(0) > threshold
+
+
+def prior_quantile_grid(n: int) -> Tensor:
+    """An n × n grid in a 2-D latent space whose cells hold equal prior mass, shape (n, n, 2).
+
+    Coordinate k is the standard normal quantile of (k + ½)/n. Rows go from high z_2 (top) to low, columns from low z_1
+    to high, so that printed images lie as in a plot. Source: Kingma & Welling 2014, appendix A.
+    """
+    require_count("prior_quantile_grid", "n", n)
+    quantiles = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n).float()
+    z2, z1 = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
+    return torch.stack([z1, z2], dim=-1)
+
+
+# --- what a decoder's output means -----------------------------------------------------------------------------
+
+
+class BernoulliPixels:
+    """p(x given z) with one coin per pixel: the decoder returns logits."""
+
+    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
+        """log p(x given z): output, x (B, C, H, W) -> (B,), nats."""
+        return bernoulli_log_likelihood(output, x)
+
+    def mean(self, output: Tensor) -> Tensor:
+        """E[x given z], in [0, 1]."""
+        return output.sigmoid()
+
+
+class GaussianPixels:
+    """p(x given z) = N(x; output, std² I) with one fixed std: squared error with its scale stated.
+
+    Up to a constant -log p = |x - output|² / (2 std²), so a loss |x - output|² + KL is this model with std² = ½.
+    """
+
+    def __init__(self, std: float):
+        if not std > 0:
+            raise InputError(f"GaussianPixels: std should be positive, got {std}. Pass a standard deviation, 0.1 say.")
+        self.std = std
+
+    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
+        """log p(x given z), a density: output, x (B, C, H, W) -> (B,), nats."""
+        return gaussian_log_density(x, output, torch.full_like(output, 2 * math.log(self.std)))
+
+    def mean(self, output: Tensor) -> Tensor:
+        """E[x given z]; clamped to [0, 1], where images live."""
+        return output.clamp(0, 1)
+
+
+# --- models ----------------------------------------------------------------------------------------------------
+
+
+class Posterior(NamedTuple):
+    """q(z given x) = N(mu, diag exp logvar): mu and logvar (B, D)."""
+
+    mu: Tensor
+    logvar: Tensor
+
+
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear layers of these widths with a ReLU between each two, none at the end."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder without a distribution between them: loss = -log p(x given z = encode(x))."""
+
+    def __init__(self, latent_dim: int = 2, hidden: int = 512, image_shape: tuple[int, int, int] = (1, 28, 28)):
+        super().__init__()
+        self.latent_dim, self.image_shape = latent_dim, tuple(image_shape)
+        pixels = math.prod(image_shape)
+        self.encoder = mlp(pixels, hidden, hidden, latent_dim)
+        self.decoder = mlp(latent_dim, hidden, hidden, pixels)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """z (B, D) of images x (B, C, H, W)."""
+        return self.encoder(x.flatten(1)).float()
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits (B, C, H, W) of codes z (B, D)."""
+        return self.decoder(z).float().unflatten(1, self.image_shape)
+
+    def loss(self, x: Tensor) -> dict[str, Tensor]:
+        """{"loss"}: -log p(x given z), (B,), nats."""
+        require_images("Autoencoder.loss", x, self.image_shape, device_of(self))
+        return {"loss": -bernoulli_log_likelihood(self.decode(self.encode(x)), x)}
+
+
+class VAE(nn.Module):
+    """p(z) = N(0, I), p(x given z) by `decoder`, q(z given x) = N(mu, diag exp logvar) by `encoder`.
+
+    latent_dim D, hidden width, image_shape (C, H, W); `pixels` says what the decoder's output means; `beta` weighs the
+    KL in the loss (1 is the ELBO) and may be changed while training. `condition` is the width of a vector that both
+    networks also see (0 here; see ConditionalVAE).
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 16,
+        hidden: int = 512,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+        pixels: BernoulliPixels | GaussianPixels | None = None,
+        beta: float = 1.0,
+        condition: int = 0,
+    ):
+        super().__init__()
+        require_count("VAE", "latent_dim", latent_dim)
+        self.latent_dim, self.image_shape = latent_dim, tuple(image_shape)
+        self.pixels, self.beta = pixels or BernoulliPixels(), beta
+        size = math.prod(image_shape)
+        self.encoder = mlp(size + condition, hidden, hidden, 2 * latent_dim)
+        self.decoder = mlp(latent_dim + condition, hidden, hidden, size)
+
+    def encode(self, x: Tensor, *condition: Tensor) -> Posterior:
+        """q(z given x) of images x (B, C, H, W): mu and logvar, each (B, D)."""
+        require_images("VAE.encode", x, self.image_shape, device_of(self))
+        return Posterior(*self.encoder(torch.cat([x.flatten(1), *condition], 1)).float().chunk(2, dim=1))
+
+    def decode(self, z: Tensor, *condition: Tensor) -> Tensor:
+        """The decoder's output (B, C, H, W) at codes z (B, D): logits, or means for GaussianPixels."""
+        require_codes("VAE.decode", z, self.latent_dim)
+        return self.decoder(torch.cat([z, *condition], 1)).float().unflatten(1, self.image_shape)
+
+    def loss(self, x: Tensor, *condition: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
+        """{"loss", "reconstruction", "kl"}, each (B,) in nats; loss = reconstruction + β kl is -ELBO at β = 1.
+
+        eps (B, D) is the noise of z = mu + exp(½ logvar) eps, drawn from the global generator if not given.
+        """
+        mu, logvar = self.encode(x, *condition)
+        z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
+        reconstruction = -self.pixels.log_prob(self.decode(z, *condition), x)
+        kl = kl_to_standard_normal(mu, logvar)
+        return {"loss": negative_elbo(reconstruction, kl, self.beta), "reconstruction": reconstruction, "kl": kl}
+
+    @torch.no_grad()
+    def log_weights(self, x: Tensor, K: int, generator: torch.Generator | None = None) -> Tensor:
+        """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q: x (B, C, H, W) -> (K, B), nats."""
+        require_count("VAE.log_weights", "K", K)
+        mu, logvar = (t.expand(K, *t.shape).flatten(0, 1) for t in self.encode(x))  # (K·B, D)
+        z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
+        log_p_x = self.pixels.log_prob(self.decode(z), x.expand(K, *x.shape).flatten(0, 1))
+        log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
+        return (log_p_x + log_p_z - gaussian_log_density(z, mu, logvar)).view(K, -1)
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """Means of p(x given z) at n draws z ~ p(z): (n, C, H, W) in [0, 1], without gradients."""
+        require_count("VAE.sample", "n", n)
+        z = torch.randn(n, self.latent_dim, generator=seeded(seed)).to(device_of(self))
+        return self.pixels.mean(self.decode(z))
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """The decoder's mean at the mean of q(z given x): (B, C, H, W) in [0, 1]."""
+        return self.pixels.mean(self.decode(self.encode(x).mu))
+
+
+class ConditionalVAE(VAE):
+    """p(x given z, y): encoder and decoder also see the label y as a one-hot vector, so one can ask for a class.
+
+    Its ELBO bounds log p(x given y).
+    """
+
+    def __init__(self, num_classes: int = 10, **kwargs):
+        super().__init__(condition=num_classes, **kwargs)
+        self.num_classes = num_classes
+
+    def one_hot(self, y: Tensor) -> Tensor:
+        """Labels y (B,) of whole numbers below num_classes as (B, num_classes) floats."""
+        require_tensor("ConditionalVAE", "y", y)
+        if y.is_floating_point() or y.ndim != 1:
+            raise InputTypeError(f"ConditionalVAE: y should be whole-number labels (B,), got {y.dtype} {tuple(y.shape)}. Use .long().")
+        if len(y) and not (0 <= int(y.min()) and int(y.max()) < self.num_classes):
+            raise InputError(f"ConditionalVAE: y should lie in 0..{self.num_classes - 1}, got {y.min()}..{y.max()}. Check the labels.")
+        return F.one_hot(y.long(), self.num_classes).float()
+
+    def loss(self, x: Tensor, y: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
+        """As VAE.loss, for images x with labels y (B,)."""
+        return super().loss(x, self.one_hot(y), eps=eps)
+
+    @torch.no_grad()
+    def sample(self, y: Tensor, seed: int = 0) -> Tensor:
+        """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in [0, 1]."""
+        z = torch.randn(len(y), self.latent_dim, generator=seeded(seed)).to(device_of(self))
+        return self.pixels.mean(self.decode(z, self.one_hot(y).to(z.device)))
+
+
+class LinearGaussianVAE(nn.Module):
+    """The VAE whose truth is known: p(z) = N(0, I), p(x given z) = N(Wz + b, s² I), linear encoder.
+
+    Here log p(x) = log N(x; b, WWᵀ + s² I), and the exact posterior is Gaussian with covariance (I + WᵀW/s²)⁻¹,
+    diagonal when the columns of W are orthogonal. Source: Tipping & Bishop 1999 (probabilistic PCA); as a test of
+    VAEs: Lucas et al. 2019 (arXiv 1911.02469).
+    """
+
+    def __init__(self, data_dim: int, latent_dim: int):
+        super().__init__()
+        self.W = nn.Parameter(0.1 * torch.randn(data_dim, latent_dim))
+        self.b = nn.Parameter(torch.zeros(data_dim))
+        self.log_std = nn.Parameter(torch.zeros(()))
+        self.encoder = nn.Linear(data_dim, latent_dim)
+        self.logvar = nn.Parameter(torch.zeros(latent_dim))
+
+    def encode(self, x: Tensor) -> Posterior:
+        """q(z given x): x (B, data_dim) -> mu, logvar (B, latent_dim)."""
+        mu = self.encoder(x)
+        return Posterior(mu, self.logvar.expand_as(mu))
+
+    def loss(self, x: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
+        """{"loss", "reconstruction", "kl"}, each (B,), nats."""
+        mu, logvar = self.encode(x)
+        z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
+        mean = z @ self.W.T + self.b
+        reconstruction = -gaussian_log_density(x, mean, (2 * self.log_std).expand_as(mean))
+        kl = kl_to_standard_normal(mu, logvar)
+        return {"loss": negative_elbo(reconstruction, kl), "reconstruction": reconstruction, "kl": kl}
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """The exact log p(x): x (B, data_dim) -> (B,), nats."""
+        covariance = self.W @ self.W.T + (2 * self.log_std).exp() * torch.eye(len(self.b))
+        return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
+
+    def exact_posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean (B, D) and covariance (D, D) of p(z given x)."""
+        s2 = (2 * self.log_std).exp()
+        covariance = torch.linalg.inv(torch.eye(self.W.shape[1]) + self.W.T @ self.W / s2)
+        return (x - self.b) @ self.W @ covariance / s2, covariance
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n draws of x, (n, data_dim)."""
+        generator = seeded(seed)
+        z = torch.randn(n, self.W.shape[1], generator=generator)
+        noise = torch.randn(n, len(self.b), generator=generator)
+        return (z @ self.W.T + self.b + self.log_std.exp() * noise).detach()
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """The device that holds the model's parameters."""
+    return next(model.parameters()).device
+
+
+def require_codes(where: str, z: Tensor, latent_dim: int) -> None:
+    """Raise unless z is (B, latent_dim)."""
+    require_tensor(where, "z", z)
+    if z.ndim != 2 or z.shape[1] != latent_dim:
+        raise InputError(f"{where}: z should have shape (B, {latent_dim}), got {tuple(z.shape)}. One row per code.")

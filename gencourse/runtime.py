@@ -1,0 +1,94 @@
+"""What the machine offers and what the reader asked for: device, precision, scale, folders.
+
+The only module that reads the environment:
+
+| variable | meaning | values |
+| --- | --- | --- |
+| GENCOURSE_SCALE | sizes of a run, never its code path | smoke, default, full |
+| GENCOURSE_DEVICE | overrides the choice of device | cpu, cuda, mps |
+| GENCOURSE_DATA | the folder for data sets that are downloaded | a path |
+| GENCOURSE_STRICT | 1: a check that does not pass raises | 0, 1 |
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from gencourse.errors import InputError
+
+T = TypeVar("T")
+SCALES = ("smoke", "default", "full")
+
+
+def scale() -> str:
+    """The size of this run: "smoke" (seconds, for tests), "default" (a two-core CPU) or "full" (one GPU)."""
+    value = os.environ.get("GENCOURSE_SCALE", "default")
+    if value not in SCALES:
+        raise InputError(f"scale: GENCOURSE_SCALE should be one of {', '.join(SCALES)}, got {value!r}. Set it anew.")
+    return value
+
+
+def scaled(*, default: T, smoke: T, full: T) -> T:
+    """The value for the present scale: `steps = scaled(default=3_000, smoke=20, full=30_000)`."""
+    return {"smoke": smoke, "default": default, "full": full}[scale()]
+
+
+def strict() -> bool:
+    """Whether a check that does not pass should raise (tests and graders) instead of being displayed."""
+    return os.environ.get("GENCOURSE_STRICT", "0") == "1"
+
+
+def data_folder() -> Path:
+    """Where downloaded data sets are kept: GENCOURSE_DATA, or `.cache/gencourse` in the home folder."""
+    return Path(os.environ.get("GENCOURSE_DATA") or Path.home() / ".cache" / "gencourse")
+
+
+def pick_device() -> torch.device:
+    """CUDA when there is a GPU, else the CPU; GENCOURSE_DEVICE overrides.
+
+    Apple's mps only on request: its numbers differ from those that the chapters state.
+    """
+    asked = os.environ.get("GENCOURSE_DEVICE")
+    if asked is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(asked.split(":")[0], False):
+        usable = ", ".join(name for name, there in available.items() if there)
+        raise InputError(f"pick_device: GENCOURSE_DEVICE should be one of {usable}, got {asked!r}. Set or unset it.")
+    return torch.device(asked)
+
+
+def gains_from_bfloat16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, and CPUs with AMX tiles.
+
+    On other CPUs bfloat16 is emulated and slower than float32.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    has_tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return device.type == "cpu" and bool(has_tiles())
+
+
+def autocast(device: torch.device, precision: str = "auto") -> contextlib.AbstractContextManager:
+    """Mixed precision for a training step: "auto" (bfloat16 where it gains), "bfloat16" or "float32"."""
+    if precision not in ("auto", "bfloat16", "float32"):
+        raise InputError(f"autocast: precision should be auto, bfloat16 or float32, got {precision!r}. Pass one of them.")
+    wanted = gains_from_bfloat16(device) if precision == "auto" else precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
+
+
+def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A random generator of its own: `torch.randn(3, generator=seeded(0))`. The global seed is left alone."""
+    return torch.Generator(device).manual_seed(seed)
+
+
+@contextlib.contextmanager
+def global_seed(seed: int) -> Iterator[None]:
+    """Within the block torch's global generators start at `seed`; afterwards they are as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
