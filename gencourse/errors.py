@@ -81,20 +81,16 @@ def require_images(where: str, x: Tensor, shape: tuple[int, int, int], device: t
         raise InputError(f"{where}: x should hold at least one image, got an empty batch. Look at what selected it.")
     if not x.is_floating_point():
         raise InputTypeError(
-            f"{where}: x should be float images in [0, 1], got {str(x.dtype).removeprefix('torch.')}. "
-            "Divide bytes by 255: x.float() / 255."
+            f"{where}: x should be float images in [0, 1], got {str(x.dtype).removeprefix('torch.')}. Divide bytes by 255: x.float() / 255."
         )
     if device is not None and x.device != device:
-        raise InputError(
-            f"{where}: x should be on the model's device, {device}, got {x.device}. Move one of them: x.to({str(device)!r})."
-        )
+        raise InputError(f"{where}: x should be on the model's device, {device}, got {x.device}. Move one of them: x.to({str(device)!r}).")
     low, high = (value.item() for value in torch.aminmax(x))
     if low != low or high != high:
         raise InputError(f"{where}: x should hold finite numbers, got NaN. Find where it was made: x.isnan().any().")
     if low < 0 or high > 1:
         raise InputError(
-            f"{where}: x should lie in [0, 1], got [{low:.3g}, {high:.3g}]. "
-            "Divide bytes by 255, and leave out any mean/std normalising."
+            f"{where}: x should lie in [0, 1], got [{low:.3g}, {high:.3g}]. Divide bytes by 255, and leave out any mean/std normalising."
         )
 
 

@@ -39,9 +39,7 @@ def elbo_parts(loss: Callable[..., dict[str, Tensor]], *data: Tensor, batch_size
 
 
 @torch.no_grad()
-def importance_bound(
-    log_weights: Callable[..., Tensor], x: Tensor, K: int, seed: int = 0, rows_at_once: int = 10_000
-) -> Tensor:
+def importance_bound(log_weights: Callable[..., Tensor], x: Tensor, K: int, seed: int = 0, rows_at_once: int = 10_000) -> Tensor:
     """The IWAE-K bound of every example: x (N, ...) -> (N,), nats, on the CPU.
 
     `log_weights(x, K, generator)` returns (K, B). `rows_at_once` limits the memory: K · B decoder rows at a time.
@@ -56,6 +54,15 @@ def bits_per_dim(nll: Tensor | float, dims: int) -> Tensor | float:
     """nll / (dims · log 2): nats per example as bits per dimension, `dims` the number of pixels times channels."""
     require_count("bits_per_dim", "dims", dims)
     return nll / (dims * math.log(2))
+
+
+def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
+    """Which latent dimensions carry information: Var over the data of E[z_d given x] > threshold.
+
+    mu (N, D) -> (D,) bool. Source: Burda et al. 2016, section 5.1.
+    """
+    require_tensor("active_units", "mu", mu)
+    return mu.var(0) > threshold
 
 
 def nearest_neighbours(x: Tensor, train: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:

@@ -54,7 +54,7 @@ class History:
     def __repr__(self) -> str:
         terms = ", ".join(f"{term} {self.last(term):.4g}" for term in self.values)
         cut = ", interrupted" if self.interrupted else ""
-        return f"History({self.steps:,} steps in {self.seconds:.1f} s{cut}; mean of the last 100: {terms})"
+        return f"History({self.steps:,} steps{cut}; mean of the last 100: {terms})"
 
 
 def fit(
@@ -81,7 +81,7 @@ def fit(
     rates = [[group["lr"] for group in player.optimizer.param_groups] for player in players]
     history, start = History(), time.perf_counter()
     model.train()
-    bar = tqdm(zip(range(steps), batches), total=steps, disable=not progress, unit="step", mininterval=0.5)
+    bar = tqdm(zip(range(steps), batches, strict=False), total=steps, disable=not progress, unit="step", mininterval=0.5)
     try:
         for step, batch in bar:
             batch = tuple(part.to(device) for part in (batch if isinstance(batch, tuple) else (batch,)))
@@ -165,7 +165,9 @@ def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
     model.zero_grad()
     missed = [name for name, p in model.named_parameters() if p.requires_grad and name not in reached]
     if missed:
-        raise InputError(f"check_model: every parameter should get a gradient, got none for {', '.join(missed)}. Use them, or leave them out.")
+        raise InputError(
+            f"check_model: every parameter should get a gradient, got none for {', '.join(missed)}. Use them, or leave them out."
+        )
     if any(not torch.equal(before[name], value) for name, value in model.state_dict().items() if "num_batches" not in name):
         raise InputError("check_model: loss should leave the parameters as they are, got changed ones. Only the loop makes steps.")
     print(f"{type(model).__name__}: loss gives one value per example, and every parameter gets a gradient.")

@@ -6,7 +6,7 @@ import pkgutil
 import pytest
 
 from gencourse import checks
-from gencourse.checks import catalogue, report
+from gencourse.checks import catalogue
 
 CHAPTERS = [m.name for m in pkgutil.iter_modules(checks.__path__) if not m.name.startswith("_")]
 MODULES = {name: importlib.import_module(f"gencourse.checks.{name}") for name in CHAPTERS}

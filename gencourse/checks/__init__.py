@@ -1,9 +1,9 @@
 """Instant checks for what the learner writes: one module per chapter, one Exercise per function.
 
-    from gencourse.checks import report, vae as check
-    check.kl_to_standard_normal(kl_to_standard_normal)     # a verdict, with a hint for the mistake that was made
-    check.kl_to_standard_normal.hint()                     # says more, one step at a time
-    report(check, globals())                               # the score table, judged afresh
+from gencourse.checks import report, vae as check
+check.kl_to_standard_normal(kl_to_standard_normal)     # a verdict, with a hint for the mistake that was made
+check.kl_to_standard_normal.hint()                     # says more, one step at a time
+report(check, globals())                               # the score table, judged afresh
 """
 
 from gencourse.checks._exercise import Exercise, catalogue, exercise, report

@@ -198,7 +198,11 @@ class Exercise:
         """Say more, one step at each call: first on the mistake that was found, then on the exercise."""
         found = next((m for m in self.mistakes if self.last and m.name == self.last.mistake), None)
         steps = ([found.more] if found and found.more else []) + list(self.hints)
-        said = steps[self.hints_given] if self.hints_given < len(steps) else "The worked answer stands under the same heading in the solutions notebook."
+        said = (
+            steps[self.hints_given]
+            if self.hints_given < len(steps)
+            else "The worked answer stands under the same heading in the solutions notebook."
+        )
         self.hints_given += 1
         return Hint(said, max(0, len(steps) - self.hints_given))
 

@@ -40,7 +40,11 @@ class Verdict:
     def _repr_html_(self) -> str:
         colour = COLOURS[self.status]
         body = f"<div style='margin-top:.3em'>{as_html(self.message)}</div>" if self.message else ""
-        more = f"<div style='margin-top:.3em'>For a further hint: <code>check.{self.name}.hint()</code></div>" if self.status == "wrong" else ""
+        more = (
+            f"<div style='margin-top:.3em'>For a further hint: <code>check.{self.name}.hint()</code></div>"
+            if self.status == "wrong"
+            else ""
+        )
         return (
             f"<div style='border-left:4px solid {colour};padding:.4em .8em;max-width:46em'>"
             f"<b style='color:{colour}'>{MARKS[self.status]} {self.status}</b> · <code>{self.name}</code> · "

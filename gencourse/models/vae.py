@@ -5,6 +5,7 @@ training loop takes a mean. Sources: Kingma & Welling 2014 (arXiv 1312.6114), Re
 Higgins et al. 2017 (β-VAE), Burda et al. 2016 (IWAE, 1509.00519), Sohn et al. 2015 (conditional VAE).
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -65,27 +66,6 @@ def kl_weight(step: int, warmup: int, beta_max: float = 1.0) -> float:
     return beta_max if warmup <= 0 else beta_max * min(1.0, step / warmup)
 
 
-def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
-    """Which latent dimensions carry information: Var over the data of E[z_d given x] > threshold.
-
-    mu (N, D) -> (D,) bool. Source: Burda et al. 2016, section 5.1.
-    """
-    require_tensor("active_units", "mu", mu)
-    return mu.var(0) > threshold
-
-
-def prior_quantile_grid(n: int) -> Tensor:
-    """An n × n grid in a 2-D latent space whose cells hold equal prior mass, shape (n, n, 2).
-
-    Coordinate k is the standard normal quantile of (k + ½)/n. Rows go from high z_2 (top) to low, columns from low z_1
-    to high, so that printed images lie as in a plot. Source: Kingma & Welling 2014, appendix A.
-    """
-    require_count("prior_quantile_grid", "n", n)
-    quantiles = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n).float()
-    z2, z1 = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
-    return torch.stack([z1, z2], dim=-1)
-
-
 # --- what a decoder's output means -----------------------------------------------------------------------------
 
 
@@ -99,6 +79,10 @@ class BernoulliPixels:
     def mean(self, output: Tensor) -> Tensor:
         """E[x given z], in [0, 1]."""
         return output.sigmoid()
+
+    def output_for(self, mean: Tensor) -> Tensor:
+        """The decoder output whose mean is `mean`, in (0, 1)."""
+        return mean.logit()
 
 
 class GaussianPixels:
@@ -120,6 +104,10 @@ class GaussianPixels:
         """E[x given z]; clamped to [0, 1], where images live."""
         return output.clamp(0, 1)
 
+    def output_for(self, mean: Tensor) -> Tensor:
+        """The decoder output whose mean is `mean`."""
+        return mean
+
 
 # --- models ----------------------------------------------------------------------------------------------------
 
@@ -132,10 +120,18 @@ class Posterior(NamedTuple):
 
 
 def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers of these widths with a ReLU between each two, none at the end."""
+    """Linear layers of these widths with a SiLU between each two, none at the end.
+
+    Weights start at the variance that keeps signals at one size through the layers (He et al. 2015, arXiv 1502.01852),
+    biases at 0, and the last layer at a third of that, so that the first outputs are close to its bias.
+    """
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+    for n_in, n_out in itertools.pairwise(widths):
+        layers += [nn.Linear(n_in, n_out), nn.SiLU()]
+        nn.init.kaiming_normal_(layers[-2].weight, nonlinearity="relu")
+        nn.init.zeros_(layers[-2].bias)
+    with torch.no_grad():
+        layers[-2].weight.mul_(1 / 3)
     return nn.Sequential(*layers[:-1])
 
 
@@ -167,7 +163,8 @@ class VAE(nn.Module):
     """p(z) = N(0, I), p(x given z) by `decoder`, q(z given x) = N(mu, diag exp logvar) by `encoder`.
 
     latent_dim D, hidden width, image_shape (C, H, W); `pixels` says what the decoder's output means; `beta` weighs the
-    KL in the loss (1 is the ELBO) and may be changed while training. `condition` is the width of a vector that both
+    KL in the loss (1 is the ELBO) and may be changed while training. `mean_image` (C, H, W), the average of the training
+    images, is where an untrained decoder starts: with it the first steps need not learn that margins are dark. `condition` is the width of a vector that both
     networks also see (0 here; see ConditionalVAE).
     """
 
@@ -178,6 +175,7 @@ class VAE(nn.Module):
         image_shape: tuple[int, int, int] = (1, 28, 28),
         pixels: BernoulliPixels | GaussianPixels | None = None,
         beta: float = 1.0,
+        mean_image: Tensor | None = None,
         condition: int = 0,
     ):
         super().__init__()
@@ -187,6 +185,10 @@ class VAE(nn.Module):
         size = math.prod(image_shape)
         self.encoder = mlp(size + condition, hidden, hidden, 2 * latent_dim)
         self.decoder = mlp(latent_dim + condition, hidden, hidden, size)
+        if mean_image is not None:
+            require_images("VAE", mean_image[None], self.image_shape)
+            with torch.no_grad():
+                self.decoder[-1].bias.copy_(self.pixels.output_for(mean_image.clamp(0.01, 0.99)).flatten())
 
     def encode(self, x: Tensor, *condition: Tensor) -> Posterior:
         """q(z given x) of images x (B, C, H, W): mu and logvar, each (B, D)."""
@@ -197,6 +199,12 @@ class VAE(nn.Module):
         """The decoder's output (B, C, H, W) at codes z (B, D): logits, or means for GaussianPixels."""
         require_codes("VAE.decode", z, self.latent_dim)
         return self.decoder(torch.cat([z, *condition], 1)).float().unflatten(1, self.image_shape)
+
+    @torch.no_grad()
+    def decode_mean(self, z: Tensor, *condition: Tensor) -> Tensor:
+        """E[x given z] (B, C, H, W) in [0, 1] at codes z (B, D), moved to the model's device; without gradients."""
+        device = device_of(self)
+        return self.pixels.mean(self.decode(z.to(device), *(c.to(device) for c in condition)))
 
     def loss(self, x: Tensor, *condition: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
         """{"loss", "reconstruction", "kl"}, each (B,) in nats; loss = reconstruction + β kl is -ELBO at β = 1.
@@ -223,8 +231,7 @@ class VAE(nn.Module):
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """Means of p(x given z) at n draws z ~ p(z): (n, C, H, W) in [0, 1], without gradients."""
         require_count("VAE.sample", "n", n)
-        z = torch.randn(n, self.latent_dim, generator=seeded(seed)).to(device_of(self))
-        return self.pixels.mean(self.decode(z))
+        return self.decode_mean(torch.randn(n, self.latent_dim, generator=seeded(seed)))
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:
@@ -247,7 +254,7 @@ class ConditionalVAE(VAE):
         require_tensor("ConditionalVAE", "y", y)
         if y.is_floating_point() or y.ndim != 1:
             raise InputTypeError(f"ConditionalVAE: y should be whole-number labels (B,), got {y.dtype} {tuple(y.shape)}. Use .long().")
-        if len(y) and not (0 <= int(y.min()) and int(y.max()) < self.num_classes):
+        if len(y) and not (int(y.min()) >= 0 and int(y.max()) < self.num_classes):
             raise InputError(f"ConditionalVAE: y should lie in 0..{self.num_classes - 1}, got {y.min()}..{y.max()}. Check the labels.")
         return F.one_hot(y.long(), self.num_classes).float()
 
@@ -258,8 +265,7 @@ class ConditionalVAE(VAE):
     @torch.no_grad()
     def sample(self, y: Tensor, seed: int = 0) -> Tensor:
         """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in [0, 1]."""
-        z = torch.randn(len(y), self.latent_dim, generator=seeded(seed)).to(device_of(self))
-        return self.pixels.mean(self.decode(z, self.one_hot(y).to(z.device)))
+        return self.decode_mean(torch.randn(len(y), self.latent_dim, generator=seeded(seed)), self.one_hot(y))
 
 
 class LinearGaussianVAE(nn.Module):

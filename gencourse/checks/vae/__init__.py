@@ -1,41 +1,14 @@
-"""The exercises of the VAE chapter; the order of the imports is that of the notebook and of the score table."""
-# ruff: noqa: I001
+"""The exercises of the VAE chapter; the order of these imports is that of the notebook and of the score table."""
+# ruff: noqa: I001, F401
 
-from gencourse.checks.vae.densities import bernoulli_log_likelihood, gaussian_log_density, kl_to_standard_normal, reparameterize
-from gencourse.checks.vae.objective import elbo_terms, kl_weight, sample_prior, split_heads, vae_train_step
-from gencourse.checks.vae.bounds import active_units, importance_weighted_bound, latent_grid
-from gencourse.checks.vae.hunt import (
-    mended_draw,
-    mended_generate,
-    mended_heads,
-    mended_kl,
-    mended_reconstruction,
-    mended_report,
-    mended_step_loss,
-    suspects,
-    trust_kl,
-)
-
-__all__ = [
-    "active_units",
-    "bernoulli_log_likelihood",
-    "elbo_terms",
-    "gaussian_log_density",
-    "importance_weighted_bound",
-    "kl_to_standard_normal",
-    "kl_weight",
-    "latent_grid",
-    "mended_draw",
-    "mended_generate",
-    "mended_heads",
-    "mended_kl",
-    "mended_reconstruction",
-    "mended_report",
-    "mended_step_loss",
-    "reparameterize",
-    "sample_prior",
-    "split_heads",
-    "suspects",
-    "trust_kl",
-    "vae_train_step",
-]
+from gencourse.checks.vae.densities import gaussian_log_density
+from gencourse.checks.vae.codes import reparameterize, kl_to_standard_normal
+from gencourse.checks.vae.densities import bernoulli_log_likelihood
+from gencourse.checks.vae.objective import elbo_terms
+from gencourse.checks.vae.networks import split_heads, sample_prior
+from gencourse.checks.vae.step import vae_train_step
+from gencourse.checks.vae.objective import kl_weight
+from gencourse.checks.vae.bounds import importance_weighted_bound, active_units, latent_grid
+from gencourse.checks.vae.hunt import trust_kl, suspects
+from gencourse.checks.vae.mended_training import mended_heads, mended_draw, mended_reconstruction, mended_kl, mended_step_loss
+from gencourse.checks.vae.mended_output import mended_generate, mended_report

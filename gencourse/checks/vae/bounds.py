@@ -3,16 +3,15 @@
 import torch
 from torch import distributions
 
+from gencourse import evaluation, figures
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.densities import draw
-from gencourse.evaluation import iwae_bound
-from gencourse.models import vae
+from gencourse.checks.vae.inputs import draw
 
 # --- importance_weighted_bound ---------------------------------------------------------------------------------
 
 
 @exercise(
-    reference=iwae_bound,
+    reference=evaluation.iwae_bound,
     difficulty=3,
     minutes=12,
     points=4,
@@ -74,12 +73,12 @@ def self_normalised_average(log_w):
 
 @importance_weighted_bound.mistake("This is the loss. A bound on log p(x) should go up when the weights do.")
 def negative_bound(log_w):
-    return -iwae_bound(log_w)
+    return -evaluation.iwae_bound(log_w)
 
 
 @importance_weighted_bound.mistake("One bound per example is asked for. Where did the batch axis go?")
 def one_number_for_the_batch(log_w):
-    return iwae_bound(log_w).mean()
+    return evaluation.iwae_bound(log_w).mean()
 
 
 @importance_weighted_bound.also_right
@@ -100,11 +99,14 @@ def one_after_another(log_w):
 
 
 @exercise(
-    reference=vae.active_units,
+    reference=evaluation.active_units,
     difficulty=2,
     minutes=6,
     points=2,
-    hints=("A unit that says the same for every image says nothing. What measures that?", "mu is (N, D): N images, D units. One answer per unit."),
+    hints=(
+        "A unit that says the same for every image says nothing. What measures that?",
+        "mu is (N, D): N images, D units. One answer per unit.",
+    ),
     insight="A unit that is far from zero but constant was counted as inactive: it carries no information.",
 )
 def active_units(ask, seed):
@@ -157,7 +159,7 @@ def unit_by_unit(mu, threshold=0.01):
 
 
 @exercise(
-    reference=vae.prior_quantile_grid,
+    reference=figures.prior_quantile_grid,
     difficulty=2,
     minutes=10,
     points=2,
@@ -189,12 +191,12 @@ def infinite_ends(n):
 
 @latent_grid.mistake("z_1 should change along a row and z_2 along a column. Are your axes exchanged?")
 def axes_exchanged(n):
-    return vae.prior_quantile_grid(n).flip(-1)
+    return figures.prior_quantile_grid(n).flip(-1)
 
 
 @latent_grid.mistake("The top row should have the highest z_2. Is your map upside down?")
 def upside_down(n):
-    return vae.prior_quantile_grid(n).flip(0)
+    return figures.prior_quantile_grid(n).flip(0)
 
 
 @latent_grid.mistake("The shares of the outer cells differ from the inner ones. At which point of each of the n parts do you stand?")

@@ -1,0 +1,252 @@
+"""Make the notebooks from their sources. Run it after every change below authoring/.
+
+    uv run python authoring/build.py                     exercises and solutions; chapters keep the outputs that still fit
+    uv run python authoring/build.py --execute 01_vae    also run this chapter (all of them without a name) and keep the figures
+    uv run python authoring/build.py --check             write nothing; fail if anything in the three folders is out of date
+
+| source | generated |
+| --- | --- |
+| authoring/chapters/NAME.py | notebooks/NAME.ipynb, executed |
+| authoring/exercises/NAME.py | exercises/NAME.ipynb without answers and outputs, solutions/NAME.ipynb with answers |
+
+The folders are the registry: a new file is a new chapter. In a source, `{{name}}` stands for the number of a claim
+(gencourse/claims.py), `{{exercise name}}` for the heading of an exercise, with stars, minutes and points as the
+package knows them. Answers stand between BEGIN SOLUTION and END SOLUTION, as in nbgrader.
+"""
+
+import argparse
+import ast
+import hashlib
+import importlib
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[1]
+SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION\n?", re.S | re.M)
+MARKER_LINES = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION\n", re.M)
+STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()\n"
+TAGS = {"check", "solution", "widget"}
+SIZE_LIMIT = 1_500_000  # bytes of an executed chapter
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["gencourse"]
+
+
+def read(source: Path, folder: str) -> NotebookNode:
+    """A py:percent file as a notebook with title badge, bootstrap cell, stable cell ids and nothing else in its metadata."""
+    notebook = jupytext.read(source, fmt="py:percent")
+    title, *rest = notebook.cells
+    title.source = f"{badge(folder, source.stem)}\n\n{title.source}"
+    bootstrap = nbformat.v4.new_code_cell((ROOT / "authoring/colab_bootstrap.py").read_text("utf-8").strip())
+    bootstrap.source = bootstrap.source.replace("{SPEC}", f"git+{SETTINGS['repository']}@{SETTINGS['tag']}")
+    notebook.cells = [title, bootstrap, *rest]
+    for cell in notebook.cells:
+        unknown = set(cell.metadata.get("tags", ())) - TAGS
+        if unknown:
+            raise SystemExit(f"{source}: tags should be among {sorted(TAGS)}, got {sorted(unknown)}. Correct the cell.")
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return notebook
+
+
+def badge(folder: str, name: str) -> str:
+    """The Colab badge of a notebook, made from the repository's address in pyproject.toml."""
+    address = SETTINGS["repository"].removeprefix("https://github.com/")
+    target = f"https://colab.research.google.com/github/{address}/blob/{SETTINGS['branch']}/{folder}/{name}.ipynb"
+    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({target})"
+
+
+def with_ids(notebook: NotebookNode) -> NotebookNode:
+    """Cell ids from what the cells hold, so that rebuilding changes nothing."""
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    return notebook
+
+
+def stated_numbers(notebook: NotebookNode, source: Path) -> dict[str, str]:
+    """What the text may state: name -> the literal after `about=` in each claim(...) of the notebook."""
+    numbers: dict[str, str] = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or "claim(" not in cell.source:
+            continue
+        for node in ast.walk(ast.parse(re.sub(r"^[ \t]*[%!].*$", "", cell.source, flags=re.M))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "claim":
+                about = next(keyword.value for keyword in node.keywords if keyword.arg == "about")
+                name = ast.literal_eval(node.args[0])
+                if name in numbers:
+                    raise SystemExit(f"{source}: claims should have different names, got {name!r} twice. Rename one.")
+                numbers[name] = ast.get_source_segment(cell.source, about).replace("-", "−").replace("_", ",")
+    return numbers
+
+
+def chapter(source: Path) -> NotebookNode:
+    """The notebook of a chapter, not executed: numbers of claims are put into the prose."""
+    notebook = read(source, "notebooks")
+    numbers = stated_numbers(notebook, source)
+    used: set[str] = set()
+
+    def number(match: re.Match) -> str:
+        if match[1] not in numbers:
+            raise SystemExit(
+                f"{source}: the prose should state claimed numbers only, got {{{{{match[1]}}}}}. Add claim({match[1]!r}, ...)."
+            )
+        used.add(match[1])
+        return numbers[match[1]]
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\{\{(\w+)\}\}", number, cell.source)
+    if unused := sorted(numbers.keys() - used):
+        raise SystemExit(f"{source}: every claim should be stated in the prose, got none for {', '.join(unused)}. Use {{{{name}}}}.")
+    return with_ids(notebook)
+
+
+def exercise_set(source: Path, solved: bool) -> NotebookNode:
+    """The notebook of exercises, with answers or with stubs, and nbgrader's metadata."""
+    notebook = read(source, "solutions" if solved else "exercises")
+    checks = importlib.import_module("gencourse.checks." + source.stem.split("_", 1)[1])
+    number = 0
+    cells = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "solution" in tags and not solved:
+            continue
+        if heading := re.search(r"\{\{exercise (\w+)\}\}", cell.source):
+            number += 1
+            exercise = getattr(checks, heading[1])
+            cell.source = cell.source.replace(heading[0], exercise_heading(number, exercise))
+        if cell.cell_type == "code":
+            cell.metadata.update(nbgrader_metadata(cell.source, checks))
+            text = cell.source + "\n"
+            cell.source = (MARKER_LINES.sub("", text) if solved else SOLUTION.sub(STUB, text)).rstrip("\n")
+        if "SOLUTION" in cell.source:
+            raise SystemExit(f"{source}: BEGIN and END SOLUTION should come in pairs, got {cell.source!r}. Mend the cell.")
+        cells.append(cell)
+    notebook.cells = cells
+    return with_ids(notebook)
+
+
+def exercise_heading(number: int, exercise) -> str:
+    stars = "★" * exercise.difficulty + "☆" * (3 - exercise.difficulty)
+    return f"{number} · `{exercise.name}`\n\n{stars} · about {exercise.minutes} minutes · {exercise.points} points"
+
+
+def nbgrader_metadata(source: str, checks) -> dict:
+    """nbgrader's cell metadata, schema 3: answers, checks with their points, and read-only cells."""
+    if "### BEGIN SOLUTION" in source:
+        grade_id, kind = re.search(r"^(?:def|class) (\w+)", source, re.M)[1], {"solution": True}
+    elif called := re.match(r"check\.(\w+)\(", source):
+        exercise = getattr(checks, called[1])
+        grade_id, kind = f"{called[1]}_check", {"grade": True, "locked": True, "points": exercise.points}
+    else:
+        return {}
+    flags = {"grade": False, "solution": False, "locked": False, "task": False} | kind
+    locked = {"editable": False, "deletable": False} if flags["locked"] else {}
+    return {"nbgrader": {"schema_version": 3, "grade_id": grade_id, **flags}, **locked}
+
+
+def execute(notebook: NotebookNode) -> NotebookNode:
+    """Run a chapter at the default scale with its claims enforced, and keep what is stable of its outputs."""
+    os.environ |= {"GENCOURSE_SCALE": "default", "GENCOURSE_STRICT": "1", "GENCOURSE_DEVICE": "cpu"}
+    client = NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        coalesce_streams=True,
+        record_timing=False,
+        extra_arguments=["--log-level=40"],
+        resources={"metadata": {"path": str(ROOT / "notebooks")}},
+    )
+    client.execute()
+    for model in notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {}).values():
+        if "ename" in str(model.get("state", {}).get("outputs", "")):
+            raise SystemExit(f"an error was filed in a widget: {model['state']['outputs']}")
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)]
+            cell.metadata.pop("execution", None)
+    return notebook
+
+
+def is_widget(output: NotebookNode) -> bool:
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+
+
+def keep_outputs(notebook: NotebookNode, target: Path) -> NotebookNode:
+    """Take over the stored outputs of an unchanged code; a chapter whose code changed must be executed again."""
+    if not target.exists():
+        return notebook
+    stored = nbformat.read(target, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    old = [cell for cell in stored.cells if cell.cell_type == "code"]
+    if [cell.source for cell in code] == [cell.source for cell in old]:
+        for cell, known in zip(code, old, strict=True):
+            cell.outputs, cell.execution_count = known.outputs, known.execution_count
+    return notebook
+
+
+def problems(notebook: NotebookNode, target: Path) -> list[str]:
+    """What is wrong with a generated file: out of date, not executed, or too large."""
+    name = target.relative_to(ROOT).as_posix()
+    if not target.exists():
+        return [f"{name} is missing"]
+    text = target.read_text("utf-8")
+    if text != as_text(notebook):
+        return [f"{name} is out of date"]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if target.parent.name != "notebooks":
+        return [f"{name} holds outputs"] if any(cell.outputs for cell in code) else []
+    found = []
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        found.append(f"{name} was not executed from top to bottom")
+    if len(text) > SIZE_LIMIT:
+        found.append(f"{name} has {len(text):,} bytes, more than {SIZE_LIMIT:,}")
+    return found
+
+
+def as_text(notebook: NotebookNode) -> str:
+    return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="stems of sources, 01_vae say; all if none is given")
+    parser.add_argument("--execute", action="store_true", help="run the chapters and keep their figures")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if anything is out of date")
+    options = parser.parse_args()
+    found: list[str] = []
+    for source in sorted((ROOT / "authoring").glob("*/[0-9]*.py")):
+        if options.names and source.stem not in options.names:
+            continue
+        if source.parent.name == "chapters":
+            target = ROOT / "notebooks" / f"{source.stem}.ipynb"
+            notebook = chapter(source)
+            made = {target: execute(notebook) if options.execute else keep_outputs(notebook, target)}
+        else:
+            made = {ROOT / f / f"{source.stem}.ipynb": exercise_set(source, f == "solutions") for f in ("exercises", "solutions")}
+        for target, notebook in made.items():
+            if options.check:
+                found += problems(notebook, target)
+            else:
+                target.parent.mkdir(exist_ok=True)
+                target.write_text(as_text(notebook), "utf-8", newline="\n")
+                print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes")
+    if found:
+        sys.exit("\n".join([*found, "Run: uv run python authoring/build.py --execute"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""From measurement to README: what a file of results holds, and the tables that are made from it.
+
+A benchmark saves one JSON file per table: command, date, hardware, data, settings, rows. In README.md the place of a
+table lies between `<!-- results:NAME -->` and `<!-- /results:NAME -->`, and nothing between them is typed by hand.
+"""
+
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from gencourse.runtime import gains_from_bfloat16, pick_device
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def origin() -> dict:
+    """What every file of results begins with: the command, the date, the hardware; no path and no host name."""
+    words = [re.sub(r"[^=]*/[^=]*", "PATH", word) for word in sys.argv[1:]]
+    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+    return {"command": command, "date": date.today().isoformat(), "hardware": hardware(pick_device())}
+
+
+def hardware(device: torch.device) -> dict:
+    """The machine, as far as it bears on speed."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "cpu": names[0] if names else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "bfloat16": gains_from_bfloat16(device),
+    }
+
+
+def spread(values: Iterable[float]) -> dict[str, float]:
+    """{"mean", "min", "max"} of some repetitions, to three decimals."""
+    values = list(values)
+    return {"mean": round(sum(values) / len(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}
+
+
+def show(of: dict[str, float], digits: int) -> str:
+    """A spread for the reader: "mean (min … max)", thousands with commas, a true minus sign; "mean" if it is one number."""
+    mean, low, high = (f"{of[key]:,.{digits}f}".replace("-", "−") for key in ("mean", "min", "max"))
+    return mean if low == high else f"{mean} ({low} … {high})"
+
+
+def save(results: dict, path: Path) -> None:
+    """Write results as JSON, made to be read and compared line by line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def markdown(header: list[str], rows: list[list[str]], text_columns: int = 1) -> str:
+    """A table in markdown; the first `text_columns` are set left, the others, numbers, right."""
+    rule = ["---" if i < text_columns else "---:" for i in range(len(header))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
+
+
+def provenance(results: dict) -> str:
+    """One sentence: on what, when and how the numbers were measured."""
+    machine = results["hardware"]
+    where = machine["cpu"] if machine["device"] == "cpu" else machine["device"]
+    threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
+    return f"{where}, {threads}, torch {machine['torch']}; {results['date']}; `{results['command']}`."
+
+
+def rewrite(name: str, tables: dict[Path, str], readme: Path = ROOT / "README.md") -> None:
+    """Put the tables, keyed by the files that they come from, between the README's markers `results:NAME`.
+
+    A README without these markers, or a name without a table, is left as it is; the last line printed says so.
+    """
+    marked = re.compile(rf"(<!-- results:{name} -->\n).*?(<!-- /results:{name} -->)", re.DOTALL)
+    text = readme.read_text(encoding="utf-8")
+    if not tables or not marked.search(text):
+        print(f"README.md is as it was: {'it has no markers' if tables else 'there are no results'} for {name}.")
+        return
+    body = "\n\n".join(tables.values())
+    readme.write_text(marked.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", text), encoding="utf-8")
+    print(f"README.md: {name} is made from {', '.join(path.name for path in tables)}.")
+
+
+def stored(*paths: Path) -> dict[Path, dict]:
+    """The results that exist among these files."""
+    return {path: json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()}

@@ -1,0 +1,201 @@
+"""The quality of a VAE after an equal time of training: the course's, the usual tutorial's, and pythae's.
+
+    uv run --with pythae python benchmarks/vae.py --data FOLDER       full MNIST, from a folder with its four idx files
+    uv run --with pythae python benchmarks/vae.py                     the part of MNIST that ships with the course
+    python benchmarks/vae.py --table-only                             README.md anew from the saved files
+
+Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the first batch to the
+last; the evaluation, on one binarised test set, which is not counted. The contestants take turns, seed by seed, so
+that a drift of the machine hits all alike. `fit` is told steps, not seconds, because its learning rate falls to zero
+over them: a throwaway model measures the speed just before. Those steps are not counted; at the default budget they
+take about as long as the 5 % of it that `fit` then leaves unused.
+"""
+
+import argparse
+import importlib
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from readme import RESULTS, markdown, origin, provenance, rewrite, save, show, spread, stored
+from torch import Tensor
+from vae_peers import Codec, Run, pythae, tutorial
+
+from gencourse.data import Images, binarised, images, minibatches
+from gencourse.evaluation import iwae_bound
+from gencourse.models.vae import VAE, bernoulli_log_likelihood, gaussian_log_density, reparameterize
+from gencourse.runtime import gains_from_bfloat16, pick_device, seeded
+from gencourse.training import fit
+
+GENCOURSE = {"latent_dim": 40, "hidden": 512, "batch_size": 512, "lr": 6e-3}  # each is an option of the command
+WARMUP_STEPS = 100
+AIM, LIMIT = 0.95, 0.99  # parts of the budget: what the steps should take, and where `fit` is cut if they take longer
+ROWS_AT_ONCE = 2_000  # images times draws in one pass of a decoder
+OUT, OUT_SHIPPED = RESULTS / "vae.json", RESULTS / "vae_shipped.json"
+
+
+def gencourse(data: Images, seconds: float, seed: int, *, latent_dim: int, hidden: int, batch_size: int, lr: float) -> Run:
+    """The course's VAE, trained by `fit` for as many steps as the budget allows."""
+
+    def train(steps: int, seconds: float = math.inf) -> tuple[VAE, float, int]:
+        def stop_in_time(step: int) -> None:
+            if time.perf_counter() > start + seconds:
+                raise KeyboardInterrupt  # `fit` returns what it has reached
+
+        torch.manual_seed(seed)
+        vae = VAE(latent_dim=latent_dim, hidden=hidden).to(pick_device())
+        batches = binarised(minibatches(data.train_bytes, batch_size=batch_size, seed=seed), seed=seed)
+        start = time.perf_counter()
+        history = fit(vae, batches, steps=steps, lr=lr, on_step=stop_in_time, progress=False)
+        return vae, history.seconds, history.steps
+
+    train(steps=10)  # what only the first steps of a process pay is no part of the speed
+    warmup = train(steps=WARMUP_STEPS)[1]
+    vae, used, steps = train(steps=max(1, int(AIM * seconds * WARMUP_STEPS / warmup)), seconds=LIMIT * seconds)
+    return Run(Codec(vae.encode, vae.decode), used, steps * batch_size)
+
+
+# --- evaluation ------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def log_weights(codec: Codec, x: Tensor, K: int, generator: torch.Generator) -> Tensor:
+    """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q: x (B, 1, 28, 28) -> (K, B), nats."""
+    mu, logvar = (t.expand(K, *t.shape).flatten(0, 1) for t in codec.encode(x))  # (K·B, D)
+    z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
+    log_p_x = bernoulli_log_likelihood(codec.decode(z), x.expand(K, *x.shape).flatten(0, 1))
+    log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
+    return (log_p_x + log_p_z - gaussian_log_density(z, mu, logvar)).view(K, -1)
+
+
+def bounds(codec: Codec, x: Tensor, K: int) -> tuple[float, float]:
+    """The ELBO, as the mean of K log weights, and the IWAE-K bound; both means over x, in nats per image."""
+    generator = seeded(0)
+    log_ws = [log_weights(codec, batch, K, generator) for batch in x.split(max(1, ROWS_AT_ONCE // K))]
+    log_w = torch.cat(log_ws, dim=1)
+    return log_w.mean().item(), iwae_bound(log_w).mean().item()
+
+
+def binarised_test(data: Images, n: int | None) -> Tensor:
+    """The test images drawn once as 0 or 1, (N, 1, 28, 28): all, or n of them chosen at random, always the same."""
+    x = torch.bernoulli(data.test, generator=seeded(0))
+    return (x if n is None else x[torch.randperm(len(x), generator=seeded(0))[:n]]).to(pick_device())
+
+
+# --- comparison ------------------------------------------------------------------------------------------------
+
+
+def contestants(settings: dict) -> dict[str, tuple[str, Callable[..., Run] | None]]:
+    """By name: what is trained, and how; None in the place of what cannot be imported."""
+    ours = "VAE(latent_dim={latent_dim}, hidden={hidden}), `fit` with lr={lr:g} falling to 0, batches of {batch_size}".format(**settings)
+    ours += ", bfloat16" if gains_from_bfloat16(pick_device()) else ""
+    try:
+        importlib.import_module("pythae.trainers")
+        version, train = metadata.version("pythae"), pythae
+        theirs = f"{version}, its VAE (784-512-10) and BaseTrainer at their defaults: Adam 1e-4, batches of 64; reconstruction_loss='bce'"
+    except ImportError:
+        theirs, train = "not measured, because it is not installed (`uv run --with pythae` brings it)", None
+    return {
+        "gencourse": (ours, partial(gencourse, **settings)),
+        "tutorial": ("784-400-20, ReLU, Adam 1e-3, DataLoader with ToTensor, batches of 128", tutorial),
+        "pythae": (theirs, train),
+    }
+
+
+def measure(compared: dict, data: Images, test: Tensor, *, seconds: float, seeds: int, k: int) -> list[dict]:
+    """One row per contestant; a row without numbers where there was nothing to train."""
+    done = {name: [] for name in compared}
+    for seed in range(seeds):
+        for name, (_, train) in compared.items():
+            if train is not None:
+                run = train(data, seconds, seed)
+                elbo, iwae = bounds(run.codec, test, k)
+                done[name].append((run, elbo, iwae))
+                speed = run.images / run.seconds
+                print(f"{name}, seed {seed}: ELBO {elbo:.2f}, IWAE-{k} {iwae:.2f}, {run.seconds:.2f} s, {speed:,.0f} images/s", flush=True)
+    return [{"name": name, "what": what} | summary(done[name]) for name, (what, _) in compared.items()]
+
+
+def summary(done: list[tuple[Run, float, float]]) -> dict:
+    """The numbers of one row, {} if there are none."""
+    if not done:
+        return {}
+    runs, elbos, iwaes = zip(*done, strict=True)
+    return {
+        "train_seconds": [round(run.seconds, 2) for run in runs],
+        "elbo": spread(elbos),
+        "iwae": spread(iwaes),
+        "images_per_second": round(sum(run.images for run in runs) / sum(run.seconds for run in runs)),
+    }
+
+
+def table(results: dict) -> str:
+    """The results as a table in markdown, with a sentence on where they come from."""
+    settings, rows = results["settings"], []
+    for row in results["rows"]:
+        numbers = ["—"] * 4
+        if "elbo" in row:
+            used = spread(row["train_seconds"])["mean"]
+            numbers = [show(row["elbo"], 2), show(row["iwae"], 2), f"{used:.1f}", f"{row['images_per_second']:,}"]
+        rows.append([f"**{row['name']}**: {row['what']}", *numbers])
+    header = ["VAE", "ELBO", f"IWAE-{settings['k']}", "seconds of training", "images/s"]
+    seeds = f"{settings['seeds']} seed{'s' if settings['seeds'] > 1 else ''}"
+    below = (
+        f"{results['data']['name']}, dynamically binarised; nats per test image, higher is better; mean (smallest … largest) of {seeds}; "
+        f"a budget of {settings['seconds']:g} s of training each. {provenance(results)}"
+    )
+    return markdown(header, rows) + "\n\n" + below
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="The quality of VAEs after an equal time of training.")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the idx files of the full MNIST; the shipped part if not given")
+    parser.add_argument("--seconds", type=float, default=60, help="of training, for each contestant and seed")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--k", type=int, default=500, help="importance samples")
+    parser.add_argument("--threads", type=int, help="threads of torch; its own choice if not given")
+    parser.add_argument("--test-images", type=int, metavar="N", help="evaluate on N test images, not all")
+    parser.add_argument("--only", choices=["gencourse", "tutorial", "pythae"], help="one contestant; needs --out")
+    parser.add_argument("--out", type=Path, help=f"the JSON file; {OUT.name} or, without --data, {OUT_SHIPPED.name}")
+    parser.add_argument("--table-only", action="store_true", help="measure nothing, make the README's table anew")
+    for name, value in GENCOURSE.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"of gencourse; {value:g}")
+    args = parser.parse_args()
+    if args.only and not args.out:
+        parser.error("--only needs --out: the published files hold whole comparisons.")
+    return args
+
+
+def main() -> None:
+    args = parse()
+    if not args.table_only:
+        if args.threads:
+            torch.set_num_threads(args.threads)
+        data = images("mnist", full=args.data is not None, folder=args.data)
+        test = binarised_test(data, args.test_images)
+        ours = {name: getattr(args, name) for name in GENCOURSE}
+        compared = {name: value for name, value in contestants(ours).items() if args.only in (None, name)}
+        counts = f"{len(data.train_bytes):,} / {len(data.test_bytes):,}"
+        settings = {name: getattr(args, name) for name in ("seconds", "seeds", "k")}
+        results = origin() | {
+            "data": {
+                "name": f"full MNIST ({counts})" if args.data else f"shipped ({counts})",
+                "train": len(data.train_bytes),
+                "test": len(data.test_bytes),
+                "evaluated": len(test),
+            },
+            "settings": settings | {"gencourse": ours},
+            "rows": measure(compared, data, test, **settings),
+        }
+        save(results, args.out or (OUT if args.data else OUT_SHIPPED))
+        print(table(results))
+    rewrite("vae", {path: table(results) for path, results in stored(OUT, OUT_SHIPPED).items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Exercise on one step of training."""
+
+import torch
+
+from gencourse.checks._exercise import exercise
+from gencourse.checks.vae.inputs import draw
+from gencourse.models import vae
+
+
+def vae_train_step_reference(model, optimizer, x, eps, beta):
+    """One step on the mean of reconstruction + β kl; returns that mean as a plain number."""
+    terms = model(x, eps)
+    loss = vae.negative_elbo(terms["reconstruction"], terms["kl"], beta).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+TOY = """
+class Toy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.tensor(0.5)), nn.Parameter(torch.tensor(-0.3))
+    def forward(self, x, eps):
+        z = self.a * x + self.b.exp() * eps
+        return {"reconstruction": (x - z).square().sum(1), "kl": 0.5 * (z.square() + self.b.square()).sum(1)}
+model = Toy()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+"""
+
+
+@exercise(
+    reference=vae_train_step_reference,
+    difficulty=2,
+    minutes=10,
+    points=3,
+    hints=(
+        "Four things happen in a step, in one order: forward, clear, backward, move.",
+        "Gradients add up until somebody clears them. When is the last moment to do so?",
+        "What you return is kept for a plot. Should a plot hold on to the graph?",
+    ),
+    insight="Two steps moved the parameters exactly as the reference moves them.",
+)
+def vae_train_step(ask, seed):
+    x, eps, second = draw(seed, 3, 4, 2)
+    call = "vae_train_step(model, optimizer, x, eps, beta)"
+    parameters = "[model.a.item(), model.b.item()]"
+    data = dict(x=x, eps=eps, second=second)
+    yield "the loss that one step returns at beta = 3", ask(f"{TOY}\ntorch.as_tensor({call}).detach()", **data, beta=3.0)
+    yield "the parameters after one step", ask(f"{TOY}\n{call}\n{parameters}", **data, beta=3.0)
+    twice = f"{TOY}\n{call}\neps = second\n{call}\n{parameters}"
+    yield "the parameters after two steps with different noise", ask(twice, **data, beta=3.0)
+    yield "the kind of thing that is returned", ask(f"{TOY}\nisinstance({call}, float)", **data, beta=3.0)
+
+
+@vae_train_step.mistake("The first step is right, the second is not. What is left over from the first when the second begins?")
+def gradients_never_cleared(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake(
+    "The parameters do not move at all. Are all the calls there, and in which order do you clear, go backward and step?"
+)
+def cleared_after_backward(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake("Your first step changes nothing, the later ones lag behind. What does the optimiser see when it moves?")
+def step_before_backward(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+@vae_train_step.mistake("The loss at beta = 3 is the one at beta = 1. Where does beta enter?")
+def beta_left_out(model, optimizer, x, eps, beta):
+    return vae_train_step_reference(model, optimizer, x, eps, 1.0)
+
+
+@vae_train_step.mistake("Your step grows with the batch. Should the learning rate have to change when the batch does?")
+def summed_loss(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake("The steps are right. What you return still holds the graph of the step: what happens if a thousand are kept?")
+def tensor_returned(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+@vae_train_step.mistake("eps is handed to you, but your result does not depend on it. Which noise reached the model?")
+def zero_noise(model, optimizer, x, eps, beta):
+    return vae_train_step_reference(model, optimizer, x, torch.zeros_like(eps), beta)
+
+
+@vae_train_step.mistake("You go uphill. Is it the loss that you minimise, or its negative?")
+def uphill(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    optimizer.zero_grad()
+    (-loss).backward()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.also_right
+def cleared_at_the_end(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = torch.mean(terms["reconstruction"]) + beta * torch.mean(terms["kl"])
+    model.zero_grad()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    return float(loss.detach())

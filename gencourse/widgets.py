@@ -1,0 +1,108 @@
+"""Things to move with the mouse. Each also draws a static figure, for pages and tests where no widget can run."""
+
+import io
+from collections.abc import Callable
+
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from gencourse.errors import InputError, require_count
+from gencourse.figures import image_rows, tile
+
+try:
+    import ipywidgets
+except ImportError:  # a page without widgets still gets the static figure
+    ipywidgets = None
+
+
+def widgets_can_run() -> bool:
+    """Whether this is a notebook with a live kernel and ipywidgets."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return ipywidgets is not None and getattr(get_ipython(), "kernel", None) is not None
+
+
+def png(x: Tensor, zoom: int) -> bytes:
+    """An image (C, H, W) in [0, 1] as PNG bytes, enlarged without smoothing."""
+    pixels = (tile(x[None], 1).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    stream = io.BytesIO()
+    Image.fromarray(pixels).resize((pixels.shape[1] * zoom, pixels.shape[0] * zoom), Image.Resampling.NEAREST).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def latent_strip(decode: Callable[[Tensor], Tensor], latent_dim: int, dims: tuple[int, ...] = (0, 1, 2), reach: float = 2.5) -> Figure:
+    """The static latent explorer: one row per dimension, which moves from -reach to reach while the others stay at 0."""
+    stops = torch.linspace(-reach, reach, 9)
+    rows = {}
+    for d in dims:
+        z = torch.zeros(len(stops), latent_dim)
+        z[:, d] = stops
+        rows[f"z{d + 1}"] = decode(z)
+    axes = image_rows(rows, title=f"One latent dimension at a time, from -{reach:g} (left) to {reach:g} (right)")
+    return axes[0].figure
+
+
+class LatentExplorer:
+    """Sliders for latent dimensions and the image that the decoder makes of them.
+
+    decode: codes (B, latent_dim) -> images (B, C, H, W) in [0, 1]. In a notebook the last line of a cell displays it;
+    where widgets cannot run the static strip is drawn instead. `show(z)` is what a slider calls.
+    """
+
+    def __init__(self, decode: Callable[[Tensor], Tensor], latent_dim: int, dims: tuple[int, ...], zoom: int = 9):
+        require_count("latent_explorer", "latent_dim", latent_dim)
+        if not dims or not all(0 <= d < latent_dim for d in dims):
+            raise InputError(f"latent_explorer: dims should lie in 0..{latent_dim - 1}, got {dims}. Choose some of those.")
+        self.decode, self.latent_dim, self.dims, self.zoom = decode, latent_dim, dims, zoom
+        self.sliders, self.picture, self.box = [], None, None
+        if widgets_can_run():
+            self.build()
+
+    def build(self) -> None:
+        """Make the widgets and connect them."""
+        self.sliders = [
+            ipywidgets.FloatSlider(value=0, min=-3, max=3, step=0.1, description=f"z{d + 1}", continuous_update=True) for d in self.dims
+        ]
+        self.picture = ipywidgets.Image(value=self.show(self.codes()), format="png")
+        centre = ipywidgets.Button(description="back to 0", tooltip="set every slider to 0")
+        random = ipywidgets.Button(description="draw from the prior", tooltip="move the sliders to a draw from N(0, 1)")
+        for slider in self.sliders:
+            slider.observe(lambda change: self.redraw(), names="value")
+        centre.on_click(lambda button: self.move(torch.zeros(len(self.dims))))
+        random.on_click(lambda button: self.move(torch.randn(len(self.dims))))
+        controls = ipywidgets.VBox([*self.sliders, ipywidgets.HBox([centre, random])])
+        self.box = ipywidgets.HBox([controls, self.picture])
+
+    def codes(self) -> Tensor:
+        """The sliders' positions as a code (1, latent_dim); dimensions without a slider are 0."""
+        z = torch.zeros(1, self.latent_dim)
+        for d, slider in zip(self.dims, self.sliders, strict=True):
+            z[0, d] = slider.value
+        return z
+
+    def show(self, z: Tensor) -> bytes:
+        """The image at one code (1, latent_dim), as PNG bytes."""
+        with torch.no_grad():
+            return png(self.decode(z)[0].float().cpu(), self.zoom)
+
+    def redraw(self) -> None:
+        self.picture.value = self.show(self.codes())
+
+    def move(self, values: Tensor) -> None:
+        """Set the sliders; each redraws."""
+        for slider, value in zip(self.sliders, values.clamp(-3, 3).tolist(), strict=True):
+            slider.value = round(value, 1)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.box if self.box is not None else latent_strip(self.decode, self.latent_dim, self.dims))
+
+
+def latent_explorer(decode: Callable[[Tensor], Tensor], latent_dim: int, dims: tuple[int, ...] | None = None) -> LatentExplorer:
+    """Explore what a decoder makes of the codes: sliders for `dims`, the first eight if not given."""
+    return LatentExplorer(decode, latent_dim, tuple(range(min(8, latent_dim))) if dims is None else dims)
