@@ -16,6 +16,7 @@ package knows them. Answers stand between BEGIN SOLUTION and END SOLUTION, as in
 
 import argparse
 import ast
+import copy
 import hashlib
 import importlib
 import os
@@ -35,6 +36,10 @@ MARKER_LINES = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION\n", re.M)
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()\n"
 TAGS = {"check", "solution", "widget"}
 SIZE_LIMIT = 1_500_000  # bytes of an executed chapter
+METADATA = NotebookNode(
+    kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+    language_info={"name": "python"},
+)
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["gencourse"]
 
 
@@ -51,10 +56,7 @@ def read(source: Path, folder: str) -> NotebookNode:
         if unknown:
             raise SystemExit(f"{source}: tags should be among {sorted(TAGS)}, got {sorted(unknown)}. Correct the cell.")
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata = copy.deepcopy(METADATA)
     return notebook
 
 
@@ -173,7 +175,7 @@ def execute(notebook: NotebookNode) -> NotebookNode:
     for model in notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {}).values():
         if "ename" in str(model.get("state", {}).get("outputs", "")):
             raise SystemExit(f"an error was filed in a widget: {model['state']['outputs']}")
-    notebook.metadata.pop("widgets", None)
+    notebook.metadata = copy.deepcopy(METADATA)  # without the kernel's version and the widgets' state
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)]

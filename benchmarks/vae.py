@@ -31,7 +31,7 @@ from gencourse.models.vae import VAE, bernoulli_log_likelihood, gaussian_log_den
 from gencourse.runtime import gains_from_bfloat16, pick_device, seeded
 from gencourse.training import fit
 
-GENCOURSE = {"latent_dim": 40, "hidden": 512, "batch_size": 512, "lr": 6e-3}  # each is an option of the command
+GENCOURSE = {"latent_dim": 40, "hidden": 512, "batch_size": 256, "lr": 4e-3}  # each is an option of the command
 WARMUP_STEPS = 100
 AIM, LIMIT = 0.95, 0.99  # parts of the budget: what the steps should take, and where `fit` is cut if they take longer
 ROWS_AT_ONCE = 2_000  # images times draws in one pass of a decoder
@@ -47,7 +47,7 @@ def gencourse(data: Images, seconds: float, seed: int, *, latent_dim: int, hidde
                 raise KeyboardInterrupt  # `fit` returns what it has reached
 
         torch.manual_seed(seed)
-        vae = VAE(latent_dim=latent_dim, hidden=hidden).to(pick_device())
+        vae = VAE(latent_dim=latent_dim, hidden=hidden, mean_image=data.train.mean(0)).to(pick_device())
         batches = binarised(minibatches(data.train_bytes, batch_size=batch_size, seed=seed), seed=seed)
         start = time.perf_counter()
         history = fit(vae, batches, steps=steps, lr=lr, on_step=stop_in_time, progress=False)

@@ -18,7 +18,8 @@ def claim(name: str, value: float, *, about: float, within: float, unit: str = "
 
     The text speaks of the default scale. At other scales the value is printed and not compared.
     """
-    value, words, unit = float(value), name.replace("_", " "), f" {unit}" if unit else ""
+    value = value.item() if hasattr(value, "item") else float(value)
+    words, unit = name.replace("_", " "), f" {unit}" if unit else ""
     digits = 3 if within < 0.1 else 2 if within < 1 else 1
     if runtime.scale() != "default":
         print(f"{words}: {value:.{digits}f}{unit} (not compared: the text speaks of the default scale)")

@@ -1,9 +1,4 @@
-"""Variational autoencoders: the equations as functions, then the models that call them.
-
-Everything is in nats and per example: a function returns one value for each row of its batch, and nobody but the
-training loop takes a mean. Sources: Kingma & Welling 2014 (arXiv 1312.6114), Rezende et al. 2014 (1401.4082),
-Higgins et al. 2017 (β-VAE), Burda et al. 2016 (IWAE, 1509.00519), Sohn et al. 2015 (conditional VAE).
-"""
+"""The models: an autoencoder, the VAE, and the conditional VAE."""
 
 import itertools
 import math
@@ -13,103 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, InputTypeError, require_count, require_images, require_same_shape, require_tensor
+from gencourse.errors import InputError, InputTypeError, require_count, require_images, require_tensor
+from gencourse.models.vae.equations import (
+    bernoulli_log_likelihood,
+    gaussian_log_density,
+    kl_to_standard_normal,
+    negative_elbo,
+    reparameterize,
+)
+from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
 from gencourse.runtime import seeded
-
-LOG_2PI = math.log(2 * math.pi)
-
-# --- equations -------------------------------------------------------------------------------------------------
-
-
-def gaussian_log_density(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """log N(x; mu, diag(exp logvar)) = -½ Σ_d [log 2π + logvar_d + (x_d - mu_d)² / exp(logvar_d)].
-
-    x, mu, logvar (B, D) -> (B,), nats.
-    """
-    require_same_shape("gaussian_log_density", x=x, mu=mu, logvar=logvar)
-    return -0.5 * (LOG_2PI + logvar + (x - mu).square() * (-logvar).exp()).flatten(1).sum(1)
-
-
-def reparameterize(mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
-    """z = mu + exp(½ logvar) · eps, a draw from N(mu, exp logvar) that has gradients. All (B, D)."""
-    require_same_shape("reparameterize", mu=mu, logvar=logvar, eps=eps)
-    return mu + (0.5 * logvar).exp() * eps
-
-
-def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL(N(mu, diag exp logvar) ‖ N(0, I)) = ½ Σ_d [mu_d² + exp(logvar_d) - 1 - logvar_d].
-
-    mu, logvar (B, D) -> (B,), nats. Source: Kingma & Welling 2014, appendix B.
-    """
-    require_same_shape("kl_to_standard_normal", mu=mu, logvar=logvar)
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
-
-
-def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
-    """log p(x) = Σ_pixels [x log s(logits) + (1 - x) log(1 - s(logits))], s the sigmoid.
-
-    logits, x (B, ...) -> (B,), nats; finite for any finite logits. A probability for x in {0, 1}; for grey values
-    it is a score without a normalising constant.
-    """
-    require_same_shape("bernoulli_log_likelihood", logits=logits, x=x)
-    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
-
-
-def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
-    """-ELBO = reconstruction + β · kl, with reconstruction = -log p(x given z). All (B,), nats; to be minimised."""
-    require_same_shape("negative_elbo", reconstruction=reconstruction, kl=kl)
-    return reconstruction + beta * kl
-
-
-def kl_weight(step: int, warmup: int, beta_max: float = 1.0) -> float:
-    """β at a training step: rises linearly from 0 at step 0 to beta_max at step `warmup`, then stays."""
-    return beta_max if warmup <= 0 else beta_max * min(1.0, step / warmup)
-
-
-# --- what a decoder's output means -----------------------------------------------------------------------------
-
-
-class BernoulliPixels:
-    """p(x given z) with one coin per pixel: the decoder returns logits."""
-
-    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
-        """log p(x given z): output, x (B, C, H, W) -> (B,), nats."""
-        return bernoulli_log_likelihood(output, x)
-
-    def mean(self, output: Tensor) -> Tensor:
-        """E[x given z], in [0, 1]."""
-        return output.sigmoid()
-
-    def output_for(self, mean: Tensor) -> Tensor:
-        """The decoder output whose mean is `mean`, in (0, 1)."""
-        return mean.logit()
-
-
-class GaussianPixels:
-    """p(x given z) = N(x; output, std² I) with one fixed std: squared error with its scale stated.
-
-    Up to a constant -log p = |x - output|² / (2 std²), so a loss |x - output|² + KL is this model with std² = ½.
-    """
-
-    def __init__(self, std: float):
-        if not std > 0:
-            raise InputError(f"GaussianPixels: std should be positive, got {std}. Pass a standard deviation, 0.1 say.")
-        self.std = std
-
-    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
-        """log p(x given z), a density: output, x (B, C, H, W) -> (B,), nats."""
-        return gaussian_log_density(x, output, torch.full_like(output, 2 * math.log(self.std)))
-
-    def mean(self, output: Tensor) -> Tensor:
-        """E[x given z]; clamped to [0, 1], where images live."""
-        return output.clamp(0, 1)
-
-    def output_for(self, mean: Tensor) -> Tensor:
-        """The decoder output whose mean is `mean`."""
-        return mean
-
-
-# --- models ----------------------------------------------------------------------------------------------------
 
 
 class Posterior(NamedTuple):
@@ -266,55 +174,6 @@ class ConditionalVAE(VAE):
     def sample(self, y: Tensor, seed: int = 0) -> Tensor:
         """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in [0, 1]."""
         return self.decode_mean(torch.randn(len(y), self.latent_dim, generator=seeded(seed)), self.one_hot(y))
-
-
-class LinearGaussianVAE(nn.Module):
-    """The VAE whose truth is known: p(z) = N(0, I), p(x given z) = N(Wz + b, s² I), linear encoder.
-
-    Here log p(x) = log N(x; b, WWᵀ + s² I), and the exact posterior is Gaussian with covariance (I + WᵀW/s²)⁻¹,
-    diagonal when the columns of W are orthogonal. Source: Tipping & Bishop 1999 (probabilistic PCA); as a test of
-    VAEs: Lucas et al. 2019 (arXiv 1911.02469).
-    """
-
-    def __init__(self, data_dim: int, latent_dim: int):
-        super().__init__()
-        self.W = nn.Parameter(0.1 * torch.randn(data_dim, latent_dim))
-        self.b = nn.Parameter(torch.zeros(data_dim))
-        self.log_std = nn.Parameter(torch.zeros(()))
-        self.encoder = nn.Linear(data_dim, latent_dim)
-        self.logvar = nn.Parameter(torch.zeros(latent_dim))
-
-    def encode(self, x: Tensor) -> Posterior:
-        """q(z given x): x (B, data_dim) -> mu, logvar (B, latent_dim)."""
-        mu = self.encoder(x)
-        return Posterior(mu, self.logvar.expand_as(mu))
-
-    def loss(self, x: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
-        """{"loss", "reconstruction", "kl"}, each (B,), nats."""
-        mu, logvar = self.encode(x)
-        z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
-        mean = z @ self.W.T + self.b
-        reconstruction = -gaussian_log_density(x, mean, (2 * self.log_std).expand_as(mean))
-        kl = kl_to_standard_normal(mu, logvar)
-        return {"loss": negative_elbo(reconstruction, kl), "reconstruction": reconstruction, "kl": kl}
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """The exact log p(x): x (B, data_dim) -> (B,), nats."""
-        covariance = self.W @ self.W.T + (2 * self.log_std).exp() * torch.eye(len(self.b))
-        return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
-
-    def exact_posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean (B, D) and covariance (D, D) of p(z given x)."""
-        s2 = (2 * self.log_std).exp()
-        covariance = torch.linalg.inv(torch.eye(self.W.shape[1]) + self.W.T @ self.W / s2)
-        return (x - self.b) @ self.W @ covariance / s2, covariance
-
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """n draws of x, (n, data_dim)."""
-        generator = seeded(seed)
-        z = torch.randn(n, self.W.shape[1], generator=generator)
-        noise = torch.randn(n, len(self.b), generator=generator)
-        return (z @ self.W.T + self.b + self.log_std.exp() * noise).detach()
 
 
 def device_of(model: nn.Module) -> torch.device:

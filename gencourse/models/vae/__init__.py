@@ -1,0 +1,35 @@
+"""Variational autoencoders: the equations as functions, then the models that call them.
+
+Everything is in nats and per example: a function returns one value for each row of its batch, and nobody but the
+training loop takes a mean. Sources: Kingma & Welling 2014 (arXiv 1312.6114), Rezende et al. 2014 (1401.4082),
+Higgins et al. 2017 (β-VAE), Burda et al. 2016 (IWAE, 1509.00519), Sohn et al. 2015 (conditional VAE).
+"""
+
+from gencourse.models.vae.equations import (
+    bernoulli_log_likelihood,
+    gaussian_log_density,
+    kl_to_standard_normal,
+    kl_weight,
+    negative_elbo,
+    reparameterize,
+)
+from gencourse.models.vae.linear_gaussian import LinearGaussianVAE
+from gencourse.models.vae.networks import VAE, Autoencoder, ConditionalVAE, Posterior, mlp
+from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
+
+__all__ = [
+    "VAE",
+    "Autoencoder",
+    "BernoulliPixels",
+    "ConditionalVAE",
+    "GaussianPixels",
+    "LinearGaussianVAE",
+    "Posterior",
+    "bernoulli_log_likelihood",
+    "gaussian_log_density",
+    "kl_to_standard_normal",
+    "kl_weight",
+    "mlp",
+    "negative_elbo",
+    "reparameterize",
+]

@@ -1,0 +1,55 @@
+"""The equations of the VAE: pure functions, one value per example, in nats."""
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from gencourse.errors import require_same_shape
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+def gaussian_log_density(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """log N(x; mu, diag(exp logvar)) = -½ Σ_d [log 2π + logvar_d + (x_d - mu_d)² / exp(logvar_d)].
+
+    x, mu, logvar (B, D) -> (B,), nats.
+    """
+    require_same_shape("gaussian_log_density", x=x, mu=mu, logvar=logvar)
+    return -0.5 * (LOG_2PI + logvar + (x - mu).square() * (-logvar).exp()).flatten(1).sum(1)
+
+
+def reparameterize(mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
+    """z = mu + exp(½ logvar) · eps, a draw from N(mu, exp logvar) that has gradients. All (B, D)."""
+    require_same_shape("reparameterize", mu=mu, logvar=logvar, eps=eps)
+    return mu + (0.5 * logvar).exp() * eps
+
+
+def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, diag exp logvar) ‖ N(0, I)) = ½ Σ_d [mu_d² + exp(logvar_d) - 1 - logvar_d].
+
+    mu, logvar (B, D) -> (B,), nats. Source: Kingma & Welling 2014, appendix B.
+    """
+    require_same_shape("kl_to_standard_normal", mu=mu, logvar=logvar)
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
+
+
+def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
+    """log p(x) = Σ_pixels [x log s(logits) + (1 - x) log(1 - s(logits))], s the sigmoid.
+
+    logits, x (B, ...) -> (B,), nats; finite for any finite logits. A probability for x in {0, 1}; for grey values
+    it is a score without a normalising constant.
+    """
+    require_same_shape("bernoulli_log_likelihood", logits=logits, x=x)
+    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+
+
+def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
+    """-ELBO = reconstruction + β · kl, with reconstruction = -log p(x given z). All (B,), nats; to be minimised."""
+    require_same_shape("negative_elbo", reconstruction=reconstruction, kl=kl)
+    return reconstruction + beta * kl
+
+
+def kl_weight(step: int, warmup: int, beta_max: float = 1.0) -> float:
+    """β at a training step: rises linearly from 0 at step 0 to beta_max at step `warmup`, then stays."""
+    return beta_max if warmup <= 0 else beta_max * min(1.0, step / warmup)

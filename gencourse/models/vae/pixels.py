@@ -1,0 +1,49 @@
+"""What a decoder's output means: the distribution of the pixels given a code."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gencourse.errors import InputError
+from gencourse.models.vae.equations import bernoulli_log_likelihood, gaussian_log_density
+
+
+class BernoulliPixels:
+    """p(x given z) with one coin per pixel: the decoder returns logits."""
+
+    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
+        """log p(x given z): output, x (B, C, H, W) -> (B,), nats."""
+        return bernoulli_log_likelihood(output, x)
+
+    def mean(self, output: Tensor) -> Tensor:
+        """E[x given z], in [0, 1]."""
+        return output.sigmoid()
+
+    def output_for(self, mean: Tensor) -> Tensor:
+        """The decoder output whose mean is `mean`, in (0, 1)."""
+        return mean.logit()
+
+
+class GaussianPixels:
+    """p(x given z) = N(x; output, std² I) with one fixed std: squared error with its scale stated.
+
+    Up to a constant -log p = |x - output|² / (2 std²), so a loss |x - output|² + KL is this model with std² = ½.
+    """
+
+    def __init__(self, std: float):
+        if not std > 0:
+            raise InputError(f"GaussianPixels: std should be positive, got {std}. Pass a standard deviation, 0.1 say.")
+        self.std = std
+
+    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
+        """log p(x given z), a density: output, x (B, C, H, W) -> (B,), nats."""
+        return gaussian_log_density(x, output, torch.full_like(output, 2 * math.log(self.std)))
+
+    def mean(self, output: Tensor) -> Tensor:
+        """E[x given z]; clamped to [0, 1], where images live."""
+        return output.clamp(0, 1)
+
+    def output_for(self, mean: Tensor) -> Tensor:
+        """The decoder output whose mean is `mean`."""
+        return mean

@@ -1,0 +1,211 @@
+"""Real data that ships, real data that downloads, and files that are missing or damaged."""
+
+import gzip
+import hashlib
+import struct
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+
+from gencourse.data import binarised, images, minibatches, points
+from gencourse.data import images as load
+from gencourse.data.images import IDX_FILES
+from gencourse.errors import DataUnavailable, InputError, InputTypeError
+from gencourse.runtime import seeded
+
+
+def test_shipped_mnist_is_what_the_datasheet_says():
+    digits = images("mnist")
+    assert digits.train_bytes.shape == (10_000, 1, 28, 28) and digits.test_bytes.shape == (2_000, 1, 28, 28)
+    assert digits.train_bytes.dtype == torch.uint8 and digits.train_labels.dtype == torch.int64
+    assert digits.train.min() == 0 and digits.train.max() == 1
+    assert digits.train_labels.bincount().min() > 850 and digits.test_labels.bincount().min() > 150
+    assert 0.12 < digits.train.mean() < 0.14  # the known mean of MNIST is 0.1307
+    digest = hashlib.sha256(digits.train_bytes.numpy().tobytes() + digits.test_bytes.numpy().tobytes()).hexdigest()
+    assert digest[:16] == "37e19d26fac67e14"
+
+
+def test_no_test_image_is_a_training_image():
+    digits = images("mnist")
+    seen = {row.numpy().tobytes() for row in digits.train_bytes}
+    assert not any(row.numpy().tobytes() in seen for row in digits.test_bytes)
+
+
+def write_idx(path, array):
+    header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}i", *array.shape)
+    data = header + array.tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for i, (key, stem) in enumerate(IDX_FILES.items()):
+        n = 6 if key.startswith("train") else 4
+        shape = (n, 28, 28) if key.endswith("bytes") else (n,)
+        write_idx(tmp_path / (stem + (".gz" if i % 2 else "")), rng.integers(0, 10, shape, dtype=np.uint8))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_any_folder_of_idx_files_will_do(folder, name):
+    data = load(name, full=True, folder=folder)
+    assert data.train_bytes.shape == (6, 1, 28, 28) and data.test_labels.shape == (4,)
+    assert data.label_names[0] == ("0" if name == "mnist" else "T-shirt/top")
+
+
+def test_half_a_file_is_named_and_not_used(folder):
+    plain = folder / IDX_FILES["train_bytes"]
+    plain.write_bytes(plain.read_bytes()[:-100])
+    with pytest.raises(DataUnavailable, match=r"train-images-idx3-ubyte should be a whole idx file, got [\d,]+ bytes instead of [\d,]+"):
+        load("mnist", full=True, folder=folder)
+
+
+def test_half_a_gzip_file_is_named_and_not_used(folder):
+    packed = folder / (IDX_FILES["train_labels"] + ".gz")
+    packed.write_bytes(packed.read_bytes()[:-5])
+    with pytest.raises(DataUnavailable, match="train-labels-idx1-ubyte.gz should be a whole gzip file"):
+        load("mnist", full=True, folder=folder)
+
+
+def test_file_that_is_no_idx_file_is_named(folder):
+    (folder / IDX_FILES["train_bytes"]).write_text("<html>Too many requests</html>")
+    with pytest.raises(DataUnavailable, match="got no idx header"):
+        load("mnist", full=True, folder=folder)
+
+
+def test_images_and_labels_of_different_number_are_refused(folder):
+    write_idx(folder / IDX_FILES["train_bytes"], np.zeros((5, 28, 28), np.uint8))
+    with pytest.raises(DataUnavailable, match="differ in number"):
+        load("mnist", full=True, folder=folder)
+
+
+def test_missing_file_says_where_to_put_it_and_what_ships(folder):
+    (folder / IDX_FILES["train_bytes"]).unlink()
+    with pytest.raises(DataUnavailable, match=r"train-images-idx3-ubyte or .*\.gz in .*which ships with the package"):
+        load("mnist", full=True, folder=folder)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
+def test_offline_without_a_cache_is_one_sentence(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENCOURSE_DATA", str(tmp_path))
+    with pytest.raises(DataUnavailable, match=r"images\('mnist'\), which ships with the package") as caught:
+        images(name, full=True)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_damaged_download_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENCOURSE_DATA", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(b"half a file")
+    with pytest.raises(DataUnavailable, match=r"train-images-idx3-ubyte\.gz is damaged"):
+        images("mnist", full=True)
+
+
+def test_download_is_kept_and_read(folder, tmp_path, monkeypatch):
+    """With torchvision's downloader replaced by a copy: the files arrive in the cache and are read from there."""
+    from gencourse.data import images as package_function
+    from gencourse.data.images import __name__ as module_name
+    import sys
+
+    module, asked = sys.modules[module_name], []
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("GENCOURSE_DATA", str(cache))
+
+    def copy(url, root, filename, md5):
+        asked.append((url, md5))
+        source = folder / filename.removesuffix(".gz")
+        raw = source.read_bytes() if source.exists() else gzip.decompress((folder / filename).read_bytes())
+        (cache / "mnist").mkdir(parents=True, exist_ok=True)
+        (cache / "mnist" / filename).write_bytes(gzip.compress(raw))
+
+    monkeypatch.setattr(module, "download_url", copy)
+    assert len(package_function("mnist", full=True).train_bytes) == 6
+    assert len(asked) == 4 and all(len(md5) == 32 for _, md5 in asked)
+
+
+def test_second_mirror_is_tried(tmp_path, monkeypatch):
+    import sys
+
+    module = sys.modules["gencourse.data.images"]
+    tried = []
+
+    def fail(url, root, filename, md5):
+        tried.append(url)
+        raise URLError("down")
+
+    monkeypatch.setattr(module, "download_url", fail)
+    monkeypatch.setenv("GENCOURSE_DATA", str(tmp_path))
+    with pytest.raises(DataUnavailable):
+        images("mnist", full=True)
+    assert len(tried) == len(module.datasets.MNIST.mirrors) > 1
+
+
+def test_unknown_name_lists_the_names():
+    with pytest.raises(InputError, match="name should be one of mnist, fashion-mnist, cifar10, got 'minst'"):
+        images("minst")
+
+
+def test_minibatches_show_every_example_once_per_pass_and_repeat_with_the_seed():
+    x, y = torch.arange(10.0)[:, None], torch.arange(10)
+    stream = minibatches(x, y, batch_size=5, seed=0)
+    first = [next(stream) for _ in range(4)]
+    for half in (first[:2], first[2:]):
+        assert sorted(torch.cat([labels for _, labels in half]).tolist()) == list(range(10))
+    assert all(torch.equal(rows[:, 0].long(), labels) for rows, labels in first)
+    assert not torch.equal(first[0][1], first[2][1]), "each pass has an order of its own"
+    again = next(minibatches(x, y, batch_size=5, seed=0))
+    assert torch.equal(again[1], first[0][1])
+
+
+def test_minibatches_scale_bytes_and_leave_floats():
+    bytes_ = torch.tensor([[0, 255, 51]], dtype=torch.uint8)
+    assert next(minibatches(bytes_, batch_size=1, seed=0)).tolist() == [[0.0, 1.0, pytest.approx(0.2)]]
+    floats = torch.tensor([[0.25, 3.0]])
+    assert torch.equal(next(minibatches(floats, batch_size=1, seed=0)), floats)
+
+
+def test_minibatches_refuse_at_the_call():
+    with pytest.raises(InputError, match="batch_size should be at most the number of rows, 3, got 4"):
+        minibatches(torch.zeros(3, 1), batch_size=4, seed=0)
+    with pytest.raises(InputError, match="should have 3 rows, got 2"):
+        minibatches(torch.zeros(3, 1), torch.zeros(2), batch_size=1, seed=0)
+    with pytest.raises(InputTypeError, match=r"torch\.Tensor"):
+        minibatches([1, 2], batch_size=1, seed=0)
+
+
+def test_binarised_pixels_follow_their_grey_value_and_keep_labels():
+    grey, y = torch.full((4000, 1), 0.3), torch.arange(4000)
+    x, labels = next(binarised(minibatches(grey, y, batch_size=4000, seed=0), seed=1))
+    assert set(x.unique().tolist()) == {0.0, 1.0} and x.mean().item() == pytest.approx(0.3, abs=0.03)
+    assert sorted(labels.tolist()) == y.tolist()
+
+
+@pytest.mark.parametrize("name", ["ring", "grid", "two", "spiral"])
+def test_density_integrates_to_one_and_matches_its_samples(name):
+    mixture = points(name)
+    line = torch.linspace(-6, 6, 601)
+    grid = torch.cartesian_prod(line, line)
+    density = mixture.log_prob(grid).double().exp()
+    assert (density.sum() * 0.02**2).item() == pytest.approx(1, abs=1e-3)
+    drawn = mixture.sample(40_000, seed=0)
+    mean = (density[:, None] * grid).sum(0) * 0.02**2
+    second = (density[:, None] * grid**2).sum(0) * 0.02**2
+    torch.testing.assert_close(drawn.double().mean(0), mean, atol=0.04, rtol=0)
+    torch.testing.assert_close(drawn.double().square().mean(0), second, atol=0.08, rtol=0)
+    assert torch.equal(mixture.sample(5, seed=1), mixture.sample(5, seed=1))
+
+
+def test_points_refuse_other_shapes_and_names():
+    with pytest.raises(InputError, match=r"x should have shape \(B, 2\), got \(4, 3\)"):
+        points("ring").log_prob(torch.zeros(4, 3))
+    with pytest.raises(InputError, match="ring, grid, two, spiral"):
+        points("rings")
+
+
+def test_seeded_leaves_the_global_generator_alone():
+    before = torch.random.get_rng_state()
+    torch.randn(3, generator=seeded(0))
+    assert torch.equal(before, torch.random.get_rng_state())

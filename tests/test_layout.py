@@ -1,0 +1,91 @@
+"""The shape of the house: imports run one way, a chapter has one file in every folder, no grab-bags, no stale files."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = sorted((ROOT / "gencourse").rglob("*.py"))
+LAYERS = {  # a module may import from lower layers only, or from its own folder
+    "errors": 0,
+    "runtime": 1,
+    "claims": 2,
+    "data": 2,
+    "models": 2,
+    "training": 2,
+    "evaluation": 2,
+    "figures": 2,
+    "widgets": 3,
+    "checks": 4,
+    "grading": 5,
+    "cli": 6,
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT / "gencourse").parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The rooms of gencourse that a file imports from."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" if node.module == "gencourse" else node.module for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("gencourse.")}
+
+
+@pytest.mark.parametrize("path", [p for p in PACKAGE if room(p) != "__init__"], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_imports_run_one_way(path):
+    for other in imported(path):
+        assert other == room(path) or LAYERS[other] < LAYERS[room(path)], f"{room(path)} may not import {other}"
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_file_has_one_topic_and_a_docstring(path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 300, "a file of more than 300 lines is asking to be two"
+    assert path.stem not in {"utils", "common", "helpers", "misc"}
+    assert ast.get_docstring(ast.parse(text)), "say on the first line what the file is for"
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_no_assert_no_broad_except_no_global_seed(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        assert not isinstance(node, ast.Assert), f"line {node.lineno}: raise an error with a sentence"
+        if isinstance(node, ast.ExceptHandler):
+            caught = ast.unparse(node.type) if node.type else "everything"
+            broad = caught == "everything" or re.search(r"\b(Base)?Exception\b", caught)
+            assert not broad or path.name == "_exercise.py", f"line {node.lineno}: except {caught}"
+        if isinstance(node, ast.Attribute) and node.attr == "manual_seed" and ast.unparse(node.value) == "torch":
+            assert path.name == "runtime.py", f"line {node.lineno}: use runtime.global_seed or runtime.seeded"
+        if isinstance(node, ast.Attribute) and node.attr == "environ":
+            assert path.name == "runtime.py", f"line {node.lineno}: only runtime reads the environment"
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "authoring/chapters").glob("*.py")), ids=lambda p: p.stem)
+def test_chapter_has_a_file_in_every_folder(source):
+    topic = source.stem.split("_", 1)[1]
+    for folder, kind in (("gencourse/models", "py"), ("gencourse/checks", "py")):
+        assert (ROOT / folder / f"{topic}.{kind}").exists() or (ROOT / folder / topic).is_dir(), f"chapter {topic} has no {folder}/{topic}"
+    for folder in ("authoring/exercises", "notebooks", "exercises", "solutions"):
+        suffix = "py" if folder.startswith("authoring") else "ipynb"
+        assert (ROOT / folder / f"{source.stem}.{suffix}").exists(), f"chapter {topic} has no {folder}/{source.stem}.{suffix}"
+
+
+@pytest.mark.parametrize("folder", ["models", "checks"])
+def test_package_has_no_topic_without_a_chapter(folder):
+    topics = {p.stem for p in (ROOT / "gencourse" / folder).iterdir() if not p.name.startswith("_")}
+    chapters = {p.stem.split("_", 1)[1] for p in (ROOT / "authoring/chapters").glob("*.py")}
+    assert topics == chapters
+
+
+def test_generated_notebooks_are_up_to_date():
+    done = subprocess.run([sys.executable, "authoring/build.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,147 @@
+"""How checks speak: diagnoses, hints, strict mode, and answers that nobody foresaw."""
+
+import numpy as np
+import pytest
+import torch
+
+from gencourse.checks import exercise, report
+from gencourse.checks import vae as check
+from gencourse.checks._values import Opaque, agree, difference, plain
+from gencourse.checks._verdict import CheckFailed
+from gencourse.models import vae as m
+from gencourse.runtime import seeded
+
+
+@pytest.fixture(autouse=True)
+def lenient(monkeypatch):
+    monkeypatch.setenv("GENCOURSE_STRICT", "0")
+
+
+def kl(mu, logvar):
+    return m.kl_to_standard_normal(mu, logvar)
+
+
+UNFORESEEN = {  # wrong in ways that no mistake is registered for: what the plain diagnosis has to mention
+    "raises": (lambda mu, logvar: mu @ logvar, "It raised RuntimeError"),
+    "wrong name": (lambda mu, logvar: undefined_name, "NameError: name 'undefined_name' is not defined"),  # noqa: F821
+    "too many arguments": (lambda mu: mu, "TypeError"),
+    "column": (lambda mu, logvar: kl(mu, logvar)[:, None], r"shape should be (5,), got (5, 1)"),
+    "times three": (lambda mu, logvar: 3 * kl(mu, logvar), "3 times the expected"),
+    "offset": (lambda mu, logvar: kl(mu, logvar) + 7, "off by the same +7"),
+    "nan": (lambda mu, logvar: kl(mu, logvar) * float("nan"), "It holds NaN"),
+    "text": (lambda mu, logvar: "kl", "got 'kl'"),
+    "generator": (lambda mu, logvar: (x for x in mu), "object of type generator"),
+    "exits": (lambda mu, logvar: exit(), "SystemExit"),
+}
+
+
+@pytest.mark.parametrize("case", UNFORESEEN)
+def test_unforeseen_answers_get_a_plain_diagnosis(case):
+    answer, words = UNFORESEEN[case]
+    verdict = check.kl_to_standard_normal(answer)
+    assert verdict.status == "wrong" and verdict.points == 0 and not verdict.mistake
+    assert words in verdict.message, verdict.message
+
+
+def test_numpy_and_double_answers_count_by_their_values():
+    assert check.kl_to_standard_normal(lambda mu, logvar: kl(mu.double(), logvar.double())).status == "right"
+    assert check.kl_to_standard_normal(lambda mu, logvar: kl(mu, logvar).numpy()).status == "right"
+
+
+def test_verdict_on_what_is_no_function():
+    assert check.kl_to_standard_normal(None).status == "not attempted"
+    verdict = check.kl_to_standard_normal(torch.zeros(5))
+    assert verdict.status == "wrong" and "Pass the function itself" in verdict.message
+
+
+def test_answers_cannot_spoil_their_inputs_or_the_global_generator():
+    def greedy(mu, logvar):
+        right = kl(mu, logvar)
+        mu.zero_()
+        logvar.fill_(9)
+        torch.manual_seed(1)
+        return right
+
+    before = torch.random.get_rng_state()
+    assert check.kl_to_standard_normal(greedy).status == "right"
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_verdict_does_not_depend_on_the_callers_modes():
+    with torch.no_grad():
+        torch.manual_seed(99)
+        assert check.reparameterize(m.reparameterize).status == "right"
+        assert check.vae_train_step(check.vae_train_step.reference).status == "right"
+
+
+def test_mistakes_that_coincide_on_one_value_are_told_apart():
+    """At logvar = 0 all readings of logvar agree; only a diagnosis over every value can tell them apart."""
+
+    @exercise(reference=m.reparameterize, difficulty=1, minutes=1, points=1, hints=("think",))
+    def toy(ask, seed):
+        mu, eps = torch.randn(2, 3, 2, generator=seeded(seed))
+        yield "first", ask("toy(mu, logvar, eps)", mu=mu, logvar=torch.zeros(3, 2), eps=eps)
+        yield "second", ask("toy(mu, logvar, eps)", mu=mu, logvar=torch.ones(3, 2), eps=eps)
+
+    @toy.mistake("never")
+    def noise_forgotten(mu, logvar, eps):
+        return mu
+
+    @toy.mistake("variance")
+    def variance(mu, logvar, eps):
+        return mu + logvar.exp() * eps
+
+    assert toy.judge(lambda mu, logvar, eps: mu + logvar.exp() * eps).mistake == "variance"
+    other = toy.judge(lambda mu, logvar, eps: mu + (1 + logvar) * eps)
+    assert not other.mistake and "second" in other.message
+
+
+def test_hints_say_more_step_by_step():
+    wrong = next(x for x in check.kl_to_standard_normal.mistakes if x.name == "sign_reversed")
+    check.kl_to_standard_normal(wrong.answer)
+    said = [str(check.kl_to_standard_normal.hint()) for _ in range(5)]
+    assert said[0].startswith(wrong.more) and said[1].startswith(check.kl_to_standard_normal.hints[0])
+    assert "solutions notebook" in said[4] and len(set(said)) == 5
+
+
+@pytest.mark.parametrize("one", [pytest.param(e, id=e.name) for e in vars(check).values() if hasattr(e, "mistakes")])
+def test_hints_do_not_give_the_answer_away(one):
+    """No hint holds a line of the reference's code: hints ask or point."""
+    code = ("torch.logsumexp", "(0.5 * logvar).exp() * eps", "logvar.exp() - 1 - logvar", ".sum(1)", "zero_grad()", "torch.randn(")
+    for hint in (*one.hints, *(x.hint for x in one.mistakes), *(x.more for x in one.mistakes)):
+        assert not any(line in hint for line in code), hint
+
+
+def test_strict_mode_raises_unless_right(monkeypatch):
+    monkeypatch.setenv("GENCOURSE_STRICT", "1")
+    assert check.kl_to_standard_normal(kl).status == "right"
+    for answer in (lambda mu, logvar: -kl(mu, logvar), UNFORESEEN["raises"][0], None):
+        with pytest.raises(CheckFailed):
+            check.kl_to_standard_normal(answer)
+
+
+def test_report_judges_afresh_and_ignores_the_past():
+    check.kl_to_standard_normal(kl)
+    table = report(check, {"kl_to_standard_normal": lambda mu, logvar: -kl(mu, logvar)})
+    assert table.points == 0
+    table = report(check, {"kl_to_standard_normal": kl, "reparameterize": m.reparameterize})
+    assert table.points == 5 and f"5 / {table.out_of}" in str(table)
+
+
+def test_html_is_escaped_and_says_the_verdict_in_words():
+    def raises(mu, logvar):
+        raise ValueError("<script>alert(1)</script>")
+
+    shown = check.kl_to_standard_normal(raises)._repr_html_()
+    assert "<script>" not in shown and "&lt;script&gt;" in shown and "✗ wrong" in shown
+    assert "not attempted" in report(check, {})._repr_html_()
+
+
+def test_values_agree_by_structure_shape_and_tolerance():
+    one = torch.ones(2)
+    for a, b in ((1, torch.tensor(1.0)), ([one, 2], [one, 2.0]), ({"a": one}, {"a": one}), (None, None), (True, torch.tensor(True))):
+        assert agree(plain(a), plain(b), 1e-5, 1e-6)
+    for a, b in ((one, torch.ones(2, 1)), ([one], [one, one]), ({"a": 1}, {"b": 1}), ("x", "y"), (None, 0), (one, one * 1.1)):
+        assert not agree(plain(a), plain(b), 1e-5, 1e-6)
+    assert plain(np.float32(2)).item() == 2 and plain(torch.Size([2, 3])) == [2, 3] and plain(object()) == Opaque("object")
+    assert "sign" in difference(-torch.arange(3.0), torch.arange(3.0), 1e-5, 1e-6)
