@@ -1,5 +1,6 @@
 """Test settings: smoke scale, no network, strict checks for what is solved, and a ledger of the notebooks' seconds."""
 
+import json
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -33,8 +34,12 @@ def pytest_runtest_logreport(report):
 
 def overlong() -> list[str]:
     """Notebooks and cells that take longer than a learner should wait."""
-    found = [f"{n} took {sum(c.values()):.0f} s, more than {NOTEBOOK_SECONDS}" for n, c in ledger.items() if sum(c.values()) > NOTEBOOK_SECONDS]
-    return found + [f"{n} {cell} took {s:.0f} s, more than {CELL_SECONDS}" for n, c in ledger.items() for cell, s in c.items() if s > CELL_SECONDS]
+    found = [
+        f"{n} took {sum(c.values()):.0f} s, more than {NOTEBOOK_SECONDS}" for n, c in ledger.items() if sum(c.values()) > NOTEBOOK_SECONDS
+    ]
+    return found + [
+        f"{n} {cell} took {s:.0f} s, more than {CELL_SECONDS}" for n, c in ledger.items() for cell, s in c.items() if s > CELL_SECONDS
+    ]
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -45,6 +50,9 @@ def pytest_terminal_summary(terminalreporter):
         slowest = sorted(cells.items(), key=lambda pair: -pair[1])[:4]
         named = ", ".join(f"{cell} {seconds:.1f}" for cell, seconds in slowest)
         terminalreporter.write_line(f"{notebook}: {sum(cells.values()):.1f} s in {len(cells)} cells; slowest: {named}")
+    if record := os.environ.get("GENCOURSE_RECORD"):  # benchmarks/results/runtime.json, from which the README's table is made
+        seconds = {notebook: round(sum(cells.values())) for notebook, cells in sorted(ledger.items())}
+        Path(record).write_text(json.dumps({"cores": os.cpu_count(), "seconds": seconds}, indent=2) + "\n")
     for line in overlong():
         terminalreporter.write_line(f"TOO LONG: {line}", red=True)
 

@@ -16,6 +16,7 @@ package knows them. Answers stand between BEGIN SOLUTION and END SOLUTION, as in
 
 import argparse
 import ast
+import base64
 import copy
 import hashlib
 import importlib
@@ -25,6 +26,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import front_page
 import jupytext
 import nbformat
 from nbclient import NotebookClient
@@ -34,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION\n?", re.S | re.M)
 MARKER_LINES = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION\n", re.M)
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()\n"
-TAGS = {"check", "solution", "widget"}
+TAGS = {"solution", "widget", "cover"}
 SIZE_LIMIT = 1_500_000  # bytes of an executed chapter
 METADATA = NotebookNode(
     kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -219,6 +221,14 @@ def problems(notebook: NotebookNode, target: Path) -> list[str]:
     return found
 
 
+def write_cover(notebook: NotebookNode, target: Path) -> None:
+    """The figure of the cell tagged "cover", as a file for the front page."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []) if "cover" in cell.metadata.get("tags", []) else []:
+            if "image/png" in output.get("data", {}):
+                (target.parent / f"{target.stem}.png").write_bytes(base64.b64decode(output.data["image/png"]))
+
+
 def as_text(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
 
@@ -245,7 +255,14 @@ def main() -> None:
             else:
                 target.parent.mkdir(exist_ok=True)
                 target.write_text(as_text(notebook), "utf-8", newline="\n")
+                write_cover(notebook, target)
                 print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes")
+    readme = ROOT / "README.md"
+    text = front_page.made(readme.read_text("utf-8"))
+    if not options.check:
+        readme.write_text(text, "utf-8", newline="\n")
+    elif text != readme.read_text("utf-8"):
+        found.append("README.md is out of date")
     if found:
         sys.exit("\n".join([*found, "Run: uv run python authoring/build.py --execute"]))
 

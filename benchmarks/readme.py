@@ -74,19 +74,20 @@ def provenance(results: dict) -> str:
     return f"{where}, {threads}, torch {machine['torch']}; {results['date']}; `{results['command']}`."
 
 
-def rewrite(name: str, tables: dict[Path, str], readme: Path = ROOT / "README.md") -> None:
-    """Put the tables, keyed by the files that they come from, between the README's markers `results:NAME`.
-
-    A README without these markers, or a name without a table, is left as it is; the last line printed says so.
-    """
+def replaced(text: str, name: str, body: str) -> str:
+    """`text` with `body` between its markers `results:NAME`; ValueError if it has none."""
     marked = re.compile(rf"(<!-- results:{name} -->\n).*?(<!-- /results:{name} -->)", re.DOTALL)
-    text = readme.read_text(encoding="utf-8")
-    if not tables or not marked.search(text):
-        print(f"README.md is as it was: {'it has no markers' if tables else 'there are no results'} for {name}.")
-        return
-    body = "\n\n".join(tables.values())
-    readme.write_text(marked.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", text), encoding="utf-8")
-    print(f"README.md: {name} is made from {', '.join(path.name for path in tables)}.")
+    if not marked.search(text):
+        raise ValueError(f"replaced: text should have the markers <!-- results:{name} -->, got none. Put them where the table belongs.")
+    return marked.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", text)
+
+
+def rewrite(name: str, tables: dict[Path, str], readme: Path = ROOT / "README.md") -> None:
+    """Put the tables, keyed by the files that they come from, between the README's markers `results:NAME`."""
+    if tables:
+        text = replaced(readme.read_text(encoding="utf-8"), name, "\n\n".join(tables.values()))
+        readme.write_text(text, encoding="utf-8", newline="\n")
+        print(f"README.md: {name} is made from {', '.join(path.name for path in tables)}.")
 
 
 def stored(*paths: Path) -> dict[Path, dict]:

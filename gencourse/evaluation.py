@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from gencourse.errors import InputError, require_count, require_tensor
 from gencourse.runtime import global_seed, seeded
@@ -47,7 +48,8 @@ def importance_bound(log_weights: Callable[..., Tensor], x: Tensor, K: int, seed
     require_count("importance_bound", "K", K)
     generator = seeded(seed)
     B = max(1, rows_at_once // K)
-    return torch.cat([iwae_bound(log_weights(batch, K, generator)).cpu() for batch in x.split(B)])
+    batches = tqdm(x.split(B), unit="batch", delay=2, leave=False)  # a bar only where it takes longer than two seconds
+    return torch.cat([iwae_bound(log_weights(batch, K, generator)).cpu() for batch in batches])
 
 
 def bits_per_dim(nll: Tensor | float, dims: int) -> Tensor | float:

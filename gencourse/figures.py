@@ -38,7 +38,7 @@ def image_grid(x: Tensor, columns: int = 10, title: str = "", scale: float = 0.6
     if ax is None:
         rows = -(-len(x) // columns)
         _, ax = plt.subplots(figsize=(scale * columns, scale * rows + 0.3), layout="constrained")
-    ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_title(title)
     ax.set_axis_off()
     return ax
@@ -49,7 +49,7 @@ def image_rows(rows: Mapping[str, Tensor], title: str = "", scale: float = 0.6) 
     n = max(len(x) for x in rows.values())
     figure, axes = plt.subplots(len(rows), 1, figsize=(scale * n + 1.6, scale * len(rows) + 0.4), squeeze=False, layout="constrained")
     for ax, (name, x) in zip(axes[:, 0], rows.items(), strict=True):
-        ax.imshow(tile(x, len(x)), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.imshow(tile(x, len(x)).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -81,7 +81,7 @@ def curves(x: Tensor, ys: Mapping[str, Tensor], xlabel: str, ylabel: str, title:
     if ax is None:
         _, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
     for i, (name, y) in enumerate(ys.items()):
-        ax.plot(x, y, DASHES[i % 4], color=PALETTE[i % 10], label=name)
+        ax.plot(*(torch.as_tensor(values).detach().cpu().numpy() for values in (x, y)), DASHES[i % 4], color=PALETTE[i % 10], label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if len(ys) > 1:
         ax.legend()
@@ -98,9 +98,9 @@ def latent_scatter(z: Tensor, labels: Tensor, title: str = "", limit: int = 2000
     z, labels = z.detach().cpu()[:limit], labels.cpu()[:limit]
     for i in labels.unique().tolist():
         here = z[labels == i]
-        ax.scatter(*here.T, s=9, color=PALETTE[i % 10], marker=MARKERS[i % 10], alpha=0.5, linewidths=0)
+        ax.scatter(*here.T.numpy(), s=9, color=PALETTE[i % 10], marker=MARKERS[i % 10], alpha=0.5, linewidths=0)
         ax.annotate(
-            str(i), here.median(0).values, weight="bold", ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white", "alpha": 0.8}
+            str(i), here.median(0).values.tolist(), weight="bold", ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white", "alpha": 0.8}
         )
     ax.set(xlabel="z₁", ylabel="z₂", title=title, aspect="equal")
     return ax
@@ -123,7 +123,7 @@ def image_map(x: Tensor, ticks: Tensor, title: str = "", ax: Axes | None = None)
     n, _, _, H, W = x.shape
     if ax is None:
         _, ax = plt.subplots(figsize=(6, 6), layout="constrained")
-    ax.imshow(tile(x.flatten(0, 1), n, gap=0), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(tile(x.flatten(0, 1), n, gap=0).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     shown = range(0, n, max(1, n // 5))
     ax.set_xticks([W * (i + 0.5) for i in shown], [f"{ticks[i]:.1f}" for i in shown])
     ax.set_yticks([H * (n - 1 - i + 0.5) for i in shown], [f"{ticks[i]:.1f}" for i in shown])

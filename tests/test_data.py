@@ -66,7 +66,7 @@ def test_half_a_file_is_named_and_not_used(folder):
 def test_half_a_gzip_file_is_named_and_not_used(folder):
     packed = folder / (IDX_FILES["train_labels"] + ".gz")
     packed.write_bytes(packed.read_bytes()[:-5])
-    with pytest.raises(DataUnavailable, match="train-labels-idx1-ubyte.gz should be a whole gzip file"):
+    with pytest.raises(DataUnavailable, match=r"train-labels-idx1-ubyte\.gz should be a whole gzip file"):
         load("mnist", full=True, folder=folder)
 
 
@@ -106,9 +106,10 @@ def test_damaged_download_is_named(tmp_path, monkeypatch):
 
 def test_download_is_kept_and_read(folder, tmp_path, monkeypatch):
     """With torchvision's downloader replaced by a copy: the files arrive in the cache and are read from there."""
+    import sys
+
     from gencourse.data import images as package_function
     from gencourse.data.images import __name__ as module_name
-    import sys
 
     module, asked = sys.modules[module_name], []
     cache = tmp_path / "cache"

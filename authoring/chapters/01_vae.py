@@ -495,7 +495,7 @@ figures.image_rows(
 # *Above: binarised test images. Below: the decoder's mean at the mean of q(z given x). Smooth where the pixels were
 # noisy: the noise is not worth coding.*
 
-# %%
+# %% tags=["cover"]
 figures.image_grid(vae.sample(60, seed=4), columns=15, title="Samples: z from the prior, then the decoder's mean");
 
 # %% [markdown]

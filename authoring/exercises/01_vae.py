@@ -14,6 +14,7 @@ import math
 
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
 from gencourse import figures
 from gencourse.checks import report
@@ -331,7 +332,7 @@ class Program(nn.Module):
 def train(program, step_loss, reconstruction, kl, steps):
     optimizer = torch.optim.Adam(program.parameters(), lr=1e-3)
     batches = binarised(minibatches(digits.train_bytes, batch_size=128, seed=0), seed=1)
-    for step, x in zip(range(steps), batches):
+    for step, x in zip(tqdm(range(steps), leave=False), batches):
         loss = step_loss(program(x.flatten(1)), x.flatten(1), reconstruction, kl).mean()
         update(optimizer, loss)
         if step % (steps // 5) == 0:

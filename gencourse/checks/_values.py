@@ -29,7 +29,7 @@ def plain(value):
         return value.detach().cpu().clone()
     if isinstance(value, np.ndarray | np.generic):
         return torch.as_tensor(value).clone() if value.dtype.kind in "biuf" else Opaque(type(value).__name__)
-    if value is None or isinstance(value, bool | int | float | str | Raised):
+    if value is None or isinstance(value, bool | int | float | str | Raised | Opaque):
         return value
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}

@@ -1,0 +1,102 @@
+"""The way from sources to notebooks: numbers, answers, ids, metadata, and what the build refuses."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "authoring"))
+import build  # noqa: E402
+import front_page  # noqa: E402
+
+CHAPTER = """# %% [markdown]
+# # A chapter
+# %%
+from gencourse.claims import claim
+claim("the_bound", -98.4, about=-98, within=3, unit="nats")
+# %% [markdown]
+# The bound is {{the_bound}} nats.
+"""
+
+
+def source(tmp_path, text, folder="chapters"):
+    path = tmp_path / folder / "01_vae.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_claimed_numbers_reach_the_prose_with_a_true_minus_sign(tmp_path):
+    notebook = build.chapter(source(tmp_path, CHAPTER))
+    assert notebook.cells[-1].source == "The bound is −98 nats."
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("{{the_bound}}", "{{another}}"), "claimed numbers only, got {{another}}"),
+        (("{{the_bound}}", "about right"), "got none for the_bound"),
+        (("# %%\nfrom", '# %% tags=["chek"]\nfrom'), r"got ['chek']"),
+    ],
+)
+def test_build_refuses(tmp_path, change, words):
+    with pytest.raises(SystemExit) as refused:
+        build.chapter(source(tmp_path, CHAPTER.replace(*change)))
+    assert words in str(refused.value)
+
+
+def test_every_notebook_begins_with_badge_and_the_same_bootstrap():
+    cells = {}
+    for path in ROOT.glob("*/[0-9]*.ipynb"):
+        notebook = json.loads(path.read_text("utf-8"))
+        badge, code = ("".join(cell["source"]) for cell in notebook["cells"][:2])
+        address = build.SETTINGS["repository"].removeprefix("https://github.com/")
+        assert f"/github/{address}/blob/{build.SETTINGS['branch']}/{path.relative_to(ROOT).as_posix()})" in badge.splitlines()[0]
+        cells[path] = code
+    assert len(set(cells.values())) == 1
+    assert f"git+{build.SETTINGS['repository']}@{build.SETTINGS['tag']}" in code
+
+
+def test_answers_become_stubs_and_nothing_else_changes():
+    path = ROOT / "authoring/exercises/01_vae.py"
+    exercises, solutions = build.exercise_set(path, solved=False), build.exercise_set(path, solved=True)
+    different = 0
+    for released, solved in zip(exercises.cells, solutions.cells, strict=True):
+        if released.source != solved.source and "Colab" not in released.source:
+            different += 1
+            assert released.source.endswith("# YOUR CODE HERE\n    raise NotImplementedError()")
+            assert released.source.split("    # YOUR CODE HERE")[0] == solved.source[: released.source.index("    # YOUR CODE HERE")]
+    assert different == len(front_page.exercises(path))
+
+
+def test_build_is_repeatable_and_ids_are_unique():
+    path = ROOT / "authoring/exercises/01_vae.py"
+    first, second = (build.as_text(build.exercise_set(path, solved=False)) for _ in range(2))
+    assert first == second
+    ids = [cell["id"] for cell in json.loads(first)["cells"]]
+    assert len(ids) == len(set(ids))
+
+
+def test_cells_carry_nbgraders_metadata():
+    cells = build.exercise_set(ROOT / "authoring/exercises/01_vae.py", solved=False).cells
+    graded = {c.metadata.nbgrader.grade_id: c for c in cells if "nbgrader" in c.metadata}
+    answer, check = graded["reparameterize"], graded["reparameterize_check"]
+    assert answer.metadata.nbgrader == dict(
+        schema_version=3, grade_id="reparameterize", grade=False, solution=True, locked=False, task=False
+    )
+    assert check.metadata.nbgrader.points == 2 and check.metadata.nbgrader.locked and check.metadata.editable is False
+
+
+def test_damaged_generated_files_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    target = tmp_path / "notebooks" / "01_vae.ipynb"
+    monkeypatch.setattr(build, "read", lambda path, folder: build.jupytext.read(path, fmt="py:percent"))
+    notebook = build.chapter(source(tmp_path, CHAPTER))
+    assert build.problems(notebook, target) == ["notebooks/01_vae.ipynb is missing"]
+    target.parent.mkdir()
+    target.write_text(build.as_text(notebook).replace("−98", "−97"), "utf-8")
+    assert build.problems(notebook, target) == ["notebooks/01_vae.ipynb is out of date"]
+    target.write_text(build.as_text(notebook), "utf-8")
+    assert build.problems(notebook, target) == ["notebooks/01_vae.ipynb was not executed from top to bottom"]
