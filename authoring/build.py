@@ -80,14 +80,14 @@ def with_ids(notebook: NotebookNode) -> NotebookNode:
 
 
 def stated_numbers(notebook: NotebookNode, source: Path) -> dict[str, str]:
-    """What the text may state: name -> the literal after `about=` in each claim(...) of the notebook."""
+    """What the text may state: name -> the literal after `about=` or `below=` in each claim(...) of the notebook."""
     numbers: dict[str, str] = {}
     for cell in notebook.cells:
         if cell.cell_type != "code" or "claim(" not in cell.source:
             continue
         for node in ast.walk(ast.parse(re.sub(r"^[ \t]*[%!].*$", "", cell.source, flags=re.M))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "claim":
-                about = next(keyword.value for keyword in node.keywords if keyword.arg == "about")
+                about = next(keyword.value for keyword in node.keywords if keyword.arg in ("about", "below"))
                 name = ast.literal_eval(node.args[0])
                 if name in numbers:
                     raise SystemExit(f"{source}: claims should have different names, got {name!r} twice. Rename one.")

@@ -13,21 +13,24 @@ class ClaimFailed(CourseError, AssertionError):
     """A run disagrees with what the text states."""
 
 
-def claim(name: str, value: float, *, about: float, within: float, unit: str = "") -> None:
+def claim(name: str, value: float, *, about: float = 0.0, within: float = 0.0, below: float | None = None, unit: str = "") -> None:
     """Print `value` beside what the text states of it; raise ClaimFailed in strict mode if they disagree.
 
-    The text speaks of the default scale. At other scales the value is printed and not compared.
+    The text states either `about`, and the value has to be `within` that distance, or `below`, a number that the size
+    of the value has to stay under. It speaks of the default scale: at other scales the value is not compared.
     """
     value = value.item() if hasattr(value, "item") else float(value)
     words, unit = name.replace("_", " "), f" {unit}" if unit else ""
-    digits = 3 if within < 0.1 else 2 if within < 1 else 1
+    digits = next((d for d, size in ((1, 1), (2, 0.1), (3, 0.01)) if (below or within) >= size), 4)
+    stated = f"about {about:g}" if below is None else f"less than {below:g}"
     if runtime.scale() != "default":
         print(f"{words}: {value:.{digits}f}{unit} (not compared: the text speaks of the default scale)")
         return
-    print(f"{words}: {value:.{digits}f}{unit} (the text says about {about:g})")
-    if abs(value - about) <= within:
+    print(f"{words}: {value:.{digits}f}{unit} (the text says {stated})")
+    if abs(value - about) <= within if below is None else abs(value) < below:
         return
-    message = f"claim: {words} should be within {within:g} of {about:g}{unit}, got {value:.{digits}f}. Another machine, or a changed cell?"
+    wanted = f"within {within:g} of {about:g}" if below is None else f"less than {below:g}"
+    message = f"claim: {words} should be {wanted}{unit}, got {value:.{digits}f}. Another machine, or a changed cell?"
     if runtime.strict():
         raise ClaimFailed(message)
     print(message)

@@ -40,16 +40,18 @@ def elbo_parts(loss: Callable[..., dict[str, Tensor]], *data: Tensor, batch_size
 
 
 @torch.no_grad()
-def importance_bound(log_weights: Callable[..., Tensor], x: Tensor, K: int, seed: int = 0, rows_at_once: int = 10_000) -> Tensor:
-    """The IWAE-K bound of every example: x (N, ...) -> (N,), nats, on the CPU.
+def importance_bound(log_weights: Callable[..., Tensor], *data: Tensor, K: int, seed: int = 0, rows_at_once: int = 10_000) -> Tensor:
+    """The IWAE-K bound of every example: data (N, ...), one or more tensors, -> (N,), nats, on the CPU.
 
-    `log_weights(x, K, generator)` returns (K, B). `rows_at_once` limits the memory: K · B decoder rows at a time.
+    `log_weights(*batch, K=K, generator=generator)` returns (K, B). `rows_at_once` limits the memory: K · B decoder rows
+    at a time. A progress bar appears where it takes longer than two seconds.
     """
     require_count("importance_bound", "K", K)
     generator = seeded(seed)
     B = max(1, rows_at_once // K)
-    batches = tqdm(x.split(B), unit="batch", delay=2, leave=False)  # a bar only where it takes longer than two seconds
-    return torch.cat([iwae_bound(log_weights(batch, K, generator)).cpu() for batch in batches])
+    batches = list(zip(*(tensor.split(B) for tensor in data), strict=True))
+    bar = tqdm(batches, unit="batch", delay=2, leave=False)
+    return torch.cat([iwae_bound(log_weights(*batch, K=K, generator=generator)).cpu() for batch in bar])
 
 
 def bits_per_dim(nll: Tensor | float, dims: int) -> Tensor | float:
@@ -61,7 +63,7 @@ def bits_per_dim(nll: Tensor | float, dims: int) -> Tensor | float:
 def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     """Which latent dimensions carry information: Var over the data of E[z_d given x] > threshold.
 
-    mu (N, D) -> (D,) bool. Source: Burda et al. 2016, section 5.1.
+    mu (N, D) -> (D,) bool. Source: Burda et al. 2016, section 5.2.
     """
     require_tensor("active_units", "mu", mu)
     return mu.var(0) > threshold

@@ -89,7 +89,7 @@ def curves(x: Tensor, ys: Mapping[str, Tensor], xlabel: str, ylabel: str, title:
 
 
 def latent_scatter(z: Tensor, labels: Tensor, title: str = "", limit: int = 2000, ax: Axes | None = None) -> Axes:
-    """Codes (N, 2) as points; a class has a colour and a marker of its own, and its number at its centre."""
+    """Codes (N, 2) as points; a class has a colour and a marker of its own."""
     require_tensor("latent_scatter", "z", z)
     if z.ndim != 2 or z.shape[1] != 2:
         raise InputError(f"latent_scatter: z should have shape (N, 2), got {tuple(z.shape)}. Choose two dimensions: z[:, :2].")
@@ -98,11 +98,9 @@ def latent_scatter(z: Tensor, labels: Tensor, title: str = "", limit: int = 2000
     z, labels = z.detach().cpu()[:limit], labels.cpu()[:limit]
     for i in labels.unique().tolist():
         here = z[labels == i]
-        ax.scatter(*here.T.numpy(), s=9, color=PALETTE[i % 10], marker=MARKERS[i % 10], alpha=0.5, linewidths=0)
-        ax.annotate(
-            str(i), here.median(0).values.tolist(), weight="bold", ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white", "alpha": 0.8}
-        )
+        ax.scatter(*here.T.numpy(), s=10, color=PALETTE[i % 10], marker=MARKERS[i % 10], alpha=0.6, linewidths=0, label=str(i))
     ax.set(xlabel="z₁", ylabel="z₂", title=title, aspect="equal")
+    ax.legend(fontsize="small", markerscale=1.8, handletextpad=0, borderpad=0.3, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 

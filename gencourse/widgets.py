@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from gencourse.errors import InputError, require_count
+from gencourse.errors import InputError
 from gencourse.figures import image_rows, tile
 
 try:
@@ -34,12 +34,15 @@ def png(x: Tensor, zoom: int) -> bytes:
     return stream.getvalue()
 
 
-def latent_strip(decode: Callable[[Tensor], Tensor], latent_dim: int, dims: tuple[int, ...] = (0, 1, 2), reach: float = 2.5) -> Figure:
-    """The static latent explorer: one row per dimension, which moves from -reach to reach while the others stay at 0."""
+def latent_strip(decode: Callable[[Tensor], Tensor], centre: Tensor, dims: tuple[int, ...] = (0, 1, 2), reach: float = 2.5) -> Figure:
+    """The static latent explorer: one row per dimension, which moves from -reach to reach; the others stay as in `centre`.
+
+    decode: codes (B, D) -> images (B, C, H, W) in [0, 1]; centre (D,) is the code to start from.
+    """
     stops = torch.linspace(-reach, reach, 9)
     rows = {}
     for d in dims:
-        z = torch.zeros(len(stops), latent_dim)
+        z = centre.detach().cpu().repeat(len(stops), 1)
         z[:, d] = stops
         rows[f"z{d + 1}"] = decode(z)
     axes = image_rows(rows, title=f"One latent dimension at a time, from -{reach:g} (left) to {reach:g} (right)")
@@ -49,15 +52,16 @@ def latent_strip(decode: Callable[[Tensor], Tensor], latent_dim: int, dims: tupl
 class LatentExplorer:
     """Sliders for latent dimensions and the image that the decoder makes of them.
 
-    decode: codes (B, latent_dim) -> images (B, C, H, W) in [0, 1]. In a notebook the last line of a cell displays it;
-    where widgets cannot run the static strip is drawn instead. `show(z)` is what a slider calls.
+    decode: codes (B, D) -> images (B, C, H, W) in [0, 1]; centre (D,) is the code to start from. In a notebook the last
+    line of a cell displays it; where widgets cannot run the static strip is drawn instead. `show(z)` is what a slider calls.
     """
 
-    def __init__(self, decode: Callable[[Tensor], Tensor], latent_dim: int, dims: tuple[int, ...], zoom: int = 9):
-        require_count("latent_explorer", "latent_dim", latent_dim)
-        if not dims or not all(0 <= d < latent_dim for d in dims):
-            raise InputError(f"latent_explorer: dims should lie in 0..{latent_dim - 1}, got {dims}. Choose some of those.")
-        self.decode, self.latent_dim, self.dims, self.zoom = decode, latent_dim, dims, zoom
+    def __init__(self, decode: Callable[[Tensor], Tensor], centre: Tensor, dims: tuple[int, ...], zoom: int = 9):
+        if centre.ndim != 1 or len(centre) == 0:
+            raise InputError(f"latent_explorer: centre should have shape (D,), got {tuple(centre.shape)}. Choose one code: mu[0].")
+        if not dims or not all(0 <= d < len(centre) for d in dims):
+            raise InputError(f"latent_explorer: dims should lie in 0..{len(centre) - 1}, got {dims}. Choose some of those.")
+        self.decode, self.centre, self.dims, self.zoom = decode, centre.detach().cpu().clone(), dims, zoom
         self.sliders, self.picture, self.box = [], None, None
         if widgets_can_run():
             self.build()
@@ -65,27 +69,28 @@ class LatentExplorer:
     def build(self) -> None:
         """Make the widgets and connect them."""
         self.sliders = [
-            ipywidgets.FloatSlider(value=0, min=-3, max=3, step=0.1, description=f"z{d + 1}", continuous_update=True) for d in self.dims
+            ipywidgets.FloatSlider(value=round(self.centre[d].item(), 1), min=-3, max=3, step=0.1, description=f"z{d + 1}")
+            for d in self.dims
         ]
         self.picture = ipywidgets.Image(value=self.show(self.codes()), format="png")
-        centre = ipywidgets.Button(description="back to 0", tooltip="set every slider to 0")
+        start = ipywidgets.Button(description="back to the start", tooltip="set every slider as it was at first")
         random = ipywidgets.Button(description="draw from the prior", tooltip="move the sliders to a draw from N(0, 1)")
         for slider in self.sliders:
             slider.observe(lambda change: self.redraw(), names="value")
-        centre.on_click(lambda button: self.move(torch.zeros(len(self.dims))))
+        start.on_click(lambda button: self.move(self.centre[list(self.dims)]))
         random.on_click(lambda button: self.move(torch.randn(len(self.dims))))
-        controls = ipywidgets.VBox([*self.sliders, ipywidgets.HBox([centre, random])])
+        controls = ipywidgets.VBox([*self.sliders, ipywidgets.HBox([start, random])])
         self.box = ipywidgets.HBox([controls, self.picture])
 
     def codes(self) -> Tensor:
-        """The sliders' positions as a code (1, latent_dim); dimensions without a slider are 0."""
-        z = torch.zeros(1, self.latent_dim)
+        """The sliders' positions as a code (1, D); dimensions without a slider are as in the centre."""
+        z = self.centre[None].clone()
         for d, slider in zip(self.dims, self.sliders, strict=True):
             z[0, d] = slider.value
         return z
 
     def show(self, z: Tensor) -> bytes:
-        """The image at one code (1, latent_dim), as PNG bytes."""
+        """The image at one code (1, D), as PNG bytes."""
         with torch.no_grad():
             return png(self.decode(z)[0].float().cpu(), self.zoom)
 
@@ -100,9 +105,9 @@ class LatentExplorer:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display(self.box if self.box is not None else latent_strip(self.decode, self.latent_dim, self.dims))
+        display(self.box if self.box is not None else latent_strip(self.decode, self.centre, self.dims))
 
 
-def latent_explorer(decode: Callable[[Tensor], Tensor], latent_dim: int, dims: tuple[int, ...] | None = None) -> LatentExplorer:
-    """Explore what a decoder makes of the codes: sliders for `dims`, the first eight if not given."""
-    return LatentExplorer(decode, latent_dim, tuple(range(min(8, latent_dim))) if dims is None else dims)
+def latent_explorer(decode: Callable[[Tensor], Tensor], centre: Tensor, dims: tuple[int, ...] | None = None) -> LatentExplorer:
+    """Explore what a decoder makes of codes near `centre` (D,): sliders for `dims`, the first eight if not given."""
+    return LatentExplorer(decode, centre, tuple(range(min(8, len(centre)))) if dims is None else dims)

@@ -60,7 +60,7 @@ def test_curves_and_scatter_and_map_are_labelled():
     x = torch.linspace(0, 1, 5)
     assert labelled(figures.curves(x, {"a": x, "b": x**2}, "x", "y", "two curves"))
     ax = figures.latent_scatter(torch.randn(50, 2), torch.arange(50) % 3, title="codes")
-    assert labelled(ax) and [t.get_text() for t in ax.texts] == ["0", "1", "2"]
+    assert labelled(ax) and [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1", "2"]
     with pytest.raises(InputError, match=r"z should have shape \(N, 2\)"):
         figures.latent_scatter(torch.randn(5, 3), torch.zeros(5))
     n = 4

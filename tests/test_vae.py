@@ -225,7 +225,7 @@ def test_linear_gaussian_posterior_equals_bayes_on_a_grid():
 def test_iwae_grows_with_k_and_stays_below_the_truth():
     model = tiny()
     x = pictures(50)
-    few, more, many = (importance_bound(model.log_weights, x, K).mean() for K in (1, 10, 1000))
+    few, more, many = (importance_bound(model.log_weights, x, K=K).mean() for K in (1, 10, 1000))
     assert few < more < many
     assert iwae_bound(torch.zeros(6, B)).abs().max() < 1e-6
 
@@ -254,6 +254,9 @@ def test_conditional_vae_listens_to_the_label():
     z = torch.zeros(2, Z)
     a, b = model.decode_mean(z, model.one_hot(y))
     assert not torch.allclose(a, b)
+    assert model.reconstruct(x, y).shape == x.shape
+    elbo = torch.stack([elbo_parts(model.loss, x, y, seed=seed)["elbo"] for seed in range(200)]).mean(0)
+    assert (importance_bound(model.log_weights, x, y, K=2000) > elbo).all()
     with pytest.raises(InputError, match=r"y should lie in 0\.\.3"):
         model.loss(x, torch.tensor([0, 4]))
     with pytest.raises(InputTypeError, match="whole-number labels"):

@@ -291,6 +291,7 @@ def reconstruction(logits, x):  # how well the image came back
     return ((logits.sigmoid() - x) ** 2).mean()
 
 
+# %%
 def kl(mu, logvar):  # distance of q from the prior
     return -0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
 

@@ -40,13 +40,13 @@ class LinearGaussianVAE(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """The exact log p(x): x (B, data_dim) -> (B,), nats."""
-        covariance = self.W @ self.W.T + (2 * self.log_std).exp() * torch.eye(len(self.b))
+        covariance = self.W @ self.W.T + (2 * self.log_std).exp() * torch.eye(len(self.b), device=self.b.device)
         return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
 
     def exact_posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean (B, D) and covariance (D, D) of p(z given x)."""
         s2 = (2 * self.log_std).exp()
-        covariance = torch.linalg.inv(torch.eye(self.W.shape[1]) + self.W.T @ self.W / s2)
+        covariance = torch.linalg.inv(torch.eye(self.W.shape[1], device=self.W.device) + self.W.T @ self.W / s2)
         return (x - self.b) @ self.W @ covariance / s2, covariance
 
     def sample(self, n: int, seed: int = 0) -> Tensor:

@@ -31,7 +31,7 @@ def mlp(*widths: int) -> nn.Sequential:
     """Linear layers of these widths with a SiLU between each two, none at the end.
 
     Weights start at the variance that keeps signals at one size through the layers (He et al. 2015, arXiv 1502.01852),
-    biases at 0, and the last layer at a third of that, so that the first outputs are close to its bias.
+    biases at 0; the last layer's weights are a third as large, so that the first outputs are close to its bias.
     """
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
@@ -71,8 +71,9 @@ class VAE(nn.Module):
     """p(z) = N(0, I), p(x given z) by `decoder`, q(z given x) = N(mu, diag exp logvar) by `encoder`.
 
     latent_dim D, hidden width, image_shape (C, H, W); `pixels` says what the decoder's output means; `beta` weighs the
-    KL in the loss (1 is the ELBO) and may be changed while training. `mean_image` (C, H, W), the average of the training
-    images, is where an untrained decoder starts: with it the first steps need not learn that margins are dark. `condition` is the width of a vector that both
+    KL in the loss (1 is the ELBO) and may be changed while training. `mean_image` (C, H, W), the average of the
+    training images, is where an untrained decoder starts: with it the first steps need not learn that margins are
+    dark. `condition` is the width of a vector that both
     networks also see (0 here; see ConditionalVAE).
     """
 
@@ -126,12 +127,16 @@ class VAE(nn.Module):
         return {"loss": negative_elbo(reconstruction, kl, self.beta), "reconstruction": reconstruction, "kl": kl}
 
     @torch.no_grad()
-    def log_weights(self, x: Tensor, K: int, generator: torch.Generator | None = None) -> Tensor:
+    def log_weights(self, x: Tensor, *condition: Tensor, K: int, generator: torch.Generator | None = None) -> Tensor:
         """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q: x (B, C, H, W) -> (K, B), nats."""
         require_count("VAE.log_weights", "K", K)
-        mu, logvar = (t.expand(K, *t.shape).flatten(0, 1) for t in self.encode(x))  # (K·B, D)
+
+        def repeated(t: Tensor) -> Tensor:
+            return t.expand(K, *t.shape).flatten(0, 1)  # (K·B, ...)
+
+        mu, logvar = map(repeated, self.encode(x, *condition))
         z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
-        log_p_x = self.pixels.log_prob(self.decode(z), x.expand(K, *x.shape).flatten(0, 1))
+        log_p_x = self.pixels.log_prob(self.decode(z, *map(repeated, condition)), repeated(x))
         log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
         return (log_p_x + log_p_z - gaussian_log_density(z, mu, logvar)).view(K, -1)
 
@@ -142,15 +147,16 @@ class VAE(nn.Module):
         return self.decode_mean(torch.randn(n, self.latent_dim, generator=seeded(seed)))
 
     @torch.no_grad()
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Tensor, *condition: Tensor) -> Tensor:
         """The decoder's mean at the mean of q(z given x): (B, C, H, W) in [0, 1]."""
-        return self.pixels.mean(self.decode(self.encode(x).mu))
+        return self.decode_mean(self.encode(x, *condition).mu, *condition)
 
 
 class ConditionalVAE(VAE):
     """p(x given z, y): encoder and decoder also see the label y as a one-hot vector, so one can ask for a class.
 
-    Its ELBO bounds log p(x given y).
+    Its ELBO bounds log p(x given y). Every method takes the labels y (B,) after x. Source: Kingma et al. 2014
+    (arXiv 1406.5298); Sohn et al. 2015, whose prior depends on the condition too.
     """
 
     def __init__(self, num_classes: int = 10, **kwargs):
@@ -169,6 +175,14 @@ class ConditionalVAE(VAE):
     def loss(self, x: Tensor, y: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
         """As VAE.loss, for images x with labels y (B,)."""
         return super().loss(x, self.one_hot(y), eps=eps)
+
+    def log_weights(self, x: Tensor, y: Tensor, K: int, generator: torch.Generator | None = None) -> Tensor:
+        """As VAE.log_weights, for images x with labels y (B,)."""
+        return super().log_weights(x, self.one_hot(y), K=K, generator=generator)
+
+    def reconstruct(self, x: Tensor, y: Tensor) -> Tensor:
+        """As VAE.reconstruct, for images x with labels y (B,)."""
+        return super().reconstruct(x, self.one_hot(y))
 
     @torch.no_grad()
     def sample(self, y: Tensor, seed: int = 0) -> Tensor:

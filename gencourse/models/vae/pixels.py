@@ -41,7 +41,7 @@ class GaussianPixels:
         return gaussian_log_density(x, output, torch.full_like(output, 2 * math.log(self.std)))
 
     def mean(self, output: Tensor) -> Tensor:
-        """E[x given z]; clamped to [0, 1], where images live."""
+        """The mean of x given z as an image, clamped to [0, 1]."""
         return output.clamp(0, 1)
 
     def output_for(self, mean: Tensor) -> Tensor:
