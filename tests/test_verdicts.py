@@ -145,3 +145,101 @@ def test_values_agree_by_structure_shape_and_tolerance():
         assert not agree(plain(a), plain(b), 1e-5, 1e-6)
     assert plain(np.float32(2)).item() == 2 and plain(torch.Size([2, 3])) == [2, 3] and plain(object()) == Opaque("object")
     assert "sign" in difference(-torch.arange(3.0), torch.arange(3.0), 1e-5, 1e-6)
+
+
+def raiser(error):
+    def answer(mu, logvar):
+        raise error
+
+    return answer
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+ODD = {
+    "unprintable": raiser(Unprintable()),
+    "endless text": raiser(ValueError("x" * 100_000)),
+    "generator exit": raiser(GeneratorExit()),
+    "not implemented inside torch": lambda mu, logvar: torch.distributions.kl_divergence(
+        torch.distributions.Cauchy(0, 1), torch.distributions.Gumbel(0, 1)
+    ),
+    "sparse": lambda mu, logvar: kl(mu, logvar).to_sparse(),
+    "complex": lambda mu, logvar: kl(mu, logvar) + 1j,
+    "meta": lambda mu, logvar: kl(mu, logvar).to("meta"),
+    "huge integer": lambda mu, logvar: 10**30,
+    "nested": lambda mu, logvar: torch.nested.nested_tensor([kl(mu, logvar)]),
+    "subclass": lambda mu, logvar: type("Yes", (torch.Tensor,), {"__eq__": lambda a, b: True})(kl(mu, logvar)),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", ODD)
+def test_odd_answers_are_wrong_and_crash_nothing(case):
+    verdict = check.kl_to_standard_normal(ODD[case])
+    assert verdict.status == "wrong" and len(verdict.message) < 2000
+
+
+def test_verdict_does_not_depend_on_the_default_dtype_or_device():
+    right, wrong = check.gaussian_log_density.reference, check.gaussian_log_density.mistakes[0]
+    for dtype in (torch.float32, torch.float64):
+        torch.set_default_dtype(dtype)
+        try:
+            assert all(check_one.judge(check_one.reference).status == "right" for check_one in EXERCISES)
+            assert check.gaussian_log_density.judge(right).status == "right"
+            assert check.gaussian_log_density.judge(wrong.answer).mistake == wrong.name
+            assert torch.get_default_dtype() == dtype
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+
+def test_answer_that_sets_the_default_dtype_harms_nobody():
+    def meddling(mu, logvar):
+        torch.set_default_dtype(torch.float64)
+        return kl(mu, logvar)
+
+    assert check.kl_to_standard_normal(meddling).status == "right"
+    assert torch.get_default_dtype() == torch.float32
+
+
+EXERCISES = [value for value in vars(check).values() if hasattr(value, "mistakes")]
+NEARLY = {  # plausible answers that an earlier form of the trials let through
+    "one shift for the batch": ("importance_weighted_bound", lambda log_w: log_w.mean(0) + (log_w - log_w.mean(0)).exp().mean(0).log()),
+    "log of sigmoids": (
+        "bernoulli_log_likelihood",
+        lambda logits, x: (x * logits.sigmoid().log() + (1 - x) * (-logits).sigmoid().log()).flatten(1).sum(1),
+    ),
+    "784 typed in": ("mended_report", lambda r, k, pixels: check.mended_report.reference(r, k, 784)),
+    "arguments exchanged": ("mended_step_loss", lambda output, x, r, k: r(x, output[0]) + k(*output[1:])),
+    "product of densities": (
+        "gaussian_log_density",
+        lambda x, mu, v: torch.distributions.Normal(mu, (v / 2).exp()).log_prob(x).exp().prod(1).log(),
+    ),
+    "root of the threshold": ("active_units", lambda mu, threshold=0.01: mu.var(0) > threshold**0.5),
+    "one coordinate for all": (
+        "sample_prior",
+        lambda decoder, n, D, generator: decoder.eval()(torch.randn(n, 1, generator=generator).expand(n, D)).sigmoid().detach(),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NEARLY)
+def test_answers_that_are_nearly_right_are_wrong(case):
+    name, answer = NEARLY[case]
+    assert getattr(check, name).judge(answer).status == "wrong"
+
+
+def test_suspects_does_not_give_the_answer_away():
+    for named in ({"heads", "decode"}, {"heads", "kl", "draw", "generate", "report_card", "step_loss"}, {"heads", "typo"}):
+        message = check.suspects.judge(lambda named=named: named).message
+        assert not any(f"'{piece}'" in message for piece in check.suspects.reference() - named), message
+
+
+def test_numpy_inside_is_fine_where_no_gradient_is_asked_for():
+    def by_numpy(x, mu, logvar):
+        x, mu, logvar = (t.numpy() for t in (x, mu, logvar))
+        return (-0.5 * (np.log(2 * np.pi) + logvar + (x - mu) ** 2 / np.exp(logvar))).sum(1)[::-1][::-1]
+
+    assert check.gaussian_log_density.judge(by_numpy).status == "right"

@@ -47,7 +47,7 @@ check.gaussian_log_density(gaussian_log_density)
 # %% [markdown]
 # ### {{exercise reparameterize}}
 #
-# Turn standard normal noise into a draw from $\mathcal N(\mu, \sigma^2)$, such that gradients reach `mu` and `logvar`.
+# Turn standard normal noise into a draw from $\mathcal N(\mu, \sigma^2)$, such that gradients reach `mu` and `logvar` and z rises with `eps`.
 
 # %%
 def reparameterize(mu, logvar, eps):
@@ -252,7 +252,7 @@ check.latent_grid(latent_grid)
 #
 # First the tool: a test for a KL function. `trust_kl(kl)` gets somebody's function `kl(mu, logvar)` and answers True if
 # it computes $\mathrm{KL}(q\,\|\,\mathcal N(0, I))$, one value per row, and False if not. Three right versions must pass
-# (they round differently); nine wrong ones must not.
+# (they round differently); ten wrong ones must not.
 
 # %%
 def trust_kl(kl):
@@ -427,7 +427,7 @@ check.mended_heads(mended_heads)
 
 # %%
 def mended_draw(mu, logvar, eps):
-    """A draw from q(z given x), made of eps. All (B, D)."""
+    """A draw from q(z given x), made of eps; differentiable. All (B, D)."""
     ### BEGIN SOLUTION
     return mu + (0.5 * logvar).exp() * eps
     ### END SOLUTION
@@ -442,7 +442,7 @@ check.mended_draw(mended_draw)
 
 # %%
 def mended_reconstruction(logits, x):
-    """-log p(x given z): logits, x (B, 784) -> (B,), nats."""
+    """-log p(x given z): logits, x (B, 784) -> (B,), nats; differentiable, finite for any logits."""
     ### BEGIN SOLUTION
     return nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
     ### END SOLUTION
@@ -457,7 +457,7 @@ check.mended_reconstruction(mended_reconstruction)
 
 # %%
 def mended_kl(mu, logvar):
-    """KL(q ‖ N(0, I)): (B, D) -> (B,), nats."""
+    """KL(q ‖ N(0, I)): (B, D) -> (B,), nats; differentiable."""
     ### BEGIN SOLUTION
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
     ### END SOLUTION

@@ -21,6 +21,7 @@ going in and plain data coming back. What is right is decided here, not there.
 """
 
 import ast
+import contextlib
 import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -92,12 +93,14 @@ class LocalAsk:
         names = self.names | {key: v.clone() if isinstance(v, Tensor) else v for key, v in inputs.items()}
         try:
             return plain(run_block(code, names))
-        except NotImplementedError as error:
-            if error.args and "CPU" in str(error):  # torch's own way of saying that an operation is missing
-                raise AnswerRaised(Raised("NotImplementedError", str(error))) from None
-            raise NotAttempted from None
-        except (Exception, SystemExit) as error:  # whatever an answer raises is a finding, never a crash of the notebook
-            raise AnswerRaised(Raised(type(error).__name__, str(error), _learners_line(error))) from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever an answer raises is a finding, never a crash of the notebook
+            if _unwritten(error):
+                raise NotAttempted from None
+            raise AnswerRaised(Raised(type(error).__name__, _text(error), _learners_line(error))) from None
+        finally:
+            torch.set_default_dtype(torch.float32)  # the answer may have changed it; `probes` gives back what was there
 
 
 def run_block(code: str, names: dict):
@@ -106,6 +109,32 @@ def run_block(code: str, names: dict):
     if body:
         exec(compile(ast.Module(body, []), "<trial>", "exec"), names)
     return eval(compile(ast.Expression(last.value), "<trial>", "eval"), names)
+
+
+def _unwritten(error: BaseException) -> bool:
+    """Whether this is the stub's bare `raise NotImplementedError()`, not one from inside torch or another package."""
+    bare = isinstance(error, NotImplementedError) and not error.args
+    return bare and "-packages" not in traceback.extract_tb(error.__traceback__)[-1].filename
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        return "(its text cannot be shown)"
+    return text if len(text) <= 300 else text[:300] + " …"
+
+
+@contextlib.contextmanager
+def _float32_on_the_cpu() -> Iterator[None]:
+    """Trials draw the same numbers whatever default dtype and device the notebook has set."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 def _learners_line(error: BaseException) -> str:
@@ -218,7 +247,7 @@ def exercise(*, reference: Callable, difficulty: int, minutes: int, points: int,
 def probes(trial: Trial, name: str, answer: object, seed: int, asker: Callable[[str, object], Ask] = LocalAsk) -> Iterator[Probe]:
     """Run a trial on an answer. An exception in the answer is the last value."""
     ask = asker(name, answer)
-    with runtime.global_seed(seed), torch.enable_grad():
+    with _float32_on_the_cpu(), runtime.global_seed(seed), torch.enable_grad():
         try:
             for label, value in trial(ask, seed):
                 yield Probe(label, ask.last_call, plain(value))

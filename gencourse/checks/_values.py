@@ -26,11 +26,15 @@ class Opaque:
 def plain(value):
     """Tensors (detached copies on the CPU), numbers, text, None and containers of these; anything else is Opaque."""
     if isinstance(value, Tensor):
-        return value.detach().cpu().clone()
-    if isinstance(value, np.ndarray | np.generic):
-        return torch.as_tensor(value).clone() if value.dtype.kind in "biuf" else Opaque(type(value).__name__)
+        return _plain_tensor(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return Opaque("int, beyond 64 bits")
     if value is None or isinstance(value, bool | int | float | str | Raised | Opaque):
         return value
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind not in "biuf":
+            return Opaque(type(value).__name__)
+        return torch.from_numpy(np.array(value, dtype=bool if value.dtype.kind == "b" else np.float64, order="C"))
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):
@@ -38,6 +42,13 @@ def plain(value):
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return Opaque(type(value).__name__)
+
+
+def _plain_tensor(value: Tensor):
+    ordinary = type(value) in (Tensor, torch.nn.Parameter) and value.layout == torch.strided
+    if not ordinary or value.is_nested or value.is_quantized or value.is_meta or value.is_complex():
+        return Opaque(f"{type(value).__name__} ({value.layout}, {value.dtype}, {value.device})" if ordinary else type(value).__name__)
+    return value.detach().cpu().clone()
 
 
 def nothing(value) -> bool:
@@ -70,8 +81,7 @@ def in_words(value) -> str:
     if isinstance(value, Tensor):
         if value.numel() == 0:
             return f"an empty tensor of shape {tuple(value.shape)}"
-        numbers = value.flatten().tolist()
-        head = ", ".join(_number(x) for x in numbers[:4]) + (", …" if len(numbers) > 4 else "")
+        head = ", ".join(_number(x) for x in value.flatten()[:4].tolist()) + (", …" if value.numel() > 4 else "")
         return head if value.ndim == 0 else f"[{head}] with shape {tuple(value.shape)}"
     if isinstance(value, list):
         return f"{len(value)} values: " + "; ".join(in_words(item) for item in value[:4]) if value else "nothing (an empty list)"
@@ -132,7 +142,7 @@ def _relation(a: Tensor, b: Tensor, rtol: float, atol: float) -> str:
     if torch.allclose(a, -b, rtol=rtol, atol=atol):
         return " The sign is the other way round everywhere."
     slope = float((a @ b) / (b @ b))
-    if abs(slope) > 1e-6 and torch.allclose(a, slope * b, rtol=1e-3, atol=10 * atol):
+    if abs(slope) > 1e-6 and abs(slope - 1) > 1e-3 and torch.allclose(a, slope * b, rtol=1e-3, atol=10 * atol):
         return f" Every value is {slope:.4g} times the expected one."
     offset = float((a - b).mean())
     if torch.allclose(a - b, torch.full_like(a, offset), rtol=1e-3, atol=10 * atol):

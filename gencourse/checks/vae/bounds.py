@@ -29,6 +29,9 @@ def importance_weighted_bound(ask, seed):
     yield "the bound near -1000 nats", ask(call, log_w=log_w - 1000)
     yield "the bound near +1000 nats", ask(call, log_w=log_w + 1000)
     yield "the bound from a single draw", ask(call, log_w=log_w[:1])
+    apart = log_w + torch.tensor([0.0, -1000.0, 1000.0, -300.0])
+    yield "the bound when one example lies near 0, others near -1000, 1000 and -300", ask(call, log_w=apart)
+    yield "the bound when the weights of one example lie hundreds of nats apart", ask(call, log_w=100 * log_w)
 
 
 @importance_weighted_bound.mistake("The mean of the logarithms is the ELBO. What stands inside the logarithm of the IWAE bound?")
@@ -41,7 +44,18 @@ def sum_instead_of_mean(log_w):
     return log_w.logsumexp(0)
 
 
-@importance_weighted_bound.mistake("At -1000 nats you get -inf, or at +1000 inf. What does float32 make of those exponentials?")
+@importance_weighted_bound.mistake("With K equal weights the bound should be their common value. Does an average multiply or divide by K?")
+def log_k_added(log_w):
+    return log_w.logsumexp(0) + torch.tensor(float(len(log_w))).log()
+
+
+@importance_weighted_bound.mistake("Some examples come out infinite: one shift serves the whole batch. Which weights should share a shift?")
+def one_shift_for_the_batch(log_w):
+    shift = log_w.max()
+    return shift + (log_w - shift).exp().mean(0).log()
+
+
+@importance_weighted_bound.mistake("At -1000 nats you get -inf, or at +1000 inf. What does the computer make of those exponentials?")
 def naive_exponential(log_w):
     return log_w.exp().mean(0).log()
 
@@ -110,9 +124,11 @@ def one_after_another(log_w):
     insight="A unit that is far from zero but constant was counted as inactive: it carries no information.",
 )
 def active_units(ask, seed):
-    mu = draw(seed, 200, 4) * torch.tensor([2.0, 0.05, 0.0, 0.5]) + torch.tensor([0.0, 0.0, 3.0, -1.0])
-    yield "which of four units are active", ask("active_units(mu, 0.01)", mu=mu)
-    yield "which are at a high threshold", ask("active_units(mu, 0.5)", mu=mu)
+    mu = draw(seed, 200, 5) * torch.tensor([2.0, 0.05, 0.0, 0.5, 0.2]) + torch.tensor([0.0, 0.0, 3.0, -1.0, 0.0])
+    yield "which of five units are active", ask("torch.as_tensor(active_units(mu, 0.01))", mu=mu)
+    yield "which are at a high threshold", ask("torch.as_tensor(active_units(mu, 0.5))", mu=mu)
+    yield "which are when no threshold is given", ask("torch.as_tensor(active_units(mu))", mu=mu)
+    yield "whether the answers are truth values", ask("torch.as_tensor(active_units(mu, 0.01)).dtype == torch.bool", mu=mu)
 
 
 @active_units.mistake("You asked each image how its units vary. Along which axis does one unit run through the data?")
@@ -177,7 +193,7 @@ def latent_grid(ask, seed):
 
 @latent_grid.mistake("Your points are equally spaced. Does the prior put equal mass between them?")
 def linear_spacing(n):
-    q = torch.linspace(-2, 2, n) if n > 1 else torch.zeros(1)
+    q = torch.linspace(-2, 2, n)
     z2, z1 = torch.meshgrid(q.flip(0), q, indexing="ij")
     return torch.stack([z1, z2], -1)
 
@@ -202,6 +218,13 @@ def upside_down(n):
 @latent_grid.mistake("The shares of the outer cells differ from the inner ones. At which point of each of the n parts do you stand?")
 def shares_unequal(n):
     q = torch.special.ndtri((torch.arange(n) + 1.0) / (n + 1))
+    z2, z1 = torch.meshgrid(q.flip(0), q, indexing="ij")
+    return torch.stack([z1, z2], -1)
+
+
+@latent_grid.mistake("Do all your cells hold the same share? Yours run from probability 0.05 to 0.95, whatever n is.")
+def from_five_to_ninety_five_percent(n):
+    q = torch.special.ndtri(torch.linspace(0.05, 0.95, n))
     z2, z1 = torch.meshgrid(q.flip(0), q, indexing="ij")
     return torch.stack([z1, z2], -1)
 

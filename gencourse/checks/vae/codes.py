@@ -32,7 +32,7 @@ def reparameterize(ask, seed):
     gradients = f"""
         mu, logvar = mu.requires_grad_(), logvar.requires_grad_()
         z = {call}
-        [0 if g is None else g for g in torch.autograd.grad(z.sum(), (mu, logvar), allow_unused=True)] if z.requires_grad else "no gradient"
+        [torch.zeros_like(mu) if g is None else g for g in torch.autograd.grad(z.sum(), (mu, logvar), allow_unused=True)] if z.requires_grad else "no gradient"
     """
     yield "the gradients of the summed sample with respect to mu and logvar", ask(gradients, mu=mu, logvar=logvar, eps=eps)
 
@@ -78,6 +78,11 @@ def without_gradient(mu, logvar, eps):
 @reparameterize.mistake("The numbers are right, but no gradient reaches logvar. Is σ detached, or taken from `.data`?")
 def std_detached(mu, logvar, eps):
     return mu + (0.5 * logvar).exp().detach() * eps
+
+
+@reparameterize.mistake("The numbers are right, but no gradient reaches mu. Is it detached, or taken from `.data`?")
+def mu_detached(mu, logvar, eps):
+    return mu.detach() + (0.5 * logvar).exp() * eps
 
 
 @reparameterize.mistake("eps is given to you. If you draw noise of your own, can anyone repeat the result?")
@@ -155,6 +160,11 @@ def logvar_squared(mu, logvar):
 @kl_to_standard_normal.mistake("Does the -1 belong to each dimension, or once to the sum? Put q = p and look.")
 def one_outside_the_sum(mu, logvar):
     return 0.5 * ((mu**2 + logvar.exp() - logvar).sum(1) - 1)
+
+
+@kl_to_standard_normal.mistake("Put q = p: is your divergence zero there? Something constant is missing.")
+def one_left_out(mu, logvar):
+    return 0.5 * (mu**2 + logvar.exp() - logvar).sum(1)
 
 
 @kl_to_standard_normal.mistake("The mean over the batch is the loop's business. What shape is asked for?")

@@ -34,8 +34,11 @@ def gaussian_log_density(ask, seed):
     grid = torch.linspace(-30, 30, 6001)[:, None]
     here = torch.full_like(grid, float(mu[0, 0]))
     spread = torch.full_like(grid, float(logvar[0, 0]))
-    mass = f"0.01 * {call}.exp().sum()"
+    mass = f"0.01 * torch.as_tensor({call}).exp().sum()"
     yield "the total mass of a one-dimensional density on a grid", ask(mass, x=grid, mu=here, logvar=spread)
+    narrow = torch.full((2, 3), -12.0)
+    far = ask(call, x=40 * (0.5 * narrow).exp(), mu=torch.zeros(2, 3), logvar=narrow)
+    yield "two points 40 standard deviations away from a narrow density", far
 
 
 @gaussian_log_density.mistake(
@@ -60,6 +63,16 @@ def constant_counted_once(x, mu, logvar):
 @gaussian_log_density.mistake("The constant is log(1/σ), and you have log σ². How are the two related?")
 def logvar_not_halved(x, mu, logvar):
     return (-0.5 * LOG_2PI - logvar - 0.5 * (x - mu) ** 2 / logvar.exp()).sum(1)
+
+
+@gaussian_log_density.mistake("What stands in front of the squared distance in the exponent of a bell curve?")
+def half_left_out_of_the_exponent(x, mu, logvar):
+    return (-0.5 * LOG_2PI - 0.5 * logvar - (x - mu) ** 2 / logvar.exp()).sum(1)
+
+
+@gaussian_log_density.mistake("A narrow bell is a high one. Does your density at the centre grow or fall when the variance shrinks?")
+def logvar_with_the_wrong_sign(x, mu, logvar):
+    return (-0.5 * LOG_2PI + 0.5 * logvar - 0.5 * (x - mu) ** 2 / logvar.exp()).sum(1)
 
 
 @gaussian_log_density.mistake("In the exponent the squared distance is measured in units of what: σ or σ²?")
@@ -114,7 +127,7 @@ def by_multivariate_normal(x, mu, logvar):
         "For one pixel: log s(l) if it is on, log(1 - s(l)) if it is off. Which torch function takes logits, not probabilities?",
         "A batch of images has four axes. Which of them should be left in the result?",
     ),
-    insight="It stays finite at logits of ±60, where a probability has already rounded to 0 or 1.",
+    insight="It stays finite at logits of ±1000, where every probability has long rounded to 0 or 1.",
 )
 def bernoulli_log_likelihood(ask, seed):
     logits = 2 * draw(seed, 4, 1, 3, 5)
@@ -122,7 +135,7 @@ def bernoulli_log_likelihood(ask, seed):
     call = "bernoulli_log_likelihood(logits, x)"
     yield "the log-likelihoods of four small images", ask(call, logits=logits, x=x)
     yield "the value at logits of 0, where every pixel is a fair coin", ask(call, logits=torch.zeros_like(logits), x=x)
-    yield "the value at logits of +60 and -60", ask(call, logits=60 * logits.sign(), x=x)
+    yield "the value at logits of +1000 and -1000", ask(call, logits=1000 * logits.sign(), x=x)
 
 
 @bernoulli_log_likelihood.mistake("Was the sigmoid applied twice? Which function of torch applies it by itself?")
@@ -157,11 +170,18 @@ def probabilities_clamped(logits, x):
 
 
 @bernoulli_log_likelihood.mistake(
-    "Right for small logits, off for large ones: what does the small constant inside your logarithm do at ±60?"
+    "Right for small logits, off for large ones: what does the small constant inside your logarithm do at ±1000?"
 )
 def probabilities_with_a_floor(logits, x):
     p = logits.sigmoid()
     return (x * (p + 1e-8).log() + (1 - x) * (1 - p + 1e-8).log()).flatten(1).sum(1)
+
+
+@bernoulli_log_likelihood.mistake(
+    "Right for small logits, infinite for large ones. What does exp(1000) give, and which function avoids it?"
+)
+def exponential_overflows(logits, x):
+    return (x * logits - torch.log(1 + logits.exp())).flatten(1).sum(1)
 
 
 @bernoulli_log_likelihood.mistake("Only the pixels that are on count in your sum. Do the dark ones say nothing?")

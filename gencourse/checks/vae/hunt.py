@@ -9,7 +9,7 @@ from gencourse.models import vae
 
 RIGHT_KLS = """
 def plain(mu, logvar): return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
-def rearranged(mu, logvar): return -0.5 * (1 + logvar - mu * mu - torch.exp(logvar)).sum(dim=-1)
+def rearranged(mu, logvar): return -0.5 * (1 + 3e-7) * (1 + logvar - mu * mu - torch.exp(logvar)).sum(dim=-1)  # rounded elsewhere
 def library(mu, logvar):
     N = torch.distributions.Normal
     return torch.distributions.kl_divergence(N(mu, (logvar / 2).exp()), N(torch.zeros_like(mu), torch.ones_like(mu))).sum(1)
@@ -24,6 +24,7 @@ def squared(mu, logvar): return 0.5 * (mu**2 + logvar.exp() - 1 - logvar**2).sum
 def no_mu(mu, logvar): return 0.5 * (logvar.exp() - 1 - logvar).sum(1)
 def no_sum(mu, logvar): return 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
 def one_outside(mu, logvar): return 0.5 * ((mu**2 + logvar.exp() - logvar).sum(1) - 1)
+def batch(mu, logvar): return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()
 """
 
 
@@ -45,16 +46,18 @@ def by_closed_form(kl):
         "Take means and variances away from 0 and 1, all different, and something independent to compare with.",
         "torch.distributions knows this divergence. Numbers that were computed in another order differ in the last digits.",
     ),
-    insight="Your test lets three right versions pass and stops nine wrong ones. Keep it: a check with power is half of the work.",
+    insight="Your test lets three right versions pass and stops ten wrong ones. Keep it: a check with power is half of the work.",
 )
 def trust_kl(ask, seed):
     yield "what your test says of three right versions", ask(f"{RIGHT_KLS}\n[trust_kl(kl) for kl in (plain, rearranged, library)]")
-    names = "(sign, no_half, mean, log_std, reverse, squared, no_mu, no_sum, one_outside)"
-    said = "what your test says of nine wrong versions (sign, ½, mean, log σ, reversed, squared log, no μ, not summed, -1 outside)"
+    names = "(sign, no_half, mean, log_std, reverse, squared, no_mu, no_sum, one_outside, batch)"
+    said = (
+        "what your test says of ten wrong versions (sign, ½, mean, log σ, reversed, squared log, no μ, not summed, -1 outside, batch mean)"
+    )
     yield said, ask(f"{WRONG_KLS}\n[trust_kl(kl) for kl in {names}]")
 
 
-@trust_kl.mistake("The divergence of the prior from itself is zero, in eight of the nine wrong versions too. Where else can you look?")
+@trust_kl.mistake("The divergence of the prior from itself is zero, in nine of the ten wrong versions too. Where else can you look?")
 def zero_at_the_prior(kl):
     return bool(kl(torch.zeros(2, 3), torch.zeros(2, 3)).abs().max() < 1e-5)
 
@@ -62,6 +65,18 @@ def zero_at_the_prior(kl):
 @trust_kl.mistake("At variance 1 some mistakes vanish: log 1 = 0 however often it is counted. Which values show them?")
 def unit_variance_only(kl):
     return bool((kl(torch.ones(2, 3), torch.zeros(2, 3)) - 1.5).abs().max() < 1e-5)
+
+
+@trust_kl.mistake("Your test asks for the shape and for zero at the prior. Which wrong versions are zero there and have that shape?")
+def zero_at_the_prior_and_shape(kl):
+    value = kl(torch.zeros(2, 3), torch.zeros(2, 3))
+    return value.shape == (2,) and bool(value.abs().max() < 1e-5)
+
+
+@trust_kl.mistake("Your test asks for the shape and for the value at variance 1, where log σ² is 0. What does that hide?")
+def unit_variance_and_shape(kl):
+    value = kl(torch.ones(2, 3), torch.zeros(2, 3))
+    return value.shape == (2,) and bool((value - 1.5).abs().max() < 1e-5)
 
 
 @trust_kl.mistake("Positive it should be, and that stops the minus sign. Do the other mistakes make it negative?")
@@ -119,10 +134,16 @@ BROKEN = {"heads", "draw", "kl", "reconstruction", "step_loss", "generate", "rep
         "Run the instruments one by one and compare `measured` with `should be`. A piece is a suspect if they differ.",
         "Nine pieces were measured. At least one of them is in order.",
     ),
-    insight="Found by measuring: none of these stands out when the program runs, and its loss falls nicely.",
+    insight="Found by measuring: not one of them stopped the program, or changed a shape.",
 )
 def suspects(ask, seed):
-    yield "the set of broken pieces", ask("sorted(suspects())")
+    named = ask("sorted(suspects())")
+    known = isinstance(named, list) and all(isinstance(name, str) for name in named)
+    said = set(named) if known else set()
+    yield "the names that are none of the nine pieces", sorted(said - BROKEN - {"decode", "update"}) if known else named
+    yield "whether all the pieces that you name are broken", said <= BROKEN
+    yield "whether all the broken pieces are named", said >= BROKEN
+    yield "the set of broken pieces", sorted(said)
 
 
 @suspects.mistake("Nothing is broken? Compare what the instruments measured with what it should be.")

@@ -13,7 +13,9 @@ mended_generate = exercise(
     difficulty=1,
     minutes=4,
     points=2,
-    hints=("What does the instrument say of the range of the samples, and of the codes' mean?",),
+    hints=(
+        "The instrument found too many dark samples. Which two things decide that: where codes come from, and what follows the decoder?",
+    ),
     insight="Samples come from the prior that the KL term prepared.",
 )(sampling_trial("mended_generate"))
 
@@ -74,7 +76,9 @@ def report_reference(reconstruction, kl, pixels):
 )
 def mended_report(ask, seed):
     reconstruction, kl = 80 + draw(seed, 50).abs(), 20 + draw(seed + 3, 50).abs()
-    yield "the report on 50 test images", ask("mended_report(reconstruction, kl, 784)", reconstruction=reconstruction, kl=kl)
+    call, data = "mended_report(reconstruction, kl, pixels)", dict(reconstruction=reconstruction, kl=kl)
+    yield "the report on 50 test images of 784 pixels", ask(call, **data, pixels=784)
+    yield "the report on 50 test images of 64 pixels", ask(call, **data, pixels=64)
 
 
 @mended_report.mistake("This is still the planted piece: it divides by the pixels before anyone asked for bits.")

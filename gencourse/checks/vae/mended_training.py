@@ -3,7 +3,7 @@
 import torch
 
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.inputs import draw
+from gencourse.checks.vae.inputs import draw, gradients
 from gencourse.checks.vae.networks import split_heads_reference, split_trial
 from gencourse.models import vae
 
@@ -50,12 +50,14 @@ def heads_by_slices(h):
     difficulty=1,
     minutes=3,
     points=2,
-    hints=("The instrument changed eps and nothing happened. What should have?",),
+    hints=("The instrument found no spread at all. Where should it come from?",),
     insight="Now q is a distribution, and the KL term is about something that is used.",
 )
 def mended_draw(ask, seed):
     mu, logvar, eps = draw(seed, 3, 4, 3)
-    yield "the draw", ask("mended_draw(mu, logvar, eps)", mu=mu, logvar=1 + logvar, eps=eps)
+    data = dict(mu=mu, logvar=1 + logvar, eps=eps)
+    yield "the draw", ask("mended_draw(mu, logvar, eps)", **data)
+    yield "the gradients that training sends to mu and logvar", ask(gradients("mended_draw(mu, logvar, eps)", "mu", "logvar"), **data)
 
 
 @mended_draw.mistake("This is still the planted piece: a code without noise is an autoencoder's. Where does eps enter?")
@@ -71,6 +73,16 @@ def std_alone(mu, logvar, eps):
 @mended_draw.mistake("The noise is there now. Is exp(logvar) the factor that it needs?")
 def draw_with_variance(mu, logvar, eps):
     return mu + logvar.exp() * eps
+
+
+@mended_draw.mistake("The noise is there now, scaled by a logarithm. What undoes it?")
+def draw_with_logvar(mu, logvar, eps):
+    return mu + logvar * eps
+
+
+@mended_draw.mistake("The numbers are right, but training would learn nothing: no gradient passes through your draw.")
+def draw_without_gradient(mu, logvar, eps):
+    return (mu + (0.5 * logvar).exp() * eps).detach()
 
 
 @mended_draw.mistake("The noise is there, with one strength for all. Who was to say how strong it is?")
@@ -94,6 +106,10 @@ def draw_by_sqrt(mu, logvar, eps):
 def mended_kl(ask, seed):
     mu, logvar = draw(seed, 2, 5, 3)
     yield "the KL of five codes", ask("mended_kl(mu, logvar)", mu=mu, logvar=logvar)
+    yield (
+        "the gradients that training sends to mu and logvar",
+        ask(gradients("mended_kl(mu, logvar)", "mu", "logvar"), mu=mu, logvar=logvar),
+    )
 
 
 @mended_kl.mistake("This is still the planted piece: it is negative, and a divergence never is.")
@@ -109,6 +125,11 @@ def kl_averaged(mu, logvar):
 @mended_kl.mistake("The sign is right now, the size is double. Which factor is missing?")
 def kl_without_half(mu, logvar):
     return 2 * vae.kl_to_standard_normal(mu, logvar)
+
+
+@mended_kl.mistake("The numbers are right, but training would not feel them: no gradient passes through your KL.")
+def kl_without_gradient(mu, logvar):
+    return vae.kl_to_standard_normal(mu, logvar).detach()
 
 
 @mended_kl.mistake("One value per example, please: the loop takes the mean.")
@@ -135,8 +156,11 @@ def reconstruction_reference(logits, x):
     insight="Now both terms are in nats per image, and their sum is a bound on something.",
 )
 def mended_reconstruction(ask, seed):
-    logits, x = 2 * draw(seed, 4, 15), (draw(seed + 9, 4, 15) > 0).float()
-    yield "the reconstruction term of four images", ask("mended_reconstruction(logits, x)", logits=logits, x=x)
+    logits, x = 2 * draw(seed, 4, 784), (draw(seed + 9, 4, 784) > 0).float()
+    call = "mended_reconstruction(logits, x)"
+    yield "the reconstruction term of four images", ask(call, logits=logits, x=x)
+    yield "the term at logits of +1000 and -1000", ask(call, logits=1000 * logits.sign(), x=x)
+    yield "the gradients that training sends to the logits", ask(gradients(call, "logits"), logits=logits, x=x)
 
 
 @mended_reconstruction.mistake("This is still the planted piece: a mean over pixels and over the batch. In what unit is it?")
@@ -159,6 +183,13 @@ def cross_entropy_averaged(logits, x):
 @mended_reconstruction.mistake("This is log p. The program minimises; which sign should its term have?")
 def log_likelihood_returned(logits, x):
     return vae.bernoulli_log_likelihood(logits, x)
+
+
+@mended_reconstruction.mistake(
+    "Right for small logits, not for large ones. What happens to a probability near 0 or 1 before its logarithm?"
+)
+def reconstruction_through_probabilities(logits, x):
+    return torch.nn.functional.binary_cross_entropy(logits.sigmoid(), x, reduction="none").sum(1)
 
 
 @mended_reconstruction.mistake("Is the sigmoid applied twice now?")
@@ -189,7 +220,7 @@ def mended_step_loss(ask, seed):
     logits, x = draw(seed, 2, 4, 6)
     mu, logvar = draw(seed + 5, 2, 4, 3)
     parts = """
-        def reconstruction(logits, x): return (logits - x).abs().sum(1)
+        def reconstruction(logits, x): return (logits - 2 * x).abs().sum(1)
         def kl(mu, logvar): return 2 * mu.square().sum(1) + (0.1 * logvar).exp().sum(1)
         mended_step_loss((logits, mu, logvar), x, reconstruction, kl)
     """

@@ -60,6 +60,11 @@ def beta_in_the_bound(log_likelihood, kl, beta):
     return {"loss": -log_likelihood + beta * kl, "elbo": log_likelihood - beta * kl}
 
 
+@elbo_terms.mistake("β weighs one term against the other. What does it do if both carry it?")
+def beta_on_both_terms(log_likelihood, kl, beta):
+    return {"loss": beta * (-log_likelihood + kl), "elbo": log_likelihood - kl}
+
+
 @elbo_terms.mistake("β seems to change nothing. Where should it enter?")
 def beta_ignored(log_likelihood, kl, beta):
     return {"loss": -log_likelihood + kl, "elbo": log_likelihood - kl}
@@ -103,13 +108,14 @@ def bound_first(log_likelihood, kl, beta):
         "Draw the curve first: where does it start, where does it end, and what happens after?",
         "What should no warm-up at all, warmup = 0, give?",
     ),
-    insight="It starts at 0, reaches beta_max exactly at the last step of the warm-up, and stays.",
+    insight="It starts at 0, reaches beta_max exactly at step = warmup, and stays.",
 )
 def kl_weight(ask, seed):
     warmup, beta_max = 40 + seed, 2.0
     at = ask("[float(kl_weight(s, w, b)) for s in (0, 1, w // 2, w - 1, w, 10 * w)]", w=warmup, b=beta_max)
     yield "the weight at steps 0, 1, warmup // 2, warmup - 1, warmup and 10 · warmup", at
-    yield "the weight without warm-up", ask("float(kl_weight(0, 0, b))", b=beta_max)
+    yield "the weight without warm-up, at steps 0 and 7", ask("[float(kl_weight(s, 0, b)) for s in (0, 7)]", b=beta_max)
+    yield "the weight at the end of a warm-up when beta_max is not given", ask("float(kl_weight(5, 5))")
 
 
 @kl_weight.mistake("Your weight jumps from nothing to everything. Which of the two divisions of Python did you use?")

@@ -51,7 +51,8 @@ def vae_train_step(ask, seed):
     yield "the parameters after one step", ask(f"{TOY}\n{call}\n{parameters}", **data, beta=3.0)
     twice = f"{TOY}\n{call}\neps = second\n{call}\n{parameters}"
     yield "the parameters after two steps with different noise", ask(twice, **data, beta=3.0)
-    yield "the kind of thing that is returned", ask(f"{TOY}\nisinstance({call}, float)", **data, beta=3.0)
+    kind = f'{TOY}\nloss = {call}\n[isinstance(loss, float), getattr(loss, "requires_grad", False)]'
+    yield "whether a Python float is returned, and whether it holds the graph", ask(kind, **data, beta=3.0)
 
 
 @vae_train_step.mistake("The first step is right, the second is not. What is left over from the first when the second begins?")
@@ -75,7 +76,9 @@ def cleared_after_backward(model, optimizer, x, eps, beta):
     return loss.item()
 
 
-@vae_train_step.mistake("Your first step changes nothing, the later ones lag behind. What does the optimiser see when it moves?")
+@vae_train_step.mistake(
+    "Your first step changes nothing, and the second fails: parameters moved between forward and backward. In which order do the calls belong?"
+)
 def step_before_backward(model, optimizer, x, eps, beta):
     terms = model(x, eps)
     loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
@@ -110,9 +113,21 @@ def tensor_returned(model, optimizer, x, eps, beta):
     return loss
 
 
+@vae_train_step.mistake("The steps are right. What you return is not yet a plain Python number: what turns it into one?")
+def detached_tensor_returned(model, optimizer, x, eps, beta):
+    return torch.tensor(vae_train_step_reference(model, optimizer, x, eps, beta))
+
+
 @vae_train_step.mistake("eps is handed to you, but your result does not depend on it. Which noise reached the model?")
 def zero_noise(model, optimizer, x, eps, beta):
     return vae_train_step_reference(model, optimizer, x, torch.zeros_like(eps), beta)
+
+
+@vae_train_step.mistake("The steps are right. The loss that you return is the one after the step: which one is asked for?")
+def loss_after_the_step(model, optimizer, x, eps, beta):
+    vae_train_step_reference(model, optimizer, x, eps, beta)
+    terms = model(x, eps)
+    return (terms["reconstruction"] + beta * terms["kl"]).mean().item()
 
 
 @vae_train_step.mistake("You go uphill. Is it the loss that you minimise, or its negative?")
