@@ -59,6 +59,11 @@ def test_every_notebook_begins_with_badge_and_the_same_bootstrap():
     assert f"git+{build.SETTINGS['repository']}@{build.SETTINGS['tag']}" in code
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/[0-9]*.ipynb")), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_notebooks_are_valid(path):
+    build.nbformat.validate(build.nbformat.read(path, as_version=4))
+
+
 def test_answers_become_stubs_and_nothing_else_changes():
     path = ROOT / "authoring/exercises/01_vae.py"
     exercises, solutions = build.exercise_set(path, solved=False), build.exercise_set(path, solved=True)

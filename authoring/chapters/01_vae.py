@@ -19,6 +19,7 @@ import time
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
 from gencourse import figures
 from gencourse.claims import claim
@@ -486,7 +487,7 @@ print(by_hand)
 # %%
 optimizer = torch.optim.Adam(by_hand.parameters(), lr=1e-3)
 losses = []
-for _step, x in zip(range(scaled(default=200, smoke=5, full=200)), digit_batches(), strict=False):
+for _step, x in zip(tqdm(range(scaled(default=200, smoke=5, full=200))), digit_batches(), strict=False):
     x = x.to(device)
     mu, logvar = by_hand.encode(x)
     z_q = m.reparameterize(mu, logvar, torch.randn_like(mu))
@@ -526,13 +527,13 @@ parts = {name: value.mean() for name, value in elbo_parts(vae.loss, x_test).item
 claim("test_elbo", parts["elbo"], about=-100, within=3, unit="nats")
 claim("test_reconstruction", parts["reconstruction"], about=76, within=4, unit="nats")
 claim("test_kl", parts["kl"], about=24, within=2, unit="nats")
-claim("overfitting", history.last("loss", steps=300) + parts["elbo"].item(), about=-9, within=2.5, unit="nats")
+claim("overfitting", -parts["elbo"].item() - history.last("loss", steps=300), about=9, within=2.5, unit="nats")
 
 # %% [markdown]
 # The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the
-# code leaves open. On training batches the bound is better; the difference is {{overfitting}} nats. With ten thousand
-# images these networks overfit. With all sixty thousand and the same time the test bound is clearly better: the README's
-# table has the measurement.
+# code leaves open. On training batches the bound is better by about {{overfitting}} nats: with ten thousand
+# images these networks overfit. With all sixty thousand the test bound is clearly better; the README's table has the
+# measurement.
 #
 # What do reconstructions look like, and what do samples?
 
@@ -550,7 +551,7 @@ figures.image_grid(vae.sample(60, seed=4), columns=15, title="Samples: z from th
 
 # %% [markdown]
 # *Sixty samples, not selected. Codes were drawn from N(0, I) and nothing else. Many read as digits at once, digits that
-# nobody wrote; others are broken or lie between two digits. A minute and ten thousand images buy this much.*
+# nobody wrote; others are broken or lie between two digits. This is what ten thousand images and a short training buy.*
 #
 # Codes can be moved as well as drawn. Between two images, decode the points on a straight line:
 
