@@ -348,8 +348,8 @@ print(z_q.detach(), "gradients:", mu.grad, logvar.grad)
 #
 # A decoder network returns numbers. Which distribution of x they describe is our decision, and it is part of the model.
 #
-# **Bernoulli pixels.** The output is a *logit* per pixel, any number l, and the pixel is white with probability
-# sigmoid(l) = 1/(1 + e⁻ˡ). Then $\log p(x \mid z)$ is minus the cross-entropy, *summed* over pixels. No label occurs: the
+# **Bernoulli pixels.** The output is a *logit* per pixel, any number $l$, and the pixel is white with probability
+# $\mathrm{sigmoid}(l) = 1/(1 + e^{-l})$. Then $\log p(x \mid z)$ is minus the cross-entropy, *summed* over pixels. No label occurs: the
 # target is the image itself. Work with logits, because probabilities break:
 
 # %%
@@ -393,7 +393,7 @@ claim("kl_averaged", prices[2], below=0.05, unit="nats")
 
 # %% [markdown]
 # *Twelve test images and their reconstructions. With s = 0.1 the model spends about {{kl_sharp}} nats on the code, with
-# s = 0.7 {{kl_summed}}, and the strokes get coarser. With s = 20 the code costs less than {{kl_averaged}} nats, says
+# s = 0.7 only about {{kl_summed}}, and the strokes get coarser. With s = 20 the code costs less than {{kl_averaged}} nats, says
 # nothing, and every reconstruction is the same average digit.*
 #
 # The last row is *posterior collapse*, made by nothing but a `mean` in the place of a `sum`. State the variance, or the
