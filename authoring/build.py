@@ -36,7 +36,8 @@ ROOT = Path(__file__).parents[1]
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION\n?", re.S | re.M)
 MARKER_LINES = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION\n", re.M)
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()\n"
-TAGS = {"solution", "widget", "cover"}
+PICTURES = {"cover", "map"}
+TAGS = {"solution", "widget"} | PICTURES
 SIZE_LIMIT = 2_000_000  # bytes of an executed chapter
 METADATA = NotebookNode(
     kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -214,7 +215,9 @@ def problems(notebook: NotebookNode, target: Path) -> list[str]:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if target.parent.name != "notebooks":
         return [f"{name} holds outputs"] if any(cell.outputs for cell in code) else []
-    found = []
+    found = [
+        f"{file.name} is out of date" for file, png in pictures(notebook, target).items() if not file.exists() or file.read_bytes() != png
+    ]
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         found.append(f"{name} was not executed from top to bottom")
     if len(text) > SIZE_LIMIT:
@@ -222,12 +225,15 @@ def problems(notebook: NotebookNode, target: Path) -> list[str]:
     return found
 
 
-def write_cover(notebook: NotebookNode, target: Path) -> None:
-    """The figure of the cell tagged "cover", as a file for the front page."""
+def pictures(notebook: NotebookNode, target: Path) -> dict[Path, bytes]:
+    """The figures of cells tagged "cover" or "map", which README.md shows: file -> PNG."""
+    found = {}
     for cell in notebook.cells:
-        for output in cell.get("outputs", []) if "cover" in cell.metadata.get("tags", []) else []:
-            if "image/png" in output.get("data", {}):
-                (target.parent / f"{target.stem}.png").write_bytes(base64.b64decode(output.data["image/png"]))
+        for tag in PICTURES & set(cell.metadata.get("tags", ())):
+            png = next((o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})), None)
+            if png is not None:
+                found[target.parent / f"{target.stem}_{tag}.png"] = base64.b64decode(png)
+    return found
 
 
 def as_text(notebook: NotebookNode) -> str:
@@ -256,7 +262,8 @@ def main() -> None:
             else:
                 target.parent.mkdir(exist_ok=True)
                 target.write_text(as_text(notebook), "utf-8", newline="\n")
-                write_cover(notebook, target)
+                for file, png in pictures(notebook, target).items():
+                    file.write_bytes(png)
                 print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes")
     readme = ROOT / "README.md"
     text = front_page.made(readme.read_text("utf-8"))

@@ -44,7 +44,7 @@ print("running on", device)
 # What differs is what the model lets you do afterwards. Can it say how probable a given image is? Can it make a new one in
 # a single pass? Does it explain an image by a short code?
 
-# %%
+# %% tags=["map"]
 figures.families();
 
 # %% [markdown]
