@@ -84,6 +84,7 @@ def measure(data: Images, seconds: float, rounds: int) -> list[dict]:
 def table(results: dict) -> str:
     """The results as a table in markdown, with a sentence on where they come from."""
     rows = [[row["what"], show(row["images_per_second"], 0), show(row["ratio"], 1)] for row in results["rows"]]
+    rows[0][-1] = "—"  # itself
     settings = results["settings"]
     below = (
         f"Batches of {settings['batch_size']}, {results['data']['name']}; mean (smallest … largest) of {settings['rounds']} rounds. "

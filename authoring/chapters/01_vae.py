@@ -89,6 +89,9 @@ figures.training_curves(history, title="Autoencoder with two latent numbers");
 # *The reconstruction loss of the autoencoder, as running means. An untrained network pays about $784 \log 2 \approx 543$
 # nats, a coin toss per pixel; that start is too brief to be seen here. Two numbers per image save most of it.*
 #
+# A word on the unit. A cost $-\log p$ with the natural logarithm is counted in **nats**; one nat is $1/\log 2 \approx 1.44$
+# bits. A model that gives an image ten nats less finds it $e^{10}$ times less probable.
+#
 # So far, so good. But can it make new images? That needs codes to decode, and nobody has said where codes come from. The
 # natural guess: look where the codes of images lie, fit a normal distribution to them, and draw from that.
 
@@ -240,7 +243,8 @@ right.legend();
 # $$\mathrm{ELBO}(q) = \underbrace{\mathbb E_{q}[\log p(x \mid z)]}_{\text{minus the reconstruction cost}}
 #   \;-\; \underbrace{\mathrm{KL}\big(q(z)\,\|\,p(z)\big)}_{\text{price of the code}} .$$
 #
-# Read it as a message: the code costs KL nats, and what the code does not say costs $-\log p(x\mid z)$ nats. The loss
+# Read it as a message. To say where in the latent space the image lies, more precisely than the prior already says, costs KL
+# nats: nothing if q is the prior, more the narrower q is. What the code does not say costs $-\log p(x\mid z)$ nats. The loss
 # is the **sum** of the two costs. A minus sign between them in a *loss* would pay q for leaving the prior, without end.
 #
 # ## 1.5 Gaussian densities and their divergence
@@ -250,8 +254,8 @@ right.legend();
 #
 # $$\log \mathcal N(x; \mu, \sigma^2) = -\tfrac12 \sum_d \Big[\log 2\pi + \log\sigma_d^2 + \frac{(x_d - \mu_d)^2}{\sigma_d^2}\Big].$$
 #
-# The networks will give $\log\sigma^2$, called `logvar`: it may have any sign, and its exponential is always positive.
-# Compare with PyTorch's own distribution:
+# Later a network, the encoder, will give μ and $\log\sigma^2$ for each image; its two outputs are called *heads*. The second is
+# $\log\sigma^2$, in code `logvar`, because it may have any sign and its exponential is always positive. Compare with PyTorch's own distribution:
 
 # %%
 x, mu, logvar = torch.randn(3, 5, 4, generator=seeded(0))
@@ -547,10 +551,13 @@ figures.image_rows(
 # noisy: the noise is not worth coding.*
 
 # %% tags=["cover"]
-figures.image_grid(vae.sample(60, seed=4), columns=15, title="Samples: z from the prior, then the decoder's mean");
+with torch.no_grad():  # nobody needs gradients here
+    z_p = torch.randn(60, 16, generator=seeded(4)).to(device)  # codes from the prior
+    samples = vae.decode(z_p).sigmoid()  # logits become grey values
+figures.image_grid(samples, columns=15, title="Samples: z from the prior, then the decoder's mean");
 
 # %% [markdown]
-# *Sixty samples, not selected. Codes were drawn from N(0, I) and nothing else. Many read as digits at once, digits that
+# *Sixty samples, not selected. Codes were drawn from N(0, I) and nothing else; `vae.sample(60, seed=4)` does the same. Many read as digits at once, digits that
 # nobody wrote; others are broken or lie between two digits. This is what ten thousand images and a short training buy.*
 #
 # Codes can be moved as well as drawn. Between two images, decode the points on a straight line:
@@ -700,7 +707,9 @@ for name, beta in effective.items():
 # %% [markdown]
 # ## 1.11 A tighter bound, and what the numbers mean
 #
-# The gap of the ELBO can be narrowed after training. Average K importance weights inside the logarithm:
+# The gap of the ELBO can be narrowed after training. In section 1.4, $p(x)$ was the average under q of the fraction
+# $p(x, z)/q(z)$; call that fraction the *importance weight* of a draw. The ELBO averages logarithms of single weights. The
+# **importance-weighted bound** (IWAE) averages K weights first, inside the logarithm:
 #
 # $$\mathcal L_K = \mathbb E\Big[\log \frac1K \sum_{k=1}^K w_k\Big], \qquad
 #   w_k = \frac{p(x \mid z_k)\, p(z_k)}{q(z_k \mid x)}, \quad z_k \sim q(z \mid x).$$

@@ -97,8 +97,8 @@ check.bernoulli_log_likelihood(bernoulli_log_likelihood)
 #
 # ### {{exercise elbo_terms}}
 #
-# From the two ingredients, each (B,), make what is minimised and what is reported. β weighs the KL in the loss. The
-# bound has no β.
+# From a log-likelihood (a reward: high is good) and a KL (a price: low is good), each (B,), make what is minimised and what
+# is reported. β weighs the KL in the loss. The bound has no β.
 
 # %%
 def elbo_terms(log_likelihood, kl, beta):
@@ -132,8 +132,9 @@ check.split_heads(split_heads)
 # %% [markdown]
 # ### {{exercise sample_prior}}
 #
-# New images: codes from the prior, through a decoder that returns logits. Use the `generator` for the codes, put the
-# decoder into evaluation mode, return images in [0, 1] that carry no graph.
+# New images: codes from the prior, through a decoder that returns logits. Draw the codes with the `generator`
+# (`torch.randn(..., generator=generator)`), put the decoder into evaluation mode (`decoder.eval()` switches dropout off), and
+# return images in [0, 1] for which no graph is recorded (`torch.no_grad()`).
 
 # %%
 def sample_prior(decoder, n, latent_dim, generator):
@@ -210,7 +211,8 @@ check.importance_weighted_bound(importance_weighted_bound)
 # %% [markdown]
 # ### {{exercise active_units}}
 #
-# Which latent numbers carry information? Those whose posterior mean *varies* over the data by more than a threshold.
+# Which latent numbers carry information? Those whose posterior mean *varies* over the data: its variance (with N or N − 1,
+# either will do) exceeds a threshold.
 
 # %%
 def active_units(mu, threshold=0.01):
@@ -252,7 +254,7 @@ check.latent_grid(latent_grid)
 #
 # First the tool: a test for a KL function. `trust_kl(kl)` gets somebody's function `kl(mu, logvar)` and answers True if
 # it computes $\mathrm{KL}(q\,\|\,\mathcal N(0, I))$, one value per row, and False if not. Three right versions must pass
-# (they round differently); ten wrong ones must not.
+# (they round differently); ten wrong ones must not (some return another shape).
 
 # %%
 def trust_kl(kl):
@@ -381,7 +383,7 @@ for _ in range(2):
     update(optimizer, 2 * weight)
 print(f"update          after two steps     measured {weight.item():.1f}   should be 0.6")
 
-made = generate(nn.Identity(), 10_000, 1, seeded(0))  # sigmoid(z) is below 0.2 where z is below -1.39
+made = generate(nn.Identity(), 10_000, 1, seeded(0))  # below 0.2 where z < -1.39: 8 % of N(0, 1)
 print(f"generate        share below 0.2     measured {(made < 0.2).float().mean():.2f}   should be 0.08")
 
 card = report_card(torch.full((5,), 80.0), torch.full((5,), 20.0), 784)
@@ -484,7 +486,7 @@ check.mended_step_loss(mended_step_loss)
 # %% [markdown]
 # ### {{exercise mended_generate}}
 #
-# `generate(decoder, n, latent_dim, generator)`: new images in [0, 1], with the decoder in evaluation mode, without graph.
+# `generate(decoder, n, latent_dim, generator)`: new images in [0, 1], as in `sample_prior`.
 
 # %%
 def mended_generate(decoder, n, latent_dim, generator):
@@ -501,7 +503,7 @@ check.mended_generate(mended_generate)
 # %% [markdown]
 # ### {{exercise mended_report}}
 #
-# `report_card(reconstruction, kl, pixels)`: the two terms of a whole test set, each (N,), made into two honest numbers.
+# `report_card(reconstruction, kl, pixels)`: the two terms of a whole test set, each (N,), made into two honest numbers (floats).
 
 # %%
 def mended_report(reconstruction, kl, pixels):

@@ -79,6 +79,7 @@ class LocalAsk:
     """Runs a trial's code beside the answer, in this process. A grader puts its own in the place of this one."""
 
     def __init__(self, name: str, answer: object):
+        self.name = name
         self.names = {"torch": torch, "nn": torch.nn, name: answer}
         self.last_call = ""
 
@@ -89,7 +90,9 @@ class LocalAsk:
         """
         code = textwrap.dedent(code).strip()
         given = ", ".join(f"{name} = {in_words(plain(value))}" for name, value in inputs.items())
-        self.last_call = code.splitlines()[-1] + (f"  where {given}" if given else "")
+        lines = [line.strip() for line in code.splitlines()]
+        call = next((line for line in lines if f"{self.name}(" in line), lines[-1])  # the line that a learner would know
+        self.last_call = call + (f"  where {given}" if given else "")
         names = self.names | {key: v.clone() if isinstance(v, Tensor) else v for key, v in inputs.items()}
         try:
             return plain(run_block(code, names))
@@ -230,7 +233,7 @@ class Exercise:
         said = (
             steps[self.hints_given]
             if self.hints_given < len(steps)
-            else "The worked answer stands under the same heading in the solutions notebook."
+            else "That is all. The worked answer stands under the same heading in the solutions notebook."
         )
         self.hints_given += 1
         return Hint(said, max(0, len(steps) - self.hints_given))

@@ -146,6 +146,11 @@ def mean_instead_of_variance(mu, threshold=0.01):
     return mu.mean(0).abs() > threshold
 
 
+@active_units.mistake("The mean size of a unit is compared. Is a unit that is always 3 large or informative?")
+def mean_size_instead_of_variance(mu, threshold=0.01):
+    return mu.abs().mean(0) > threshold
+
+
 @active_units.mistake("The threshold is one for a variance. What do you compare it with?")
 def standard_deviation_compared(mu, threshold=0.01):
     return mu.std(0) > threshold
@@ -208,6 +213,12 @@ def infinite_ends(n):
 @latent_grid.mistake("z_1 should change along a row and z_2 along a column. Are your axes exchanged?")
 def axes_exchanged(n):
     return figures.prior_quantile_grid(n).flip(-1)
+
+
+@latent_grid.mistake("Rows and columns are exchanged, and the top is where the bottom should be. What does indexing='ij' vary first?")
+def axes_of_meshgrid(n):
+    q = torch.special.ndtri((torch.arange(n) + 0.5) / n)
+    return torch.stack(torch.meshgrid(q, q, indexing="ij"), -1)
 
 
 @latent_grid.mistake("The top row should have the highest z_2. Is your map upside down?")

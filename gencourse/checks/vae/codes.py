@@ -49,6 +49,11 @@ def logvar_as_std(mu, logvar, eps):
     return mu + logvar * eps
 
 
+@reparameterize.mistake("Your z holds NaN. A root needs a positive number: is logvar one, or is it the logarithm of one?")
+def root_of_logvar(mu, logvar, eps):
+    return mu + logvar.sqrt() * eps
+
+
 @reparameterize.mistake("Halving is right, but of which quantity: the logarithm itself, or what comes after undoing it?")
 def half_logvar_as_std(mu, logvar, eps):
     return mu + 0.5 * logvar * eps
@@ -170,6 +175,11 @@ def one_left_out(mu, logvar):
 @kl_to_standard_normal.mistake("The mean over the batch is the loop's business. What shape is asked for?")
 def averaged_over_batch(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()
+
+
+@kl_to_standard_normal.mistake("Tutorials add up the whole batch. Here one value per row is asked for: which axis should survive?")
+def summed_over_the_batch_too(mu, logvar):
+    return -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
 
 
 @kl_to_standard_normal.mistake("One number per example is asked for. Over which axis is there still something to add up?")

@@ -199,6 +199,13 @@ def summed_over_the_batch(logits, x):
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
 
 
+@bernoulli_log_likelihood.mistake(
+    "torch's loss averages over pixels and batch unless told otherwise. Which sum is asked for, and what shape?"
+)
+def torchs_default_mean(logits, x):
+    return -F.binary_cross_entropy_with_logits(logits, x)
+
+
 @bernoulli_log_likelihood.also_right
 def by_bernoulli(logits, x):
     return distributions.Bernoulli(logits=logits).log_prob(x).sum((1, 2, 3))

@@ -31,6 +31,11 @@ def generates_logits(decoder, n, latent_dim, generator):
         return decoder.eval()(torch.randn(n, latent_dim, generator=generator))
 
 
+@mended_generate.mistake("The codes are right. Are logits images? And who needs the graph, or dropout, of a sample?")
+def generates_raw_output(decoder, n, latent_dim, generator):
+    return decoder(torch.randn(n, latent_dim, generator=generator))
+
+
 @mended_generate.mistake("These are images now, but from which codes?")
 def generates_from_the_unit_cube(decoder, n, latent_dim, generator):
     with torch.no_grad():
@@ -91,6 +96,12 @@ def planted_report(reconstruction, kl, pixels):
 def report_with_positive_elbo(reconstruction, kl, pixels):
     right = report_reference(reconstruction, kl, pixels)
     return right | {"elbo": -right["elbo"]}
+
+
+@mended_report.mistake("The nats are right. A description of an image has a length: can the bits be negative?")
+def report_with_negative_bits(reconstruction, kl, pixels):
+    right = report_reference(reconstruction, kl, pixels)
+    return right | {"bits_per_dim": -right["bits_per_dim"]}
 
 
 @mended_report.mistake("The nats are right. How many nats are one bit: did you divide by log 2 or multiply?")

@@ -180,6 +180,16 @@ def cross_entropy_averaged(logits, x):
     return reconstruction_reference(logits, x) / x.shape[1]
 
 
+@mended_reconstruction.mistake("torch's loss averages over pixels and batch unless told otherwise. Which sum is asked for, and what shape?")
+def torchs_mean(logits, x):
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, x)
+
+
+@mended_reconstruction.mistake("You added up the whole batch. Which axis should survive?")
+def whole_batch(logits, x):
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+
+
 @mended_reconstruction.mistake("This is log p. The program minimises; which sign should its term have?")
 def log_likelihood_returned(logits, x):
     return vae.bernoulli_log_likelihood(logits, x)

@@ -50,6 +50,18 @@ def kl_subtracted_from_the_loss(log_likelihood, kl, beta):
     return {"loss": -log_likelihood - beta * kl, "elbo": log_likelihood - kl}
 
 
+@elbo_terms.mistake(
+    "log_likelihood is a reward: higher is better. The chapter's reconstruction cost is minus it. Which one does your loss hold?"
+)
+def likelihood_taken_for_a_cost(log_likelihood, kl, beta):
+    return {"loss": log_likelihood + beta * kl, "elbo": log_likelihood - kl}
+
+
+@elbo_terms.mistake("You treat log_likelihood as a cost in both terms. Is a large log-likelihood good or bad?")
+def likelihood_a_cost_in_both(log_likelihood, kl, beta):
+    return {"loss": log_likelihood + beta * kl, "elbo": -(log_likelihood + kl)}
+
+
 @elbo_terms.mistake("β weighs one of the two terms. Which one did you give it to?")
 def beta_on_the_reconstruction(log_likelihood, kl, beta):
     return {"loss": -beta * log_likelihood + kl, "elbo": log_likelihood - kl}
@@ -141,6 +153,11 @@ def not_clipped(step, warmup, beta_max=1.0):
 @kl_weight.mistake("The ceiling is beta_max. Where did your minimum with 1 stop it?")
 def clipped_at_one(step, warmup, beta_max=1.0):
     return min(1.0, beta_max) if warmup <= 0 else min(1.0, beta_max * step / warmup)
+
+
+@kl_weight.mistake("Your weight arrives at beta_max too early or too late. How steep must the line be to get there at step = warmup?")
+def slope_without_beta_max(step, warmup, beta_max=1.0):
+    return beta_max if warmup <= 0 else min(beta_max, step / warmup)
 
 
 @kl_weight.mistake("Your curve ends at 1, whatever beta_max is. What is beta_max for?")
