@@ -210,3 +210,38 @@ def test_seeded_leaves_the_global_generator_alone():
     before = torch.random.get_rng_state()
     torch.randn(3, generator=seeded(0))
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_damaged_cifar10_file_is_named(tmp_path):
+    base = tmp_path / "cifar-10-batches-py"
+    base.mkdir()
+    (base / "data_batch_3").write_bytes(b"half a file")
+    with pytest.raises(DataUnavailable, match="these files are damaged: data_batch_3"):
+        images("cifar10", full=True, folder=tmp_path)
+
+
+def test_cifar10_is_read_as_channels_first_bytes(tmp_path, monkeypatch):
+    """torchvision's pickles written by us, with its checksums replaced by theirs: pixel (row, column, channel) keeps its place."""
+    import pickle
+
+    from torchvision.datasets import CIFAR10
+
+    base = tmp_path / CIFAR10.base_folder
+    base.mkdir()
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 256, (2, 3072), dtype=np.uint8)
+
+    def written(name, content):
+        data = pickle.dumps(content)
+        (base / name).write_bytes(data)
+        return [name, hashlib.md5(data).hexdigest()]
+
+    batches = [written(name, {"data": rows, "labels": [3, 7]}) for name, _ in (*CIFAR10.train_list, *CIFAR10.test_list)]
+    name, digest = written(CIFAR10.meta["filename"], {"label_names": [f"class {i}" for i in range(10)]})
+    monkeypatch.setattr(CIFAR10, "train_list", batches[:5])
+    monkeypatch.setattr(CIFAR10, "test_list", batches[5:])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"filename": name, "md5": digest})
+    data = images("cifar10", full=True, folder=tmp_path)
+    assert data.train_bytes.shape == (10, 3, 32, 32) and data.train_bytes.dtype == torch.uint8
+    assert torch.equal(data.test_bytes[1], torch.from_numpy(rows[1]).view(3, 32, 32))
+    assert data.test_labels.tolist() == [3, 7] and data.label_names[7] == "class 7"
