@@ -27,7 +27,7 @@ from vae_peers import Codec, Run, pythae, tutorial
 
 from gencourse.data import Images, binarised, images, minibatches
 from gencourse.evaluation import iwae_bound
-from gencourse.models.vae import VAE, bernoulli_log_likelihood, gaussian_log_density, reparameterize
+from gencourse.models.vae import VAE, bernoulli_log_likelihood, importance_log_weights
 from gencourse.runtime import gains_from_bfloat16, pick_device, seeded
 from gencourse.training import fit
 
@@ -63,20 +63,16 @@ def gencourse(data: Images, seconds: float, seed: int, *, latent_dim: int, hidde
 
 
 @torch.no_grad()
-def log_weights(codec: Codec, x: Tensor, K: int, generator: torch.Generator) -> Tensor:
-    """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q: x (B, 1, 28, 28) -> (K, B), nats."""
-    mu, logvar = (t.expand(K, *t.shape).flatten(0, 1) for t in codec.encode(x))  # (K·B, D)
-    z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
-    log_p_x = bernoulli_log_likelihood(codec.decode(z), x.expand(K, *x.shape).flatten(0, 1))
-    log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
-    return (log_p_x + log_p_z - gaussian_log_density(z, mu, logvar)).view(K, -1)
-
-
 def bounds(codec: Codec, x: Tensor, K: int) -> tuple[float, float]:
     """The ELBO, as the mean of K log weights, and the IWAE-K bound; both means over x, in nats per image."""
     generator = seeded(0)
-    log_ws = [log_weights(codec, batch, K, generator) for batch in x.split(max(1, ROWS_AT_ONCE // K))]
-    log_w = torch.cat(log_ws, dim=1)
+
+    def log_weights(x: Tensor) -> Tensor:
+        return importance_log_weights(
+            lambda z, x: bernoulli_log_likelihood(codec.decode(z), x), *codec.encode(x), x, K=K, generator=generator
+        )
+
+    log_w = torch.cat([log_weights(batch) for batch in x.split(max(1, ROWS_AT_ONCE // K))], dim=1)
     return log_w.mean().item(), iwae_bound(log_w).mean().item()
 
 

@@ -8,6 +8,7 @@ Higgins et al. 2017 (β-VAE), Burda et al. 2016 (IWAE, 1509.00519), Kingma et al
 from gencourse.models.vae.equations import (
     bernoulli_log_likelihood,
     gaussian_log_density,
+    importance_log_weights,
     kl_to_standard_normal,
     kl_weight,
     negative_elbo,
@@ -27,6 +28,7 @@ __all__ = [
     "Posterior",
     "bernoulli_log_likelihood",
     "gaussian_log_density",
+    "importance_log_weights",
     "kl_to_standard_normal",
     "kl_weight",
     "mlp",

@@ -1,11 +1,13 @@
 """The equations of the VAE: pure functions, one value per example, in nats."""
 
 import math
+from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gencourse.errors import require_same_shape
+from gencourse.errors import require_count, require_same_shape
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -53,3 +55,18 @@ def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tens
 def kl_weight(step: int, warmup: int, beta_max: float = 1.0) -> float:
     """β at a training step: rises linearly from 0 at step 0 to beta_max at step `warmup`, then stays."""
     return beta_max if warmup <= 0 else beta_max * min(1.0, step / warmup)
+
+
+def importance_log_weights(
+    log_likelihood: Callable[..., Tensor], mu: Tensor, logvar: Tensor, *data: Tensor, K: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q = N(mu, exp logvar) for each example.
+
+    `log_likelihood(z, *data)` returns log p(x given z) for rows of codes and data; mu, logvar (B, D), data (B, ...)
+    -> (K, B), nats. Source: Burda et al. 2016, section 3.
+    """
+    require_count("importance_log_weights", "K", K)
+    mu, logvar, *data = (t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, *data))  # (K·B, ...)
+    z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
+    log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
+    return (log_likelihood(z, *data) + log_p_z - gaussian_log_density(z, mu, logvar)).view(K, -1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gencourse.errors import InputError, InputTypeError, require_count, require_images, require_tensor
 from gencourse.models.vae.equations import (
     bernoulli_log_likelihood,
-    gaussian_log_density,
+    importance_log_weights,
     kl_to_standard_normal,
     negative_elbo,
     reparameterize,
@@ -73,8 +73,7 @@ class VAE(nn.Module):
     latent_dim D, hidden width, image_shape (C, H, W); `pixels` says what the decoder's output means; `beta` weighs the
     KL in the loss (1 is the ELBO) and may be changed while training. `mean_image` (C, H, W), the average of the
     training images, is where an untrained decoder starts: with it the first steps need not learn that margins are
-    dark. `condition` is the width of a vector that both
-    networks also see (0 here; see ConditionalVAE).
+    dark. `condition` is the width of a vector that both networks also see (0 here; see ConditionalVAE).
     """
 
     def __init__(
@@ -128,19 +127,13 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def log_weights(self, x: Tensor, *condition: Tensor, K: int, generator: torch.Generator | None = None) -> Tensor:
-        """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q: x (B, C, H, W) -> (K, B), nats."""
-        require_count("VAE.log_weights", "K", K)
+        """log w at K draws z ~ q(z given x): x (B, C, H, W) -> (K, B), nats. See importance_log_weights."""
 
-        def repeated(t: Tensor) -> Tensor:
-            return t.expand(K, *t.shape).flatten(0, 1)  # (K·B, ...)
+        def log_likelihood(z: Tensor, x: Tensor, *condition: Tensor) -> Tensor:
+            return self.pixels.log_prob(self.decode(z, *condition), x)
 
-        mu, logvar = map(repeated, self.encode(x, *condition))
-        z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
-        log_p_x = self.pixels.log_prob(self.decode(z, *map(repeated, condition)), repeated(x))
-        log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
-        return (log_p_x + log_p_z - gaussian_log_density(z, mu, logvar)).view(K, -1)
+        return importance_log_weights(log_likelihood, *self.encode(x, *condition), x, *condition, K=K, generator=generator)
 
-    @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """Means of p(x given z) at n draws z ~ p(z): (n, C, H, W) in [0, 1], without gradients."""
         require_count("VAE.sample", "n", n)
@@ -184,7 +177,6 @@ class ConditionalVAE(VAE):
         """As VAE.reconstruct, for images x with labels y (B,)."""
         return super().reconstruct(x, self.one_hot(y))
 
-    @torch.no_grad()
     def sample(self, y: Tensor, seed: int = 0) -> Tensor:
         """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in [0, 1]."""
         return self.decode_mean(torch.randn(len(y), self.latent_dim, generator=seeded(seed)), self.one_hot(y))
