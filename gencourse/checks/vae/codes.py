@@ -6,7 +6,7 @@ import torch
 from torch import distributions
 
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.inputs import draw
+from gencourse.checks.vae.inputs import draw, gradients
 from gencourse.models import vae
 
 # --- reparameterize ------------------------------------------------------------------------------------------------
@@ -29,12 +29,8 @@ def reparameterize(ask, seed):
     call = "reparameterize(mu, logvar, eps)"
     yield "the sample", ask(call, mu=mu, logvar=logvar, eps=eps)
     yield "two calls with the same eps, compared", ask(f"bool(({call} == {call}).all())", mu=mu, logvar=logvar, eps=eps)
-    gradients = f"""
-        mu, logvar = mu.requires_grad_(), logvar.requires_grad_()
-        z = {call}
-        [torch.zeros_like(mu) if g is None else g for g in torch.autograd.grad(z.sum(), (mu, logvar), allow_unused=True)] if z.requires_grad else "no gradient"
-    """
-    yield "the gradients of the summed sample with respect to mu and logvar", ask(gradients, mu=mu, logvar=logvar, eps=eps)
+    said = "the gradients of the summed sample with respect to mu and logvar"
+    yield said, ask(gradients(call, "mu", "logvar"), mu=mu, logvar=logvar, eps=eps)
 
 
 @reparameterize.mistake(
