@@ -19,7 +19,6 @@ import ast
 import base64
 import copy
 import hashlib
-import importlib
 import os
 import re
 import sys
@@ -121,7 +120,7 @@ def chapter(source: Path) -> NotebookNode:
 def exercise_set(source: Path, solved: bool) -> NotebookNode:
     """The notebook of exercises, with answers or with stubs, and nbgrader's metadata."""
     notebook = read(source, "solutions" if solved else "exercises")
-    checks = importlib.import_module("gencourse.checks." + source.stem.split("_", 1)[1])
+    checks = front_page.checks_of(source)
     number = 0
     cells = []
     for cell in notebook.cells:

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -19,9 +20,14 @@ def sources() -> list[Path]:
     return sorted((ROOT / "authoring" / "chapters").glob("[0-9]*.py"))
 
 
+def checks_of(source: Path) -> ModuleType:
+    """The module of checks that belongs to a source or a notebook: 01_vae -> gencourse.checks.vae."""
+    return importlib.import_module("gencourse.checks." + source.stem.split("_", 1)[1])
+
+
 def exercises(source: Path) -> list[Exercise]:
     """The exercises of a chapter."""
-    return catalogue(importlib.import_module("gencourse.checks." + source.stem.split("_", 1)[1]))
+    return catalogue(checks_of(source))
 
 
 def chapters() -> str:
@@ -34,7 +40,7 @@ def chapters() -> str:
         seconds = runtime["seconds"].get(f"notebooks/{file}")
         run = "not measured" if seconds is None else f"{seconds} s"
         known = exercises(source)
-        links = [f"[{folder}](/{folder}/{file})".replace("(/", "(") for folder in ("notebooks", "exercises", "solutions")]
+        links = [f"[{folder}]({folder}/{file})" for folder in ("notebooks", "exercises", "solutions")]
         work = f"{len(known)} exercises, about {sum(e.minutes for e in known)} minutes, {sum(e.points for e in known)} points"
         rows.append([title, *links, run, work])
     header = ["chapter", "notebook", "exercises", "solutions", f"runs on {runtime['cores']} CPU cores in", "work"]
