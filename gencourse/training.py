@@ -152,7 +152,7 @@ def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
         raise InputTypeError(f"check_model: model should be an nn.Module, got {describe(model)}. Derive your class from it.")
     if len(batch[0]) < 2:
         raise InputError(f"check_model: batch should hold at least two examples, got {len(batch[0])}. Pass a few more rows.")
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    before = {name: value.clone() for name, value in model.named_parameters()}  # running statistics may move
     losses = [player.loss for player in model.players(1e-3)] if hasattr(model, "players") else [model.loss]
     reached: set[str] = set()
     for loss in losses:
@@ -168,6 +168,6 @@ def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
         raise InputError(
             f"check_model: every parameter should get a gradient, got none for {', '.join(missed)}. Use them, or leave them out."
         )
-    if any(not torch.equal(before[name], value) for name, value in model.state_dict().items() if "num_batches" not in name):
+    if any(not torch.equal(before[name], value) for name, value in model.named_parameters()):
         raise InputError("check_model: loss should leave the parameters as they are, got changed ones. Only the loop makes steps.")
     print(f"{type(model).__name__}: loss gives one value per example, and every parameter gets a gradient.")

@@ -1,4 +1,4 @@
-"""Image data sets as bytes in memory: a part of MNIST ships with the package, the rest downloads through torchvision."""
+"""Image data sets as bytes in memory: parts of MNIST and Fashion-MNIST ship, the whole sets download through torchvision."""
 
 import gzip
 import zlib
@@ -23,6 +23,7 @@ IDX_FILES = {  # keyed by the part that the file holds; the names are those of t
     "test_bytes": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
+LABEL_NAMES = {"mnist": tuple("0123456789"), "fashion-mnist": tuple(datasets.FashionMNIST.classes)}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Images:
 
 
 def images(name: str = "mnist", full: bool = False, folder: str | Path | None = None) -> Images:
-    """Load a data set: "mnist" (ships: 10,000 train, 2,000 test), or in full "mnist", "fashion-mnist", "cifar10".
+    """Load a data set: "mnist" or "fashion-mnist" (each ships: 10,000 train, 2,000 test), or "cifar10", or one in full.
 
     The full sets are read from `folder` if it is given, else from the course's data folder, where torchvision
     downloads them once and verifies its checksums. For MNIST and Fashion-MNIST `folder` may be any folder with the
@@ -67,22 +68,22 @@ def images(name: str = "mnist", full: bool = False, folder: str | Path | None = 
     loaders = {"mnist": _idx_set, "fashion-mnist": _idx_set, "cifar10": _cifar10}
     if name not in loaders:
         raise InputError(f"images: name should be one of {', '.join(loaders)}, got {name!r}. Choose one of them.")
-    if name == "mnist" and not full and folder is None:
-        return shipped_mnist()
+    if name in LABEL_NAMES and not full and folder is None:
+        return shipped(name)
     parts, label_names = loaders[name](name, None if folder is None else Path(folder))
     return Images(name, *(torch.from_numpy(parts[key]) for key in IDX_FILES), label_names=label_names)
 
 
-def shipped_mnist() -> Images:
-    """The part of MNIST that ships with the package (gencourse/data/files/mnist.md is its datasheet)."""
-    source = resources.files("gencourse.data") / "files" / "mnist.npz"
+def shipped(name: str) -> Images:
+    """The part of a data set that ships with the package (gencourse/data/files/NAME.md is its datasheet)."""
+    source = resources.files("gencourse.data") / "files" / f"{name}.npz"
     with source.open("rb") as stream, np.load(stream) as arrays:
         parts = {key: torch.from_numpy(arrays[key]) for key in IDX_FILES}
     for key in ("train_bytes", "test_bytes"):
         parts[key] = parts[key][:, None]
     for key in ("train_labels", "test_labels"):
         parts[key] = parts[key].long()
-    return Images("mnist", **parts, label_names=tuple("0123456789"))
+    return Images(name, **parts, label_names=LABEL_NAMES[name])
 
 
 def _idx_set(name: str, folder: Path | None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -98,8 +99,7 @@ def _idx_set(name: str, folder: Path | None) -> tuple[dict[str, np.ndarray], tup
             raise DataUnavailable(f"images: {key} images and labels in {folder} differ in number. Fetch the four files anew.")
     parts |= {key: value[:, None] for key, value in parts.items() if value.ndim == 3}
     parts |= {key: value.astype(np.int64) for key, value in parts.items() if value.ndim == 1}
-    label_names = tuple("0123456789") if name == "mnist" else tuple(dataset.classes)
-    return parts, label_names
+    return parts, LABEL_NAMES[name]
 
 
 def _download(name: str, folder: Path, filename: str, md5: str, mirrors: list[str]) -> None:

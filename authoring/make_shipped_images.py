@@ -1,6 +1,7 @@
-"""Write gencourse/data/files/mnist.npz, the part of MNIST that ships, from a folder with the four idx files.
+"""Write gencourse/data/files/NAME.npz, the part of a data set that ships, from a folder with its four idx files.
 
-    uv run python authoring/make_mnist.py FOLDER
+    uv run python authoring/make_shipped_images.py mnist FOLDER
+    uv run python authoring/make_shipped_images.py fashion-mnist FOLDER
 
 Every sixth training image and every fifth test image, in their order: the halves of MNIST's test set differ in
 difficulty, so a prefix would not be a fair sample. The result is the same bytes each time.
@@ -13,20 +14,21 @@ import numpy as np
 
 from gencourse.data import images
 
-TARGET = Path(__file__).parents[1] / "gencourse" / "data" / "files" / "mnist.npz"
+FILES = Path(__file__).parents[1] / "gencourse" / "data" / "files"
 
 
-def main(folder: str) -> None:
-    full = images("mnist", full=True, folder=folder)
+def main(name: str, folder: str) -> None:
+    full = images(name, full=True, folder=folder)
+    target = FILES / f"{name}.npz"
     np.savez_compressed(
-        TARGET,
+        target,
         train_bytes=full.train_bytes[::6, 0].numpy(),
         train_labels=full.train_labels[::6].numpy().astype(np.uint8),
         test_bytes=full.test_bytes[::5, 0].numpy(),
         test_labels=full.test_labels[::5].numpy().astype(np.uint8),
     )
-    print(f"{TARGET.name}: {TARGET.stat().st_size:,} bytes")
+    print(f"{target.name}: {target.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

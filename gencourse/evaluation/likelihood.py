@@ -1,7 +1,4 @@
-"""What a model's numbers mean: bounds on log p(x), units, and copies of training images.
-
-Nothing here knows a model: functions take tensors, or callables that return tensors.
-"""
+"""What a model's log-probabilities mean: bounds on log p(x), units, and how much of a code is used."""
 
 import math
 from collections.abc import Callable
@@ -67,18 +64,3 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     """
     require_tensor("active_units", "mu", mu)
     return mu.var(0) > threshold
-
-
-def nearest_neighbours(x: Tensor, train: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-    """The k training examples nearest to each x in Euclidean distance over all pixels.
-
-    x (B, ...), train (N, ...) -> distances and indices, both (B, k), nearest first. A sample that lies much nearer to
-    the training set than test images do is a copy.
-    """
-    require_count("nearest_neighbours", "k", k)
-    if x.shape[1:] != train.shape[1:]:
-        raise InputError(
-            f"nearest_neighbours: x should be shaped like train, {tuple(train.shape[1:])}, got {tuple(x.shape[1:])}. Reshape it."
-        )
-    distances, indices = torch.cdist(x.flatten(1), train.flatten(1)).topk(k, dim=1, largest=False)
-    return distances, indices

@@ -1,0 +1,34 @@
+"""What a model is worth, in numbers. Nothing here knows a model: functions take tensors, or callables that return tensors.
+
+`likelihood` is for models that know log p(x) or a bound of it, `samples` for all that can sample, `features` is the
+small classifier in whose features images are compared.
+"""
+
+from gencourse.evaluation.features import FeatureNetwork, feature_network
+from gencourse.evaluation.likelihood import active_units, bits_per_dim, elbo_parts, importance_bound, iwae_bound
+from gencourse.evaluation.samples import (
+    Coverage,
+    PrecisionRecall,
+    frechet_distance,
+    kernel_distance,
+    mode_coverage,
+    nearest_neighbours,
+    precision_recall,
+)
+
+__all__ = [
+    "Coverage",
+    "FeatureNetwork",
+    "PrecisionRecall",
+    "active_units",
+    "bits_per_dim",
+    "elbo_parts",
+    "feature_network",
+    "frechet_distance",
+    "importance_bound",
+    "iwae_bound",
+    "kernel_distance",
+    "mode_coverage",
+    "nearest_neighbours",
+    "precision_recall",
+]

@@ -1,0 +1,53 @@
+"""The features in which images are compared: a small classifier for each data set, whose weights ship with the course."""
+
+from functools import cache
+from importlib import resources
+
+import torch
+from torch import Tensor, nn
+
+from gencourse.errors import InputError, require_images
+
+DATA_SETS = ("mnist", "fashion-mnist")
+
+
+class FeatureNetwork(nn.Module):
+    """A classifier of 28 × 28 images: `features(x)` are its last hidden layer, `forward(x)` the logits of ten classes."""
+
+    def __init__(self, features_dim: int = 64):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(64 * 9, features_dim), nn.ReLU(),
+        )  # fmt: skip
+        self.head = nn.Linear(features_dim, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, 10) of images x (B, 1, 28, 28) in [0, 1]."""
+        require_images("FeatureNetwork", x, (1, 28, 28), x.device)
+        return self.head(self.body(x))
+
+    @torch.no_grad()
+    def features(self, x: Tensor, batch_size: int = 500) -> Tensor:
+        """The last hidden layer (N, features_dim) for images x (N, 1, 28, 28), on the network's device, returned on the CPU."""
+        device = next(self.parameters()).device
+        return torch.cat([self.body(batch.to(device)).float().cpu() for batch in x.split(batch_size)])
+
+    @torch.no_grad()
+    def classify(self, x: Tensor, batch_size: int = 500) -> Tensor:
+        """The most probable class (N,) of images x (N, 1, 28, 28)."""
+        device = next(self.parameters()).device
+        return torch.cat([self(batch.to(device)).argmax(1).cpu() for batch in x.split(batch_size)])
+
+
+@cache
+def feature_network(name: str) -> FeatureNetwork:
+    """The classifier that ships for "mnist" or "fashion-mnist"; files/features.md states its accuracy and how it was made."""
+    if name not in DATA_SETS:
+        raise InputError(f"feature_network: name should be one of {', '.join(DATA_SETS)}, got {name!r}. Choose one of them.")
+    network = FeatureNetwork()
+    with (resources.files("gencourse.evaluation") / "files" / f"features_{name}.pt").open("rb") as stream:
+        network.load_state_dict({key: value.float() for key, value in torch.load(stream, weights_only=True).items()})
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,49 @@
+"""Differentiable augmentation: what D sees is moved, shaded and cut at random, real images and samples alike.
+
+Each function takes images (B, C, H, W) and random numbers, one row per image, and is differentiable in the images. So
+the generator's gradients pass through, and it does not learn to make augmented images. Source: Zhao et al. 2020.
+"""
+
+import torch
+from torch import Tensor
+
+from gencourse.errors import require_tensor
+
+
+def shift_brightness(x: Tensor, u: Tensor) -> Tensor:
+    """Add to every pixel of an image one number in [-¼, ¼]: u (B,) in [0, 1]."""
+    return x + 0.5 * (u.view(-1, 1, 1, 1) - 0.5)
+
+
+def translate(x: Tensor, u: Tensor, reach: float = 0.125) -> Tensor:
+    """Move each image by whole pixels, at most `reach` of its size, zeros coming in: u (B, 2) in [0, 1]."""
+    H, W = x.shape[2:]
+    rows, row_inside = moved(H, u[:, 0], reach)
+    columns, column_inside = moved(W, u[:, 1], reach)
+    gathered = x[torch.arange(len(x), device=x.device)[:, None, None], :, rows[:, :, None], columns[:, None, :]]  # (B, H, W, C)
+    inside = row_inside[:, :, None] & column_inside[:, None, :]
+    return gathered.permute(0, 3, 1, 2) * inside[:, None]
+
+
+def moved(size: int, u: Tensor, reach: float) -> tuple[Tensor, Tensor]:
+    """For each image the source of every row (or column) after a move, and whether it lies inside: both (B, size)."""
+    limit = int(size * reach)
+    step = (u * (2 * limit + 1)).floor().clamp(max=2 * limit).long() - limit
+    source = torch.arange(size, device=u.device) - step[:, None]
+    return source.clamp(0, size - 1), (source >= 0) & (source < size)
+
+
+def cut_out(x: Tensor, u: Tensor, share: float = 0.5) -> Tensor:
+    """Set a square with sides `share` of the image's to zero, its centre anywhere in the image: u (B, 2) in [0, 1]."""
+    H, W = x.shape[2:]
+    row, column = (torch.arange(size, device=x.device) for size in (H, W))
+    near_row = (row - (u[:, :1] * H).floor()).abs() < share * H / 2
+    near_column = (column - (u[:, 1:] * W).floor()).abs() < share * W / 2
+    return x * ~(near_row[:, :, None] & near_column[:, None, :])[:, None]
+
+
+def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Brightness, translation and cut-out at random, drawn anew for every image: (B, C, H, W) -> the same shape."""
+    require_tensor("augment", "x", x)
+    u = torch.rand(len(x), 5, generator=generator).to(x.device)
+    return cut_out(translate(shift_brightness(x, u[:, 0]), u[:, 1:3]), u[:, 3:])

@@ -1,0 +1,132 @@
+"""The game: two players, whose turn it is, and the average of the generator that samples are drawn from."""
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.models.gan.losses import LOSSES
+from gencourse.models.gan.penalties import gradient_penalty, r1_penalty
+from gencourse.runtime import seeded
+from gencourse.training import Player, adam
+
+
+@torch.no_grad()
+def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """average ← decay · average + (1 - decay) · model, for parameters and for floating-point buffers (batch norm's)."""
+    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+@contextlib.contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Within the block no graph is recorded for the module's parameters; gradients still pass through to its input."""
+    wanted = [p for p in module.parameters() if p.requires_grad]
+    for p in wanted:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in wanted:
+            p.requires_grad_(True)
+
+
+class GAN(nn.Module):
+    """A generator and a discriminator that `fit` trains in turns; `sample` draws from the averaged generator.
+
+    `generator(z)` maps codes (B, latent_dim) to data, `discriminator(x)` data to logits (B,); both take labels as a
+    second argument if batches carry them. `loss` names one of LOSSES. `r1` weighs the penalty ½‖∇D(x)‖² at data, `gp`
+    the gradient penalty of Wasserstein GANs. `d_rate` is D's learning rate in that of G ("two time scales", Heusel et
+    al. 2017). `ema` is the decay of the average, 0 for none; it starts small, so that the first steps are forgotten.
+    `augment` is applied to whatever D sees. `betas` are Adam's: a small first one, because yesterday's gradient
+    answers yesterday's opponent.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        loss: str = "non-saturating",
+        r1: float = 0.0,
+        gp: float = 0.0,
+        d_rate: float = 1.0,
+        ema: float = 0.999,
+        betas: tuple[float, float] = (0.5, 0.99),
+        augment: Callable[[Tensor], Tensor] | None = None,
+    ):
+        super().__init__()
+        if loss not in LOSSES:
+            raise InputError(f"GAN: loss should be one of {', '.join(LOSSES)}, got {loss!r}. Choose one of them.")
+        if not 0 <= ema < 1:
+            raise InputError(f"GAN: ema should lie in [0, 1), got {ema}. Pass 0 for no average, else 0.999 say.")
+        self.generator, self.discriminator = generator, discriminator
+        self.average = copy.deepcopy(generator).requires_grad_(False)
+        self.losses, self.r1, self.gp, self.d_rate, self.ema, self.betas = LOSSES[loss], r1, gp, d_rate, ema, betas
+        self.augment = augment or (lambda x: x)
+        self.latent_dim, self.steps = generator.latent_dim, 0
+
+    def noise(self, n: int) -> Tensor:
+        """n codes from N(0, I) on the model's device, by the global generator: (n, latent_dim)."""
+        return torch.randn(n, self.latent_dim, device=next(self.parameters()).device)
+
+    def discriminator_loss(self, x: Tensor, *y: Tensor, z: Tensor | None = None) -> dict[str, Tensor]:
+        """What D minimises on data x (B, ...), and the two logits, each (B,). G gets no gradient: its samples are given."""
+        require_tensor("GAN.discriminator_loss", "x", x)
+        with torch.no_grad():
+            fake = self.generator(self.noise(len(x)) if z is None else z, *y)
+        real, fake = self.augment(x), self.augment(fake)
+        real_logits, fake_logits = self.discriminator(torch.cat([real, fake]), *(labels.repeat(2) for labels in y)).chunk(2)
+        loss = self.losses.discriminator(real_logits, fake_logits)
+        if self.r1:
+            loss = loss + self.r1 * r1_penalty(lambda x: self.discriminator(x, *y), real)
+        if self.gp:
+            eps = torch.rand(len(x), device=x.device)
+            loss = loss + self.gp * gradient_penalty(lambda x: self.discriminator(x, *y), real, fake, eps)
+        return {"loss": loss, "real_logits": real_logits, "fake_logits": fake_logits}
+
+    def generator_loss(self, x: Tensor, *y: Tensor, z: Tensor | None = None) -> dict[str, Tensor]:
+        """What G minimises, (B,); of the data only their number is used. D gets no gradient, though it passes through D."""
+        fake = self.generator(self.noise(len(x)) if z is None else z, *y)
+        with frozen(self.discriminator):
+            return {"loss": self.losses.generator(self.discriminator(self.augment(fake), *y))}
+
+    def players(self, lr: float) -> list[Player]:
+        """The two sides as `fit` wants them: D moves first, then G, and after each move of G its average follows."""
+        d_optimizer = adam(self.discriminator.parameters(), self.d_rate * lr, self.betas)
+        g_optimizer = adam(self.generator.parameters(), lr, self.betas)
+        g_optimizer.register_step_post_hook(lambda *_: self.follow())
+        return [Player("D", d_optimizer, self.discriminator_loss), Player("G", g_optimizer, self.generator_loss)]
+
+    def follow(self) -> None:
+        """Move the average towards the generator, by much at first and by 1 - ema later."""
+        self.steps += 1
+        ema_update(self.average, self.generator, min(self.ema, self.steps / (self.steps + 10)))
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, *y: Tensor) -> Tensor:
+        """What the averaged generator makes of codes z (B, latent_dim), in evaluation mode, without gradients."""
+        device = next(self.parameters()).device
+        self.average.eval()
+        return self.average(z.to(device), *(labels.to(device) for labels in y))
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n samples x = G(z), z ~ N(0, I), from the averaged generator."""
+        require_count("GAN.sample", "n", n)
+        return self.generate(torch.randn(n, self.latent_dim, generator=seeded(seed)))
+
+
+class ConditionalGAN(GAN):
+    """A GAN that is asked for a class: batches are (x, y), both networks see the label, `sample` takes labels.
+
+    Source: Mirza & Osindero 2014 (arXiv 1411.1784).
+    """
+
+    def sample(self, y: Tensor, seed: int = 0) -> Tensor:
+        """One sample for each label of y (n,)."""
+        return self.generate(torch.randn(len(y), self.latent_dim, generator=seeded(seed)), y)

@@ -1,0 +1,41 @@
+"""The game on densities: the best answer of D, the value of the game, and the divergence behind it."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gencourse.errors import require_same_shape
+
+
+def optimal_discriminator(p_data: Tensor, p_model: Tensor) -> Tensor:
+    """D*(x) = p_data(x) / (p_data(x) + p_model(x)), and ½ where both densities are zero, since any D will do there.
+
+    Densities of one shape -> probabilities of that shape. Source: Goodfellow et al. 2014, proposition 1.
+    """
+    require_same_shape("optimal_discriminator", p_data=p_data, p_model=p_model)
+    total = p_data + p_model
+    return torch.where(total > 0, p_data / total.clamp_min(torch.finfo(total.dtype).tiny), 0.5)
+
+
+def game_value(p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> Tensor:
+    """V = E_data[log D(x)] + E_model[log(1 - D(x))] by summing over a grid whose cells have the size `cell`.
+
+    p_data, p_model densities and D probabilities on the grid, one shape -> a number, nats. Cells without mass count
+    zero, whatever D says there.
+    """
+    require_same_shape("game_value", p_data=p_data, p_model=p_model, D=D)
+    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)).sum()
+
+
+def jensen_shannon(p: Tensor, q: Tensor, cell: float) -> Tensor:
+    """JSD(p, q) = ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = ½(p + q), by summing over a grid: nats, between 0 and log 2.
+
+    V at the optimal D equals -log 4 + 2 JSD. Source: Goodfellow et al. 2014, theorem 1.
+    """
+    require_same_shape("jensen_shannon", p=p, q=q)
+    log_m = (0.5 * (p + q)).clamp_min(torch.finfo(p.dtype).tiny).log()
+    return 0.5 * cell * (torch.xlogy(p, p) - p * log_m + torch.xlogy(q, q) - q * log_m).sum()
+
+
+VALUE_OF_A_DRAW = -math.log(4)  # V when the model's density is that of the data
