@@ -153,3 +153,39 @@ def families(ax: Axes | None = None) -> Axes:
     ax.set(xlim=(0, 4), ylim=(-5, 1), title="Three families of generative models and what each can do")
     ax.set_axis_off()
     return ax
+
+
+def point_clouds(clouds: Mapping[str, Tensor], title: str, limit: float = 3.0, most: int = 1500, ax: Axes | None = None) -> Axes:
+    """Several sets of points (N, 2) in the plane, each with a colour and a marker of its own; the last lies on top."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
+    for i, (name, x) in enumerate(clouds.items()):
+        shown = x.detach().cpu()[:most]
+        ax.scatter(*shown.T.numpy(), s=9, color=PALETTE[i % 10], marker=MARKERS[i % 10], alpha=0.5, linewidths=0, label=name)
+    ax.set(xlabel="x₁", ylabel="x₂", title=title, aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit))
+    if len(clouds) > 1:
+        ax.legend(fontsize="small", loc="upper right", markerscale=1.6)
+    return ax
+
+
+def plane(limit: float = 3.0, n: int = 61) -> tuple[Tensor, float]:
+    """A square grid over [-limit, limit]² as rows (n · n, 2), and the area of one of its cells."""
+    line = torch.linspace(-limit, limit, n)
+    x2, x1 = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x1, x2], -1).flatten(0, 1), (2 * limit / (n - 1)) ** 2
+
+
+def surface(
+    values: Tensor, title: str, limit: float = 3.0, vmin: float = 0.0, vmax: float = 1.0, label: str = "", ax: Axes | None = None
+) -> Axes:
+    """Values (n · n,) on `plane(limit, n)` as a map with a colour bar; the ½ contour is drawn where values are probabilities."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+    n = round(len(values) ** 0.5)
+    picture = values.detach().cpu().view(n, n).numpy()
+    drawn = ax.imshow(picture, origin="lower", extent=(-limit, limit, -limit, limit), cmap="PuOr", vmin=vmin, vmax=vmax)
+    if (vmin, vmax) == (0.0, 1.0) and picture.min() < 0.5 < picture.max():
+        ax.contour(picture, levels=[0.5], colors="black", linewidths=1, extent=(-limit, limit, -limit, limit))
+    ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.8)
+    ax.set(xlabel="x₁", ylabel="x₂", title=title)
+    return ax

@@ -63,14 +63,14 @@ def pick_device() -> torch.device:
 
 
 def gains_from_bfloat16(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, and CPUs with AMX tiles.
+    """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, CPUs with AMX tiles or AVX-512 BF16.
 
     On other CPUs bfloat16 is emulated and slower than float32.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
-    has_tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return device.type == "cpu" and bool(has_tiles())
+    units = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, unit, bool)() for unit in units)
 
 
 def autocast(device: torch.device, precision: str = "auto") -> contextlib.AbstractContextManager:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError, require_count, require_images, require_tensor
 from gencourse.models.gan.losses import LOSSES
 from gencourse.models.gan.penalties import gradient_penalty, r1_penalty
 from gencourse.runtime import seeded
@@ -77,7 +77,7 @@ class GAN(nn.Module):
 
     def discriminator_loss(self, x: Tensor, *y: Tensor, z: Tensor | None = None) -> dict[str, Tensor]:
         """What D minimises on data x (B, ...), and the two logits, each (B,). G gets no gradient: its samples are given."""
-        require_tensor("GAN.discriminator_loss", "x", x)
+        self.require_data(x)
         with torch.no_grad():
             fake = self.generator(self.noise(len(x)) if z is None else z, *y)
         real, fake = self.augment(x), self.augment(fake)
@@ -95,6 +95,13 @@ class GAN(nn.Module):
         fake = self.generator(self.noise(len(x)) if z is None else z, *y)
         with frozen(self.discriminator):
             return {"loss": self.losses.generator(self.discriminator(self.augment(fake), *y))}
+
+    def require_data(self, x: Tensor) -> None:
+        """Raise unless x is a batch that D was made for."""
+        if hasattr(self.discriminator, "image_shape"):
+            require_images("GAN", x, self.discriminator.image_shape, next(self.parameters()).device)
+        else:
+            require_tensor("GAN", "x", x)
 
     def players(self, lr: float) -> list[Player]:
         """The two sides as `fit` wants them: D moves first, then G, and after each move of G its average follows."""

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gencourse.errors import InputError, require_count, require_images, require_tensor
+from gencourse.errors import InputError, require_count, require_tensor
 
 
 def dcgan_init(module: nn.Module) -> None:
@@ -74,7 +74,7 @@ class Generator(nn.Module):
             raise InputError(f"Generator: z should have shape (B, {self.latent_dim}), got {tuple(z.shape)}. One row per code.")
         h = self.project(torch.cat([z, *(F.one_hot(labels, self.num_classes).to(z.dtype) for labels in y)], 1))
         h = h.unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
-        return self.stages(h).float().sigmoid()
+        return self.stages(h).to(z.dtype).sigmoid()
 
 
 class Discriminator(nn.Module):
@@ -100,9 +100,13 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, *y: Tensor) -> Tensor:
         """Logits: high for an image taken for real."""
-        require_images("Discriminator", x, self.image_shape, x.device)
+        require_tensor("Discriminator", "x", x)
+        if x.shape[1:] != self.image_shape:  # no check of the range: augmentation may leave [0, 1]
+            raise InputError(
+                f"Discriminator: x should have shape (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}. Reshape it."
+            )
         h = self.features((2 * x - 1).contiguous(memory_format=torch.channels_last))
         logits = self.head(h)[:, 0]
         for labels in y:
             logits = logits + (self.embedding(labels) * h).sum(1)
-        return logits.float()
+        return logits.to(x.dtype)

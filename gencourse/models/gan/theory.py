@@ -1,7 +1,5 @@
 """The game on densities: the best answer of D, the value of the game, and the divergence behind it."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -22,7 +20,7 @@ def game_value(p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> Tenso
     """V = E_data[log D(x)] + E_model[log(1 - D(x))] by summing over a grid whose cells have the size `cell`.
 
     p_data, p_model densities and D probabilities on the grid, one shape -> a number, nats. Cells without mass count
-    zero, whatever D says there.
+    zero, whatever D says there. Compute in double precision: in single, 1 - D is 0 as soon as a logit exceeds 17.
     """
     require_same_shape("game_value", p_data=p_data, p_model=p_model, D=D)
     return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)).sum()
@@ -36,6 +34,3 @@ def jensen_shannon(p: Tensor, q: Tensor, cell: float) -> Tensor:
     require_same_shape("jensen_shannon", p=p, q=q)
     log_m = (0.5 * (p + q)).clamp_min(torch.finfo(p.dtype).tiny).log()
     return 0.5 * cell * (torch.xlogy(p, p) - p * log_m + torch.xlogy(q, q) - q * log_m).sum()
-
-
-VALUE_OF_A_DRAW = -math.log(4)  # V when the model's density is that of the data
