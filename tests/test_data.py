@@ -27,8 +27,19 @@ def test_shipped_mnist_is_what_the_datasheet_says():
     assert digest[:16] == "37e19d26fac67e14"
 
 
-def test_no_test_image_is_a_training_image():
-    digits = images("mnist")
+def test_shipped_fashion_mnist_is_what_the_datasheet_says():
+    clothes = images("fashion-mnist")
+    assert clothes.train_bytes.shape == (10_000, 1, 28, 28) and clothes.test_bytes.shape == (2_000, 1, 28, 28)
+    assert clothes.train_labels.bincount().min() > 930 and clothes.test_labels.bincount().min() > 170
+    assert 0.28 < clothes.train.mean() < 0.29  # the known mean of Fashion-MNIST is 0.286
+    assert clothes.label_names[9] == "Ankle boot" and len(clothes.label_names) == 10
+    digest = hashlib.sha256(clothes.train_bytes.numpy().tobytes() + clothes.test_bytes.numpy().tobytes()).hexdigest()
+    assert digest[:16] == "332fb0a5bce2aa5e"
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_no_test_image_is_a_training_image(name):
+    digits = images(name)
     seen = {row.numpy().tobytes() for row in digits.train_bytes}
     assert not any(row.numpy().tobytes() in seen for row in digits.test_bytes)
 
