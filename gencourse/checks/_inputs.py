@@ -1,4 +1,4 @@
-"""Inputs for the trials of this chapter."""
+"""Inputs for the trials of all chapters."""
 
 import torch
 

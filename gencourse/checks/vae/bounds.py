@@ -5,7 +5,7 @@ from torch import distributions
 
 from gencourse import evaluation, figures
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.inputs import draw
+from gencourse.checks._inputs import draw
 
 # --- importance_weighted_bound ---------------------------------------------------------------------------------
 

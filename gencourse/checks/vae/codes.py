@@ -6,7 +6,7 @@ import torch
 from torch import distributions
 
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.inputs import draw, gradients
+from gencourse.checks._inputs import draw, gradients
 from gencourse.models import vae
 
 # --- reparameterize ------------------------------------------------------------------------------------------------

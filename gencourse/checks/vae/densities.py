@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import distributions
 
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.inputs import draw
+from gencourse.checks._inputs import draw
 from gencourse.models import vae
 
 LOG_2PI = math.log(2 * math.pi)

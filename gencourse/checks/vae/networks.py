@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.inputs import draw
+from gencourse.checks._inputs import draw
 
 # --- split_heads ---------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import math
 import torch
 
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.inputs import draw
+from gencourse.checks._inputs import draw
 from gencourse.models import vae
 
 # --- elbo_terms ----------------------------------------------------------------------------------------------------

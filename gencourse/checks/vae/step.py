@@ -3,7 +3,7 @@
 import torch
 
 from gencourse.checks._exercise import exercise
-from gencourse.checks.vae.inputs import draw
+from gencourse.checks._inputs import draw
 from gencourse.models import vae
 
 

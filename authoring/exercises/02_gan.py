@@ -1,0 +1,600 @@
+# %% [markdown]
+# # Exercises 2 · Generative adversarial networks
+#
+# Each exercise is one function. Replace `raise NotImplementedError()` by your answer, run the cell, then run the check
+# below it. A check knows the mistakes that people make here and says which one it recognises; `check.NAME.hint()` says
+# more, one step at a time. Nothing is sent anywhere, and you may try as often as you like. Cells in between use what
+# you wrote: they wait until it is right.
+#
+# The chapter is [`notebooks/02_gan.ipynb`](../notebooks/02_gan.ipynb), the worked answers are in
+# [`solutions/02_gan.ipynb`](../solutions/02_gan.ipynb). Symbols: `x` data, `z` noise, G the generator, D the
+# discriminator, `real_logits` and `fake_logits` what D's network returns for data and for samples, before the sigmoid.
+# Rows are examples, logarithms are natural.
+
+# %%
+import copy
+import math
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from gencourse import figures
+from gencourse.checks import gan as check
+from gencourse.checks import report
+from gencourse.checks.gan.diagnosis import four_runs
+from gencourse.data import images, minibatches, points
+from gencourse.models import gan as m
+from gencourse.runtime import scaled, seeded
+
+ring, digits = points("ring"), images("mnist")
+
+
+def solved(*answers):  # whether these functions pass their checks
+    return all(getattr(check, answer.__name__).judge(answer).status == "right" for answer in answers)
+
+# %% [markdown]
+# ## Noise in, samples out
+#
+# ### {{exercise sample_noise}}
+#
+# What a generator starts from: `n` codes of `dim` numbers each, all independent, from $\mathcal N(0, 1)$. The numbers
+# come from the `generator` that is handed in (a `torch.Generator`) and from nowhere else.
+
+# %%
+def sample_noise(n, dim, generator):
+    """z ~ N(0, I): (n, dim)."""
+    ### BEGIN SOLUTION
+    return torch.randn(n, dim, generator=generator)
+    ### END SOLUTION
+
+# %%
+check.sample_noise(sample_noise)
+
+# %% [markdown]
+# A generator is any function of the noise. Here is one that nobody trained: it bends the plane so that most of the
+# noise ends up near a circle.
+
+# %%
+if solved(sample_noise):
+    z = sample_noise(1500, 2, seeded(0))
+    x = 2 * z / z.norm(dim=1, keepdim=True) + 0.15 * z
+    _, axes = plt.subplots(1, 2, figsize=(7, 3.5), sharex=True, sharey=True, layout="constrained")
+    for ax, cloud, title in zip(axes, (z, x), ("noise z", "samples x = G(z)")):
+        ax.scatter(*cloud.T, s=4, c=torch.atan2(z[:, 1], z[:, 0]), cmap="twilight")
+        ax.set(title=title, xlabel="first coordinate", ylabel="second coordinate", aspect="equal")
+else:
+    print("Solve sample_noise first; then this cell bends your noise into a ring.")
+
+# %% [markdown]
+# *Left: noise. Right: where a fixed function takes it; a point and its image have one colour. To sample is easy. What
+# the density of the samples is, the function does not say.*
+#
+# ## Two densities and a judge
+#
+# When both densities are known, the best discriminator can be written down.
+#
+# ### {{exercise optimal_discriminator}}
+#
+# The D that maximises $\mathbb E_{x\sim p_{\text{data}}}[\log D(x)] + \mathbb E_{x\sim p_{\text{model}}}[\log(1 - D(x))]$, at
+# points where the two densities are given. It depends on their ratio only, so it should be exact for tiny densities,
+# too. Where both densities are zero any D would do: return ½ there.
+
+# %%
+def optimal_discriminator(p_data, p_model):
+    """D*(x) in [0, 1] from densities of one shape."""
+    ### BEGIN SOLUTION
+    total = p_data + p_model
+    return torch.where(total > 0, p_data / total, 0.5)
+    ### END SOLUTION
+
+# %%
+check.optimal_discriminator(optimal_discriminator)
+
+# %% [markdown]
+# ### {{exercise value_from_grid}}
+#
+# The value of the game, $V = \mathbb E_{x\sim p_{\text{data}}}[\log D(x)] + \mathbb E_{x\sim p_{\text{model}}}[\log(1 - D(x))]$, as a sum over a
+# grid. `cell` is the length of a cell, or its area if the grid lies in the plane. Where a density is zero its term
+# counts zero, whatever D says there.
+
+# %%
+def value_from_grid(p_data, p_model, D, cell):
+    """V in nats, one number, from densities and D on a grid, all of one shape."""
+    ### BEGIN SOLUTION
+    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)).sum()
+    ### END SOLUTION
+
+# %%
+check.value_from_grid(value_from_grid)
+
+# %% [markdown]
+# With both you can see what D tells the generator: its best value measures how far apart the densities are.
+
+# %%
+if solved(optimal_discriminator, value_from_grid):
+    x, means = torch.linspace(-4, 9, 1301, dtype=torch.float64), torch.linspace(0, 4.5, 46)
+    p, qs = ((-0.5 * (x - mean) ** 2).exp() / math.sqrt(2 * math.pi) for mean in (torch.zeros(1, 1), means[:, None]))
+    value = torch.tensor([value_from_grid(p[0], q, optimal_discriminator(p[0], q), 0.01) for q in qs])
+    _, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    shown = {"p_data": p[0], "p_model": qs[20], "the best D": optimal_discriminator(p[0], qs[20])}
+    figures.curves(x, shown, "x", "density, probability", "Two bells and the best D", ax=axes[0])
+    limits = {"−log 4": torch.full((46,), -math.log(4)), "0": torch.zeros(46)}
+    figures.curves(means, {"V at the best D": value, **limits}, "mean of p_model; that of p_data is 0", "nats", "Value of the game", ax=axes[1])
+else:
+    print("Solve optimal_discriminator and value_from_grid first; then this cell draws them.")
+
+# %% [markdown]
+# *Left: two bells and the best D, which is ½ where they cross. Right: the value that the best D reaches as the model's bell
+# moves away from the data. It starts at −log 4 where the two agree, and it flattens towards 0 where they hardly overlap:
+# from there a generator gets little news of which way to go.*
+#
+# ## The losses
+#
+# ### {{exercise discriminator_loss}}
+#
+# What D minimises: the mean of −log D over the data *plus* the mean of −log(1 − D) over the samples, from logits. The two
+# batches may differ in size, and logits of ±200 do occur.
+
+# %%
+def discriminator_loss(real_logits, fake_logits):
+    """real_logits (N,), fake_logits (M,) -> one number, nats."""
+    ### BEGIN SOLUTION
+    real_term = nn.functional.softplus(-real_logits).mean()  # -log sigmoid(l) = softplus(-l)
+    fake_term = nn.functional.softplus(fake_logits).mean()  # -log(1 - sigmoid(l)) = softplus(l)
+    return real_term + fake_term
+    ### END SOLUTION
+
+# %%
+check.discriminator_loss(discriminator_loss)
+
+# %% [markdown]
+# ### {{exercise generator_loss}}
+#
+# What G minimises in the *non-saturating* game: the mean of −log D over its samples.
+
+# %%
+def generator_loss(fake_logits):
+    """fake_logits (M,) -> one number, nats; differentiable."""
+    ### BEGIN SOLUTION
+    return nn.functional.softplus(-fake_logits).mean()
+    ### END SOLUTION
+
+# %%
+check.generator_loss(generator_loss)
+
+# %% [markdown]
+# ### {{exercise logit_gradients}}
+#
+# Why not the other one? The minimax game would have G minimise log(1 − D). Find the derivative of each loss *with respect to
+# the logit*, in closed form: `"saturating"` for log(1 − D), `"non_saturating"` for −log D. Logits of ±100 should do no harm.
+
+# %%
+def logit_gradients(logits):
+    """{"saturating": (B,), "non_saturating": (B,)}: derivatives of log(1 - D) and of -log D, D = sigmoid(logit)."""
+    ### BEGIN SOLUTION
+    D = logits.sigmoid()
+    return {"saturating": -D, "non_saturating": -(-logits).sigmoid()}
+    ### END SOLUTION
+
+# %%
+check.logit_gradients(logit_gradients)
+
+# %%
+if solved(logit_gradients):
+    logits = torch.linspace(-8, 8, 201)
+    slopes = logit_gradients(logits)
+    named = {"log(1 − D), saturating": slopes["saturating"], "−log D, non-saturating": slopes["non_saturating"]}
+    figures.curves(logits, named, "logit of a sample", "slope of the loss", "What G is told about a sample")
+else:
+    print("Solve logit_gradients first; then this cell draws both slopes.")
+
+# %% [markdown]
+# *Both losses ask G to raise the logit, with a slope below zero. Early in training D is sure of every sample, so all
+# logits lie far to the left. There the saturating loss says nothing.*
+#
+# ## The game
+#
+# ### {{exercise discriminator_step}}
+#
+# D's turn: one step of `optimizer`, which holds D's parameters, on the loss of `discriminator_loss` at the batch `real` and at
+# the samples that G makes of `z`. Return the loss before the step as a Python float.
+#
+# - G is asked for samples, nothing else: it does not move, and it should hold no gradients afterwards. If the graph were
+#   not cut, D's update would be the same. But a backward pass through G would be paid for nothing, and gradients
+#   that belong to nobody's loss would lie in G until somebody clears them.
+# - D may hold gradients when its turn begins, left there by G's turn. They must not count.
+
+# %%
+def discriminator_step(generator, discriminator, optimizer, real, z):
+    """One step for D; real (N, ...), z (M, latent_dim). Returns the loss, a float, in nats."""
+    ### BEGIN SOLUTION
+    fake = generator(z).detach()
+    real_logits, fake_logits = discriminator(real), discriminator(fake)
+    loss = nn.functional.softplus(-real_logits).mean() + nn.functional.softplus(fake_logits).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+    ### END SOLUTION
+
+# %%
+check.discriminator_step(discriminator_step)
+
+# %% [markdown]
+# ### {{exercise generator_step}}
+#
+# G's turn: one step of `optimizer`, which holds G's parameters, on the loss of `generator_loss` at the samples that G makes
+# of `z`. Return the loss before the step as a Python float.
+#
+# - The gradient reaches G *through* D. D lends its slope and does not move.
+# - On the way gradients arrive in D's parameters as well. They may stay there or be cleared, as you like:
+#   `discriminator_step` does not count them. D must be able to learn afterwards.
+# - G may hold gradients when its turn begins. They must not count.
+
+# %%
+def generator_step(generator, discriminator, optimizer, z):
+    """One step for G; z (M, latent_dim). Returns the loss, a float, in nats."""
+    ### BEGIN SOLUTION
+    fake_logits = discriminator(generator(z))
+    loss = nn.functional.softplus(-fake_logits).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+    ### END SOLUTION
+
+# %%
+check.generator_step(generator_step)
+
+# %% [markdown]
+# Now everything is there for a game. The data are eight small bells on a ring, both players are networks with two
+# hidden layers, and D learns twice as fast as G.
+
+# %%
+def play(generator, discriminator, batches, steps, lr, d_rate, after=lambda step: None):
+    """Both players in turns, by your own steps; `after(step)` is called at the end of each round."""
+    g_optimizer = torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.5, 0.99))
+    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=d_rate * lr, betas=(0.5, 0.99))
+    noise = seeded(1)
+    for step, x in zip(tqdm(range(1, steps + 1), leave=False), batches):
+        z = sample_noise(len(x), generator.latent_dim, noise)
+        discriminator_step(generator, discriminator, d_optimizer, x, z)
+        generator_step(generator, discriminator, g_optimizer, sample_noise(len(x), generator.latent_dim, noise))
+        after(step)
+
+# %%
+film = {}  # step -> 1000 samples
+if solved(sample_noise, discriminator_step, generator_step):
+    torch.manual_seed(0)
+    steps = scaled(default=800, smoke=10, full=8000)
+    G, D, z = m.PointGenerator(), m.PointDiscriminator(), sample_noise(1000, 2, seeded(5))
+    film[0] = G(z).detach()
+
+    def keep(step):
+        if step * 4 % steps < 4:
+            film[step] = G(z).detach()
+
+    play(G, D, minibatches(ring.sample(20_000, seed=0), batch_size=256, seed=0), steps, lr=2e-3, d_rate=2.0, after=keep)
+    figure, axes = plt.subplots(1, len(film), figsize=(11, 2.9), sharex=True, sharey=True, layout="constrained")
+    for ax, (step, x) in zip(axes, film.items()):
+        ax.scatter(*ring.sample(300, seed=1).T, s=8, facecolors="none", edgecolors=figures.PALETTE[0], label="data")
+        ax.scatter(*x[:300].T, s=8, marker="^", color=figures.PALETTE[1], label="samples")
+        ax.set(title=f"after {step} rounds", xlabel="x₁", ylabel="x₂", aspect="equal", xlim=(-3, 3), ylim=(-3, 3))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+else:
+    print("Solve sample_noise, discriminator_step and generator_step first; then this cell plays them.")
+
+# %% [markdown]
+# *Data (circles) and samples (triangles) of the same codes, from the start to the end of the game. Your own two steps made
+# the cloud open to a ring and the ring gather at the eight bells.*
+#
+# ## What a run is worth
+#
+# ### {{exercise mode_coverage}}
+#
+# How many of the K modes do samples reach? A mode is *covered* if at least one fifth of its fair share N/K of the N
+# samples lie within `k` · `std` of its centre. (The centres lie so far apart that no sample is near two of them.)
+
+# %%
+def mode_coverage(x, centres, std, k):
+    """How many modes are covered: x (N, 2), centres (K, 2), std and k numbers -> an integer."""
+    ### BEGIN SOLUTION
+    near = torch.cdist(x, centres) < k * std  # (N, K)
+    fair_share = len(x) / len(centres)
+    return int((near.sum(0) >= 0.2 * fair_share).sum())
+    ### END SOLUTION
+
+# %%
+check.mode_coverage(mode_coverage)
+
+# %%
+if film and solved(mode_coverage):
+    covered = {step: mode_coverage(x, ring.centres, 0.1, k=3.0) for step, x in film.items()}
+    print("modes covered by your game:", ", ".join(f"{n} after {step} rounds" for step, n in covered.items()))
+    fog = 6 * torch.rand(1000, 2, generator=seeded(3)) - 3
+    print("modes covered by fog, spread evenly over the picture:", mode_coverage(fog, ring.centres, 0.1, k=3.0))
+else:
+    print("Solve mode_coverage, and what the game needs; then this cell counts the modes of your game.")
+
+# %% [markdown]
+# ### {{exercise diagnoses}}
+#
+# Four games on the same ring were recorded under the letters A to D. One is *healthy*. In one the generator settled on a
+# few modes and stays there (*mode collapse*). In one D is so sure that G learns nothing (*the discriminator wins*). In one
+# the samples chase from mode to mode without ever settling (*oscillation*). Which is which?
+
+# %%
+runs = four_runs()  # letter -> moments of that run
+
+
+def show_run(letter):
+    frames = runs[letter]
+    figure, axes = plt.subplots(1, 6, figsize=(13, 3), layout="constrained", width_ratios=[1] * 5 + [1.5])
+    for ax, frame in zip(axes, [frames[i] for i in (5, 25, -3, -2, -1)]):
+        ax.plot(*frame.real.T, "o", ms=3, mfc="none", color=figures.PALETTE[0], label="data" if ax is axes[0] else None)
+        ax.plot(*frame.fake.T, "^", ms=3, color=figures.PALETTE[1], label="samples" if ax is axes[0] else None)
+        title = f"after {frame.scores.step:.0f} rounds"
+        ax.set(title=title, xlabel="x₁", aspect="equal", xlim=(-3, 3), ylim=(-3, 3), xticks=(-2, 0, 2), yticks=(-2, 0, 2))
+    axes[0].set_ylabel(f"run {letter}: x₂")
+    rounds = torch.tensor([frame.scores.step for frame in frames])
+    names = {"loss of the discriminator": "d_loss", "loss of the generator": "g_loss", "accuracy of the discriminator": "accuracy"}
+    lines = {label: torch.tensor([getattr(frame.scores, name) for frame in frames]) for label, name in names.items()}
+    figures.curves(rounds, lines, "rounds", "nats, share", f"Run {letter}", ax=axes[5])
+    axes[5].get_legend().remove()
+    figure.legend(loc="outside lower center", ncols=5)
+
+# %%
+show_run("A")
+
+# %% [markdown]
+# *Run A: data and samples of the same codes at five moments, the last three close together, and three curves over the run.*
+
+# %%
+show_run("B")
+
+# %% [markdown]
+# *Run B, in the same way. Mind the scale of the curves.*
+
+# %%
+show_run("C")
+
+# %% [markdown]
+# *Run C.*
+
+# %%
+show_run("D")
+
+# %% [markdown]
+# *Run D.*
+
+# %%
+def diagnoses():
+    """A dict from the letters to "healthy", "mode collapse", "the discriminator wins" or "oscillation"."""
+    ### BEGIN SOLUTION
+    return {"A": "oscillation", "B": "the discriminator wins", "C": "healthy", "D": "mode collapse"}
+    ### END SOLUTION
+
+# %%
+check.diagnoses(diagnoses)
+
+# %% [markdown]
+# ## What makes the game steadier
+#
+# ### {{exercise ema_update}}
+#
+# Samples are drawn from a moving *average* of the generator, which smooths out how the last opponents pulled at it. Move
+# `average` in place: each of its parameters, and each floating-point buffer (the running statistics of batch norm),
+# becomes `decay` · itself + (1 − `decay`) · the model's. Buffers of integers are copied from the model. The model stays as
+# it is, the two share no tensors, and the average records no graph.
+
+# %%
+def ema_update(average, model, decay):
+    """average ← decay · average + (1 - decay) · model, in place; returns nothing."""
+    ### BEGIN SOLUTION
+    with torch.no_grad():
+        for kept, new in zip(average.state_dict().values(), model.state_dict().values()):
+            if kept.is_floating_point():
+                kept.mul_(decay).add_(new, alpha=1 - decay)
+            else:
+                kept.copy_(new)
+    ### END SOLUTION
+
+# %%
+check.ema_update(ema_update)
+
+# %% [markdown]
+# The smallest game there is: the data are the single number 0, G's only sample is its parameter θ, and D is the line ψ · x
+# (Mescheder et al. 2018). Both players are right to rest at 0. Do they?
+
+# %%
+class Line(nn.Module):
+    """One number: as a generator it answers θ to any noise, as a discriminator ψ · x to any x."""
+
+    def __init__(self, number, slope):
+        super().__init__()
+        self.number, self.slope = nn.Parameter(torch.tensor(number)), slope
+
+    def forward(self, x):
+        return self.number * (x if self.slope else torch.ones_like(x))
+
+# %%
+if solved(discriminator_step, generator_step, ema_update):
+    players = Line(0.8, slope=False), Line(0.0, slope=True)
+    optimizers = [torch.optim.SGD(player.parameters(), lr=0.2) for player in players]
+    average, paths = copy.deepcopy(players[0]).requires_grad_(False), []
+    for _ in range(600):
+        discriminator_step(*players, optimizers[1], torch.zeros(1), torch.zeros(1))
+        generator_step(*players, optimizers[0], torch.zeros(1))
+        ema_update(average, players[0], decay=0.99)
+        paths.append([players[0].number.item(), average.number.item()])
+    paths = torch.tensor(paths)
+    named = {"θ": paths[:, 0], "moving average of θ": paths[:, 1]}
+    figures.curves(torch.arange(1, 601), named, "round", "value", "The smallest game: where G should rest at 0")
+else:
+    print("Solve discriminator_step, generator_step and ema_update first; then this cell plays the smallest game.")
+
+# %% [markdown]
+# *The generator runs past 0 again and again, because whenever it arrives D leans to one side. Its moving average starts
+# behind and then stays nearer to 0 than the generator itself. The average hides the swinging, it does not end it: a
+# penalty on D's slope would.*
+#
+# ### {{exercise dcgan_init}}
+#
+# How the layers of a DCGAN start. The function is called for every module by `network.apply(dcgan_init)` and works in place:
+# weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution with mean 0 and *standard
+# deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1 and standard deviation
+# 0.02; all their biases 0, where there are any. Other modules stay as they are.
+
+# %%
+def dcgan_init(module):
+    """Initialise one module in place, if it is of one of the five kinds; returns nothing."""
+    ### BEGIN SOLUTION
+    if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+    ### END SOLUTION
+
+# %%
+check.dcgan_init(dcgan_init)
+
+# %% [markdown]
+# ### {{exercise augmented_logits}}
+#
+# With few data D learns them by heart. Augmentation helps if *everything* that D sees goes through it, and if the gradient
+# finds its way back to the samples. `augment` is a differentiable function of images that draws anew at every call.
+
+# %%
+x = digits.train[:10]
+figures.image_rows({"images": x, "augmented": m.augment(x, seeded(0)), "again": m.augment(x, seeded(1))}, title="What D gets to see")
+
+# %% [markdown]
+# *Ten digits, and the same ten moved, shaded and cut at random, twice. D should see nothing but such images.*
+
+# %%
+def augmented_logits(discriminator, augment, real, fake):
+    """D's logits for augmented data and for augmented samples: real (N, C, H, W), fake (M, C, H, W) -> (N,), (M,)."""
+    ### BEGIN SOLUTION
+    return discriminator(augment(real)), discriminator(augment(fake))
+    ### END SOLUTION
+
+# %%
+check.augmented_logits(augmented_logits)
+
+# %% [markdown]
+# ### {{exercise gradient_penalty}}
+#
+# A Wasserstein critic has to be smooth: its slope should have length 1 between data and samples. For each pair of rows
+# take the point x = eps · real + (1 − eps) · fake, with one eps per example, and return (‖∇ₓ critic(x)‖₂ − 1)² there. The critic
+# learns from this number, so its parameters must get gradients from it. The critic judges each row by itself.
+
+# %%
+def gradient_penalty(critic, real, fake, eps):
+    """real, fake (B, ...), eps (B,), critic: (B, ...) -> (B,). Returns (B,), differentiable."""
+    ### BEGIN SOLUTION
+    eps = eps.view(-1, *[1] * (real.ndim - 1))
+    x = (eps * real + (1 - eps) * fake).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1) ** 2
+    ### END SOLUTION
+
+# %%
+check.gradient_penalty(gradient_penalty)
+
+# %% [markdown]
+# Two clouds in the plane, and a critic that tries to rise from one to the other: once free, once held by your penalty.
+
+# %%
+if solved(gradient_penalty):
+    line, learned = torch.linspace(-3, 3, 121), {}
+    for weight in (0.0, 10.0):
+        torch.manual_seed(0)
+        critic = nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 1), nn.Flatten(0))
+        optimizer, numbers = torch.optim.Adam(critic.parameters(), lr=2e-3), seeded(2)
+        for _ in range(scaled(default=400, smoke=5, full=2000)):
+            fake, real = 0.3 * torch.randn(2, 128, 2, generator=numbers) + torch.tensor([[[-1.5, 0.0]], [[1.5, 0.0]]])
+            loss = critic(fake).mean() - critic(real).mean()
+            loss = loss + weight * gradient_penalty(critic, real, fake, torch.rand(128, generator=numbers)).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        along = critic(torch.stack([line, 0 * line], 1)).detach()
+        learned[f"penalty times {weight:g}"] = along - along[60]
+    ax = figures.curves(line, learned, "x₁, for x₂ = 0", "critic(x) − critic(0)", "Samples lie around x₁ = −1.5, data around 1.5")
+    ax.set_ylim(-6, 6)
+else:
+    print("Solve gradient_penalty first; then this cell trains a critic with it and without.")
+
+# %% [markdown]
+# *The free critic gets steeper for as long as it is trained, and leaves the picture. The held one rises by about 1 per unit
+# between the two clouds: a sample anywhere on the way is told which way to go, and no louder than need be.*
+#
+# ### {{exercise spectral_norm}}
+#
+# Another way to hold D: divide each layer's matrix by its largest singular value, the most by which it can stretch a
+# vector. Estimate that value by *power iteration*. One round is v ← Wᵀu / ‖Wᵀu‖, then u ← Wv / ‖Wv‖. Return uᵀWv after
+# `steps` rounds (at least one). Gradients should reach W; whether they also run through the rounds is up to you.
+
+# %%
+def spectral_norm(W, u, steps):
+    """The estimate of W's largest singular value, one number: W (m, n), u (m,) a start of any length."""
+    ### BEGIN SOLUTION
+    with torch.no_grad():
+        for _ in range(steps):
+            v = W.T @ u
+            v = v / v.norm()
+            u = W @ v
+            u = u / u.norm()
+    return u @ W @ v
+    ### END SOLUTION
+
+# %%
+check.spectral_norm(spectral_norm)
+
+# %%
+if solved(spectral_norm):
+    torch.manual_seed(0)
+    W, u = nn.Linear(128, 64).weight.detach(), torch.randn(64)
+    rounds = torch.arange(1, 31)
+    estimates = torch.tensor([float(spectral_norm(W, u, n)) for n in rounds.tolist()])
+    exact = torch.full((30,), torch.linalg.matrix_norm(W, 2).item())
+    figures.curves(rounds, {"power iteration": estimates, "by a full decomposition": exact}, "rounds", "singular value", "A layer of 64 × 128")
+else:
+    print("Solve spectral_norm first; then this cell shows how fast it arrives.")
+
+# %% [markdown]
+# *The estimate rises to the largest singular value from below. In training one round per step is enough: the matrix moves
+# little, and u is kept from one step to the next.*
+#
+# ## All of it together
+#
+# Your noise, your two steps, your start of the layers and your moving average make a small DCGAN of digits.
+
+# %%
+if solved(sample_noise, discriminator_step, generator_step, dcgan_init, ema_update):
+    torch.manual_seed(0)
+    G, D = m.Generator(latent_dim=32, width=16).apply(dcgan_init), m.Discriminator(width=16, spectral=False).apply(dcgan_init)
+    average = copy.deepcopy(G).requires_grad_(False)
+    batches = minibatches(digits.train_bytes, batch_size=64, seed=0)
+    steps = scaled(default=200, smoke=2, full=5000)
+    play(G, D, batches, steps, lr=2e-3, d_rate=1.0, after=lambda step: ema_update(average, G, min(0.99, step / (step + 10))))
+    with torch.no_grad():
+        figures.image_grid(average.eval()(sample_noise(30, 32, seeded(4))), columns=15, title="Thirty samples of your averaged generator")
+else:
+    print("Solve the four pieces and the average first; then this cell trains a DCGAN with them.")
+
+# %% [markdown]
+# *Samples after a run of seconds: strokes that begin to be digits. The chapter shows what a longer run makes of them.*
+#
+# ## Score
+#
+# All answers are judged afresh, whatever was run before.
+
+# %%
+report(check, globals())

@@ -1,0 +1,102 @@
+"""Exercise on augmentation in a game: both kinds of images go through it, and gradients do too."""
+
+import torch
+
+from gencourse.checks._exercise import exercise
+from gencourse.checks._inputs import draw, gradients
+
+
+def augmented_logits_reference(discriminator, augment, real, fake):
+    """D's logits for augmented data and for augmented samples: two times (B,). Source: Zhao et al. 2020."""
+    return discriminator(augment(real)), discriminator(augment(fake))
+
+
+TOY = """
+w.requires_grad_()
+def discriminator(x): return x.flatten(1) @ w
+seen = []
+def augment(x):
+    seen.append(x.detach().clone())
+    return 0.5 * x.flip(-1) + 0.3
+"""
+CALL = "augmented_logits(discriminator, augment, real, fake)"
+
+
+@exercise(
+    reference=augmented_logits_reference,
+    difficulty=1,
+    minutes=6,
+    points=2,
+    hints=(
+        "If D saw augmented data and plain samples, what would it have to learn to tell them apart?",
+        "The generator's gradient comes through D, then through the augmentation. Nothing on that way may cut the graph.",
+    ),
+    insight="D never sees a plain image, so it cannot learn them by heart; G is asked through the same lens, so it need not make augmented ones.",
+)
+def augmented_logits(ask, seed):
+    data = dict(real=draw(seed, 5, 1, 2, 3), fake=draw(seed + 1, 4, 1, 2, 3), w=draw(seed + 2, 6))
+    yield (
+        "the logits of five images and of four samples",
+        ask(f"{TOY}\nreal_logits, fake_logits = {CALL}\n[real_logits, fake_logits]", **data),
+    )
+    yield "how many images were augmented", ask(f"{TOY}\n{CALL}\nsum(len(x) for x in seen)", **data)
+    through = ask(TOY + gradients(CALL, "fake").replace("\n        ", "\n"), **data)
+    yield "the gradient that reaches the samples, and through them the generator", through
+    yield "the gradient that reaches the discriminator", ask(TOY + gradients(CALL, "w").replace("\n        ", "\n"), **data)
+
+
+@augmented_logits.mistake(
+    "Only the data are augmented: D will take augmentation for a sign of real images, and G will learn to paint it. What else does D see?",
+    "Augmenting the data alone is right for a classifier. Here it changes the distribution that G is asked to match.",
+)
+def data_only(discriminator, augment, real, fake):
+    return discriminator(augment(real)), discriminator(fake)
+
+
+@augmented_logits.mistake("Only the samples are augmented: now D sees the data plain and can learn them by heart. What else does D see?")
+def samples_only(discriminator, augment, real, fake):
+    return discriminator(real), discriminator(augment(fake))
+
+
+@augmented_logits.mistake("Nothing is augmented. What is `augment` for?")
+def not_augmented(discriminator, augment, real, fake):
+    return discriminator(real), discriminator(fake)
+
+
+@augmented_logits.mistake("The logits are right, but no gradient reaches the samples: G would learn nothing. Where is the graph cut?")
+def augmented_without_gradient(discriminator, augment, real, fake):
+    with torch.no_grad():
+        real, fake = augment(real), augment(fake)
+    return discriminator(real), discriminator(fake)
+
+
+@augmented_logits.mistake("The logits are right, but nobody can learn from them. D's own graph was not recorded, was it?")
+def nothing_recorded(discriminator, augment, real, fake):
+    with torch.no_grad():
+        return discriminator(augment(real)), discriminator(augment(fake))
+
+
+@augmented_logits.mistake("The two came back in the other order. Which one does the docstring name first?")
+def exchanged(discriminator, augment, real, fake):
+    return discriminator(augment(fake)), discriminator(augment(real))
+
+
+@augmented_logits.mistake("The logits are augmented, the images are not. What does an augmentation act on?")
+def logits_augmented(discriminator, augment, real, fake):
+    return augment(discriminator(real)), augment(discriminator(fake))
+
+
+@augmented_logits.mistake("Something is augmented twice. How often does each image go through?")
+def augmented_twice(discriminator, augment, real, fake):
+    return discriminator(augment(augment(real))), discriminator(augment(augment(fake)))
+
+
+@augmented_logits.also_right
+def in_one_pass(discriminator, augment, real, fake):
+    logits = discriminator(augment(torch.cat([real, fake])))
+    return logits[: len(real)], logits[len(real) :]
+
+
+@augmented_logits.also_right
+def as_a_list(discriminator, augment, real, fake):
+    return [discriminator(augment(x)) for x in (real, fake)]

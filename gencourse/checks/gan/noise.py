@@ -1,0 +1,122 @@
+"""Exercise on the noise that a generator starts from."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gencourse.checks._exercise import exercise
+
+
+def sample_noise_reference(n: int, dim: int, generator: torch.Generator) -> Tensor:
+    """n codes z ~ N(0, I), drawn with the generator: (n, dim)."""
+    return torch.randn(n, dim, generator=generator)
+
+
+@exercise(
+    reference=sample_noise_reference,
+    difficulty=1,
+    minutes=4,
+    points=1,
+    hints=(
+        "Which function of torch draws from N(0, 1), and which from [0, 1]?",
+        "The state of the generator should be the only thing that decides which numbers come, and a draw should move it on.",
+    ),
+    insight="New noise at every call, the same noise again for a generator in the same state, and nobody else's numbers are disturbed.",
+)
+def sample_noise(ask, seed):
+    n, dim = 4000, 3
+    fresh = f"generator = torch.Generator().manual_seed({seed})\n"
+    z = ask(f"{fresh}sample_noise(n, dim, generator)", n=n, dim=dim)
+    yield f"the shape for n = {n} and dim = {dim}", list(z.shape) if isinstance(z, Tensor) else z
+    if not isinstance(z, Tensor) or z.shape != (n, dim):
+        return
+    z = z.double()
+    yield "whether the codes differ from one another", bool((z != z[0]).any())
+    if not bool((z != z[0]).any()):
+        return
+    yield "whether the codes differ in length", bool(z.norm(dim=1).std() > 0.1)
+    yield "whether the numbers have mean 0", bool((z.mean(0).abs() < 5 / math.sqrt(n)).all())
+    yield "whether the numbers have standard deviation 1", bool(((z.std(0) - 1).abs() < 5 / math.sqrt(2 * n)).all())
+    far = (z - z.mean(0)).abs() > 2 * z.std(0)  # 0.0455 of a normal; of 12,000 numbers, so five deviations are 0.0095
+    yield "whether as many of them are far out, for their spread, as in a normal", abs(float(far.double().mean()) - 0.0455) < 0.0096
+    apart = torch.corrcoef(z.T).nan_to_num() - torch.eye(dim)
+    yield "whether the coordinates of a code are independent", bool((apart.abs().triu(1) < 5 / math.sqrt(n)).all())
+    neighbours = float((z[1:] * z[:-1]).mean())
+    yield "whether a code is independent of the one before it", abs(neighbours) < 5 / math.sqrt(dim * n)
+    again = f"{fresh}first = sample_noise(5, 2, generator)\nsecond = sample_noise(5, 2, generator)\nbool((first == second).any())"
+    yield "whether a second call with the same generator repeats the first", ask(again)
+    same = f"{fresh}first = sample_noise(5, 2, generator)\n{fresh}bool((first == sample_noise(5, 2, generator)).all())"
+    yield "whether a generator in the same state gives the same codes", ask(same)
+    others = (
+        f"{fresh}before = torch.random.get_rng_state()\nsample_noise(5, 2, generator)\nbool((before == torch.random.get_rng_state()).all())"
+    )
+    yield "whether torch's global generator was left alone", ask(others)
+
+
+@sample_noise.mistake("Your numbers are never negative. Which function of torch draws from N(0, 1), and which from [0, 1]?")
+def uniform(n, dim, generator):
+    return torch.rand(n, dim, generator=generator)
+
+
+@sample_noise.mistake("Your numbers have mean 0, but they are spread evenly over an interval. Which law does the docstring name?")
+def uniform_around_zero(n, dim, generator):
+    return 2 * torch.rand(n, dim, generator=generator) - 1
+
+
+@sample_noise.mistake("Mean and spread are right, and yet no number is ever large. Is a normal distribution bounded?")
+def uniform_of_unit_variance(n, dim, generator):
+    return math.sqrt(12) * (torch.rand(n, dim, generator=generator) - 0.5)
+
+
+@sample_noise.mistake("The bell has the right shape and the wrong width. Which standard deviation does N(0, 1) have?")
+def too_wide(n, dim, generator):
+    return 2 * torch.randn(n, dim, generator=generator)
+
+
+@sample_noise.mistake("All your codes have the same length: they lie on a sphere. Did the text ask for unit vectors?")
+def on_a_sphere(n, dim, generator):
+    return torch.nn.functional.normalize(torch.randn(n, dim, generator=generator), dim=1)
+
+
+@sample_noise.mistake("Rows are examples, columns are the numbers of a code. Which of the two sizes should come first?")
+def sizes_exchanged(n, dim, generator):
+    return torch.randn(dim, n, generator=generator)
+
+
+@sample_noise.mistake("A generator in the same state should give the same codes, and others' numbers should stay theirs. Who drew yours?")
+def generator_ignored(n, dim, generator):
+    return torch.randn(n, dim)
+
+
+@sample_noise.mistake("A second call gave the first one's numbers again: training would see a single batch of noise. What is reset inside?")
+def reseeded_inside(n, dim, generator):
+    return torch.randn(n, dim, generator=generator.manual_seed(0))
+
+
+@sample_noise.mistake("All numbers of a code are equal, so it holds one number and not `dim`. How many draws does a row need?")
+def one_number_per_code(n, dim, generator):
+    return torch.randn(n, 1, generator=generator).expand(n, dim)
+
+
+@sample_noise.mistake(
+    "All codes are the same one, so a generator network would make one sample n times. How many draws does a column need?"
+)
+def one_code_for_all(n, dim, generator):
+    return torch.randn(1, dim, generator=generator).expand(n, dim)
+
+
+@sample_noise.also_right
+def by_normal(n, dim, generator):
+    return torch.normal(0.0, 1.0, (n, dim), generator=generator)
+
+
+@sample_noise.also_right
+def code_by_code(n, dim, generator):
+    return torch.stack([torch.empty(dim).normal_(generator=generator) for _ in range(n)])
+
+
+@sample_noise.also_right
+def by_box_and_muller(n, dim, generator):
+    u, v = torch.rand(2, n, dim, dtype=torch.float64, generator=generator)
+    return (-2 * (1 - u).log()).sqrt() * (2 * math.pi * v).cos()
