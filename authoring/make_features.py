@@ -40,6 +40,8 @@ def main(name: str, folder: str, steps: str = "9000") -> None:
     torch.manual_seed(0)
     model = Classifier()
     fit(model, minibatches(data.train_bytes, data.train_labels, batch_size=128, seed=0), steps=int(steps), lr=3e-3)
+    with torch.no_grad():
+        model.network.scale.copy_((model.network.features(data.train).var(0).sum() / 100).sqrt())
     stored = {key: value.half() for key, value in model.network.state_dict().items()}
     target = FILES / f"features_{name}.pt"
     torch.save(stored, target)

@@ -155,6 +155,7 @@ def test_features_rank_spoiled_images(name):
     """More noise, a larger distance; missing classes too; other real images are the nearest."""
     data, network = images(name), feature_network(name)
     test, real = network.features(data.test), data.train[::5]
+    assert network.features(data.train).var(0).sum().item() == pytest.approx(100, rel=0.02), "so the distance is in percent"
     noisy = [(real + sigma * draw(*real.shape)).clamp(0, 1) for sigma in (0.1, 0.3)]
     half = real[data.train_labels[::5] > 4]
     floor, little, much, missing = (frechet_distance(network.features(x), test) for x in (real, *noisy, half))
@@ -166,7 +167,7 @@ def test_features_are_the_last_hidden_layer_and_do_not_depend_on_the_batch():
     x = images("mnist").test[:7]
     features = network.features(x, batch_size=3)
     assert features.shape == (7, 64) and not network.training
-    torch.testing.assert_close(network.head(features), network(x))
+    torch.testing.assert_close(network.head(features * network.scale), network(x))
     assert sum(p.numel() for p in FeatureNetwork().parameters()) < 70_000
     with pytest.raises(InputError, match="name should be one of mnist, fashion-mnist, got 'cifar10'"):
         feature_network("cifar10")

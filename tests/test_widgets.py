@@ -23,7 +23,7 @@ def decode(z):
 
 @pytest.fixture
 def explorer(monkeypatch):
-    monkeypatch.setattr(widgets, "widgets_can_run", lambda: True)
+    monkeypatch.setattr(widgets.notebook, "widgets_can_run", lambda: True)
     return widgets.latent_explorer(decode, CENTRE, dims=(1, 3))
 
 
@@ -51,7 +51,7 @@ def test_buttons_move_all_sliders(explorer):
 
 
 def test_errors_in_the_decoder_are_not_swallowed(monkeypatch):
-    monkeypatch.setattr(widgets, "widgets_can_run", lambda: True)
+    monkeypatch.setattr(widgets.notebook, "widgets_can_run", lambda: True)
 
     def broken(z):
         raise ZeroDivisionError

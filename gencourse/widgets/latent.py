@@ -1,37 +1,15 @@
-"""Things to move with the mouse. Each also draws a static figure, for pages and tests where no widget can run."""
+"""The latent explorer: sliders for dimensions of a code, and the image that the decoder makes of it."""
 
-import io
 from collections.abc import Callable
 
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
 
 from gencourse.errors import InputError
-from gencourse.figures import image_rows, tile
-
-try:
-    import ipywidgets
-except ImportError:  # a page without widgets still gets the static figure
-    ipywidgets = None
-
-
-def widgets_can_run() -> bool:
-    """Whether this is a notebook with a live kernel and ipywidgets."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return ipywidgets is not None and getattr(get_ipython(), "kernel", None) is not None
-
-
-def png(x: Tensor, zoom: int) -> bytes:
-    """An image (C, H, W) in [0, 1] as PNG bytes, enlarged without smoothing."""
-    pixels = (tile(x[None], 1).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    stream = io.BytesIO()
-    Image.fromarray(pixels).resize((pixels.shape[1] * zoom, pixels.shape[0] * zoom), Image.Resampling.NEAREST).save(stream, "PNG")
-    return stream.getvalue()
+from gencourse.figures import image_rows
+from gencourse.widgets import notebook
+from gencourse.widgets.notebook import ipywidgets, png
 
 
 def latent_strip(decode: Callable[[Tensor], Tensor], centre: Tensor, dims: tuple[int, ...] = (0, 1, 2), reach: float = 2.5) -> Figure:
@@ -63,7 +41,7 @@ class LatentExplorer:
             raise InputError(f"latent_explorer: dims should lie in 0..{len(centre) - 1}, got {dims}. Choose some of those.")
         self.decode, self.centre, self.dims, self.zoom = decode, centre.detach().cpu().clone(), dims, zoom
         self.sliders, self.picture, self.box = [], None, None
-        if widgets_can_run():
+        if notebook.widgets_can_run():
             self.build()
 
     def build(self) -> None:

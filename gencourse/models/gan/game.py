@@ -44,7 +44,7 @@ class GAN(nn.Module):
     second argument if batches carry them. `loss` names one of LOSSES. `r1` weighs the penalty ½‖∇D(x)‖² at data, `gp`
     the gradient penalty of Wasserstein GANs. `d_rate` is D's learning rate in that of G ("two time scales", Heusel et
     al. 2017). `ema` is the decay of the average, 0 for none; it starts small, so that the first steps are forgotten.
-    `augment` is applied to whatever D sees. `betas` are Adam's: a small first one, because yesterday's gradient
+    `augment` is applied to whatever D sees. `betas` are Adam's, short memories, because yesterday's gradient
     answers yesterday's opponent.
     """
 
@@ -57,7 +57,7 @@ class GAN(nn.Module):
         gp: float = 0.0,
         d_rate: float = 1.0,
         ema: float = 0.999,
-        betas: tuple[float, float] = (0.5, 0.99),
+        betas: tuple[float, float] = (0.0, 0.9),
         augment: Callable[[Tensor], Tensor] | None = None,
     ):
         super().__init__()

@@ -20,10 +20,12 @@ def game_value(p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> Tenso
     """V = E_data[log D(x)] + E_model[log(1 - D(x))] by summing over a grid whose cells have the size `cell`.
 
     p_data, p_model densities and D probabilities on the grid, one shape -> a number, nats. Cells without mass count
-    zero, whatever D says there. Compute in double precision: in single, 1 - D is 0 as soon as a logit exceeds 17.
+    zero, whatever D says there. Logarithms stop at that of the smallest positive number, since 1 - D of a very sure D is
+    rounded to 0.
     """
     require_same_shape("game_value", p_data=p_data, p_model=p_model, D=D)
-    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)).sum()
+    tiny = torch.finfo(D.dtype).tiny
+    return cell * (p_data * D.clamp_min(tiny).log() + p_model * (1 - D).clamp_min(tiny).log()).sum()
 
 
 def jensen_shannon(p: Tensor, q: Tensor, cell: float) -> Tensor:
