@@ -122,7 +122,7 @@ def torchgan(data: Images, seconds: float, seed: int) -> Run:
     """torchgan's Trainer as in the first example of its documentation; its networks want 32 × 32, so images are padded.
 
     The hook that it offers before each step ends the training. Samples are cropped back to 28 × 28. What it prints and
-    saves at the end of an epoch goes nowhere, but costs its time as ever.
+    saves at the end of an epoch goes nowhere, but costs its time as ever; the picture that it would draw then is left out.
     """
     from torchgan.losses import MinimaxDiscriminatorLoss, MinimaxGeneratorLoss
     from torchgan.models import DCGANDiscriminator, DCGANGenerator
@@ -154,6 +154,7 @@ def torchgan(data: Images, seconds: float, seed: int) -> Run:
         warnings.simplefilter("ignore")
         files = {"checkpoints": f"{folder}/gan", "recon": folder}
         trainer = TimedTrainer(players, losses, sample_size=64, epochs=1_000_000, device=pick_device(), **files)
+        trainer.logger.logger_end_epoch.clear()  # its picture after an epoch passes `range` to make_grid, which torchvision has dropped
         with contextlib.suppress(BudgetSpent):
             trainer(batches)
     generator = trainer.generator.eval()
