@@ -13,7 +13,6 @@ import gan_ring as ring_benchmark  # noqa: E402
 import readme  # noqa: E402
 import vae as vae_benchmark  # noqa: E402
 
-
 TABLES = [
     (vae_benchmark, "vae"),
     (vae_benchmark, "vae_shipped"),
