@@ -386,13 +386,8 @@ gan_lab()
 #
 # ## 2.8 Reading a run
 #
-# Four real recordings on the ring, made by a script of this repository. Look at each before you read on.
-
-# %%
-film_strip(recorded("ring"));
-
-# %% [markdown]
-# *Healthy. The samples find all modes and stay; D's surface flattens towards ½; the divergence falls and the losses come near a draw.*
+# Real recordings on the ring, made by a script of this repository. The strip of section 2.7 is the healthy one: the samples find all modes and stay, D's surface
+# flattens towards ½, the divergence falls, and the losses come near a draw. Here are three that fail. Look at each before you read on.
 
 # %%
 film_strip(recorded("collapse"));
