@@ -24,7 +24,7 @@ def draw_codes(noise: str, n: int, generator: torch.Generator) -> Tensor:
 
 
 def make_optimizer(name: str, network: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
-    """Adam as the chapter uses it (betas 0.5 and 0.99), or plain gradient descent."""
+    """Adam as in the loop that the chapter writes by hand (betas 0.5 and 0.99), or plain gradient descent."""
     return adam(network.parameters(), lr, (0.5, 0.99)) if name == "Adam" else torch.optim.SGD(network.parameters(), lr)
 
 
