@@ -1,7 +1,8 @@
 """The one loop that trains every model of the course, yours as well, and the contract that it asks of a model.
 
 A model is an nn.Module with `loss(*batch) -> {"loss": (B,), ...}`: one value per example, in nats, to be minimised;
-further terms are recorded. A model that is a game of several players has `players(lr)` instead (see Player).
+further terms are recorded. A model that brings its own optimizer, or that is a game of several players, has
+`players(lr)` besides (see Player).
 """
 
 import time
@@ -24,7 +25,7 @@ class Player:
     """
 
     name: str
-    optimizer: torch.optim.Optimizer
+    optimizer: "torch.optim.Optimizer | Joint"
     loss: Callable[..., dict[str, Tensor]]
 
 
@@ -113,6 +114,28 @@ def adam(parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, floa
     parameters = list(parameters)
     fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
     return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=fused)
+
+
+class Joint:
+    """Several optimizers that step as one, each on its own parameters, where `fit` or a Player expects one."""
+
+    def __init__(self, *optimizers: torch.optim.Optimizer):
+        self.optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[dict]:
+        """The groups of all of them; setting a group's "lr" reaches the optimizer that owns it."""
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
+    def zero_grad(self) -> None:
+        """Clear the gradients of all of them."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+
+    def step(self) -> None:
+        """One step of each."""
+        for optimizer in self.optimizers:
+            optimizer.step()
 
 
 def record(history: History, player: str, means: dict[str, float], step: int) -> None:

@@ -1,7 +1,8 @@
-"""Real data: images that ship with the package or download, 2-D densities that are known exactly, and batches of them."""
+"""Real data: images, texts and records that ship or download, densities that are known exactly, and batches of them."""
 
 from gencourse.data.batches import binarised, minibatches
 from gencourse.data.images import Images, images
 from gencourse.data.points import GaussianMixture, points
+from gencourse.data.texts import Text, text, windows
 
-__all__ = ["GaussianMixture", "Images", "binarised", "images", "minibatches", "points"]
+__all__ = ["GaussianMixture", "Images", "Text", "binarised", "images", "minibatches", "points", "text", "windows"]

@@ -1,0 +1,114 @@
+"""Texts as tokens, one per character: Shakespeare and Melville ship, a file or a string of one's own works too."""
+
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gencourse.errors import DataUnavailable, InputError, InputTypeError, describe, require_count, require_tensor
+from gencourse.runtime import seeded
+
+SHIPPED = ("shakespeare", "melville")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in memory: `train` (N,) and `validation` (M,), whole numbers below len(vocabulary).
+
+    Token i is the character vocabulary[i].
+    """
+
+    name: str
+    vocabulary: tuple[str, ...]
+    train: Tensor
+    validation: Tensor
+
+    def encode(self, characters: str) -> Tensor:
+        """The tokens (N,) of a string whose characters are all in the vocabulary."""
+        return encoded("Text.encode", characters, self.vocabulary)
+
+    def decode(self, tokens: Tensor) -> str:
+        """The string of tokens (N,)."""
+        require_tensor("Text.decode", "tokens", tokens)
+        return "".join(self.vocabulary[i] for i in tokens.flatten().tolist())
+
+    def __repr__(self) -> str:
+        return f"Text({self.name!r}: {len(self.train):,} train, {len(self.validation):,} validation, {len(self.vocabulary)} characters)"
+
+
+def text(
+    source: str | Path = "shakespeare", held_out: float = 0.1, vocabulary: tuple[str, ...] | None = None, unknown: str = "raise"
+) -> Text:
+    """Load a text: "shakespeare" (eight plays) or "melville" (the beginning of Moby-Dick), a file, or a string.
+
+    A Path is read, any other string but the two names is itself the text. The last part, `held_out`, is for validation.
+    With the `vocabulary` of another text both can go through one model; characters outside it are an error, or left
+    out with unknown="drop".
+    """
+    name, characters = _read(source)
+    if not 0 < held_out < 1:
+        raise InputError(f"text: held_out should lie between 0 and 1, got {held_out}. It is the part kept for validation.")
+    if unknown not in ("raise", "drop"):
+        raise InputError(f"text: unknown should be 'raise' or 'drop', got {unknown!r}. Choose one of them.")
+    if vocabulary is None:
+        vocabulary = tuple(sorted(set(characters)))
+    elif unknown == "drop":
+        known = set(vocabulary)
+        characters = "".join(c for c in characters if c in known)
+    tokens = encoded("text", characters, vocabulary)
+    cut = int(len(tokens) * (1 - held_out))
+    if min(cut, len(tokens) - cut) < 2:
+        raise InputError(f"text: source should be long enough for two parts of two characters, got {len(tokens)}. Pass a longer text.")
+    return Text(name, tuple(vocabulary), tokens[:cut], tokens[cut:])
+
+
+def _read(source: str | Path) -> tuple[str, str]:
+    """The name and the characters of a source."""
+    if isinstance(source, Path):
+        try:
+            return source.stem, source.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataUnavailable(f"text: {source} should be a readable file in UTF-8, got {error}. Check the path.") from None
+    if not isinstance(source, str):
+        raise InputTypeError(f"text: source should be a name, a Path or a string, got {describe(source)}. Pass one of them.")
+    if source in SHIPPED:
+        packed = resources.files("gencourse.data") / "files" / f"{source}.txt.xz"
+        return source, lzma.decompress(packed.read_bytes()).decode("utf-8")
+    if len(source) < 100:  # a name with a slip, or a path as a string, rather than a text
+        raise InputError(
+            f"text: source should be one of {', '.join(SHIPPED)}, a Path, or a text of at least 100 characters, got {source!r}. "
+            "For a file pass Path(...)."
+        )
+    return "a string", source
+
+
+def encoded(where: str, characters: str, vocabulary: tuple[str, ...]) -> Tensor:
+    """Tokens (N,) of a string: the places of its characters in the vocabulary."""
+    place = {character: i for i, character in enumerate(vocabulary)}
+    strange = sorted(set(characters) - place.keys())
+    if strange:
+        shown = " ".join(map(repr, strange[:8]))
+        raise InputError(f"{where}: every character should be in the vocabulary, got {shown}. Replace them, or load with unknown='drop'.")
+    return torch.tensor([place[character] for character in characters], dtype=torch.long)
+
+
+def windows(tokens: Tensor, block: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches of random windows of a text: x (B, block) and the tokens one place later, y (B, block)."""
+    require_tensor("windows", "tokens", tokens)
+    require_count("windows", "block", block)
+    require_count("windows", "batch_size", batch_size)
+    if len(tokens) <= block:
+        raise InputError(f"windows: tokens should be more than block = {block}, got {len(tokens)}. Choose a smaller block.")
+    return _windows(tokens, block, batch_size, seed)
+
+
+def _windows(tokens: Tensor, block: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    generator, offsets = seeded(seed), torch.arange(block + 1)
+    while True:
+        starts = torch.randint(len(tokens) - block, (batch_size, 1), generator=generator)
+        chunk = tokens[starts + offsets]
+        yield chunk[:, :-1], chunk[:, 1:]

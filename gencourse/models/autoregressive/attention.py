@@ -1,0 +1,78 @@
+"""Causal self-attention: the mask, the equation, and the layer with heads and a cache."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gencourse.errors import InputError, require_count, require_tensor
+
+
+def causal_mask(T: int, device: torch.device | str = "cpu") -> Tensor:
+    """Which keys a query may see: (T, T) bool, True at [t, s] for s ≤ t."""
+    require_count("causal_mask", "T", T)
+    return torch.ones(T, T, dtype=torch.bool, device=device).tril()
+
+
+def attention_weights(q: Tensor, k: Tensor) -> Tensor:
+    """softmax over s of q_t · k_s / √d with -∞ where s lies after t: q (..., T, d), k (..., S, d) -> (..., T, S).
+
+    The T queries are the last T of the S places: T = S for a whole sequence, T = 1 for a new token and a cache of
+    S - 1. Source: Vaswani et al. 2017, equation 1 (arXiv 1706.03762).
+    """
+    T, S = q.shape[-2], k.shape[-2]
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if T > 1:  # one new token may see everything
+        scores = scores.masked_fill(~causal_mask(S, q.device)[S - T :], -torch.inf)
+    return scores.softmax(-1)
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Σ_s w_ts v_s with the weights of `attention_weights`: q (..., T, d), k and v (..., S, d) -> (..., T, d)."""
+    require_tensor("causal_attention", "q", q)
+    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
+        raise InputError(
+            f"causal_attention: k should be (..., S, d) for q (..., T, d) and v (..., S, d), got {tuple(k.shape)}, {tuple(q.shape)}, "
+            f"{tuple(v.shape)}. Places are the last dimension but one."
+        )
+    return attention_weights(q, k) @ v
+
+
+class Cache:
+    """The keys and values of one attention layer for up to `places` places; `len` says how many are there."""
+
+    def __init__(self, places: int):
+        self.places, self.length = places, 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the keys and values of new places, (B, heads, T, d) each, and return all so far, (B, heads, t, d)."""
+        if self.length == 0:
+            self.k, self.v = (part.new_empty(*part.shape[:2], self.places, part.shape[-1]) for part in (k, v))
+        start, self.length = self.length, self.length + k.shape[-2]
+        self.k[:, :, start : self.length], self.v[:, :, start : self.length] = k, v
+        return self.k[:, :, : self.length], self.v[:, :, : self.length]
+
+
+class CausalSelfAttention(nn.Module):
+    """Several attentions side by side, each on its own part of the width: out(concat_h attention(q_h, k_h, v_h))."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        if width % heads:
+            raise InputError(f"CausalSelfAttention: width should be a multiple of heads = {heads}, got {width}. Change one of them.")
+        self.heads = heads
+        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of x (B, T, C), each (B, heads, T, C/heads)."""
+        return tuple(part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1))
+
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        """x (B, T, C) -> (B, T, C). With a cache, x holds the places after those in the cache."""
+        q, k, v = self.split(x)
+        if cache is not None:
+            k, v = cache.append(k, v)
+        return self.out(causal_attention(q, k, v).transpose(1, 2).flatten(2))

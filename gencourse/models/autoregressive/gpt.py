@@ -1,0 +1,112 @@
+"""A small GPT: blocks of causal attention and MLP, the next-token loss, and sampling with a cache."""
+
+import torch
+from torch import Tensor, nn
+
+from gencourse.errors import InputError, require_count
+from gencourse.models.autoregressive.attention import Cache, CausalSelfAttention, attention_weights
+from gencourse.models.autoregressive.sampling import draw, require_prompt
+from gencourse.models.autoregressive.tokens import sequence_nll
+from gencourse.runtime import seeded
+from gencourse.training import Joint, Player, adam
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + MLP(norm(x)). Source: Radford et al. 2019 (norms before, not after)."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = CausalSelfAttention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width, bias=False), nn.GELU(), nn.Linear(4 * width, width, bias=False))
+
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        x = x + self.attention(self.norm1(x), cache)
+        return x + self.mlp(self.norm2(x))
+
+
+class GPT(nn.Module):
+    """p(x_{t+1} given x_1 ... x_t) for tokens below `vocabulary`, from at most `block` of them.
+
+    Token and position embeddings, `layers` blocks with `heads` heads on `width` channels, a linear read-out.
+    Training by `fit` uses Muon for the matrices of the blocks and Adam for the rest. Sources: Radford et al. 2018,
+    2019; Jordan et al. 2024 (Muon).
+    """
+
+    def __init__(self, vocabulary: int, block: int = 64, layers: int = 4, heads: int = 4, width: int = 128):
+        super().__init__()
+        for name, value in {"vocabulary": vocabulary, "block": block, "layers": layers}.items():
+            require_count("GPT", name, value)
+        self.vocabulary, self.block = vocabulary, block
+        self.token, self.position = nn.Embedding(vocabulary, width), nn.Embedding(block, width)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.norm, self.read_out = nn.LayerNorm(width), nn.Linear(width, vocabulary, bias=False)
+        for name, p in self.named_parameters():
+            if p.ndim == 2:  # what is added to the stream is smaller, as many terms add up
+                nn.init.normal_(p, std=0.02 / (2 * layers) ** 0.5 if name.endswith(("out.weight", "mlp.2.weight")) else 0.02)
+
+    def forward(self, idx: Tensor, caches: list[Cache] | None = None) -> Tensor:
+        """Logits (B, T, V) for the token after each place of idx (B, T); T plus what the caches hold is at most `block`."""
+        return self.read_out(self.norm(self.stream(idx, caches)[-1]))
+
+    def stream(self, idx: Tensor, caches: list[Cache] | None = None) -> list[Tensor]:
+        """What enters each block, and what leaves the last: layers + 1 tensors (B, T, C)."""
+        caches = caches or [None] * len(self.blocks)
+        past, T = 0 if caches[0] is None else len(caches[0]), idx.shape[1]
+        if past + T > self.block:
+            raise InputError(
+                f"GPT: idx should be at most block = {self.block} tokens long, got {past + T}. Crop it: idx[:, -{self.block}:]."
+            )
+        x = [self.token(idx) + self.position.weight[past : past + T]]
+        for block, cache in zip(self.blocks, caches, strict=True):
+            x.append(block(x[-1], cache))
+        return x
+
+    def loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """{"loss"}: nats per token, (B,), for windows x (B, T) and their next tokens y (B, T). See sequence_nll."""
+        return {"loss": sequence_nll(self(x), y)}
+
+    def players(self, lr: float) -> list[Player]:
+        """What `fit` trains: all parameters by one loss; Muon at `lr` for the blocks' matrices, Adam at lr/5 for the rest."""
+        matrices = [p for p in self.blocks.parameters() if p.ndim == 2]
+        others = [p for p in self.parameters() if not any(p is m for m in matrices)]
+        muon = torch.optim.Muon(matrices, lr=lr, weight_decay=0.0)
+        return [Player("", Joint(muon, adam(others, lr / 5)), self.loss)]
+
+    @torch.no_grad()
+    def attention_maps(self, idx: Tensor) -> Tensor:
+        """Where each place looks: idx (B, T) -> weights (layers, B, heads, T, T), rows sum to 1."""
+        entering = self.stream(idx)[:-1]
+        return torch.stack([attention_weights(*b.attention.split(b.norm1(x))[:2]) for b, x in zip(self.blocks, entering, strict=True)])
+
+    @torch.no_grad()
+    def generate(
+        self,
+        idx: Tensor,
+        n: int,
+        T: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        cached: bool = True,
+    ) -> Tensor:
+        """Draw n further tokens: idx (B, t) -> (B, t + n). See `draw` for T, top_k and top_p.
+
+        Keys and values of earlier places are kept, so that each step computes one place. Positions are counted from
+        the start of the context; once that holds `block` tokens it starts anew with the last half of them.
+        `cached=False` computes the whole context at every step: the same tokens, slower.
+        """
+        require_prompt("GPT.generate", idx)
+        require_count("GPT.generate", "n", n)
+        generator, start, caches = seeded(seed), max(0, idx.shape[1] - self.block), None
+        for _ in range(n):
+            if idx.shape[1] - start > self.block:
+                start, caches = idx.shape[1] - self.block // 2, None
+            if cached and caches is not None:
+                logits = self(idx[:, -1:], caches)
+            else:
+                caches = [Cache(self.block) for _ in self.blocks]
+                logits = self(idx[:, start:], caches if cached else None)
+            idx = torch.cat([idx, draw(logits[:, -1], T, top_k, top_p, generator)[:, None]], 1)
+        return idx

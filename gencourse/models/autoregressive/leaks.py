@@ -1,0 +1,60 @@
+"""Does a model look ahead? Which output depends on which input, found by experiment."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gencourse.errors import InputError, require_tensor
+from gencourse.runtime import seeded
+
+
+@torch.no_grad()
+def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, seed: int = 0) -> Tensor:
+    """Which outputs change when an input changes: (outputs, inputs) bool, True at [i, j] if place j moves place i.
+
+    x (1, T) of tokens or (1, C, H, W) of pixels, chosen at random; tokens or pixels are flattened in raster order.
+    Each input in turn takes `swaps` other values that occur in x (pixels: new random values), and an output place
+    counts as moved if any of its numbers changes at all. The model should be in evaluation mode and in double
+    precision, with random weights: a trained weight may be zero by chance, a random one is not.
+    """
+    require_tensor("depends_on", "x", x)
+    if len(x) != 1:
+        raise InputError(f"depends_on: x should hold one example, got {len(x)}. Pass x[:1].")
+    if isinstance(model, nn.Module) and model.training:
+        raise InputError("depends_on: model should be in evaluation mode, got training mode. Call model.eval(): dropout moves everything.")
+    generator, D = seeded(seed), x.numel()
+    before = _by_place(model(x), D)
+    moved = torch.zeros(len(before), D, dtype=torch.bool)
+    for j in range(D):
+        varied = x.flatten(1).repeat(swaps, 1)
+        varied[:, j] = _other_values(x.flatten(), j, swaps, generator)
+        for row in model(varied.view(swaps, *x.shape[1:])):
+            moved[:, j] |= (_by_place(row[None], D) != before).any(-1)
+    return moved
+
+
+def _by_place(output: Tensor, D: int) -> Tensor:
+    """Outputs (1, T, V) or (1, C, H, W) as (places, numbers per place)."""
+    return output[0].flatten()[:, None] if output[0].numel() == D else output[0].flatten(0, -2)
+
+
+def _other_values(x: Tensor, j: int, swaps: int, generator: torch.Generator) -> Tensor:
+    """Values for input j that differ from the present one: random numbers for pixels, other tokens of x for tokens."""
+    if x.is_floating_point():
+        return torch.rand(swaps, generator=generator).to(x)
+    others = x[x != x[j]].unique()
+    if len(others) == 0:
+        raise InputError("depends_on: x should hold at least two different tokens, got one. Draw it at random.")
+    return others[torch.randint(len(others), (swaps,), generator=generator).to(others.device)]
+
+
+def find_leak(moved: Tensor, own_input: bool = False) -> tuple[int, int] | None:
+    """The first (output, input) where an output depends on what it must not see, None if there is none.
+
+    moved is what `depends_on` returns. Outputs may depend on the inputs before their own place; also on that at their
+    own place if `own_input`, as for a GPT, whose output t predicts token t + 1.
+    """
+    ahead = moved & ~torch.ones_like(moved).tril(0 if own_input else -1)
+    places = ahead.nonzero()
+    return None if len(places) == 0 else tuple(places[0].tolist())

@@ -1,0 +1,89 @@
+"""MADE: an MLP whose weights are masked so that output d sees only the inputs before d."""
+
+import itertools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gencourse.errors import require_count, require_images
+from gencourse.runtime import seeded
+
+
+def made_masks(D: int, hidden: int, layers: int) -> list[Tensor]:
+    """0/1 masks of the `layers` hidden layers and of the output, each (units out, units in).
+
+    Unit k of a hidden layer may see the first m_k inputs, m = 1 ... D - 1 in turn; a connection is kept where the
+    second unit may see all that the first sees, m_out ≥ m_in, and output d where d > m. Source: Germain et al. 2015,
+    equations 12 and 13 (arXiv 1502.03509).
+    """
+    degrees = torch.arange(hidden) * max(D - 1, 1) // hidden + 1  # spread over 1 ... D - 1
+    inputs = torch.arange(1, D + 1)
+    sizes = [inputs, *[degrees] * layers]
+    masks = [(after[:, None] >= before[None]).float() for before, after in itertools.pairwise(sizes)]
+    return [*masks, (inputs[:, None] > degrees[None]).float()]
+
+
+class MaskedLinear(nn.Linear):
+    """A linear layer, some of whose connections are cut: y = (W ⊙ mask) x + b. The mask is a buffer, not a parameter."""
+
+    def __init__(self, mask: Tensor):
+        super().__init__(mask.shape[1], mask.shape[0])
+        self.register_buffer("mask", mask)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, in) -> (B, out)."""
+        return F.linear(x, self.weight * self.mask, self.bias)
+
+
+class MADE(nn.Module):
+    """p(x) = Π_d Bernoulli(x_d; σ(logit_d(x_1 ... x_{d-1}))) over the pixels of binary images, all D factors in one pass.
+
+    image_shape (C, H, W), D = C · H · W in raster order. `mean_image` (C, H, W), the average of the training images,
+    is where an untrained model starts.
+    """
+
+    def __init__(self, image_shape=(1, 28, 28), hidden: int = 1024, layers: int = 2, mean_image: Tensor | None = None):
+        super().__init__()
+        require_count("MADE", "layers", layers)
+        self.image_shape = tuple(image_shape)
+        parts: list[nn.Module] = []
+        for mask in made_masks(math.prod(image_shape), hidden, layers):
+            parts += [MaskedLinear(mask), nn.SiLU()]
+        self.net = nn.Sequential(*parts[:-1])
+        if mean_image is not None:
+            with torch.no_grad():
+                self.net[-1].weight.mul_(0.1)
+                self.net[-1].bias.copy_(mean_image.clamp(0.01, 0.99).logit().flatten())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, C, H, W) of x (B, C, H, W): that of a pixel depends on the pixels before it only."""
+        return self.net(x.flatten(1)).float().unflatten(1, self.image_shape)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x), exact: (B, C, H, W) of 0 and 1 -> (B,), nats."""
+        require_images("MADE.log_prob", x, self.image_shape)
+        return -F.binary_cross_entropy_with_logits(self(x), x, reduction="none").flatten(1).sum(1)
+
+    def loss(self, x: Tensor) -> dict[str, Tensor]:
+        """{"loss"}: -log p(x), (B,), nats per image."""
+        return {"loss": -self.log_prob(x)}
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n images (n, C, H, W) of 0 and 1, pixel by pixel, one forward pass each."""
+        return raster_sample(self, n, self.image_shape, seeded(seed), next(self.parameters()).device)
+
+
+@torch.no_grad()
+def raster_sample(model, n: int, shape: tuple[int, int, int], generator: torch.Generator, device="cpu") -> Tensor:
+    """Binary images (n, C, H, W) pixel by pixel, row after row: x_d ~ Bernoulli(σ(model(x)_d)), one forward pass per pixel.
+
+    `model` maps images (n, C, H, W) to logits of the same shape. What is not drawn yet is 0, which a causal model cannot see.
+    """
+    require_count("raster_sample", "n", n)
+    x = torch.zeros(n, *shape, device=device)
+    for d, u in enumerate(torch.rand(math.prod(shape), n, generator=generator).to(device)):
+        x.flatten(1)[:, d] = (u < model(x).flatten(1)[:, d].sigmoid()).float()
+    return x

@@ -1,0 +1,32 @@
+"""A neural n-gram: the last tokens as vectors, side by side, through an MLP."""
+
+import torch
+from torch import Tensor, nn
+
+from gencourse.errors import require_count
+from gencourse.models.autoregressive.tokens import sequence_nll
+
+
+class NeuralNgram(nn.Module):
+    """p(x_t given the `context` tokens before it) = softmax(MLP(their embeddings, concatenated)).
+
+    Before the start of a window the context is filled with a token of its own, number `vocabulary`. Source: Bengio et
+    al. 2003.
+    """
+
+    def __init__(self, vocabulary: int, context: int = 3, width: int = 24, hidden: int = 256):
+        super().__init__()
+        require_count("NeuralNgram", "context", context)
+        self.vocabulary, self.context = vocabulary, context
+        self.embedding = nn.Embedding(vocabulary + 1, width)
+        self.mlp = nn.Sequential(nn.Linear(context * width, hidden), nn.Tanh(), nn.Linear(hidden, vocabulary))
+
+    def forward(self, idx: Tensor) -> Tensor:
+        """Logits (B, T, V) for the token after each place: idx (B, T)."""
+        start = idx.new_full((len(idx), self.context - 1), self.vocabulary)
+        windows = torch.cat([start, idx], 1).unfold(1, self.context, 1)  # (B, T, context)
+        return self.mlp(self.embedding(windows).flatten(2))
+
+    def loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """{"loss"}: nats per token, (B,), for windows x (B, T) and their next tokens y (B, T)."""
+        return {"loss": sequence_nll(self(x), y)}

@@ -1,0 +1,175 @@
+"""PixelCNN: convolutions that see only what lies above and to the left, and a sampler that computes each place once."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gencourse.errors import InputError, require_count, require_images
+from gencourse.runtime import seeded
+
+
+def pixelcnn_mask(kernel: int, kind: str) -> Tensor:
+    """Which taps of a kernel × kernel convolution come before its centre in raster order: (kernel, kernel) of 0 and 1.
+
+    kind "A" hides the centre, for the first layer, whose input is the image itself; kind "B" shows it, for the layers
+    after. Source: van den Oord et al. 2016, figure 2 (arXiv 1601.06759).
+    """
+    require_count("pixelcnn_mask", "kernel", kernel)
+    if kernel % 2 == 0:
+        raise InputError(f"pixelcnn_mask: kernel should be odd, got {kernel}. An even one has no centre.")
+    if kind not in ("A", "B"):
+        raise InputError(f"pixelcnn_mask: kind should be 'A' or 'B', got {kind!r}. A for the first layer, B for the others.")
+    mask = torch.zeros(kernel * kernel)
+    mask[: kernel * kernel // 2 + (kind == "B")] = 1
+    return mask.view(kernel, kernel)
+
+
+class MaskedConv2d(nn.Conv2d):
+    """A convolution whose kernel is multiplied by `pixelcnn_mask`; the image keeps its size."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, kind: str):
+        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2)
+        self.register_buffer("mask", pixelcnn_mask(kernel, kind))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, in, H, W) -> (B, out, H, W)."""
+        return F.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
+
+
+class PlainPixelCNN(nn.Sequential):
+    """Masked convolutions one after another: logits (B, 1, H, W). Causal, but blind to a wedge on the upper right."""
+
+    def __init__(self, channels: int = 32, kernel: int = 5, layers: int = 4):
+        convolutions = [MaskedConv2d(1, channels, kernel, "A")]
+        for _ in range(layers - 1):
+            convolutions += [nn.ReLU(), MaskedConv2d(channels, channels, kernel, "B")]
+        super().__init__(*convolutions, nn.ReLU(), nn.Conv2d(channels, 1, 1))
+
+
+def gate(x: Tensor) -> Tensor:
+    """tanh(a) σ(b) of the two halves of the channels, (B, 2C, ...) -> (B, C, ...). Source: van den Oord et al. 2016b."""
+    a, b = x.chunk(2, dim=1)
+    return a.tanh() * b.sigmoid()
+
+
+class GatedLayer(nn.Module):
+    """Two stacks: `v` sees all rows above, `h` what lies to the left in its own row, and `v` is added to `h`.
+
+    Rows above and columns to the left are all that the kernels span, so no masks are needed. Source: van den Oord et
+    al. 2016b, figure 2 (arXiv 1606.05328); here `v` has a residual connection as well.
+    """
+
+    def __init__(self, channels: int, kernel: int):
+        super().__init__()
+        self.reach = kernel // 2
+        self.vertical = nn.Conv2d(channels, 2 * channels, (self.reach + 1, kernel))
+        self.horizontal = nn.Conv2d(channels, 2 * channels, (1, self.reach + 1))
+        self.v_to_h = nn.Conv2d(2 * channels, 2 * channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, v: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """v, h (B, C, H, W) -> the same shapes."""
+        r = self.reach
+        above = self.vertical(F.pad(v, (r, r, r, 0)))
+        beside = self.horizontal(F.pad(h, (r, 0, 0, 0))) + self.v_to_h(above)
+        return v + gate(above), h + self.out(gate(beside))
+
+
+class PixelCNN(nn.Module):
+    """p(x) = Π_d Bernoulli(x_d; σ(logit_d)) over the pixels of binary images (1, H, W), by a gated PixelCNN.
+
+    `layers` gated layers of `channels` channels; besides the pixels before it, each place knows where it is (a learned
+    vector per place). `mean_image` (1, H, W), the average of the training images, is where an untrained model starts.
+    """
+
+    def __init__(self, channels: int = 32, kernel: int = 5, layers: int = 5, image_shape=(1, 28, 28), mean_image: Tensor | None = None):
+        super().__init__()
+        pixelcnn_mask(kernel, "A")  # says what is wrong with an even kernel
+        require_count("PixelCNN", "layers", layers)
+        self.image_shape, self.reach = tuple(image_shape), kernel // 2
+        self.first_v = nn.Conv2d(1, channels, (max(1, self.reach), kernel))
+        self.first_h = nn.Conv2d(1, channels, (1, max(1, self.reach)))
+        self.place = nn.Parameter(0.1 * torch.randn(2, channels, *image_shape[1:]))
+        self.layers = nn.ModuleList(GatedLayer(channels, kernel) for _ in range(layers))
+        self.read_out = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 1), nn.SiLU(), nn.Conv2d(channels, 1, 1))
+        self.start = nn.Parameter(torch.zeros(self.image_shape) if mean_image is None else mean_image.clamp(0.01, 0.99).logit())
+        nn.init.zeros_(self.read_out[-1].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, 1, H, W) of x (B, 1, H, W): that of a pixel depends on the pixels before it only."""
+        r, size = max(1, self.reach), self.reach
+        x = x.contiguous(memory_format=torch.channels_last)  # the layout in which convolutions are fastest here
+        v = self.first_v(F.pad(x, (size, size, r, 0)))[:, :, :-1] + self.place[0]  # rows above
+        h = self.first_h(F.pad(x, (r, 0, 0, 0)))[..., :-1] + self.place[1]  # columns to the left
+        for layer in self.layers:
+            v, h = layer(v, h)
+        return self.read_out(h).float() + self.start
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x), exact: (B, 1, H, W) of 0 and 1 -> (B,), nats."""
+        require_images("PixelCNN.log_prob", x, self.image_shape)
+        return -F.binary_cross_entropy_with_logits(self(x), x, reduction="none").flatten(1).sum(1)
+
+    def loss(self, x: Tensor) -> dict[str, Tensor]:
+        """{"loss"}: -log p(x), (B,), nats per image."""
+        return {"loss": -self.log_prob(x)}
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n images (n, 1, H, W) of 0 and 1."""
+        require_count("PixelCNN.sample", "n", n)
+        empty = torch.zeros(n, *self.image_shape)
+        return self.complete(empty, known=torch.zeros(self.image_shape, dtype=torch.bool), seed=seed)
+
+    @torch.no_grad()
+    def complete(self, x: Tensor, known: Tensor, seed: int = 0) -> Tensor:
+        """Draw the pixels that are not `known`, in raster order: x (n, 1, H, W) of 0 and 1, known (1, H, W) bool -> (n, 1, H, W).
+
+        A drawn pixel depends on those before it, known or drawn, never on known ones after it. Every feature of every
+        place is computed once, when the pixels that it needs are there: the vertical stack row by row, the horizontal
+        stack place by place. One seed gives one result, which `raster_sample` with a whole pass per pixel gives too.
+        Source: Ramachandran et al. 2017 (arXiv 1704.06001).
+        """
+        require_images("PixelCNN.complete", x, self.image_shape)
+        n, (_, H, W), device = len(x), self.image_shape, self.start.device
+        x, u = x.to(device).clone(), torch.rand(H * W, n, generator=seeded(seed)).view(H, W, n).to(device)
+        r, size = max(1, self.reach), self.reach
+        padded = F.pad(x * known.to(device), (max(r, size), size, r, 0))
+        layers = [GrowingLayer(layer, n, H, W) for layer in self.layers]
+        side = max(r, size) - size
+        for i in range(H):
+            v = self.first_v(padded[:, :, i : i + r, side:])[:, :, 0] + self.place[0, :, i]
+            for layer in layers:
+                v = layer.start_row(i, v)
+            for j in range(W):
+                at = j + max(r, size)  # where column j stands in the padded image
+                h = self.first_h(padded[:, :, i + r, None, at - r : at])[:, :, 0, 0] + self.place[1, :, i, j]
+                for layer in layers:
+                    h = layer.step(j, h)
+                if not known[0, i, j]:
+                    logit = self.read_out(h[:, :, None, None])[:, 0, 0, 0] + self.start[0, i, j]
+                    x[:, 0, i, j] = padded[:, 0, i + r, at] = (u[i, j] < logit.sigmoid()).float()
+        return x
+
+
+class GrowingLayer:
+    """A gated layer while the image grows: its inputs so far, within the margins of zeros of its convolutions."""
+
+    def __init__(self, layer: GatedLayer, n: int, H: int, W: int):
+        self.layer, r, C = layer, layer.reach, layer.out.in_channels
+        self.v, self.h = layer.out.weight.new_zeros(n, C, H + r, W + 2 * r), layer.out.weight.new_zeros(n, C, W + r)
+        self.taps, self.mix = layer.horizontal.weight.flatten(1), layer.out.weight.flatten(1)
+
+    def start_row(self, i: int, v: Tensor) -> Tensor:
+        """Take in row i of the vertical stack, (n, C, W), and return that of the next layer."""
+        r, W = self.layer.reach, v.shape[-1]
+        self.v[:, :, i + r, r : r + W] = v
+        above = self.layer.vertical(self.v[:, :, i : i + r + 1])
+        self.from_above = self.layer.v_to_h(above)[:, :, 0]
+        return v + gate(above[:, :, 0])
+
+    def step(self, j: int, h: Tensor) -> Tensor:
+        """Take in column j of the horizontal stack, (n, C), and return that of the next layer."""
+        r = self.layer.reach
+        self.h[:, :, j + r] = h
+        beside = F.linear(self.h[:, :, j : j + r + 1].flatten(1), self.taps, self.layer.horizontal.bias)
+        return h + F.linear(gate(beside + self.from_above[:, :, j]), self.mix, self.layer.out.bias)
