@@ -7,6 +7,7 @@
 The result is the same bytes each time.
 """
 
+import itertools
 import lzma
 import re
 import sys
@@ -45,7 +46,7 @@ def shakespeare(path: Path) -> str:
     """The chosen plays, each from its title to its end."""
     text = lzma.decompress(path.read_bytes()).decode("utf-8")
     starts = [match.start(1) for match in re.finditer(r"(?m)^([^\n]+)\n+(?i:by william shakespeare) *$", text)] + [len(text)]
-    works = {text[a:b].split("\n", 1)[0]: text[a:b] for a, b in zip(starts, starts[1:], strict=False)}
+    works = {text[a:b].split("\n", 1)[0]: text[a:b] for a, b in itertools.pairwise(starts)}
     return "\n\n\n".join(works[play] for play in PLAYS)
 
 

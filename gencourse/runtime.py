@@ -81,6 +81,11 @@ def autocast(device: torch.device, precision: str = "auto") -> contextlib.Abstra
     return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
 
 
+def full_precision(x: torch.Tensor) -> torch.Tensor:
+    """What autocast left in 16 bits as float32, anything longer as it is: for logits, whose sums need the digits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A random generator of its own: `torch.randn(3, generator=seeded(0))`. The global seed is left alone."""
     return torch.Generator(device).manual_seed(seed)

@@ -73,6 +73,29 @@ def read_sentence(sentence: str) -> Day | None:
     return None
 
 
-def padded(rows: list[Tensor], fill: int) -> Tensor:
-    """Sequences of different lengths as one tensor (N, longest), filled at the end."""
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=fill)
+def pieces(line: str) -> list[str]:
+    """A line cut into tokens: words with the blank before them, and single digits and signs. Joined, they are the line."""
+    return re.findall(r" ?[A-Za-z/]+|.|\n", line)
+
+
+class Vocabulary:
+    """The tokens of all records and sentences. `end` is the number of the token that ends a sentence, a line break."""
+
+    def __init__(self):
+        lines = [record(day) for day in weather()] + [sentence(day, t) for day in weather() for t in range(len(TEMPLATES))]
+        self.tokens = sorted({"\n", *map(str, range(10)), *(piece for line in lines for piece in pieces(line))})
+        self.number = {token: i for i, token in enumerate(self.tokens)}
+        self.end = self.number["\n"]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, line: str) -> Tensor:
+        """The numbers (T,) of the tokens of a line."""
+        if strange := [piece for piece in pieces(line) if piece not in self.number]:
+            raise InputError(f"Vocabulary.encode: line should be made of the words of the records, got {strange[0]!r}. Use those.")
+        return torch.tensor([self.number[piece] for piece in pieces(line)])
+
+    def decode(self, numbers: Tensor) -> str:
+        """The line of token numbers (T,), up to the first line break."""
+        return "".join(self.tokens[i] for i in numbers.tolist()).split("\n")[0]

@@ -5,7 +5,7 @@ Text is measured in nats per token, images in nats per image; log p(x) is exact.
 and 1606.05328), Vaswani et al. 2017 (1706.03762), Radford et al. 2018, 2019 (GPT).
 """
 
-from gencourse.models.autoregressive.attention import Cache, CausalSelfAttention, attention_weights, causal_attention, causal_mask
+from gencourse.models.autoregressive.attention import Cache, CausalSelfAttention, attention_weights, causal_attention, causal_mask, rotate
 from gencourse.models.autoregressive.counting import MarkovSource, bigram_counts, bigram_nll, bigram_probs
 from gencourse.models.autoregressive.gpt import GPT, Block
 from gencourse.models.autoregressive.leaks import depends_on, find_leak
@@ -44,6 +44,7 @@ __all__ = [
     "next_token_pairs",
     "pixelcnn_mask",
     "raster_sample",
+    "rotate",
     "sequence_nll",
     "temperature_probs",
     "top_k_filter",

@@ -56,23 +56,42 @@ class Cache:
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
 
+def rotate(x: Tensor, start: int = 0, base: float = 1000.0) -> Tensor:
+    """Turn the pair (x_i, x_{i+d/2}) of place t by the angle t · base^(-2i/d): x (..., T, d) -> the same shape.
+
+    The product of a turned query at t and a turned key at s depends on the places through t - s alone. `start` is the
+    number of the first place. Source: Su et al. 2021 (arXiv 2104.09864), whose base is 10,000; contexts here are short.
+    """
+    T, half = x.shape[-2], x.shape[-1] // 2
+    rates = base ** (-torch.arange(half, device=x.device) / half)
+    angles = torch.outer(torch.arange(start, start + T, device=x.device), rates)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], -1).to(x.dtype)
+
+
 class CausalSelfAttention(nn.Module):
-    """Several attentions side by side, each on its own part of the width: out(concat_h attention(q_h, k_h, v_h))."""
+    """Several attentions side by side, each on its own part of the width: out(concat_h attention(q_h, k_h, v_h)).
+
+    Queries and keys know their places by rotation (see `rotate`).
+    """
 
     def __init__(self, width: int, heads: int):
         super().__init__()
-        if width % heads:
-            raise InputError(f"CausalSelfAttention: width should be a multiple of heads = {heads}, got {width}. Change one of them.")
+        if width % (2 * heads):
+            raise InputError(
+                f"CausalSelfAttention: width should be a multiple of 2 · heads = {2 * heads}, got {width}. Change one of them."
+            )
         self.heads = heads
-        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
+        self.q, self.k, self.v, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
 
-    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of x (B, T, C), each (B, heads, T, C/heads)."""
-        return tuple(part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1))
+    def split(self, x: Tensor, start: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys, rotated, and values of x (B, T, C) at the places from `start`: (B, heads, T, C/heads) each."""
+        q, k, v = (project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for project in (self.q, self.k, self.v))
+        return rotate(q, start), rotate(k, start), v
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C). With a cache, x holds the places after those in the cache."""
-        q, k, v = self.split(x)
+        q, k, v = self.split(x, 0 if cache is None else len(cache))
         if cache is not None:
             k, v = cache.append(k, v)
         return self.out(causal_attention(q, k, v).transpose(1, 2).flatten(2))

@@ -45,7 +45,7 @@ class MarkovSource:
         require_tensor("MarkovSource", "P", P)
         if P.ndim != 2 or P.shape[0] != P.shape[1] or (P < 0).any() or not torch.allclose(P.sum(1), torch.ones(len(P)).to(P)):
             raise InputError(f"MarkovSource: P should be square with rows that sum to 1, got {tuple(P.shape)}. Normalise its rows.")
-        self.P = P.double()
+        self.P = P.double() / P.double().sum(1, keepdim=True)
 
     @property
     def stationary(self) -> Tensor:

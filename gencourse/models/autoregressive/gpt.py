@@ -1,6 +1,7 @@
 """A small GPT: blocks of causal attention and MLP, the next-token loss, and sampling with a cache."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gencourse.errors import InputError, require_count
@@ -29,26 +30,26 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """p(x_{t+1} given x_1 ... x_t) for tokens below `vocabulary`, from at most `block` of them.
 
-    Token and position embeddings, `layers` blocks with `heads` heads on `width` channels, a linear read-out.
-    Training by `fit` uses Muon for the matrices of the blocks and Adam for the rest. Sources: Radford et al. 2018,
-    2019; Jordan et al. 2024 (Muon).
+    Token embeddings, `layers` blocks with `heads` heads on `width` channels, and the embeddings again to read out the
+    logits. Training by `fit` uses Muon for the matrices of the blocks and Adam for the rest. Sources: Radford et al.
+    2018, 2019; Press & Wolf 2017 (one matrix in and out, arXiv 1608.05859); Jordan et al. 2024 (Muon).
     """
 
-    def __init__(self, vocabulary: int, block: int = 64, layers: int = 4, heads: int = 4, width: int = 128):
+    def __init__(self, vocabulary: int, block: int = 64, layers: int = 4, heads: int = 3, width: int = 96):
         super().__init__()
         for name, value in {"vocabulary": vocabulary, "block": block, "layers": layers}.items():
             require_count("GPT", name, value)
         self.vocabulary, self.block = vocabulary, block
-        self.token, self.position = nn.Embedding(vocabulary, width), nn.Embedding(block, width)
+        self.token = nn.Embedding(vocabulary, width)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
-        self.norm, self.read_out = nn.LayerNorm(width), nn.Linear(width, vocabulary, bias=False)
+        self.norm = nn.LayerNorm(width)
         for name, p in self.named_parameters():
             if p.ndim == 2:  # what is added to the stream is smaller, as many terms add up
                 nn.init.normal_(p, std=0.02 / (2 * layers) ** 0.5 if name.endswith(("out.weight", "mlp.2.weight")) else 0.02)
 
     def forward(self, idx: Tensor, caches: list[Cache] | None = None) -> Tensor:
         """Logits (B, T, V) for the token after each place of idx (B, T); T plus what the caches hold is at most `block`."""
-        return self.read_out(self.norm(self.stream(idx, caches)[-1]))
+        return F.linear(self.norm(self.stream(idx, caches)[-1]), self.token.weight)
 
     def stream(self, idx: Tensor, caches: list[Cache] | None = None) -> list[Tensor]:
         """What enters each block, and what leaves the last: layers + 1 tensors (B, T, C)."""
@@ -58,7 +59,7 @@ class GPT(nn.Module):
             raise InputError(
                 f"GPT: idx should be at most block = {self.block} tokens long, got {past + T}. Crop it: idx[:, -{self.block}:]."
             )
-        x = [self.token(idx) + self.position.weight[past : past + T]]
+        x = [self.token(idx)]
         for block, cache in zip(self.blocks, caches, strict=True):
             x.append(block(x[-1], cache))
         return x
@@ -72,7 +73,7 @@ class GPT(nn.Module):
         matrices = [p for p in self.blocks.parameters() if p.ndim == 2]
         others = [p for p in self.parameters() if not any(p is m for m in matrices)]
         muon = torch.optim.Muon(matrices, lr=lr, weight_decay=0.0)
-        return [Player("", Joint(muon, adam(others, lr / 5)), self.loss)]
+        return [Player("", Joint(muon, adam(others, lr / 5, betas=(0.9, 0.95))), self.loss)]
 
     @torch.no_grad()
     def attention_maps(self, idx: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, see
 
     x (1, T) of tokens or (1, C, H, W) of pixels, chosen at random; tokens or pixels are flattened in raster order.
     Each input in turn takes `swaps` other values that occur in x (pixels: new random values), and an output place
-    counts as moved if any of its numbers changes at all. The model should be in evaluation mode and in double
-    precision, with random weights: a trained weight may be zero by chance, a random one is not.
+    counts as moved if any of its numbers changes by more than rounding can, 100 ulp. The model should be in evaluation
+    mode and in double precision, with random weights: a trained weight may be near zero by chance, a random one is not.
     """
     require_tensor("depends_on", "x", x)
     if len(x) != 1:
@@ -25,12 +25,13 @@ def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, see
         raise InputError("depends_on: model should be in evaluation mode, got training mode. Call model.eval(): dropout moves everything.")
     generator, D = seeded(seed), x.numel()
     before = _by_place(model(x), D)
+    rounding = 100 * torch.finfo(before.dtype).eps * (1 + before.abs())
     moved = torch.zeros(len(before), D, dtype=torch.bool)
     for j in range(D):
         varied = x.flatten(1).repeat(swaps, 1)
         varied[:, j] = _other_values(x.flatten(), j, swaps, generator)
         for row in model(varied.view(swaps, *x.shape[1:])):
-            moved[:, j] |= (_by_place(row[None], D) != before).any(-1)
+            moved[:, j] |= ((_by_place(row[None], D) - before).abs() > rounding).any(-1)
     return moved
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gencourse.errors import require_count, require_images
-from gencourse.runtime import seeded
+from gencourse.runtime import full_precision, seeded
 
 
 def made_masks(D: int, hidden: int, layers: int) -> list[Tensor]:
@@ -59,7 +59,7 @@ class MADE(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, C, H, W) of x (B, C, H, W): that of a pixel depends on the pixels before it only."""
-        return self.net(x.flatten(1)).float().unflatten(1, self.image_shape)
+        return full_precision(self.net(x.flatten(1))).unflatten(1, self.image_shape)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, C, H, W) of 0 and 1 -> (B,), nats."""

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gencourse.errors import InputError, require_count, require_images
-from gencourse.runtime import seeded
+from gencourse.runtime import full_precision, seeded
 
 
 def pixelcnn_mask(kernel: int, kind: str) -> Tensor:
@@ -103,7 +103,7 @@ class PixelCNN(nn.Module):
         h = self.first_h(F.pad(x, (r, 0, 0, 0)))[..., :-1] + self.place[1]  # columns to the left
         for layer in self.layers:
             v, h = layer(v, h)
-        return self.read_out(h).float() + self.start
+        return full_precision(self.read_out(h)) + self.start
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, 1, H, W) of 0 and 1 -> (B,), nats."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.runtime import full_precision
 
 
 def temperature_probs(logits: Tensor, T: float = 1.0) -> Tensor:
@@ -42,7 +43,7 @@ def top_p_filter(logits: Tensor, p: float) -> Tensor:
     require_tensor("top_p_filter", "logits", logits)
     if not 0 < p <= 1:
         raise InputError(f"top_p_filter: p should lie in (0, 1], got {p}. 1 keeps every token.")
-    ranked, order = logits.softmax(-1).sort(-1, descending=True, stable=True)
+    ranked, order = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
     before = ranked.cumsum(-1) - ranked  # the mass of more likely tokens
     dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before >= p) if p < 1 else torch.zeros_like(logits).bool()
     return logits.masked_fill(dropped, -torch.inf)
@@ -52,9 +53,9 @@ def draw(logits: Tensor, T: float = 1.0, top_k: int | None = None, top_p: float 
     """One token per row: temperature, then top-k, then top-p, then a draw. logits (B, V) -> (B,)."""
     if T == 0:
         return logits.argmax(-1)
-    logits = logits.float() / T if T > 0 else logits
     if not T > 0:
         raise InputError(f"draw: T should be at least 0, got {T}. 1 leaves the model's probabilities as they are.")
+    logits = full_precision(logits) / T
     if top_k is not None:
         logits = top_k_filter(logits, top_k)
     if top_p is not None:

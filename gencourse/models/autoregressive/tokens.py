@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, require_count, require_tensor
+from gencourse.runtime import full_precision
 
 IGNORED = -100  # a target that is not counted: padding, or the part of a sequence that was given
 
@@ -34,7 +35,9 @@ def sequence_nll(logits: Tensor, targets: Tensor) -> Tensor:
             f"sequence_nll: logits should have shape (B, T, V) for targets (B, T), got {tuple(logits.shape)} for {tuple(targets.shape)}. "
             "The vocabulary is the last dimension."
         )
-    nll = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none").view(targets.shape)
+    nll = F.cross_entropy(full_precision(logits).flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none").view(
+        targets.shape
+    )
     return nll.sum(1) / (targets != IGNORED).sum(1).clamp(min=1)
 
 
