@@ -7,59 +7,44 @@
 Equal for all: the images; the threads; the seconds from the first batch to the last; the evaluation, in the features of
 the classifier that ships, on as many samples as there are test images, which is not counted. The contestants take
 turns, seed by seed, so that a drift of the machine hits all alike. `fit` is told steps, not seconds: see
-benchmarks/vae.py.
+benchmarks/budget.py.
 """
 
 import argparse
 import importlib
-import math
-import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import torch
-import vae
+from budget import train_within
+from command import options, parsed, publish
 from gan_peers import Run, torchgan, tutorial
-from readme import RESULTS, markdown, origin, provenance, rewrite, save, show, spread, stored
+from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor
 from torchvision.utils import save_image
 
 from gencourse.data import Images, images, minibatches
 from gencourse.evaluation import feature_network, frechet_distance, kernel_distance, precision_recall
 from gencourse.models.gan import GAN, Discriminator, Generator
-from gencourse.runtime import pick_device, seeded
-from gencourse.training import fit
+from gencourse.runtime import seeded
 
 GENERATOR = {"latent_dim": 64, "width": 32}
 DISCRIMINATOR = {"width": 32, "spectral": True}
 GAME = {"loss": "non-saturating", "d_rate": 2.0, "ema": 0.999, "betas": (0.0, 0.9)}
 FIT = {"batch_size": 64, "lr": 4e-3, "precision": "auto"}
-WARMUP_STEPS = 100
-AIM, LIMIT = vae.AIM, vae.LIMIT
 MEASURES = {"frechet": 2, "kernel": 2, "precision": 2, "recall": 2}  # and the digits that the table shows of them
 OUT, OUT_SHIPPED = RESULTS / "gan.json", RESULTS / "gan_shipped.json"
 
 
 def gencourse(data: Images, seconds: float, seed: int) -> Run:
     """The course's GAN, trained by `fit` for as many steps as the budget allows."""
-    lr, precision, batch_size = FIT["lr"], FIT["precision"], FIT["batch_size"]
-
-    def train(steps: int, seconds: float = math.inf) -> tuple[GAN, float, int]:
-        def stop_in_time(step: int) -> None:
-            if time.perf_counter() > start + seconds:
-                raise KeyboardInterrupt  # `fit` returns what it has reached
-
-        torch.manual_seed(seed)
-        gan = GAN(Generator(**GENERATOR), Discriminator(**DISCRIMINATOR), **GAME).to(pick_device())
-        batches = minibatches(data.train_bytes, batch_size=batch_size, seed=seed)
-        start = time.perf_counter()
-        history = fit(gan, batches, steps=steps, lr=lr, precision=precision, on_step=stop_in_time, progress=False)
-        return gan, history.seconds, history.steps
-
-    train(steps=5)  # what only the first steps of a process pay is no part of the speed
-    warmup = train(steps=WARMUP_STEPS)[1]
-    gan, used, steps = train(steps=max(1, int(AIM * seconds * WARMUP_STEPS / warmup)), seconds=LIMIT * seconds)
+    batch_size, arguments = FIT["batch_size"], {name: FIT[name] for name in ("lr", "precision")}
+    gan, used, steps = train_within(
+        lambda: GAN(Generator(**GENERATOR), Discriminator(**DISCRIMINATOR), **GAME),
+        lambda: minibatches(data.train_bytes, batch_size=batch_size, seed=seed),
+        seconds, seed, **arguments,
+    )  # fmt: skip
     return Run(gan.generate, gan.latent_dim, used, steps * batch_size)
 
 
@@ -174,50 +159,38 @@ def advantage(rows: list[dict]) -> str:
     return f" The Fréchet distance is {' and '.join(factors)}." if factors else ""
 
 
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="The quality of GANs after an equal time of training.")
-    parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="the idx files of the full Fashion-MNIST; the shipped part if not given"
-    )
-    parser.add_argument("--seconds", type=float, default=120, help="of training, for each contestant and seed")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, help="threads of torch; its own choice if not given")
-    parser.add_argument("--shots", type=Path, metavar="FOLDER", help="save 64 samples of each training there, as PNG")
-    parser.add_argument("--only", choices=list(contestants()), help="one contestant; needs --out")
-    parser.add_argument("--out", type=Path, help=f"the JSON file; {OUT.name} or, without --data, {OUT_SHIPPED.name}")
-    parser.add_argument("--table-only", action="store_true", help="measure nothing, make the README's table anew")
-    args = parser.parse_args()
-    if args.only and not args.out:
-        parser.error("--only needs --out: the published files hold whole comparisons.")
-    return args
+def compare(args: argparse.Namespace) -> dict:
+    """Everything that is measured, in the form of the file of results."""
+    data = images("fashion-mnist", full=args.data is not None, folder=args.data)
+    test = features(data.test)
+    compared = {name: value for name, value in contestants().items() if args.only in (None, name)}
+    counts = f"{len(data.train_bytes):,} / {len(data.test_bytes):,}"
+    settings = {"seconds": args.seconds, "seeds": args.seeds}
+    ours = {"generator": GENERATOR, "discriminator": DISCRIMINATOR, "game": GAME, "fit": FIT}
+    return {
+        "data": {
+            "name": f"full Fashion-MNIST ({counts})" if args.data else f"shipped ({counts})",
+            "train": len(data.train_bytes),
+            "test": len(data.test_bytes),
+            "evaluated": len(test),
+        },
+        "settings": settings | {"gencourse": ours},
+        "floor": {measure: round(value, 3) for measure, value in floor(data, test).items()},
+        "rows": measure(compared, data, test, **settings, shots=args.shots),
+    }
 
 
 def main() -> None:
-    args = parse()
-    if not args.table_only:
-        if args.threads:
-            torch.set_num_threads(args.threads)
-        data = images("fashion-mnist", full=args.data is not None, folder=args.data)
-        test = features(data.test)
-        compared = {name: value for name, value in contestants().items() if args.only in (None, name)}
-        counts = f"{len(data.train_bytes):,} / {len(data.test_bytes):,}"
-        settings = {"seconds": args.seconds, "seeds": args.seeds}
-        ours = {"generator": GENERATOR, "discriminator": DISCRIMINATOR, "game": GAME, "fit": FIT}
-        results = origin() | {
-            "data": {
-                "name": f"full Fashion-MNIST ({counts})" if args.data else f"shipped ({counts})",
-                "train": len(data.train_bytes),
-                "test": len(data.test_bytes),
-                "evaluated": len(test),
-            },
-            "settings": settings | {"gencourse": ours},
-            "floor": {measure: round(value, 3) for measure, value in floor(data, test).items()},
-            "rows": measure(compared, data, test, **settings, shots=args.shots),
-        }
-        save(results, args.out or (OUT if args.data else OUT_SHIPPED))
-        print(table(results))
-    rewrite("gan", {path: table(results) for path, results in stored(OUT, OUT_SHIPPED).items()})
+    parser = options(
+        "The quality of GANs after an equal time of training.",
+        seconds=120, seeds=3, contestants=contestants(), out=f"{OUT.name} or, without --data, {OUT_SHIPPED.name}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="the idx files of the full Fashion-MNIST; the shipped part if not given"
+    )
+    parser.add_argument("--shots", type=Path, metavar="FOLDER", help="save 64 samples of each training there, as PNG")
+    args = parsed(parser)
+    publish(args, "gan", compare, table, OUT if args.data else OUT_SHIPPED, OUT, OUT_SHIPPED)
 
 
 if __name__ == "__main__":

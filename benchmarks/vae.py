@@ -6,22 +6,20 @@
 
 Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the first batch to the
 last; the evaluation, on one binarised test set, which is not counted. The contestants take turns, seed by seed, so
-that a drift of the machine hits all alike. `fit` is told steps, not seconds, because its learning rate falls to zero
-over them: a throwaway model measures the speed just before. Those steps are not counted; at the default budget they
-take about as long as the part of it that `fit` then leaves unused.
+that a drift of the machine hits all alike. `fit` is told steps, not seconds: see benchmarks/budget.py.
 """
 
 import argparse
 import importlib
-import math
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import torch
-from readme import RESULTS, markdown, origin, provenance, rewrite, save, show, spread, stored
+from budget import train_within
+from command import options, parsed, publish, tunable
+from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor
 from vae_peers import Codec, Run, pythae, tutorial
 
@@ -29,33 +27,19 @@ from gencourse.data import Images, binarised, images, minibatches
 from gencourse.evaluation import iwae_bound
 from gencourse.models.vae import VAE, bernoulli_log_likelihood, importance_log_weights
 from gencourse.runtime import gains_from_bfloat16, pick_device, seeded
-from gencourse.training import fit
 
 GENCOURSE = {"latent_dim": 40, "hidden": 512, "batch_size": 256, "lr": 4e-3}  # each is an option of the command
-WARMUP_STEPS = 100
-AIM, LIMIT = 0.92, 0.99  # parts of the budget: what the steps should take, and where `fit` is cut if they take longer
 ROWS_AT_ONCE = 2_000  # images times draws in one pass of a decoder
 OUT, OUT_SHIPPED = RESULTS / "vae.json", RESULTS / "vae_shipped.json"
 
 
 def gencourse(data: Images, seconds: float, seed: int, *, latent_dim: int, hidden: int, batch_size: int, lr: float) -> Run:
     """The course's VAE, trained by `fit` for as many steps as the budget allows."""
-
-    def train(steps: int, seconds: float = math.inf) -> tuple[VAE, float, int]:
-        def stop_in_time(step: int) -> None:
-            if time.perf_counter() > start + seconds:
-                raise KeyboardInterrupt  # `fit` returns what it has reached
-
-        torch.manual_seed(seed)
-        vae = VAE(latent_dim=latent_dim, hidden=hidden, mean_image=data.train.mean(0)).to(pick_device())
-        batches = binarised(minibatches(data.train_bytes, batch_size=batch_size, seed=seed), seed=seed)
-        start = time.perf_counter()
-        history = fit(vae, batches, steps=steps, lr=lr, on_step=stop_in_time, progress=False)
-        return vae, history.seconds, history.steps
-
-    train(steps=10)  # what only the first steps of a process pay is no part of the speed
-    warmup = train(steps=WARMUP_STEPS)[1]
-    vae, used, steps = train(steps=max(1, int(AIM * seconds * WARMUP_STEPS / warmup)), seconds=LIMIT * seconds)
+    vae, used, steps = train_within(
+        lambda: VAE(latent_dim=latent_dim, hidden=hidden, mean_image=data.train.mean(0)),
+        lambda: binarised(minibatches(data.train_bytes, batch_size=batch_size, seed=seed), seed=seed),
+        seconds, seed, lr=lr,
+    )  # fmt: skip
     return Run(Codec(vae.encode, vae.decode), used, steps * batch_size)
 
 
@@ -147,50 +131,37 @@ def table(results: dict) -> str:
     return markdown(header, rows) + "\n\n" + below
 
 
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="The quality of VAEs after an equal time of training.")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the idx files of the full MNIST; the shipped part if not given")
-    parser.add_argument("--seconds", type=float, default=60, help="of training, for each contestant and seed")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--k", type=int, default=500, help="importance samples")
-    parser.add_argument("--threads", type=int, help="threads of torch; its own choice if not given")
-    parser.add_argument("--test-images", type=int, metavar="N", help="evaluate on N test images, not all")
-    parser.add_argument("--only", choices=["gencourse", "tutorial", "pythae"], help="one contestant; needs --out")
-    parser.add_argument("--out", type=Path, help=f"the JSON file; {OUT.name} or, without --data, {OUT_SHIPPED.name}")
-    parser.add_argument("--table-only", action="store_true", help="measure nothing, make the README's table anew")
-    for name, value in GENCOURSE.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"of gencourse; {value:g}")
-    args = parser.parse_args()
-    if args.only and not args.out:
-        parser.error("--only needs --out: the published files hold whole comparisons.")
-    return args
+def compare(args: argparse.Namespace) -> dict:
+    """Everything that is measured, in the form of the file of results."""
+    data = images("mnist", full=args.data is not None, folder=args.data)
+    test = binarised_test(data, args.test_images)
+    ours = {name: getattr(args, name) for name in GENCOURSE}
+    compared = {name: value for name, value in contestants(ours).items() if args.only in (None, name)}
+    counts = f"{len(data.train_bytes):,} / {len(data.test_bytes):,}"
+    settings = {name: getattr(args, name) for name in ("seconds", "seeds", "k")}
+    return {
+        "data": {
+            "name": f"full MNIST ({counts})" if args.data else f"shipped ({counts})",
+            "train": len(data.train_bytes),
+            "test": len(data.test_bytes),
+            "evaluated": len(test),
+        },
+        "settings": settings | {"gencourse": ours},
+        "rows": measure(compared, data, test, **settings),
+    }
 
 
 def main() -> None:
-    args = parse()
-    if not args.table_only:
-        if args.threads:
-            torch.set_num_threads(args.threads)
-        data = images("mnist", full=args.data is not None, folder=args.data)
-        test = binarised_test(data, args.test_images)
-        ours = {name: getattr(args, name) for name in GENCOURSE}
-        compared = {name: value for name, value in contestants(ours).items() if args.only in (None, name)}
-        counts = f"{len(data.train_bytes):,} / {len(data.test_bytes):,}"
-        settings = {name: getattr(args, name) for name in ("seconds", "seeds", "k")}
-        results = origin() | {
-            "data": {
-                "name": f"full MNIST ({counts})" if args.data else f"shipped ({counts})",
-                "train": len(data.train_bytes),
-                "test": len(data.test_bytes),
-                "evaluated": len(test),
-            },
-            "settings": settings | {"gencourse": ours},
-            "rows": measure(compared, data, test, **settings),
-        }
-        save(results, args.out or (OUT if args.data else OUT_SHIPPED))
-        print(table(results))
-    rewrite("vae", {path: table(results) for path, results in stored(OUT, OUT_SHIPPED).items()})
+    parser = options(
+        "The quality of VAEs after an equal time of training.",
+        seconds=60, seeds=3, contestants=("gencourse", "tutorial", "pythae"), out=f"{OUT.name} or, without --data, {OUT_SHIPPED.name}",
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the idx files of the full MNIST; the shipped part if not given")
+    parser.add_argument("--k", type=int, default=500, help="importance samples")
+    parser.add_argument("--test-images", type=int, metavar="N", help="evaluate on N test images, not all")
+    tunable(parser, **GENCOURSE)
+    args = parsed(parser)
+    publish(args, "vae", compare, table, OUT if args.data else OUT_SHIPPED, OUT, OUT_SHIPPED)
 
 
 if __name__ == "__main__":

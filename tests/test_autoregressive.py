@@ -471,7 +471,7 @@ def test_gpt_learns_to_copy():
 def test_too_long_a_text_is_refused_with_a_sentence():
     with pytest.raises(InputError, match="at most block = 12"):
         small_gpt()(torch.zeros(1, 13).long())
-    with pytest.raises(InputError, match="multiple of heads"):
+    with pytest.raises(InputError, match="multiple of 2 · heads"):
         m.GPT(5, width=12, heads=4)
 
 

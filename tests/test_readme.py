@@ -7,6 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
+import autoregressive as text_benchmark  # noqa: E402
+import autoregressive_pixels as pixels_benchmark  # noqa: E402
+import autoregressive_speed as speed_benchmark  # noqa: E402
 import data as data_benchmark  # noqa: E402
 import gan as gan_benchmark  # noqa: E402
 import gan_ring as ring_benchmark  # noqa: E402
@@ -19,6 +22,10 @@ TABLES = [
     (gan_benchmark, "gan"),
     (ring_benchmark, "gan_ring"),
     (data_benchmark, "data"),
+    (text_benchmark, "autoregressive_text"),
+    (text_benchmark, "autoregressive_shipped"),
+    (speed_benchmark, "autoregressive_speed"),
+    (pixels_benchmark, "autoregressive_pixels"),
 ]
 
 
@@ -55,3 +62,35 @@ def test_ring_result_holds_the_bar():
     assert len(reference["modes"]) == len(failing["modes"]) == 10
     assert sum(modes == 8 for modes in reference["modes"]) >= 9 and max(reference["seconds"]) < 30
     assert sum(modes < 8 for modes in failing["modes"]) >= 8
+
+
+def test_text_result_holds_the_bar():
+    """On tiny Shakespeare, over three seeds and on one thread, the worst of ours is below 1.68 nats and below the best of the tutorial."""
+    (results,) = readme.stored(readme.RESULTS / "autoregressive_text.json").values()
+    rows = {row["name"]: row for row in results["rows"]}
+    ours, tutorial, bigram = (rows[name] for name in ("gencourse", "tutorial", "bigram"))
+    assert results["data"]["train"] == 1_003_854 and results["data"]["evaluated"] == 111_540
+    assert results["settings"]["seeds"] >= 3 and results["settings"]["seconds"] == 60 and results["hardware"]["threads"] == 1
+    assert max(ours["train_seconds"]) <= 60 and ours["nats"]["max"] <= 1.68
+    assert ours["nats"]["max"] < tutorial["nats"]["min"] and ours["nats"]["max"] < bigram["nats"]["min"]
+
+
+def test_sampling_result_holds_the_bar():
+    """What is kept makes sampling faster, by five times at least for every block, and changes nothing."""
+    (results,) = readme.stored(readme.RESULTS / "autoregressive_speed.json").values()
+    *of_text, of_images = results["rows"]
+    assert [row["block"] for row in of_text] == [64, 128, 256] and of_images["name"] == "PixelCNN"
+    assert all(row["ratio"]["min"] >= 5 and row["logit_difference"] <= 1e-5 for row in of_text)
+    assert of_images["ratio"]["min"] > 1 and all(row["same"] for row in results["rows"])
+
+
+def test_pixels_result_holds_the_bar():
+    """On full MNIST, on one thread, the worst of ours is below 89 nats and below the best of the tutorial."""
+    (results,) = readme.stored(readme.RESULTS / "autoregressive_pixels.json").values()
+    rows = {row["name"]: row for row in results["rows"]}
+    ours = rows["gencourse"]
+    assert results["data"]["train"] == 60_000 and results["data"]["evaluated"] == 10_000
+    assert results["settings"]["seeds"] >= 2 and results["settings"]["seconds"] == 120 and results["hardware"]["threads"] == 1
+    assert max(ours["train_seconds"]) <= 120 and ours["nats"]["max"] <= 89
+    assert ours["nats"]["max"] < rows["tutorial"]["nats"]["min"]
+    assert {name for name, row in rows.items() if row.get("bound")} == {"VAE of chapter 1, IWAE bound"}

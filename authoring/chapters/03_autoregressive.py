@@ -1,0 +1,865 @@
+# %% [markdown]
+# # 3 · Autoregressive models
+#
+# Whatever consists of parts can be made one part at a time: a text letter by letter, an image pixel by pixel. A model that says how
+# probable each next part is, given those before it, knows the probability of the whole exactly. Here you go from counting
+# pairs of letters to a small GPT that writes something like Shakespeare after less than a minute of training on a laptop, and to a
+# PixelCNN that draws digits.
+#
+# What it is good for: text of every kind, code, dialogue, sentences from records; compression; music and speech; and images, where
+# an exact probability or a completion of what is there is wanted.
+#
+# **You will be able to** factorise a distribution and train on all its factors at once; say in nats and bits how good a model is, and what
+# the best possible one would reach; make sure that nothing looks ahead; build attention, a GPT and a PixelCNN; and sample fast,
+# with temperature, top-k and top-p.
+#
+# **You need** Python, a little PyTorch, and probabilities. Section 3.9 compares with [chapter 1](01_vae.ipynb), but does not need it. The
+# exercises are in [`exercises/03_autoregressive.ipynb`](../exercises/03_autoregressive.ipynb), the answers in
+# [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb).
+
+# %%
+import copy
+import math
+import time
+
+import matplotlib.pyplot as plt
+import torch
+from tqdm.auto import tqdm
+
+from gencourse import figures
+from gencourse.claims import claim
+from gencourse.data import binarised, images, minibatches, text, weather, windows
+from gencourse.evaluation import bits_per_dim, elbo_parts, importance_bound
+from gencourse.models import autoregressive as m
+from gencourse.models.vae import VAE
+from gencourse.runtime import global_seed, pick_device, scaled, seeded
+from gencourse.training import check_model, fit
+from gencourse.widgets import attention_grid, attention_viewer, pixel_replay, sampling_explorer, sampling_strip
+
+device = pick_device()
+print("running on", device)
+
+# %% [markdown]
+# ## 3.1 The chain rule
+#
+# Any joint distribution is a product of conditional ones:
+#
+# $$p(x_1, \dots, x_T) = p(x_1)\, p(x_2 \mid x_1)\, p(x_3 \mid x_1, x_2) \cdots = \prod_{t=1}^{T} p(x_t \mid x_{<t}).$$
+#
+# This is no assumption and no approximation, and it holds in every order. A table of three binary variables shows it: cut
+# into conditionals and multiplied again, in two orders, it comes back.
+
+# %%
+joint = torch.rand(2, 2, 2, generator=seeded(0), dtype=torch.float64)
+joint /= joint.sum()  # p(a, b, c)
+
+
+def product_of_conditionals(p):
+    p_a = p.sum((1, 2), keepdim=True)
+    p_b = p.sum(2, keepdim=True) / p_a  # p(b given a)
+    p_c = p / p.sum(2, keepdim=True)  # p(c given a, b)
+    return p_a * p_b * p_c
+
+
+forwards = product_of_conditionals(joint)
+backwards = product_of_conditionals(joint.permute(2, 1, 0)).permute(2, 1, 0)  # c first, then b, then a
+print("largest difference:", (forwards - joint).abs().max().item(), (backwards - joint).abs().max().item())
+
+# %% [markdown]
+# Three things follow.
+#
+# - **The probability is exact.** The logarithm of the product is a sum, $\log p(x) = \sum_t \log p(x_t \mid x_{<t})$, and each term is
+#   something that a classifier gives: a distribution over the values of one part.
+# - **Training is supervised learning.** Every part of every example is a target, with the parts before it as the input; no label is needed.
+# - **Sampling takes turns.** Draw the first part, then the second given the first, and so on. What was drawn is not revised.
+#
+# All that is left to choose is how to compute the conditionals. The chapter goes through that choice: a table of counts, a network
+# on a few parts, masked networks on all, attention.
+
+# %% [markdown]
+# ## 3.2 Counting letters
+#
+# The data of the first half are eight plays of Shakespeare, which ship with the course. A **token** is a single character here. The last tenth
+# of the text is kept for validation.
+
+# %%
+shakespeare = text("shakespeare")
+V = len(shakespeare.vocabulary)
+print(shakespeare)
+print(shakespeare.decode(shakespeare.train[60_000:60_400]))
+
+# %% [markdown]
+# The simplest model that looks at anything looks at the character before: a **bigram** model, $p(x_t \mid x_{<t}) = p(x_t \mid x_{t-1})$. Its best
+# estimate is the share of each successor among all, which takes one pass of counting.
+
+# %%
+counts = m.bigram_counts(shakespeare.train, V)
+bigram = m.bigram_probs(counts, alpha=0.1)
+
+shown = list("abcdefghijklmnopqrstuvwxyz .,'\n")
+rows = shakespeare.encode("".join(shown))
+figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")
+drawn = ax.imshow(bigram[rows][:, rows].numpy(), cmap="Blues", vmin=0, vmax=0.6)
+names = ["␣" if c == " " else "↵" if c == "\n" else c for c in shown]
+ax.set_xticks(range(len(shown)), names)
+ax.set_yticks(range(len(shown)), names)
+ax.set(xlabel="next character", ylabel="character", title="p(next character given this one)")
+figure.colorbar(drawn, label="probability", shrink=0.8);
+
+# %% [markdown]
+# *Each row is a distribution. After a "q" comes a "u"; after a comma a blank or the end of the line (↵); the dark columns are "e" and the
+# blank (␣), which follow almost anything.*
+#
+# ### Nats and bits per character
+#
+# The measure is the mean **negative log-likelihood** of text that was not used for counting,
+#
+# $$-\frac{1}{N} \sum_{t} \log p(x_t \mid x_{<t}),$$
+#
+# in nats per character, or in bits if divided by $\log 2$. An optimal code spends that many bits per character, so a good model of text is a good
+# compressor of it. Knowing nothing costs $\log V$.
+#
+# `alpha` is added to every count. A pair that never occurred would otherwise have probability 0, and a single such pair in the validation text makes
+# the mean infinite.
+
+# %%
+frequency = torch.bincount(shakespeare.train, minlength=V) + 0.1
+alone = -(frequency / frequency.sum()).log()[shakespeare.validation].mean().item()
+pairs = m.bigram_nll(bigram, shakespeare.validation)
+print(f"nothing known: {math.log(V):.2f} nats, {math.log2(V):.2f} bits per character")
+claim("unigram_nats", alone, about=3.0, within=0.3, unit="nats")
+claim("bigram_nats", pairs, about=2.5, within=0.1, unit="nats")
+print(f"the pairs on the training text: {m.bigram_nll(bigram, shakespeare.train):.2f}; without alpha on the validation text:", end=" ")
+print(m.bigram_nll(m.bigram_probs(counts), shakespeare.validation))
+
+# %% [markdown]
+# Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}. Training and validation hardly differ: a
+# table of that size cannot learn a million characters by heart.
+#
+# ## 3.3 A source that no model can beat
+#
+# How low can the loss go? For real text nobody knows. For text from a source that we make ourselves, it is known: a **Markov source** draws each
+# token by a table $P$ from the one before, and its **entropy rate**
+#
+# $$h = -\sum_i \pi_i \sum_j P_{ij} \log P_{ij}, \qquad \pi = \pi P,$$
+#
+# is the expected loss of the true model. Any other model $q$ pays more, by exactly the mean KL divergence of its rows from those of $P$:
+#
+# $$-\mathbb E \log q(x_t \mid x_{t-1}) = h + \sum_i \pi_i\, \mathrm{KL}(P_i \,\|\, q_i).$$
+
+# %%
+source = m.MarkovSource(torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]))
+fresh = source.sample(scaled(default=40_000, smoke=2_000, full=200_000), seed=100)
+sizes = [30, 100, 300, 1_000, 3_000, 10_000]
+losses = {"on its own training text": [], "on fresh text": []}
+for n in sizes:
+    seen = source.sample(n, seed=n)
+    learnt = m.bigram_probs(m.bigram_counts(seen, 3), alpha=0.5)
+    losses["on its own training text"].append(m.bigram_nll(learnt, seen))
+    losses["on fresh text"].append(m.bigram_nll(learnt, fresh))
+ax = figures.curves(torch.tensor(sizes), losses, "tokens counted", "nats per token", "Counts against a source of known entropy")
+ax.axhline(source.entropy, color="black", linewidth=1)
+ax.annotate("entropy of the source", (40, source.entropy), xytext=(0, -12), textcoords="offset points")
+ax.set_xscale("log")
+claim("source_entropy", source.entropy, about=0.75, within=0.05, unit="nats")
+claim("source_excess", losses["on fresh text"][-1] - source.entropy, about=0.0, within=0.02, unit="nats")
+
+# %% [markdown]
+# *The loss on fresh text comes down to the entropy, {{source_entropy}} nats, and stops there. On its own training text a model may look better than that, all the
+# more the less it has seen: it predicts accidents that happened.*
+#
+# Two lessons for the rest of the chapter: losses are compared on text that was not trained on, and a loss that stops falling may have reached the
+# entropy rather than the limit of the model.
+
+# %% [markdown]
+# ## 3.4 Sampling: temperature, top-k, top-p
+#
+# A model gives logits, and a token is drawn from their softmax. One may also draw from something else on purpose:
+#
+# - **temperature** $T$ divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$ flattens, $T \to 0$ is **greedy**: always the most likely;
+# - **top-k** keeps the $k$ most likely tokens and cuts the rest;
+# - **top-p** keeps as many of the most likely as are needed to reach probability $p$: few where the model is sure, many where it is not.
+
+# %%
+after_t = bigram[shakespeare.encode("t")[0]].log()
+sampling_strip(after_t, shakespeare.vocabulary);
+
+# %% [markdown]
+# *What follows a "t", by the bigram model. Each panel shows what one setting does: outlines are the model's own probabilities, bars what is drawn from.*
+#
+# Temperature divides logits. Dividing probabilities instead, a common slip, does nothing at all once they are normalised again.
+# Here is text from the bigram model under four settings.
+
+# %%
+def bigram_logits(idx):
+    return bigram[idx].log()
+
+
+start = shakespeare.encode("\n")[None]
+for T in (1.0, 0.5, 0.0, 2.0):
+    written = m.generate(bigram_logits, start, 110, block=1, T=T, generator=seeded(1))
+    print(f"T = {T:g}: {shakespeare.decode(written[0])!r}")
+
+# %% [markdown]
+# At $T = 1$ the letters have the right frequencies and the words are none. Greedy text runs in a circle as soon as a character returns, for the model has
+# no memory but that. What is missing is not a better way to sample, it is context.
+
+# %% [markdown]
+# ## 3.5 More context: a neural n-gram
+#
+# A table for two characters of context has $V^3$ entries, for five $V^6$: nearly all of them are never seen. A network shares what it learns: characters
+# become vectors, the vectors of the last $n$ go through an MLP, and similar contexts get similar predictions (Bengio et al. 2003).
+
+# %%
+def validation_nats(model, tokens=shakespeare.validation, block=64, limit=scaled(default=800, smoke=20, full=10_000)):
+    """The mean loss over windows of held-out text, nats per character."""
+    x, y = m.next_token_pairs(tokens, block)
+    chosen = torch.linspace(0, len(x) - 1, min(limit, len(x))).long()  # from everywhere
+    with torch.no_grad():
+        parts = [model.loss(a.to(device), b.to(device))["loss"] for a, b in zip(x[chosen].split(200), y[chosen].split(200), strict=True)]
+    return torch.cat(parts).mean().item()
+
+
+ngrams = {}
+for n in (1, 3, 6):
+    with global_seed(0):
+        model = m.NeuralNgram(V, context=n, hidden=200).to(device)
+    steps = scaled(default=400, smoke=5, full=5_000)
+    fit(model, windows(shakespeare.train, 64, 16, seed=0), steps=steps, lr=5e-3)
+    ngrams[n] = validation_nats(model)
+    print(f"{n} character{'s' * (n > 1)} of context: {ngrams[n]:.2f} nats per character, {V ** (n + 1):,} entries in a table")
+ngram = model
+claim("ngram_nats", ngrams[6], about=2.0, within=0.1, unit="nats")
+claim("ngram_one", ngrams[1] - pairs, about=0.0, within=0.1, unit="nats")
+
+# %% [markdown]
+# With one character of context the network finds what counting found, as it should. With six it reaches {{ngram_nats}} nats, where a table would have more
+# entries than there are characters in all books.
+#
+# ## 3.6 Images: MADE
+#
+# Pixels have no natural order, but any will do; the usual one is row by row from the top left, **raster order**. The data are binary digits, as in
+# chapter 1: each pixel is drawn as 0 or 1 with its grey value as the probability. One conditional per pixel would be 784 networks. **MADE** (Germain et al. 2015) is
+# a single MLP that computes all of them in one pass: its weights are multiplied by 0/1 masks such that no path leads from a pixel to an output that may not
+# see it.
+
+# %%
+masks = m.made_masks(D=6, hidden=8, layers=1)
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
+names = ("input → hidden", "hidden → output", "input → output: number of paths")
+for ax, matrix, name in zip(axes, [*masks, masks[1] @ masks[0]], names, strict=True):
+    drawn = ax.imshow(matrix.numpy(), cmap="Blues", vmin=0)
+    ax.set(title=name, xlabel="from unit", ylabel="to unit")
+    figure.colorbar(drawn, ax=ax, shrink=0.7, label="weight kept (1) or cut (0)" if ax is not axes[2] else "paths")
+
+# %% [markdown]
+# *The masks of a small MADE with six pixels, and their product. It is strictly lower triangular: output 1 depends on nothing, output 6 on all
+# pixels but its own.*
+
+# %%
+digits = images("mnist")
+mean_image = digits.train.mean(0)
+test = torch.bernoulli(digits.test, generator=seeded(0)).to(device)
+
+
+def digit_batches(batch_size):
+    return binarised(minibatches(digits.train_bytes, batch_size=batch_size, seed=0), seed=0)
+
+
+with global_seed(0):
+    made = m.MADE(hidden=512, layers=2, mean_image=mean_image).to(device)
+fit(made, digit_batches(128), steps=scaled(default=900, smoke=5, full=10_000), lr=2e-3)
+with torch.no_grad():
+    made_nats = -made.log_prob(test).mean()
+claim("made_nats", made_nats, about=92, within=3, unit="nats")
+
+# %%
+figures.image_grid(made.sample(30, seed=1).cpu(), columns=15, title="Digits from MADE, drawn pixel by pixel");
+
+# %% [markdown]
+# *Thirty samples, not selected. Strokes are there, whole digits less often. A test image costs {{made_nats}} nats, and that is its exact probability under the model.*
+#
+# MADE treats pixel 300 and pixel 301 as strangers: what a stroke looks like must be learnt anew at every place. Convolutions know better.
+
+# %% [markdown]
+# ## 3.7 Causal convolution, masks, and a blind spot
+#
+# A convolution that must not see its own pixel or later ones gets a mask as well. In the first layer the kernel's centre is the very pixel that is to be predicted: mask **A**
+# hides it. In the layers after, the centre is a feature that was computed without that pixel: mask **B** keeps it.
+
+# %%
+for kind in "AB":
+    print(kind, m.pixelcnn_mask(5, kind).int().tolist(), sep="\n")
+
+# %% [markdown]
+# What does a stack of such layers see? The gradient of one output with respect to every input pixel tells. The weights are random, so nothing is zero by
+# chance. On the left is a stack of masked convolutions; on the right the network of the next section.
+
+# %%
+def seen_from(model, row=14, column=12):
+    """|∂ logit at (row, column) / ∂ x|, a map of the pixels that the output depends on."""
+    x = torch.rand(1, 1, 28, 28, generator=seeded(0), dtype=torch.float64).requires_grad_()
+    model.double()(x)[0, 0, row, column].backward()
+    return x.grad[0, 0].abs()
+
+
+with global_seed(0):
+    plain, gated = m.PlainPixelCNN(16, 3, layers=7), m.PixelCNN(16, 3, layers=6)
+    torch.nn.init.normal_(gated.read_out[-1].weight)
+figure, axes = plt.subplots(1, 2, figsize=(8.6, 4), layout="constrained")
+for ax, model, name in ((axes[0], plain, "masked convolutions"), (axes[1], gated, "two stacks (gated)")):
+    drawn = ax.imshow(seen_from(model).clamp(min=1e-12).log10().numpy(), cmap="viridis", vmin=-12, vmax=0)
+    ax.plot(12, 14, "s", color="white", markersize=5, markeredgecolor="black")
+    ax.set(title=name, xlabel="column (pixel)", ylabel="row (pixel)")
+figure.colorbar(drawn, ax=axes, label="log₁₀ of the gradient's size", shrink=0.8);
+
+# %% [markdown]
+# *Which pixels the marked one depends on. Nothing at or after it, in both. But the masked stack has a **blind spot**: a wedge on the upper right that no number of
+# layers fills, for each layer reaches as many columns to the right as rows up, and only one with this kernel.*
+#
+# ## 3.8 A gated PixelCNN
+#
+# The cure (van den Oord et al. 2016): two stacks. The **vertical** one sees all rows above, by ordinary convolutions over rows that are past. The **horizontal** one
+# sees what lies to the left in its own row, and gets the vertical one's features added. Where they meet, values pass a gate,
+#
+# $$\tanh(a) \odot \sigma(b).$$
+#
+# With rows above and columns to the left as all that the kernels span, no weight has to be masked.
+
+# %%
+with global_seed(0):
+    pixelcnn = m.PixelCNN(channels=16, kernel=7, layers=3, mean_image=mean_image).to(device)
+check_model(pixelcnn, test[:4])
+steps = scaled(default=1_000, smoke=3, full=20_000)
+history = fit(pixelcnn, digit_batches(scaled(default=8, smoke=4, full=64)), steps=steps, lr=8e-3)
+with torch.no_grad():
+    few = test[:: scaled(default=2, smoke=100, full=1)]
+    pixelcnn_nats = -torch.cat([pixelcnn.log_prob(x) for x in tqdm(few.split(100), delay=2)]).mean().item()
+claim("pixelcnn_nats", pixelcnn_nats, about=89, within=2, unit="nats")
+claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784), about=0.164, within=0.005, unit="bits per pixel")
+
+# %% [markdown]
+# A test image costs {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel.
+#
+# ### Sampling, as fast as it goes
+#
+# Sampling takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. But the features of a place do not change once the pixels that they need are
+# there. So `sample` computes each of them once: the vertical stack row by row, the horizontal stack place by place.
+
+# %%
+n = scaled(default=2, smoke=1, full=16)
+start_time = time.perf_counter()
+fast = pixelcnn.sample(n, seed=5)
+fast_seconds = time.perf_counter() - start_time
+slow = m.raster_sample(pixelcnn, n, (1, 28, 28), seeded(5), device)  # one pass per pixel
+slow_seconds = time.perf_counter() - start_time - fast_seconds
+print(f"{fast_seconds:.2f} s against {slow_seconds:.1f} s; pixels that differ: {(fast != slow).sum().item()} of {fast.numel()}")
+claim("sampler_gain", slow_seconds / fast_seconds, about=15, within=8)
+
+# %%
+samples = pixelcnn.sample(60, seed=2)
+figures.image_grid(samples.cpu(), columns=15, title="Digits from a gated PixelCNN");
+
+# %% [markdown]
+# *Sixty samples, not selected, drawn about {{sampler_gain}} times as fast as with a pass per pixel (measured on few images; the gain grows with their number). Strokes are
+# even and joined. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
+#
+# ### Pixel by pixel
+
+# %%
+def probabilities(x):
+    with torch.no_grad():
+        return pixelcnn(x.to(device)).sigmoid().cpu()
+
+
+pixel_replay(samples[:4].cpu(), probabilities(samples[:4]))
+
+# %% [markdown]
+# *Four digits while they are drawn: on top the pixels so far, below the probability that each was drawn from. Move the slider and look for the moment at which it is decided
+# which digit it will be.*
+#
+# ### Completing half an image
+#
+# Keep the upper half of a test image and draw the rest. Because the model's order is from top to bottom, this is exactly a draw from
+# $p(\text{lower half} \mid \text{upper half})$.
+
+# %%
+known = torch.zeros(1, 28, 28, dtype=torch.bool)
+known[:, :14] = True
+halves = test[5:20]
+rows = {"test image": halves, "what is kept": torch.where(known.to(device), halves, 0.5)}
+for k in range(3):
+    rows[f"completion {k + 1}"] = pixelcnn.complete(halves, known, seed=k)
+figures.image_rows({name: x.cpu() for name, x in rows.items()}, title="The lower half drawn anew");
+
+# %% [markdown]
+# *Above, the images and what the model sees of them (erased parts grey); below, three draws each. Where the upper half leaves a choice, the draws differ: a loop can become a 9 or an 8.*
+#
+# Erase the upper half instead and the trick fails: the model draws from top to bottom, and at the first row it cannot know what is below.
+
+# %% [markdown]
+# ## 3.9 Exact likelihood beside a bound
+#
+# Chapter 1's VAE gives two numbers for a test image: the ELBO, and the tighter importance-weighted bound. Both lie below $\log p(x)$. MADE and PixelCNN give $\log p(x)$ itself. All are in nats per image, on
+# the same binarised test digits; the VAE here is trained for a short time only, as the others are.
+
+# %%
+with global_seed(0):
+    vae = VAE(latent_dim=16, mean_image=mean_image).to(device)
+fit(vae, digit_batches(128), steps=scaled(default=800, smoke=5, full=30_000), lr=2e-3)
+part = test[:: scaled(default=8, smoke=100, full=1)]
+nats = {
+    "VAE: ELBO (bound)": -elbo_parts(vae.loss, test)["elbo"].mean().item(),
+    "VAE: IWAE-100 (bound)": -importance_bound(vae.log_weights, part, K=scaled(default=100, smoke=2, full=500)).mean().item(),
+    "MADE (exact)": made_nats.item(),
+    "PixelCNN (exact)": pixelcnn_nats,
+}
+figure, ax = plt.subplots(figsize=(6.6, 2.4), layout="constrained")
+bars = ax.barh(list(nats), list(nats.values()), color=figures.PALETTE[0], hatch=["//", "//", "", ""], edgecolor="white")
+ax.bar_label(bars, fmt="%.1f", padding=3)
+ax.invert_yaxis()
+ax.set(xlabel="nats per test image, lower is better", title="What a test digit costs", xlim=(60, 115))
+claim("vae_elbo", nats["VAE: ELBO (bound)"], about=105, within=4, unit="nats")
+claim("vae_iwae", nats["VAE: IWAE-100 (bound)"], about=98, within=4, unit="nats")
+
+# %% [markdown]
+# *Negative log-likelihoods, or upper bounds of them (hatched). The VAE's true value lies somewhere left of its second bar; the PixelCNN's is what it is.*
+#
+# The PixelCNN gives test images the highest probability. It has no code $z$ that one could interpolate, and takes 784 turns for what a VAE does in one.
+#
+# ## 3.10 Attention
+#
+# Back to text. The n-gram looks at a fixed number of characters, side by side. **Attention** looks at all, and decides by content at which. Every place $t$ emits a query $q_t$; every place $s$ a
+# key $k_s$ and a value $v_s$; and what $t$ receives is a weighted mean of the values:
+#
+# $$w_{ts} = \operatorname{softmax}_{s \le t}\left(\frac{q_t \cdot k_s}{\sqrt d}\right), \qquad \text{out}_t = \sum_{s \le t} w_{ts}\, v_s.$$
+#
+# **The causal mask** sets the scores of later places to $-\infty$ before the softmax, so that the weights of the others add up to 1. Masking after the softmax would let the future into the
+# normalisation.
+
+# %%
+q, k, v = (torch.randn(6, 16, generator=seeded(i)) for i in range(3))
+scores = q @ k.T / math.sqrt(16)
+weights = scores.masked_fill(~m.causal_mask(6), -torch.inf).softmax(-1)
+print(weights.numpy().round(2))
+print("rows sum to", weights.sum(1).tolist())
+print("same as the reference:", torch.allclose(weights @ v, m.causal_attention(q, k, v), atol=1e-6))
+print(
+    "same as PyTorch's own:",
+    torch.allclose(torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0], weights @ v, atol=1e-6),
+)
+
+# %% [markdown]
+# **Why divide by $\sqrt d$?** The product of two vectors of $d$ standard normal numbers has standard deviation $\sqrt d$. Without the division wide heads start with scores so large that the softmax
+# puts everything on one place, where its gradient vanishes.
+
+# %%
+for d in (4, 64, 1024):
+    q, k = torch.randn(300, d, generator=seeded(0)), torch.randn(300, d, generator=seeded(1))
+    scores = q @ k.T
+    largest = [s[:, :16].softmax(-1).amax(-1).mean().item() for s in (scores, scores / math.sqrt(d))]
+    print(f"d = {d:4d}: scores have std {scores.std():5.1f}; largest of 16 weights {largest[0]:.2f}, with the division {largest[1]:.2f}")
+
+# %% [markdown]
+# **Heads.** One weighted mean can look at one kind of thing. So the channels are divided among several attentions, each with its own queries and keys; their results are put side by side again and mixed by a matrix.
+#
+# **Positions.** A weighted mean does not know in which order its terms came. If the earlier characters are shuffled, the last place receives the same:
+
+# %%
+q, k, v = (torch.randn(6, 16, generator=seeded(i)) for i in range(3))
+order = torch.tensor([3, 0, 4, 1, 2, 5])
+moved = m.causal_attention(q, k[order], v[order])[-1] - m.causal_attention(q, k, v)[-1]
+turned = m.causal_attention(m.rotate(q), m.rotate(k[order]), v[order])[-1] - m.causal_attention(m.rotate(q), m.rotate(k), v)[-1]
+print(f"change at the last place: {moved.abs().max():.1e} without positions, {turned.abs().max():.1e} with")
+
+# %% [markdown]
+# So places have to be marked. **Rotary positions** (Su et al. 2021) turn pairs of numbers in queries and keys by an angle that grows with the place, $\theta_i t$, as hands of clocks of different speeds. The product of a
+# query turned by $\theta t$ and a key turned by $\theta s$ depends on the difference $t - s$ alone: attention learns "three back", wherever that is.
+
+# %%
+q, k = torch.randn(32, generator=seeded(0)), torch.randn(32, generator=seeded(1))
+products = m.rotate(q.expand(40, 32)) @ m.rotate(k.expand(40, 32)).T
+print("three back, from five places:", [round(products[t, t - 3].item(), 4) for t in (3, 10, 20, 30, 39)])
+
+# %% [markdown]
+# ## 3.11 A GPT, piece by piece
+#
+# A **GPT** is a stack of blocks on a stream of vectors, one per place. A block adds two things to the stream: what attention gathers from earlier places, and what an MLP makes of each place by itself. Norms before
+# both keep their inputs at one size. At the end the stream is compared with the vector of every token, which gives the logits.
+
+# %%
+class TinyBlock(torch.nn.Module):
+    """One block, as in gencourse.models.autoregressive.Block."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.norm2 = torch.nn.LayerNorm(width), torch.nn.LayerNorm(width)
+        self.attention = m.CausalSelfAttention(width, heads)
+        self.mlp = torch.nn.Sequential(torch.nn.Linear(width, 4 * width), torch.nn.GELU(), torch.nn.Linear(4 * width, width))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))  # look back
+        return x + self.mlp(self.norm2(x))  # think it over
+
+
+stream = torch.randn(2, 10, 12, generator=seeded(0))  # two sequences of ten places
+print("a block keeps the shape:", tuple(TinyBlock(12, heads=3)(stream).shape))
+
+# %% [markdown]
+# The reference, `m.GPT`, is four such blocks. Before any training it should know nothing, and say so: a loss of $\log V$.
+
+# %%
+with global_seed(0):
+    gpt = m.GPT(V, block=64, layers=4, heads=3, width=96).to(device)
+x, y = next(windows(shakespeare.train, 64, 8, seed=0))
+check_model(gpt, (x.to(device), y.to(device)))
+print(f"{sum(p.numel() for p in gpt.parameters()):,} parameters; loss {gpt.loss(x.to(device), y.to(device))['loss'].mean():.3f}, log V {math.log(V):.3f}")
+
+# %% [markdown]
+# Training takes windows from anywhere in the text. Every place of a window is a target, so a batch of 24 windows holds $24 \cdot 64$ of them. Two things make it fast: the learning rate falls to zero, and the matrices are
+# trained by **Muon**, which replaces each step by the nearest one that changes all directions of a matrix equally (Jordan et al. 2024). Every so often we let the model write, always from the same prompt with the same random numbers.
+
+# %%
+prompt = shakespeare.encode("ROMEO.\n")[None].to(device)
+diary = {}
+
+
+def write_now_and_then(step):
+    if step in (0, 30, 120, 400):
+        gpt.eval()
+        diary[step] = shakespeare.decode(gpt.generate(prompt, 150, T=0.8, seed=3)[0].cpu())
+        gpt.train()
+
+
+steps = scaled(default=650, smoke=10, full=20_000)
+text_batches = windows(shakespeare.train, 64, batch_size=24, seed=0)
+history = fit(gpt, text_batches, steps=steps, lr=0.02, on_step=write_now_and_then)
+gpt_nats = validation_nats(gpt)
+diary[steps] = shakespeare.decode(gpt.generate(prompt, 150, T=0.8, seed=3)[0].cpu())
+claim("gpt_nats", gpt_nats, about=1.7, within=0.06, unit="nats")
+claim("gpt_bits", bits_per_dim(gpt_nats, 1), about=2.45, within=0.09, unit="bits per character")
+
+# %%
+ax = figures.training_curves(history, title="The GPT learns to write")
+ax.set(ylabel="nats per character")
+for name, level in {"nothing known": math.log(V), "bigram": pairs, "six characters of context": ngrams[6]}.items():
+    ax.axhline(level, color="grey", linewidth=0.8)
+    ax.annotate(name, (steps, level), ha="right", va="bottom", fontsize="small")
+
+# %% [markdown]
+# *The training loss, beside the validation losses of the models before (grey). The GPT passes the n-gram after a fraction of its training.*
+#
+# On validation text it reaches {{gpt_nats}} nats, {{gpt_bits}} bits per character.
+#
+# ### What training does to samples
+
+# %%
+for step, written in diary.items():
+    print(f"--- after {step} steps ---\n{written}\n")
+
+# %% [markdown]
+# First noise; then letters with the right frequencies; then lines and capitals where they belong; at last words, names of persons in capitals with a full stop, and the form of a play. There is no plot, and hardly a sentence
+# that means anything. For that, a network needs more parameters, more text and more time, not another method.
+
+# %% [markdown]
+# ## 3.12 Sampling with a cache
+#
+# To draw token $t+1$ the plain loop runs the whole network over all tokens up to $t$, though keys and values of the earlier ones have been computed before. **A KV cache** keeps them: each step then computes one place only, whose query
+# looks at the stored keys. The logits are the same.
+
+# %%
+idx = shakespeare.validation[:64][None].to(device)
+caches = [m.Cache(gpt.block) for _ in gpt.blocks]
+with torch.no_grad():
+    one_by_one = torch.cat([gpt(idx[:, t : t + 1], caches) for t in range(64)], 1)
+    difference = (one_by_one - gpt(idx)).abs().max().item()
+print(f"largest difference of the logits: {difference:.1e}")
+seconds = {}
+for cached in (True, False):
+    start_time = time.perf_counter()
+    gpt.generate(prompt.repeat(32, 1), scaled(default=100, smoke=5, full=500), cached=cached)
+    seconds[cached] = time.perf_counter() - start_time
+print(f"{seconds[True]:.2f} s with the cache, {seconds[False]:.2f} s without")
+claim("cache_gain", seconds[False] / seconds[True], about=10, within=5)
+
+# %% [markdown]
+# For 32 texts at once the cache makes sampling about {{cache_gain}} times faster here, and the more the longer the context is. The price is memory, two vectors per place, layer and text.
+#
+# Now try the settings of section 3.4 on a model worth sampling from. Which temperature writes best? What does top-p do right after a capital letter?
+
+# %%
+def next_logits(prompt):
+    with torch.no_grad():
+        return gpt(shakespeare.encode(prompt[-64:])[None].to(device))[0, -1].cpu()
+
+
+def write(prompt, n, **how):
+    idx = shakespeare.encode(prompt)[None].to(device)
+    return shakespeare.decode(gpt.generate(idx, n, **how)[0].cpu())
+
+
+sampling_explorer(next_logits, shakespeare.vocabulary, "HAMLET.\nTo be, or ", write)
+
+# %% [markdown]
+# *The distribution of the next character, live: outlines are the model's own, bars what is drawn from.*
+#
+# ## 3.13 Looking inside: attention maps
+#
+# Each head's weights form a map: row $t$ says where place $t$ looks.
+
+# %%
+line = "ROMEO.\nShe speaks: O, speak again, bright angel!"
+maps = gpt.attention_maps(shakespeare.encode(line)[None].to(device))[:, 0].cpu()
+attention_grid(maps, list(line));
+
+# %% [markdown]
+# *Layers from top to bottom, heads from left to right; dark is a large weight. Above the diagonal all is empty, which is causality. Typical are diagonals, which look a fixed number of places back,
+# and columns, which look at the same place from everywhere, a line break or a blank.*
+
+# %%
+attention_viewer(maps, list(line))
+
+# %% [markdown]
+# *Choose a layer, a head and a place, and see which characters it looks at. A map shows where information can come from; what is done with it, it does not show.*
+#
+# ## 3.14 Does anything look ahead?
+#
+# The most frequent fault of autoregressive models is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish. A test that finds every leak: change one
+# input, and see which outputs change. `depends_on` does that for each input, with random weights in double precision.
+
+# %%
+def rough(model):
+    """The same network with random weights, double precision, evaluation mode."""
+    with global_seed(0):
+        for p in model.parameters():
+            torch.nn.init.normal_(p, std=0.3)
+    return model.double().eval()
+
+
+picture, phrase = torch.rand(1, 1, 6, 6, generator=seeded(0)).double(), torch.randint(9, (1, 20), generator=seeded(0))
+tested = {
+    "n-gram": (rough(m.NeuralNgram(9, context=6)), phrase, True),
+    "GPT": (rough(m.GPT(9, block=20, layers=2, heads=2, width=16)), phrase, True),
+    "MADE": (rough(m.MADE((1, 6, 6), hidden=128)), picture, False),
+    "plain PixelCNN": (rough(m.PlainPixelCNN(8, 3, 3)), picture, False),
+    "gated PixelCNN": (rough(m.PixelCNN(8, 3, 2, (1, 6, 6))), picture, False),
+}
+tested["mask B in the first layer"] = (rough(torch.nn.Sequential(m.MaskedConv2d(1, 4, 3, "B"), m.MaskedConv2d(4, 1, 3, "B"))), picture, False)
+
+# %%
+figure, axes = plt.subplots(2, 3, figsize=(9.5, 6.6), layout="constrained")
+for ax, (name, (model, x, own)) in zip(axes.flat, tested.items(), strict=True):
+    moved = m.depends_on(model, x)
+    leak = m.find_leak(moved, own_input=own)
+    print(f"{name}: {'nothing looks ahead' if leak is None else f'LEAK: output {leak[0]} depends on input {leak[1]}'}")
+    ax.imshow(moved.numpy(), cmap="Blues", vmin=0, vmax=1.4)
+    ax.plot([-0.5, len(moved) - 0.5], [-0.5, len(moved) - 0.5], color="black", linewidth=0.8)
+    ax.set(title=name, xlabel="input", ylabel="output")
+figure.suptitle("Which output depends on which input (blue: it does)");
+
+# %% [markdown]
+# *For text, output $t$ predicts token $t + 1$ and may see input $t$, on the diagonal. For images output $d$ predicts pixel $d$ itself and may not. The last model has mask B in its first layer: its diagonal is blue, it is told every pixel
+# that it should guess. The plain PixelCNN's blind spot is visible too, as white holes below the diagonal.*
+
+# %% [markdown]
+# ## 3.15 From a record to a sentence
+#
+# Autoregressive models also turn one thing into another: a question into an answer, a table row into a report. Nothing has to change. Write the given part first, the **prefix**, and the wanted part after it; train on the wanted part only.
+#
+# The records are four years of weather in Seattle, 1,461 days. The sentences come from three templates of ours, so that it can be checked by machine whether a sentence says what the record says. A token is a word, or a single digit.
+
+# %%
+days, words = weather.weather(), weather.Vocabulary()
+print(weather.record(days[2]), *(weather.sentence(days[2], t) for t in range(3)), sep="\n")
+order = torch.randperm(len(days), generator=seeded(0)).tolist()
+held_out, known_days = [days[i] for i in order[:300]], [days[i] for i in order[300:]]
+
+
+def pair(day, template):
+    given, wanted = words.encode(weather.record(day)), words.encode(weather.sentence(day, template) + "\n")
+    whole = torch.cat([given, wanted])
+    targets = whole[1:].clone()
+    targets[: len(given) - 1] = m.IGNORED  # the record is given, not guessed
+    return whole[:-1], targets
+
+
+xs, ys = zip(*(pair(day, t) for day in known_days for t in range(3)), strict=True)
+x = torch.nn.utils.rnn.pad_sequence(list(xs), batch_first=True, padding_value=words.end)
+y = torch.nn.utils.rnn.pad_sequence(list(ys), batch_first=True, padding_value=m.IGNORED)
+print(tuple(x.shape), "tokens;", len(words), "different ones;", f"{(y != m.IGNORED).float().mean():.0%} of the places count")
+
+# %%
+with global_seed(0):
+    reporter = m.GPT(len(words), block=x.shape[1], layers=3, heads=4, width=64).to(device)
+history = fit(reporter, minibatches(x, y, batch_size=32, seed=0), steps=scaled(default=800, smoke=5, full=4_000), lr=0.02)
+
+
+def tell(day, T=1.0, seed=0):
+    given = words.encode(weather.record(day))
+    written = reporter.generate(given[None].to(device), reporter.block - len(given), T=T, seed=seed)[0]
+    return words.decode(written[len(given) :].cpu())
+
+
+for day in held_out[:3]:
+    print(weather.record(day), "→", tell(day))
+
+# %% [markdown]
+# **Faithful** is a sentence that states every field of its record and nothing else. We read the sentences back with the templates and compare, on 300 days that were not trained on.
+
+# %%
+def unfaithful(T):
+    told = {day: tell(day, T) for day in tqdm(held_out[: scaled(default=300, smoke=5, full=300)], delay=2)}
+    return {weather.record(day): said for day, said in told.items() if weather.read_sentence(said) != day}, len(told)
+
+
+for name, T in (("sampled", 1.0), ("greedy", 0.0)):
+    wrong, total = unfaithful(T)
+    claim(f"faithful_{name}", 100 * (1 - len(wrong) / total), about=97, within=3, unit="%")
+    for record, said in list(wrong.items())[:3]:
+        print("  ", record, "→", said)
+
+# %% [markdown]
+# Sampled sentences are faithful in about {{faithful_sampled}} of the cases, greedy ones in {{faithful_greedy}}. The failures are shown: fluent sentences with a wrong month or number. That is a **hallucination**: the model knows how such sentences go, and where copying
+# fails it fills in what is usual. Nothing in the sentence gives it away.
+#
+# It gets worse outside what the training data cover. Snow in July, 45 degrees, a storm at 30 m/s: no such day is in the data.
+
+# %%
+strange = [weather.Day("July", "snow", -3, 2, 14, 6), weather.Day("August", "sun", 28, 45, 0, 3), weather.Day("March", "rain", 4, 9, 8, 30)]
+for day in strange:
+    for seed in range(2):
+        said = tell(day, seed=seed)
+        print(weather.record(day), "→", said, "" if weather.read_sentence(said) == day else "  ← not what the record says")
+
+# %% [markdown]
+# ## 3.16 Transfer: a second author
+#
+# Suppose there is little text of the kind you want. Here it is the first 20,000 characters of *Moby-Dick*. Train from scratch, or start from the GPT that has read Shakespeare? Both get the same number of steps; the learning rate for going on
+# is smaller, so that what is known is not washed away.
+
+# %%
+melville = text("melville", vocabulary=shakespeare.vocabulary, unknown="drop")
+little = melville.train[:20_000]
+before = validation_nats(gpt, melville.validation)
+steps = scaled(default=150, smoke=3, full=500)
+curves, transferred = {}, copy.deepcopy(gpt)
+with global_seed(0):
+    scratch = m.GPT(V, block=64, layers=4, heads=3, width=96).to(device)
+for name, model, lr in (("from scratch", scratch, 0.02), ("from Shakespeare", transferred, 0.006)):
+    curves[name] = fit(model, windows(little, 64, 16, seed=0), steps=steps, lr=lr)["loss"]
+after = {"from scratch": validation_nats(scratch, melville.validation), "from Shakespeare": validation_nats(transferred, melville.validation)}
+claim("transfer_before", before, about=2.2, within=0.15, unit="nats")
+claim("transfer_scratch", after["from scratch"], about=2.4, within=0.15, unit="nats")
+claim("transfer_after", after["from Shakespeare"], about=1.95, within=0.15, unit="nats")
+
+# %%
+ax = figures.curves(torch.arange(1, steps + 1), {k: torch.tensor(v) for k, v in curves.items()}, "training step", "nats per character", "Twenty thousand characters of Melville")
+for i, (name, level) in enumerate(after.items()):
+    ax.plot(steps, level, figures.MARKERS[i], color=figures.PALETTE[i], markersize=8, label=f"{name}: on held-out text")
+ax.legend();
+
+# %% [markdown]
+# *Loss on the training batches, and, as single marks, on Melville that neither has read. Whoever has read Shakespeare knows words, and needs only the new manner.*
+#
+# Shakespeare's GPT alone gives Melville {{transfer_before}} nats; trained from scratch on the little text, {{transfer_scratch}}; with both, {{transfer_after}}.
+
+# %%
+opening = shakespeare.encode("The whale ")[None].to(device)
+for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch), ("both", transferred)):
+    print(f"--- {name} ---\n{shakespeare.decode(model.generate(opening, 160, T=0.7, seed=1)[0].cpu())}\n")
+
+# %% [markdown]
+# ## 3.17 What scales
+#
+# Larger networks on more text are better, and remarkably regularly so: over many orders of magnitude the loss falls like a power of the number of parameters and of tokens (Kaplan et al. 2020, Hoffmann et al. 2022). The beginning of that line can be drawn here. Networks of
+# four sizes see the same tokens; each is also measured when it has seen half and a quarter as many (with a schedule of its own).
+
+# %%
+widths, budgets = (12, 24, 48, 96), (scaled(default=60, smoke=2, full=1_000), scaled(default=180, smoke=3, full=3_000))
+results = {budget: [] for budget in budgets}
+sizes = []
+for width in widths:
+    for budget in budgets:
+        with global_seed(0):
+            model = m.GPT(V, block=32, layers=2, heads=3, width=width).to(device)
+        fit(model, windows(shakespeare.train, 32, 32, seed=0), steps=budget, lr=0.02)
+        results[budget].append(validation_nats(model, block=32))
+    sizes.append(sum(p.numel() for p in model.parameters()))
+points = {f"{budget * 32 * 32:,} tokens": torch.tensor(losses) for budget, losses in results.items()}
+ax = figures.curves(torch.tensor(sizes), points, "parameters", "nats per character (validation)", "Loss against size, for two amounts of text")
+for i, y in enumerate(points.values()):
+    ax.plot(sizes, y, figures.MARKERS[i], color=figures.PALETTE[i])
+ax.set(xscale="log", yscale="log");
+
+# %% [markdown]
+# *Both axes are logarithmic. A straight line would be a power law. With few tokens the line bends: a larger network does not help if it has not read enough.*
+
+# %%
+fine = torch.tensor(results[budgets[1]]).log()
+slope = torch.linalg.lstsq(torch.stack([torch.tensor(sizes).log(), torch.ones(4)], 1), fine[:, None]).solution[0, 0]
+claim("scaling_exponent", slope, about=-0.08, within=0.03)
+twice = 100 * (1 - 2**slope)
+claim("twice_the_size", twice, about=5.5, within=2, unit="%")
+
+# %% [markdown]
+# In this range the loss falls like (number of parameters) to the power {{scaling_exponent}}: twice the parameters, about {{twice_the_size}} less loss. Where such a line ends nobody can read off from its beginning: it cannot go below the entropy of the text (section 3.3).
+
+# %% [markdown]
+# ## 3.18 Likelihood is not sample quality
+#
+# A high likelihood and good samples are different things (Theis et al. 2016). Mix a good model with 99 % noise:
+#
+# $$p'(x) = 0.01\, p(x) + 0.99\, u(x), \qquad -\log p'(x) \le -\log p(x) + \log 100.$$
+#
+# Each image costs at most $\log 100 \approx 4.6$ nats more, little beside what an image costs at all. And 99 of 100 samples are noise.
+
+# %%
+log_p, log_u = -pixelcnn_nats, -784 * math.log(2)  # the mean test image; u gives every image 2^-784
+mixture = torch.logaddexp(torch.tensor(log_p + math.log(0.01)), torch.tensor(log_u + math.log(0.99))).item()
+claim("mixture_cost", -mixture + log_p, about=4.6, within=0.05, unit="nats")
+noise = (torch.rand(59, 1, 28, 28, generator=seeded(0)) > 0.5).float()
+mixed = torch.cat([noise[:37], samples[:1].cpu(), noise[37:]])
+figures.image_grid(mixed, columns=20, title=f"Samples of a mixture whose images cost {-mixture:.1f} nats");
+
+# %% [markdown]
+# *Sixty samples of which one is from the PixelCNN, rather more than the mixture would give. Its likelihood is worse by {{mixture_cost}} nats only, less than between MADE and a good PixelCNN.*
+#
+# The other way round: lowering the temperature makes samples look better and the likelihood worse, since what the sharpened model finds unlikely does occur.
+
+# %%
+with torch.no_grad():
+    logits = torch.cat([gpt(part.to(device)) for part in m.next_token_pairs(shakespeare.validation, 64)[0][:200].split(50)])
+targets = m.next_token_pairs(shakespeare.validation, 64)[1][:200].to(device)
+temperatures = torch.linspace(0.4, 1.8, 15)
+cost = torch.stack([m.sequence_nll(logits / T, targets).mean() for T in temperatures])
+figures.curves(temperatures, {"validation": cost}, "temperature", "nats per character", "What another temperature costs in likelihood")
+claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.0, within=0.15)
+
+# %% [markdown]
+# *The loss of the GPT on validation text when its logits are divided by T. It is lowest near {{best_temperature}}, the temperature of training; samples that people like best are usually drawn at a lower one.*
+#
+# ## 3.19 Limits, and which family when
+#
+# - **Turns.** Sampling is sequential. Caches and clever schedules make a turn cheap; they do not make turns parallel.
+# - **Exposure.** In training the context is always real text, in sampling it is the model's own. A slip leads where no training text has been, and slips add up.
+# - **Order.** Asking for the first half given the second needs a model of that order.
+# - **No code.** There is no $z$ to move along, though the activations of a large network hold much of what one wants from it.
+#
+# If the exact probability counts, or the data are sequences: this family. If a code counts: [chapter 1](01_vae.ipynb). If a sharp sample in one pass counts: [chapter 2](02_gan.ipynb).
+#
+# ## 3.20 Questions
+#
+# 1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? How many a text of 1,000?
+# 2. Why may output $t$ of a GPT depend on input $t$, and output $d$ of a PixelCNN not on pixel $d$?
+# 3. Your loss falls to 0.01 nats per character within a minute, and samples are rubbish. What do you test first?
+# 4. Why does top-p keep more tokens at some places than at others, and why may that be better than top-k?
+# 5. The training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict? (None: say why.)
+# 6. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?
+# 7. How would you erase the left half of a digit, rather than the lower half, and still draw from the exact conditional?
+# 8. In section 3.15 the loss at the places of the record is not counted. What would change if it were?
+#
+# ## Sources
+#
+# The chain rule for images: Larochelle & Murray 2011 (NADE). Entropy of text: Shannon 1948, 1951. Neural n-grams: Bengio et al. 2003. MADE: Germain et al. 2015 (arXiv 1502.03509). PixelCNN: van den Oord et al. 2016 (arXiv 1601.06759), gated: 2016 (arXiv 1606.05328);
+# fast sampling: Ramachandran et al. 2017 (arXiv 1704.06001). Attention: Vaswani et al. 2017 (arXiv 1706.03762). GPT: Radford et al. 2018, 2019. Rotary positions: Su et al. 2021 (arXiv 2104.09864). Muon: Jordan et al. 2024. Top-k: Fan et al. 2018 (arXiv 1805.04833);
+# top-p: Holtzman et al. 2020 (arXiv 1904.09751). Scaling: Kaplan et al. 2020 (arXiv 2001.08361), Hoffmann et al. 2022 (arXiv 2203.15556). Likelihood and samples: Theis et al. 2016 (arXiv 1511.01844).

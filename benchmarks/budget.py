@@ -1,0 +1,50 @@
+"""Training within a budget of seconds when the loop has to be told steps, because its learning rate falls over them.
+
+A throwaway model measures the speed just before. Its steps are not counted; at the default budgets they take about as
+long as the part of the budget that the training then leaves unused.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from gencourse.runtime import pick_device
+from gencourse.training import fit
+
+Model = TypeVar("Model")
+WARMUP_STEPS = 100
+AIM, LIMIT = 0.92, 0.99  # parts of the budget: what the steps should take, and where training is cut if they take longer
+
+
+def within(train: Callable[[int, float], tuple[Model, float, int]], seconds: float) -> tuple[Model, float, int]:
+    """A model, the seconds that its training took, and its steps: as many as the budget allows.
+
+    `train(steps, limit)` trains a new model for `steps` steps, or until `limit` seconds have passed, and returns these
+    three.
+    """
+    train(10, math.inf)  # what only the first steps of a process pay is no part of the speed
+    _, used, steps = train(WARMUP_STEPS, math.inf)
+    return train(max(1, int(AIM * seconds * steps / used)), LIMIT * seconds)
+
+
+def train_within(
+    make: Callable[[], Model], batches: Callable[[], Iterable], seconds: float, seed: int, **arguments
+) -> tuple[Model, float, int]:
+    """The same by `fit`, with further `arguments` of it: `make()` is a model, with `seed` as the global seed; `batches()` its batches."""
+
+    def train(steps: int, limit: float) -> tuple[nn.Module, float, int]:
+        def stop_in_time(step: int) -> None:
+            if time.perf_counter() > start + limit:
+                raise KeyboardInterrupt  # `fit` returns what it has reached
+
+        torch.manual_seed(seed)
+        model, stream = make().to(pick_device()), batches()
+        start = time.perf_counter()
+        history = fit(model, stream, steps=steps, on_step=stop_in_time, progress=False, **arguments)
+        return model, history.seconds, history.steps
+
+    return within(train, seconds)
