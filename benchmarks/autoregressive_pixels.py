@@ -30,7 +30,7 @@ from gencourse.models.autoregressive import MADE, PixelCNN
 from gencourse.runtime import gains_from_bfloat16, pick_device
 
 PIXELCNN, PIXELCNN_FIT = {"channels": 16, "kernel": 7, "layers": 3}, {"batch_size": 8, "lr": 8e-3}
-MADE_SIZES, MADE_FIT = {"hidden": 1024}, {"batch_size": 256, "lr": 2e-3}
+MADE_SIZES, MADE_FIT = {"hidden": 1024}, {"batch_size": 256, "lr": 8e-3}
 IMAGES_AT_ONCE = 100
 OUT = RESULTS / "autoregressive_pixels.json"
 

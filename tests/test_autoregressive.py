@@ -75,6 +75,11 @@ def test_models_without_a_blind_spot_see_all_that_came_before(name):
         assert torch.equal(moved, reach)
 
 
+def test_depends_on_refuses_outputs_without_places():
+    with pytest.raises(InputError, match="one number per pixel"):
+        m.depends_on(lambda x: x.repeat(1, 2, 1, 1), torch.rand(1, 1, 2, 3))
+
+
 def test_the_plain_pixelcnn_is_blind_on_the_upper_right_and_the_gated_one_is_not():
     centre, x = (4, 4), torch.rand(1, 1, 9, 9, generator=seeded(0)).double()
     seen = {}
@@ -412,6 +417,11 @@ def test_generating_with_and_without_cache_gives_the_same_tokens(prompt, n):
     a, b = (gpt.generate(idx, n, seed=3, cached=cached) for cached in (True, False))
     assert torch.equal(a, b) and a.shape == (4, prompt + n) and torch.equal(a[:, :prompt], idx)
     assert not torch.equal(a, gpt.generate(idx, n, seed=4))
+
+
+def test_a_context_of_one_token_is_enough():
+    gpt = small_gpt(block=1)
+    assert gpt.generate(torch.zeros(2, 1).long(), 5).shape == (2, 6)
 
 
 def test_gpt_generates_what_the_plain_loop_generates_within_a_block():

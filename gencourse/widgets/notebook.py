@@ -1,6 +1,7 @@
-"""Where widgets run and where they cannot, and pictures as bytes."""
+"""What all widgets share: where they can run, pictures as bytes, a button, a sentence, and the faults it tells."""
 
 import io
+from html import escape
 
 import torch
 from PIL import Image
@@ -12,6 +13,8 @@ try:
     import ipywidgets
 except ImportError:  # a page without widgets still gets the static figure
     ipywidgets = None
+
+FAULTS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)  # every CourseError is one of these
 
 
 def widgets_can_run() -> bool:
@@ -29,3 +32,13 @@ def png(x: Tensor, zoom: int) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).resize((pixels.shape[1] * zoom, pixels.shape[0] * zoom), Image.Resampling.NEAREST).save(stream, "PNG")
     return stream.getvalue()
+
+
+def button(description: str, tooltip: str, icon: str = "", width: str = "92px"):
+    """A button; the tooltip says what it does."""
+    return ipywidgets.Button(description=description, tooltip=tooltip, icon=icon, layout=ipywidgets.Layout(width=width))
+
+
+def told(text: str, wrong: bool = False) -> str:
+    """A sentence for the status line, as HTML."""
+    return f"<div style='line-height:1.35; {'color:#B00020' if wrong else ''}'>{escape(text)}</div>"

@@ -13,11 +13,8 @@ from gencourse.models.autoregressive import draw, temperature_probs
 from gencourse.runtime import seeded
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import as_typed, drawable, picture, visible
-from gencourse.widgets.gan_lab.controls import button
-from gencourse.widgets.gan_lab.live import FAULTS
-from gencourse.widgets.gan_lab.story import told
 from gencourse.widgets.next_token import SMALL, both_units, entropy, filtered_probs, require_logits, sampling_strip, token_bars
-from gencourse.widgets.notebook import ipywidgets
+from gencourse.widgets.notebook import FAULTS, button, ipywidgets, told
 
 WRITTEN = 200  # tokens of one press on "write"
 MOST, LIMITS = 20, (0.1, 0.2, 0.35, 0.5, 0.75, 1.04)  # bars, ends of the axis

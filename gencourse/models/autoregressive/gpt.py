@@ -103,7 +103,7 @@ class GPT(nn.Module):
         generator, start, caches = seeded(seed), max(0, idx.shape[1] - self.block), None
         for _ in range(n):
             if idx.shape[1] - start > self.block:
-                start, caches = idx.shape[1] - self.block // 2, None
+                start, caches = idx.shape[1] - max(1, self.block // 2), None
             if cached and caches is not None:
                 logits = self(idx[:, -1:], caches)
             else:

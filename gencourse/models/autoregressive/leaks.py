@@ -36,8 +36,15 @@ def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, see
 
 
 def _by_place(output: Tensor, D: int) -> Tensor:
-    """Outputs (1, T, V) or (1, C, H, W) as (places, numbers per place)."""
-    return output[0].flatten()[:, None] if output[0].numel() == D else output[0].flatten(0, -2)
+    """Outputs (1, T, V) for T = D tokens, or (1, C, H, W) with D numbers, as (places, numbers per place)."""
+    if output[0].numel() == D:
+        return output[0].flatten()[:, None]
+    if output.ndim == 3 and output.shape[1] == D:
+        return output[0]
+    raise InputError(
+        f"depends_on: model should return one number per pixel or (1, T, V) for T = {D} tokens, got {tuple(output.shape)}. "
+        "For several numbers per pixel return (1, pixels, numbers)."
+    )
 
 
 def _other_values(x: Tensor, j: int, swaps: int, generator: torch.Generator) -> Tensor:

@@ -40,26 +40,28 @@ class MaskedLinear(nn.Linear):
 class MADE(nn.Module):
     """p(x) = Π_d Bernoulli(x_d; σ(logit_d(x_1 ... x_{d-1}))) over the pixels of binary images, all D factors in one pass.
 
-    image_shape (C, H, W), D = C · H · W in raster order. `mean_image` (C, H, W), the average of the training images,
-    is where an untrained model starts.
+    image_shape (C, H, W), D = C · H · W in raster order. Besides the MLP there are direct connections from each pixel to
+    those after it, as in the paper. `mean_image` (C, H, W), the average of the training images, is where an untrained
+    model starts.
     """
 
-    def __init__(self, image_shape=(1, 28, 28), hidden: int = 1024, layers: int = 2, mean_image: Tensor | None = None):
+    def __init__(self, image_shape=(1, 28, 28), hidden: int = 512, layers: int = 1, mean_image: Tensor | None = None):
         super().__init__()
         require_count("MADE", "layers", layers)
-        self.image_shape = tuple(image_shape)
+        self.image_shape, D = tuple(image_shape), math.prod(image_shape)
         parts: list[nn.Module] = []
-        for mask in made_masks(math.prod(image_shape), hidden, layers):
+        for mask in made_masks(D, hidden, layers):
             parts += [MaskedLinear(mask), nn.SiLU()]
-        self.net = nn.Sequential(*parts[:-1])
+        self.net, self.direct = nn.Sequential(*parts[:-1]), MaskedLinear(torch.ones(D, D).tril(-1))
+        nn.init.zeros_(self.direct.weight)
         if mean_image is not None:
             with torch.no_grad():
-                self.net[-1].weight.mul_(0.1)
                 self.net[-1].bias.copy_(mean_image.clamp(0.01, 0.99).logit().flatten())
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, C, H, W) of x (B, C, H, W): that of a pixel depends on the pixels before it only."""
-        return full_precision(self.net(x.flatten(1))).unflatten(1, self.image_shape)
+        pixels = x.flatten(1)
+        return (full_precision(self.net(pixels)) + full_precision(self.direct(pixels))).unflatten(1, self.image_shape)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, C, H, W) of 0 and 1 -> (B,), nats."""

@@ -10,7 +10,7 @@ from gencourse.runtime import full_precision
 
 
 def temperature_probs(logits: Tensor, T: float = 1.0) -> Tensor:
-    """softmax(logits / T), which is p^(1/T) normalised; T = 0 is its limit, all mass on the largest logit.
+    """softmax(logits / T), which is p^(1/T) normalised; T = 0 puts all mass on the largest logit.
 
     logits (..., V) -> probabilities (..., V). Ties at T = 0 go to the first. Source: Ackley, Hinton & Sejnowski 1985.
     """

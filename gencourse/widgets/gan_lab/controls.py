@@ -80,8 +80,3 @@ def two_columns(boxes: dict):
     names = list(boxes)
     half = -(-len(names) // 2)
     return ipywidgets.HBox([ipywidgets.VBox([boxes[name] for name in part]) for part in (names[:half], names[half:])])
-
-
-def button(description: str, tooltip: str, icon: str = "", width: str = "92px"):
-    """A button; the tooltip says what it does."""
-    return ipywidgets.Button(description=description, tooltip=tooltip, icon=icon, layout=ipywidgets.Layout(width=width))

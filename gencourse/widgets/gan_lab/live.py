@@ -8,17 +8,16 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from gencourse.errors import InputError
-from gencourse.widgets.gan_lab.controls import SPEEDS, button, read_settings, setting_controls, shape, show_settings
+from gencourse.widgets.gan_lab.controls import SPEEDS, read_settings, setting_controls, shape, show_settings
 from gencourse.widgets.gan_lab.observe import Frame, Scores
 from gencourse.widgets.gan_lab.play import Match
 from gencourse.widgets.gan_lab.settings import Settings
 from gencourse.widgets.gan_lab.story import MOVED, rules
-from gencourse.widgets.notebook import ipywidgets
+from gencourse.widgets.notebook import FAULTS, button, ipywidgets
 
 PAUSE = 0.16  # seconds from one picture to the next at least, so that the page keeps up
 BREATH = 0.001  # seconds after each round, in which the kernel hears of a pressed button and may take the lock
 KEPT = 2000  # moments that the curves are drawn from; when there are more, every other is dropped
-FAULTS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)  # every CourseError is one of these
 
 
 def running_loop() -> asyncio.AbstractEventLoop:

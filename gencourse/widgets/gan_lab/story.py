@@ -1,7 +1,5 @@
 """The words of the lab: a line that shows who hands what to whom, the rules of a match, and what just happened."""
 
-from html import escape
-
 from gencourse.widgets.gan_lab.curves import is_logarithmic
 from gencourse.widgets.gan_lab.observe import Scores
 from gencourse.widgets.gan_lab.panels import BLUE, ORANGE
@@ -72,8 +70,3 @@ def rules(settings: Settings) -> str:
         f"{settings.loss} loss, {penalty}; {settings.optimizer}, learning rate of G {settings.lr:g}, of D "
         f"{settings.lr * settings.d_rate:g}; moves in a round: D {settings.d_steps}, G {settings.g_steps}."
     )
-
-
-def told(text: str, wrong: bool = False) -> str:
-    """A sentence for the status line, as HTML."""
-    return f"<div style='line-height:1.35; {'color:#B00020' if wrong else ''}'>{escape(text)}</div>"

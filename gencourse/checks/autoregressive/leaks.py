@@ -1,0 +1,292 @@
+"""Exercise on finding out, by experiment, which output of a model depends on which input."""
+
+import torch
+from torch import nn
+
+from gencourse.checks._exercise import exercise
+from gencourse.checks._inputs import draw
+from gencourse.runtime import seeded
+
+
+def depends_on_reference(f, x):
+    """Which outputs move when an input moves: f (N, D) -> (N, K), x (N, D) of examples -> (K, D) bool.
+
+    True at [i, j] if output i of some example changes when its input j takes the value of another example. A module is
+    tried in evaluation mode and left in the mode that it was in.
+    """
+    training = isinstance(f, nn.Module) and f.training
+    if training:
+        f.eval()
+    before = f(x)
+    moved = torch.zeros(before.shape[1], x.shape[1], dtype=torch.bool)
+    for j in range(x.shape[1]):
+        varied = x.repeat(len(x) - 1, 1)
+        varied[:, j] = torch.cat([x[:, j].roll(shift) for shift in range(1, len(x))])
+        moved[:, j] = (f(varied) != before.repeat(len(x) - 1, 1)).any(0)
+    if training:
+        f.train()
+    return moved
+
+
+# Toy models, exact for any number of rows: products and running sums of columns, no matrix product.
+MODELS = """
+def causal(x):
+    terms = weights * (x + 0.3 * x * x)
+    return torch.cat([torch.full((len(x), 1), 10.0), terms, torch.zeros(len(x), 1)], 1).cumsum(1)[:, :outputs]
+def leaky(x):
+    return causal(x) + place * (size * x[:, b]).unsqueeze(1)
+def product(x):
+    return causal(x) + place * (x[:, b] * x[:, 0]).unsqueeze(1)
+def gated(x):
+    return causal(x) + place * (x[:, b].relu() * x[:, 0].relu()).unsqueeze(1)
+def steps(x):
+    high = (x > 0).double()
+    return torch.cat([torch.ones(len(x), 1), high], 1).cumsum(1)[:, :outputs]
+def lookup(x):
+    return table[torch.cat([x[:, 1:2], x[:, :-1]], 1)]
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Dropout(0.5)
+    def forward(self, x):
+        noise = torch.rand(len(x), outputs) if self.inner.training else 0.0
+        return causal(x) + noise
+"""
+HIGH = torch.tensor([1.0, 1, -1, 1, -1, -1])  # shifted or turned round it never looks the same
+
+
+def examples(seed):
+    """6 examples of 5 numbers away from 0, positive in half of the examples; input 0 is negative in the first."""
+    signs = torch.stack([-HIGH, HIGH, HIGH.roll(1), HIGH.roll(2), HIGH.roll(3)], 1)
+    return (signs * (0.2 + torch.rand(6, 5, generator=seeded(seed)))).double()
+
+
+@exercise(
+    reference=depends_on_reference,
+    difficulty=2,
+    minutes=15,
+    points=3,
+    hints=(
+        "Change one input, ask f again, compare with before. Which row and which column of the answer does that fill?",
+        "Which values may an input take? If they are tokens, a small nudge makes no token. The other examples hold values that do occur.",
+        "Undo what you changed before you change the next input, and look at each output by itself.",
+        "f may be a module that draws random numbers in training mode. How do you switch that off, and back on if it was on?",
+    ),
+    insight="Smooth models, steps and tokens alike, and a leak of a millionth was found. No derivative was needed: two outputs differ, or they do not.",
+)
+def depends_on(ask, seed):
+    x, D = examples(seed), 5
+    a = 1 + seed % 2  # the leak: output a depends on input b, which comes later
+    b = a + 1 + seed // 2 % 2
+    weights = 0.2 + torch.rand(D, generator=seeded(seed + 1)).double()
+    numbers = dict(x=x, weights=weights, outputs=D, place=torch.eye(D, dtype=torch.float64)[a], b=b, size=1e-6)
+
+    def asked(f, **changed):
+        return ask(f"{MODELS}\ndepends_on({f}, x)", **numbers | changed)
+
+    yield "the answer for a causal model of 5 inputs", asked("causal")
+    yield f"the answer when output {a} depends on input {b}, too", asked("leaky", size=0.5)
+    yield f"the answer when output {a} depends on input {b} by a millionth", asked("leaky")
+    yield f"the answer when output {a} sees input {b} times input 0", asked("product")
+    positive = x.clone()
+    positive[:, b] = positive[:, b].abs()
+    yield f"the answer when output {a} depends on input {b} in those examples where input 0 is positive", asked("gated", x=positive)
+    opposite = x.clone()
+    opposite[:, b] = HIGH * x[:, b].abs()
+    said = f"the answer when output {a} depends on input {b} where input 0 is positive, and input {b} is negative just there"
+    yield said, asked("gated", x=opposite)
+    yield "whether the answer holds booleans", ask(f"{MODELS}\ndepends_on(causal, x).dtype == torch.bool", **numbers)
+    yield "the answer for a model of 3 outputs and 5 inputs", asked("causal", outputs=3)
+    yield "the answer for a model of 5 outputs and 3 inputs", asked("causal", x=x[:, :3].contiguous(), weights=weights[:3])
+    noisy = f"{MODELS}\nmodel = Noisy()\ndepends_on(model, x)"
+    yield "the answer for a module in training mode, where it adds noise", ask(noisy, **numbers)
+    mode = f"{noisy}\n[model.training, model.inner.training]"
+    yield "whether the module is in training mode afterwards, as it was", ask(mode, **numbers)
+    quiet = mode.replace("Noisy()", "Noisy().eval()")
+    yield "whether a module in evaluation mode is in training mode afterwards", ask(quiet, **numbers)
+    kept = f"{MODELS}\nbefore = x.clone()\ndepends_on(causal, x)\ntorch.equal(x, before)"
+    yield "whether x is as it was", ask(kept, **numbers)
+    yield "the answer for a model made of steps, x > 0, whose derivative is 0", asked("steps")
+    tokens = torch.stack([HIGH, HIGH.roll(2), HIGH.roll(1), HIGH.roll(4)], 1).long() + torch.tensor([1, 2, 3, 4])
+    yield "the answer for tokens, where output 0 looks ahead at token 1", asked("lookup", x=tokens, table=draw(seed + 3, 6).double())
+
+
+def tried(f, x, start=None, pick=None, pile_up=False, evaluate=True, restore=True, differ=torch.ne, inputs=None, value=None):
+    """The reference with knobs for what learners get wrong; `pick` joins changes (shifts, examples, outputs)."""
+    module = isinstance(f, nn.Module)
+    training = module and f.training
+    if module and evaluate:
+        f.eval()
+    start, shifts = x if start is None else start(x), range(1, len(x))
+    before = f(start)
+    moved = torch.zeros(before.shape[1], x.shape[1], dtype=torch.bool)
+    for j in range(x.shape[1]) if inputs is None else inputs(x):
+        varied = start.repeat(len(shifts), 1)
+        varied[:, j] = torch.cat([x[:, j].roll(shift)[: len(start)] for shift in shifts])
+        varied[:, j] = varied[:, j] if value is None else value(varied[:, j])
+        changed = differ(f(varied), before.repeat(len(shifts), 1)).unflatten(0, (len(shifts), len(start)))
+        moved[:, j] = changed.any(0).any(0) if pick is None else pick(changed)
+        if pile_up:
+            start = varied[: len(start)]
+    if module and restore:
+        f.train(training)
+    return moved
+
+
+def derivatives(f, x):
+    """Of every output, for every example, with respect to its inputs: (N, K, D); 0 where there is no graph."""
+    x = x.detach().clone().requires_grad_()
+    out = f(x)
+    rows = [torch.autograd.grad(column.sum(), x, retain_graph=True)[0] if column.requires_grad else torch.zeros_like(x) for column in out.T]
+    return torch.stack(rows, 1)
+
+
+def in_evaluation_mode(rule, f, x):
+    training = isinstance(f, nn.Module) and f.training
+    if training:
+        f.eval()
+    found = rule()
+    if training:
+        f.train()
+    return found
+
+
+@depends_on.mistake(
+    "A derivative, or a small nudge, sees smooth models only. A step has derivative 0, and a token and a bit is no token. What else can you try?"
+)
+def by_derivative(f, x):
+    return in_evaluation_mode(lambda: (derivatives(f, x) != 0).any(0), f, x)
+
+
+@depends_on.mistake(
+    "At an image of zeros a ReLU can be silent and a product vanish, though the weights leak. From which examples should you start?"
+)
+def derivative_at_zero(f, x):
+    return in_evaluation_mode(lambda: (derivatives(f, torch.zeros_like(x)) != 0).any(0), f, x)
+
+
+@depends_on.mistake(
+    "You change an input of an image of zeros. A product of two inputs never moves there. From which examples should you start?"
+)
+def zeros_as_start(f, x):
+    return tried(f, x, start=torch.zeros_like)
+
+
+@depends_on.mistake("Only the first example is tried. A leak may show in others alone: in how many should you look?")
+def first_example_alone(f, x):
+    return tried(f, x, start=lambda x: x[:1])
+
+
+@depends_on.mistake("An output must change in every example before you count it. How many are enough to prove that it depends?")
+def every_example(f, x):
+    return tried(f, x, pick=lambda changed: changed.all(1).any(0))
+
+
+@depends_on.mistake("All outputs are joined before you compare, so you cannot tell which of them moved. Your columns hold one answer each.")
+def outputs_joined(f, x):
+    return tried(f, x, pick=lambda changed: changed.any())
+
+
+@depends_on.mistake("You set inputs to 0. Where a ReLU is silent already, that changes nothing. Which other values does an input have?")
+def set_to_zero(f, x):
+    return tried(f, x, value=torch.zeros_like)
+
+
+@depends_on.mistake("The pattern is right, the kind of number is not: what do `~` and `&` make of ones and zeros?")
+def ones_and_zeros(f, x):
+    return depends_on_reference(f, x).float()
+
+
+@depends_on.mistake("Rows and columns are exchanged: which of the two counts outputs?")
+def transposed(f, x):
+    return depends_on_reference(f, x).T
+
+
+@depends_on.mistake("Inputs that you changed stay changed while you try the next one: your answer fills up from left to right.")
+def changes_pile_up(f, x):
+    return tried(f, x, pile_up=True)
+
+
+@depends_on.mistake("A leak of a millionth is overlooked. How much may two outputs differ if nothing that they see has changed?")
+def with_tolerance(f, x):
+    return tried(f, x, differ=lambda a, b: (a - b).abs() > 1e-5 * b.abs() + 1e-8)
+
+
+@depends_on.mistake("With a module in training mode everything seems to depend on everything. What moves there although no input does?")
+def training_mode(f, x):
+    return tried(f, x, evaluate=False)
+
+
+@depends_on.mistake("The module was in training mode, and you leave it in evaluation mode: its owner trains on without dropout.")
+def left_in_evaluation_mode(f, x):
+    return tried(f, x, restore=False)
+
+
+@depends_on.mistake("The module was in evaluation mode, and you leave it in training mode. To which mode should it return?")
+def always_back_to_training(f, x):
+    moved = tried(f, x)
+    return moved if not isinstance(f, nn.Module) else (f.train(), moved)[1]
+
+
+@depends_on.mistake("Only one input is ever changed, the first. How many columns has the answer?")
+def first_input_alone(f, x):
+    return tried(f, x, inputs=lambda x: [0])
+
+
+@depends_on.mistake("Only one input is ever changed, the last. How many columns has the answer?")
+def last_input_alone(f, x):
+    return tried(f, x, inputs=lambda x: [x.shape[1] - 1])
+
+
+@depends_on.mistake("You report the leaks alone, or hide what is allowed. The whole answer is asked for: what is allowed is judged later.")
+def only_what_looks_ahead(f, x):
+    return depends_on_reference(f, x).triu()
+
+
+@depends_on.mistake("The part of the answer that looks ahead is cut off: this is what a causal model should do, not what this one does.")
+def only_what_is_allowed(f, x):
+    return depends_on_reference(f, x).tril(-1)
+
+
+@depends_on.mistake("True and False are exchanged: your True stands where nothing changes.")
+def unchanged_is_true(f, x):
+    return ~depends_on_reference(f, x)
+
+
+@depends_on.mistake("The answer is right, but x is not what it was: you try your changes on your caller's tensor.")
+def tried_on_x_itself(f, x):
+    answer = depends_on_reference(f, x)
+    x[:, -1] = x[:, -1].roll(1)
+    return answer
+
+
+@depends_on.also_right
+def neighbour_by_neighbour(f, x):
+    mode = getattr(f, "training", None)
+    if mode:
+        f = f.eval()
+    outputs, found = f(x), []
+    for j in range(x.size(1)):
+        other = x.clone()
+        other[:, j] = torch.flip(x, [0])[:, j]
+        found.append(((f(other) - outputs).abs() > 1e-12).sum(0) > 0)
+    if mode:
+        f.train()
+    return torch.stack(found).T
+
+
+@depends_on.also_right
+@torch.no_grad()
+def all_examples_at_once(f, x):
+    was = f.training if isinstance(f, nn.Module) else False
+    if was:
+        f.train(False)
+    N, D = x.shape
+    columns = []
+    for j in range(D):
+        rows = x.repeat_interleave(N, 0)
+        rows[:, j] = x[:, j].repeat(N)
+        columns.append((f(rows) != f(x).repeat_interleave(N, 0)).any(0))
+    if was:
+        f.train(True)
+    return torch.stack(columns, 1)
