@@ -3,11 +3,11 @@
 #
 # Whatever consists of parts can be made one part at a time: a text letter by letter, an image pixel by pixel. A model that says how
 # probable each next part is, given those before it, knows the probability of the whole exactly. Here you go from counting
-# pairs of letters to a small GPT that writes something like Shakespeare after less than a minute of training on a laptop, and to a
+# pairs of letters to a small GPT that writes something like Shakespeare after about a minute of training on a laptop, and to a
 # PixelCNN that draws digits.
 #
 # What it is good for: text of every kind, code, dialogue, sentences from records; compression; music and speech; and images, where
-# an exact probability or a completion of what is there is wanted.
+# an exact probability or a completion of what is there is wanted. The digits on the front page that were drawn pixel by pixel are from section 3.8.
 #
 # **You will be able to** factorise a distribution and train on all its factors at once; say in nats and bits how good a model is, and what
 # the best possible one would reach; make sure that nothing looks ahead; build attention, a GPT and a PixelCNN; and sample fast,
@@ -45,7 +45,9 @@ print("running on", device)
 #
 # Any joint distribution is a product of conditional ones:
 #
-# $$p(x_1, \dots, x_T) = p(x_1)\, p(x_2 \mid x_1)\, p(x_3 \mid x_1, x_2) \cdots = \prod_{t=1}^{T} p(x_t \mid x_{<t}).$$
+# $$p(x_1, \dots, x_T) = p(x_1)\, p(x_2 \mid x_1)\, p(x_3 \mid x_1, x_2) \cdots = \prod_{t=1}^{T} p(x_t \mid x_{<t}),$$
+#
+# where $x_{<t}$ is short for $x_1, \dots, x_{t-1}$, all that comes before.
 #
 # This is no assumption and no approximation, and it holds in every order. A table of three binary variables shows it: cut
 # into conditionals and multiplied again, in two orders, it comes back.
@@ -80,8 +82,8 @@ print("largest difference:", (forwards - joint).abs().max().item(), (backwards -
 # %% [markdown]
 # ## 3.2 Counting letters
 #
-# The data of the first half are eight plays of Shakespeare, which ship with the course. A **token** is a single character here. The last tenth
-# of the text is kept for validation.
+# The data of the first half are eight plays of Shakespeare, which ship with the course. A **token** is a single character here; large models take pieces of words (Sennrich et al. 2016), which shortens
+# the sequences and changes nothing else. The last tenth of the text is kept for validation: *The Tempest*, and the last scene of *Romeo and Juliet*.
 
 # %%
 shakespeare = text("shakespeare")
@@ -90,8 +92,8 @@ print(shakespeare)
 print(shakespeare.decode(shakespeare.train[60_000:60_400]))
 
 # %% [markdown]
-# The simplest model that looks at anything looks at the character before: a **bigram** model, $p(x_t \mid x_{<t}) = p(x_t \mid x_{t-1})$. Its best
-# estimate is the share of each successor among all, which takes one pass of counting.
+# The simplest model that looks at anything looks at the character before: a **bigram** model, $p(x_t \mid x_{<t}) = p(x_t \mid x_{t-1})$. The estimate
+# that makes the training text most probable is the share of each successor among all, which takes one pass of counting.
 
 # %%
 counts = m.bigram_counts(shakespeare.train, V)
@@ -117,8 +119,8 @@ figure.colorbar(drawn, label="probability", shrink=0.8);
 #
 # $$-\frac{1}{N} \sum_{t} \log p(x_t \mid x_{<t}),$$
 #
-# in nats per character, or in bits if divided by $\log 2$. An optimal code spends that many bits per character, so a good model of text is a good
-# compressor of it. Knowing nothing costs $\log V$.
+# in nats per character, or in bits if divided by $\log 2$. A code built from the model (arithmetic coding) spends that many bits per character, so a good model of text is a good
+# compressor of it. With $V$ different characters, knowing nothing costs $\log V$.
 #
 # `alpha` is added to every count. A pair that never occurred would otherwise have probability 0, and a single such pair in the validation text makes
 # the mean infinite.
@@ -134,17 +136,17 @@ print(f"the pairs on the training text: {m.bigram_nll(bigram, shakespeare.train)
 print(m.bigram_nll(m.bigram_probs(counts), shakespeare.validation))
 
 # %% [markdown]
-# Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}. Training and validation hardly differ: a
-# table of that size cannot learn a million characters by heart.
+# Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}. Validation text costs a little more than training text. That is
+# not overfitting, for a table of that size cannot learn a million characters by heart: the last tenth is another play.
 #
 # ## 3.3 A source that no model can beat
 #
 # How low can the loss go? For real text nobody knows. For text from a source that we make ourselves, it is known: a **Markov source** draws each
-# token by a table $P$ from the one before, and its **entropy rate**
+# token by a table $P$ from the one before. $P_{ij}$ is the probability that $j$ follows $i$, row $P_i$ is the whole distribution after $i$, and $\pi_i$ is how often $i$ occurs in a long run. Its **entropy rate**
 #
 # $$h = -\sum_i \pi_i \sum_j P_{ij} \log P_{ij}, \qquad \pi = \pi P,$$
 #
-# is the expected loss of the true model. Any other model $q$ pays more, by exactly the mean KL divergence of its rows from those of $P$:
+# is the expected loss of the true model. A model with another table $q$ pays more, by exactly the mean KL divergence of its rows from those of $P$ (and a model that looks at more than one token back gains nothing by it):
 #
 # $$-\mathbb E \log q(x_t \mid x_{t-1}) = h + \sum_i \pi_i\, \mathrm{KL}(P_i \,\|\, q_i).$$
 
@@ -166,8 +168,8 @@ claim("source_entropy", source.entropy, about=0.756, within=0.002, unit="nats")
 claim("source_excess", losses["on fresh text"][-1] - source.entropy, below=0.01, unit="nats")
 
 # %% [markdown]
-# *Means over twenty training texts of each length. The loss on fresh text comes down to the entropy, {{source_entropy}} nats, and stops there: with the most tokens it is less than {{source_excess}} nats away. On its own training text a model
-# looks better than that, all the more the less it has seen: it predicts accidents that happened.*
+# *Means over twenty training texts of each length. The loss on fresh text comes down to the entropy, {{source_entropy}} nats, and stops there: with the most tokens it is less than {{source_excess}} nats away. On its own training text, if that is short, a model
+# looks better than any model can be, all the more the less it has seen: it predicts accidents that happened.*
 #
 # Two lessons for the rest of the chapter: losses are compared on text that was not trained on, and a loss that stops falling may have reached the
 # entropy rather than the limit of the model.
@@ -175,21 +177,26 @@ claim("source_excess", losses["on fresh text"][-1] - source.entropy, below=0.01,
 # %% [markdown]
 # ## 3.4 Sampling: temperature, top-k, top-p
 #
-# A model gives logits, and a token is drawn from their softmax. One may also draw from something else on purpose:
+# A network gives **logits**, one number per token, whose softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities; for a table of probabilities their logarithms will do. A token is drawn from $p$, or, on purpose, from something else:
 #
 # - **temperature** $T$ divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$ flattens, $T \to 0$ is **greedy**: always the most likely;
 # - **top-k** keeps the $k$ most likely tokens and cuts the rest;
 # - **top-p** keeps as many of the most likely as are needed to reach probability $p$: few where the model is sure, many where it is not.
+#
+# What is kept is normalised again, so that it adds up to 1.
 
 # %%
 after_t = bigram[shakespeare.encode("t")[0]].log()
-sampling_strip(after_t, shakespeare.vocabulary);
+temperatures = {"plain": {}, "T = 0.5": {"T": 0.5}, "greedy (T = 0)": {"T": 0.0}, "T = 1.5": {"T": 1.5}}
+sampling_strip(after_t, shakespeare.vocabulary, {**temperatures, "top-k = 5": {"top_k": 5}, "top-p = 0.8": {"top_p": 0.8}});
 
 # %% [markdown]
-# *What follows a "t", by the bigram model. Each panel shows what one setting does: outlines are the model's own probabilities, bars what is drawn from.*
+# *What follows a "t", by the bigram model. Each panel shows what one setting does: outlines are the model's own probabilities, bars what is drawn from, crosses what can no longer be drawn. Low temperature, top-k and top-p lower the entropy, high temperature raises it.*
 #
-# Temperature divides logits. Dividing probabilities instead, a common slip, does nothing at all once they are normalised again.
-# Here is text from the bigram model under four settings.
+# Temperature divides logits. To divide probabilities instead is a common slip: normalised again, they are what they were, and put through a softmax,
+# they come out far too equal.
+#
+# To write, the model needs something to go on from, a **prompt**, here the letter "T". Each token drawn is appended, and the next is drawn given it. Here is text from the bigram model under four settings.
 
 # %%
 def bigram_logits(idx):
@@ -202,8 +209,8 @@ for T in (1.0, 0.5, 0.0, 2.0):
     print(f"T = {T:g}: {shakespeare.decode(written[0])!r}")
 
 # %% [markdown]
-# At $T = 1$ the letters have the right frequencies and the words are none. Greedy text runs in a circle as soon as a character returns, for the model has
-# no memory but that. What is missing is not a better way to sample, it is context.
+# At $T = 1$ the pairs of letters have the right frequencies, and few of the words are any. $T = 0.5$ keeps to the commonest pairs, $T = 2$ brings in the rare ones. Greedy text runs in a circle as soon as a character returns: the last character is all
+# that the model remembers, so the same one has the same successor. What is missing is not a better way to sample, it is context.
 
 # %% [markdown]
 # ## 3.5 More context: a neural n-gram
@@ -229,13 +236,12 @@ for n in (1, 3, 6):
     fit(model, windows(shakespeare.train, 64, 16, seed=0), steps=steps, lr=5e-3)
     ngrams[n] = validation_nats(model)
     print(f"{n} character{'s' * (n > 1)} of context: {ngrams[n]:.2f} nats per character, {V ** (n + 1):,} entries in a table")
-ngram = model
 claim("ngram_nats", ngrams[6], about=2.14, within=0.06, unit="nats")
 claim("ngram_one", ngrams[1] - pairs, below=0.05, unit="nats")
 
 # %% [markdown]
-# With one character of context the network finds what counting found, as it should: the losses differ by less than {{ngram_one}} nats. With six it reaches {{ngram_nats}} nats, where a table would have more
-# entries than there are characters in all books.
+# With one character of context the network finds what counting found, as it should: the losses differ by less than {{ngram_one}} nats. With six it reaches {{ngram_nats}} nats, where a table would have some
+# fifteen million entries for every character of the training text. Three characters do nearly as well: so small a network, trained for so short a time, makes little of the other three.
 #
 # ## 3.6 Images: MADE
 #
@@ -243,6 +249,9 @@ claim("ngram_one", ngrams[1] - pairs, below=0.05, unit="nats")
 # chapter 1: each pixel is drawn as 0 or 1 with its grey value as the probability. One conditional per pixel would be 784 networks. **MADE** (Germain et al. 2015) is
 # a single MLP that computes all of them in one pass: its weights are multiplied by 0/1 masks such that no path leads from a pixel to an output that may not
 # see it.
+#
+# The masks follow from one rule. Each hidden unit is given a number $m$: it may see the first $m$ pixels and no others. So it is connected to the pixels $1 \dots m$; a unit of a further hidden layer listens to units whose $m$ is at most its own; and the output for pixel $d$ listens to
+# hidden units with $m < d$.
 
 # %%
 masks = m.made_masks(D=6, hidden=8, layers=1)
@@ -254,8 +263,11 @@ for ax, matrix, name in zip(axes, [*masks, masks[1] @ masks[0]], names, strict=T
     figure.colorbar(drawn, ax=ax, shrink=0.7, label="weight kept (1) or cut (0)" if ax is not axes[2] else "paths")
 
 # %% [markdown]
-# *The masks of a small MADE with six pixels, and their product. It is strictly lower triangular: output 1 depends on nothing, output 6 on all
+# *The masks of a small MADE with six pixels, counted from 0, and their product, the number of paths. It is strictly lower triangular: output 0 depends on nothing, output 5 on all
 # pixels but its own.*
+#
+# Now for real digits. An untrained network starts from the mean image, which is in the biases of its outputs; training images are made binary anew each time they are used, test images once and for all. The loss is the sum over
+# 784 yes-or-no questions of what the answer costs.
 
 # %%
 digits = images("mnist")
@@ -278,14 +290,17 @@ claim("made_nats", made_nats, about=94.7, within=1.5, unit="nats")
 figures.image_grid(made.sample(30, seed=1).cpu(), columns=15, title="Digits from MADE, drawn pixel by pixel");
 
 # %% [markdown]
-# *Thirty samples, not selected. Strokes are there, whole digits less often. A test image costs {{made_nats}} nats, and that is its exact probability under the model.*
+# *Thirty samples, not selected. Strokes are there, whole digits less often.*
+#
+# A test image costs {{made_nats}} nats on average. That is $-\log p(x)$ itself, exactly, and no bound of it. Training takes one pass for all pixels, drawing takes one pass for each.
 #
 # MADE treats pixel 300 and pixel 301 as strangers: what a stroke looks like must be learnt anew at every place. Convolutions know better.
 
 # %% [markdown]
 # ## 3.7 Causal convolution, masks, and a blind spot
 #
-# A convolution that must not see its own pixel or later ones gets a mask as well. In the first layer the kernel's centre is the very pixel that is to be predicted: mask **A**
+# A **causal convolution** sees no place after its own. In one dimension, on sound or text, it is enough to pad with zeros on the left side only (WaveNet, van den Oord et al. 2016c). In two dimensions "before" is all rows above and the left part of one's own, which is no rectangle,
+# so the kernel gets a mask as well. In the first layer the kernel's centre is the very pixel that is to be predicted: mask **A**
 # hides it. In the layers after, the centre is a feature that was computed without that pixel: mask **B** keeps it.
 
 # %%
@@ -315,29 +330,31 @@ for ax, model, name in ((axes[0], plain, "masked convolutions"), (axes[1], gated
 figure.colorbar(drawn, ax=axes, label="log₁₀ of the gradient's size", shrink=0.8);
 
 # %% [markdown]
-# *Which pixels the marked one depends on. Nothing at or after it, in both. But the masked stack has a **blind spot**: a wedge on the upper right that no number of
-# layers fills, for each layer reaches as many columns to the right as rows up, and only one with this kernel.*
+# *Which pixels the marked one depends on. Nothing at or after it, in both. How far each sees depends on the number of layers. But the masked stack has a **blind spot** besides: a wedge on the upper right that no number of
+# layers fills. To the right there is only one way, through the rows above, and with this 3 × 3 kernel each row up gains one column, no more.*
 #
 # ## 3.8 A gated PixelCNN
 #
 # The cure (van den Oord et al. 2016): two stacks. The **vertical** one sees all rows above, by ordinary convolutions over rows that are past. The **horizontal** one
 # sees what lies to the left in its own row, and gets the vertical one's features added. Where they meet, values pass a gate,
 #
-# $$\tanh(a) \odot \sigma(b).$$
+# $$\tanh(a) \odot \sigma(b),$$
 #
-# With rows above and columns to the left as all that the kernels span, no weight has to be masked.
+# where $a$ and $b$ are the two halves of a convolution's channels: one is a value, the other says how much of it passes. The result is added to what came in.
+# With rows above and columns to the left as all that the kernels span, no weight has to be masked; in the first layer they are moved one place further, so that the pixel itself stays out. Our network also learns
+# a vector for each place, for a digit has a middle and an edge.
 
 # %%
 with global_seed(0):
     pixelcnn = m.PixelCNN(channels=16, kernel=7, layers=3, mean_image=mean_image).to(device)
 check_model(pixelcnn, test[:4])
-steps = scaled(default=1_000, smoke=3, full=20_000)
+steps = scaled(default=900, smoke=3, full=20_000)
 history = fit(pixelcnn, digit_batches(scaled(default=8, smoke=4, full=64)), steps=steps, lr=8e-3)
 with torch.no_grad():
     few = test[:: scaled(default=2, smoke=100, full=1)]
     pixelcnn_nats = -torch.cat([pixelcnn.log_prob(x) for x in tqdm(few.split(100), delay=2)]).mean().item()
-claim("pixelcnn_nats", pixelcnn_nats, about=88.6, within=1.2, unit="nats")
-claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784), about=0.163, within=0.003, unit="bits per pixel")
+claim("pixelcnn_nats", pixelcnn_nats, about=88.9, within=1.2, unit="nats")
+claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784), about=0.164, within=0.003, unit="bits per pixel")
 
 # %% [markdown]
 # A test image costs {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel.
@@ -355,7 +372,7 @@ fast_seconds = time.perf_counter() - start_time
 slow = m.raster_sample(pixelcnn, n, (1, 28, 28), seeded(5), device)  # one pass per pixel
 slow_seconds = time.perf_counter() - start_time - fast_seconds
 print(f"{fast_seconds:.2f} s against {slow_seconds:.1f} s; pixels that differ: {(fast != slow).sum().item()} of {fast.numel()}")
-claim("sampler_gain", slow_seconds / fast_seconds, about=10, within=6)
+claim("sampler_gain", slow_seconds / fast_seconds, about=9, within=5)
 
 # %% tags=["cover"]
 samples = pixelcnn.sample(60, seed=2)
@@ -363,7 +380,7 @@ figures.image_grid(samples.cpu(), columns=15, title="Digits from a gated PixelCN
 
 # %% [markdown]
 # *Sixty samples, not selected, drawn about {{sampler_gain}} times as fast as with a pass per pixel (measured on few images; the gain grows with their number). Strokes are
-# even and joined. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
+# smoother and better joined than MADE's; some samples are digits, others are not. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
 #
 # ### Pixel by pixel
 
@@ -381,8 +398,8 @@ pixel_replay(samples[:4].cpu(), probabilities(samples[:4]))
 #
 # ### Completing half an image
 #
-# Keep the upper half of a test image and draw the rest. Because the model's order is from top to bottom, this is exactly a draw from
-# $p(\text{lower half} \mid \text{upper half})$.
+# Keep the upper half of a test image and draw the rest. Because the model's order is from top to bottom, this is exactly a draw from its
+# $p(\text{lower half} \mid \text{upper half})$, with no training for the purpose.
 
 # %%
 known = torch.zeros(1, 28, 28, dtype=torch.bool)
@@ -401,14 +418,14 @@ figures.image_rows({name: x.cpu() for name, x in rows.items()}, title="The lower
 # %% [markdown]
 # ## 3.9 Exact likelihood beside a bound
 #
-# Chapter 1's VAE gives two numbers for a test image: the ELBO, and the tighter importance-weighted bound. Both lie below $\log p(x)$. MADE and PixelCNN give $\log p(x)$ itself. All are in nats per image, on
-# the same binarised test digits; the VAE here is trained for a short time only, as the others are.
+# Chapter 1's VAE gives two numbers for a test image: the ELBO, and the tighter importance-weighted bound. Both are lower bounds of $\log p(x)$, so their negatives lie above what an image costs. MADE and PixelCNN give $\log p(x)$ itself. All are in nats per image, on
+# test digits made binary in the same way. To save time the tighter bound is taken on every fourth image and the PixelCNN on every second, which makes the means uncertain by about one nat. The VAE here is trained for a short time only, as the others are.
 
 # %%
 with global_seed(0):
     vae = VAE(latent_dim=16, mean_image=mean_image).to(device)
 fit(vae, digit_batches(128), steps=scaled(default=800, smoke=5, full=30_000), lr=2e-3)
-part = test[:: scaled(default=8, smoke=100, full=1)]
+part = test[:: scaled(default=4, smoke=100, full=1)]
 nats = {
     "VAE: ELBO (bound)": -elbo_parts(vae.loss, test)["elbo"].mean().item(),
     "VAE: IWAE-100 (bound)": -importance_bound(vae.log_weights, part, K=scaled(default=100, smoke=2, full=500)).mean().item(),
@@ -419,19 +436,19 @@ figure, ax = plt.subplots(figsize=(6.6, 2.4), layout="constrained")
 bars = ax.barh(list(nats), list(nats.values()), color=figures.PALETTE[0], hatch=["//", "//", "", ""], edgecolor="white")
 ax.bar_label(bars, fmt="%.1f", padding=3)
 ax.invert_yaxis()
-ax.set(xlabel="nats per test image, lower is better", title="What a test digit costs", xlim=(60, 115))
+ax.set(xlabel="nats per test image, lower is better", title="What a test digit costs", xlim=(0, 125))
 claim("vae_elbo", nats["VAE: ELBO (bound)"], about=106, within=3, unit="nats")
 claim("vae_iwae", nats["VAE: IWAE-100 (bound)"], about=99, within=3, unit="nats")
 
 # %% [markdown]
-# *Negative log-likelihoods, or upper bounds of them (hatched). The VAE's ELBO says {{vae_elbo}} nats, its tighter bound {{vae_iwae}}; the true value lies somewhere left of that. The PixelCNN's is what it is.*
+# *Negative log-likelihoods, or upper bounds of them (hatched). The VAE's ELBO says {{vae_elbo}} nats, its tighter bound {{vae_iwae}}; the true value lies at most there, and nobody knows how far to the left. The other two bars are the values themselves.*
 #
-# The PixelCNN gives test images the highest probability. It has no code $z$ that one could interpolate, and takes 784 turns for what a VAE does in one.
+# Among these four numbers the PixelCNN's is the lowest. That the VAE is worse does not follow strictly, but its bound would have to be loose by some ten nats. The PixelCNN has no code $z$ that one could interpolate, and takes 784 turns for what a VAE does in one.
 #
 # ## 3.10 Attention
 #
-# Back to text. The n-gram looks at a fixed number of characters, side by side. **Attention** looks at all, and decides by content at which. Every place $t$ emits a query $q_t$; every place $s$ a
-# key $k_s$ and a value $v_s$; and what $t$ receives is a weighted mean of the values:
+# Back to text. The n-gram looks at a fixed number of characters, side by side. **Attention** looks at all, and decides by content at which. Every place holds a vector, and three learned matrices make three vectors of it: a **query**, what the place looks for; a **key**, what it can be found by; a **value**, what it has to give. The better the query $q_t$ fits the key $k_s$, the larger the weight
+# $w_{ts}$ with which $t$ looks at $s$, and what $t$ receives is a weighted mean of the values ($d$ numbers in each query and key):
 #
 # $$w_{ts} = \operatorname{softmax}_{s \le t}\left(\frac{q_t \cdot k_s}{\sqrt d}\right), \qquad \text{out}_t = \sum_{s \le t} w_{ts}\, v_s.$$
 #
@@ -462,8 +479,16 @@ for d in (4, 64, 1024):
     print(f"d = {d:4d}: scores have std {scores.std():5.1f}; largest of 16 weights {largest[0]:.2f}, with the division {largest[1]:.2f}")
 
 # %% [markdown]
-# **Heads.** One weighted mean can look at one kind of thing. So the channels are divided among several attentions, each with its own queries and keys; their results are put side by side again and mixed by a matrix.
-#
+# **Heads.** One weighted mean has one set of weights, so it mixes whatever it looks at. To look at several things separately, the channels (the numbers of each vector) are divided among several attentions, the **heads**, each with its own queries, keys and values; their results are put side by side again
+# and mixed by a matrix. Twelve channels and three heads: four numbers per query, three sets of weights, and as much work as one head of twelve.
+
+# %%
+layer = m.CausalSelfAttention(12, heads=3)
+q, k, v = layer.split(torch.randn(1, 6, 12, generator=seeded(0)))
+print("queries: (batch, heads, places, numbers per head) =", tuple(q.shape))
+print("weights: (batch, heads, places, places) =", tuple(m.attention_weights(q, k).shape))
+
+# %% [markdown]
 # **Positions.** A weighted mean does not know in which order its terms came. If the earlier characters are shuffled, the last place receives the same:
 
 # %%
@@ -475,7 +500,7 @@ print(f"change at the last place: {moved.abs().max():.1e} without positions, {tu
 
 # %% [markdown]
 # So places have to be marked. **Rotary positions** (Su et al. 2021) turn pairs of numbers in queries and keys by an angle that grows with the place, $\theta_i t$, as hands of clocks of different speeds. The product of a
-# query turned by $\theta t$ and a key turned by $\theta s$ depends on the difference $t - s$ alone: attention learns "three back", wherever that is.
+# query turned by $\theta t$ and a key turned by $\theta s$ depends on the difference $t - s$ alone: attention learns "three back", wherever that is. (The first GPTs learnt a vector for each place instead, and added it to the token's.)
 
 # %%
 q, k = torch.randn(32, generator=seeded(0)), torch.randn(32, generator=seeded(1))
@@ -485,7 +510,7 @@ print("three back, from five places:", [round(products[t, t - 3].item(), 4) for 
 # %% [markdown]
 # ## 3.11 A GPT, piece by piece
 #
-# A **GPT** is a stack of blocks on a stream of vectors, one per place. A block adds two things to the stream: what attention gathers from earlier places, and what an MLP makes of each place by itself. Norms before
+# A **GPT** is a stack of blocks on a stream of vectors, one per place. The stream starts as the tokens' learned vectors. A block adds two things to the stream: what attention gathers from earlier places, and what an MLP makes of each place by itself. Norms before
 # both keep their inputs at one size. At the end the stream is compared with the vector of every token, which gives the logits.
 
 # %%
@@ -507,7 +532,7 @@ stream = torch.randn(2, 10, 12, generator=seeded(0))  # two sequences of ten pla
 print("a block keeps the shape:", tuple(TinyBlock(12, heads=3)(stream).shape))
 
 # %% [markdown]
-# The reference, `m.GPT`, is four such blocks. Before any training it should know nothing, and say so: a loss of $\log V$.
+# The reference, `m.GPT`, here has four such blocks (without biases in the MLP), the vectors of the tokens before them and the comparison after. Before any training it should know nothing, and say so: a loss of $\log V$.
 
 # %%
 with global_seed(0):
@@ -517,11 +542,11 @@ check_model(gpt, (x.to(device), y.to(device)))
 print(f"{sum(p.numel() for p in gpt.parameters()):,} parameters; loss {gpt.loss(x.to(device), y.to(device))['loss'].mean():.3f}, log V {math.log(V):.3f}")
 
 # %% [markdown]
-# Training takes windows from anywhere in the text. Every place of a window is a target, so a batch of 24 windows holds $24 \cdot 64$ of them. Two things make it fast: the learning rate falls to zero, and the matrices are
-# trained by **Muon**, which replaces each step by the nearest one that changes all directions of a matrix equally (Jordan et al. 2024). Every so often we let the model write, always from the same prompt with the same random numbers.
+# Training takes windows from anywhere in the text. Every place of a window is a target, so a batch of 24 windows holds $24 \cdot 64$ of them. Two things help in so short a time: the learning rate falls to zero, and the matrices of the blocks are
+# trained by **Muon**, which replaces each step, a matrix, by about the nearest one that moves all directions equally (Jordan et al. 2024). Every so often we let the model write, always from the same prompt with the same random numbers.
 
 # %%
-prompt = shakespeare.encode("ROMEO.\n")[None].to(device)
+prompt = shakespeare.encode("Romeo.\n")[None].to(device)
 diary = {}
 
 
@@ -532,13 +557,13 @@ def write_now_and_then(step):
         gpt.train()
 
 
-steps = scaled(default=650, smoke=10, full=20_000)
+steps = scaled(default=560, smoke=10, full=20_000)
 text_batches = windows(shakespeare.train, 64, batch_size=24, seed=0)
 history = fit(gpt, text_batches, steps=steps, lr=0.02, on_step=write_now_and_then)
 gpt_nats = validation_nats(gpt)
 diary[steps] = shakespeare.decode(gpt.generate(prompt, 150, T=0.8, seed=3)[0].cpu())
-claim("gpt_nats", gpt_nats, about=1.79, within=0.05, unit="nats")
-claim("gpt_bits", bits_per_dim(gpt_nats, 1), about=2.59, within=0.08, unit="bits per character")
+claim("gpt_nats", gpt_nats, about=1.8, within=0.05, unit="nats")
+claim("gpt_bits", bits_per_dim(gpt_nats, 1), about=2.6, within=0.08, unit="bits per character")
 
 # %%
 ax = figures.training_curves(history, title="The GPT learns to write")
@@ -548,9 +573,10 @@ for name, level in {"bigram": pairs, "six characters of context": ngrams[6]}.ite
     ax.annotate(name, (steps, level), ha="right", va="bottom", fontsize="small")
 
 # %% [markdown]
-# *The training loss, beside the validation losses of the models before (grey). The GPT passes the n-gram after a fraction of its training.*
+# *The training loss, smoothed, beside the validation losses of the models before (grey). The GPT passes both after a fraction of its training.*
 #
-# On validation text it reaches {{gpt_nats}} nats, {{gpt_bits}} bits per character.
+# On validation text it reaches {{gpt_nats}} nats, {{gpt_bits}} bits per character. That is clearly more than the training loss at the end, though training has gone over the text only about once, so that little can have been learnt
+# by heart. Most of the gap has another reason: the validation text is *The Tempest*, with persons and words that the other plays do not have.
 #
 # ### What training does to samples
 
@@ -559,14 +585,41 @@ for step, written in diary.items():
     print(f"--- after {step} steps ---\n{written}\n")
 
 # %% [markdown]
-# First noise; then letters with the right frequencies; then lines and capitals where they belong; at last words, names of persons in capitals with a full stop, and the form of a play. There is no plot, and hardly a sentence
-# that means anything. For that, a network needs more parameters, more text and more time, not another method.
+# First noise; then letters with the right frequencies; then lines and capitals where they belong; at last words, names of persons with a full stop, and the form of a play. There is no plot, and hardly a sentence
+# that means anything. Models that write sense are trained by the same loss and built of the same parts; most of what they have more of is parameters, text and time.
+
+# %% [markdown]
+# ### Is it only copying?
+#
+# A model could also write well by reciting. The longest string that a sample shares with the training text tells, beside the same for real text that was held out: phrases do recur.
+
+# %%
+plays = shakespeare.decode(shakespeare.train)
+
+
+def longest_shared(piece):
+    """The longest part of a text that occurs in the training text word for word."""
+    best = ""
+    for i in range(len(piece)):
+        while i + len(best) < len(piece) and piece[i : i + len(best) + 1] in plays:
+            best = piece[i : i + len(best) + 1]
+    return best
+
+
+n = scaled(default=500, smoke=50, full=2_000)
+written = shakespeare.decode(gpt.generate(prompt, n, T=0.8, seed=4)[0, prompt.shape[1] :].cpu())
+real = shakespeare.decode(shakespeare.validation[50_000 : 50_000 + n])
+for name, piece in (("written by the GPT", written), ("held-out text", real)):
+    print(f"{name}: {longest_shared(piece)!r}")
+
+# %% [markdown]
+# A few words in a row, in both: the GPT does not recite. Trained much longer on so little text, it would begin to.
 
 # %% [markdown]
 # ## 3.12 Sampling with a cache
 #
 # To draw token $t+1$ the plain loop runs the whole network over all tokens up to $t$, though keys and values of the earlier ones have been computed before. **A KV cache** keeps them: each step then computes one place only, whose query
-# looks at the stored keys. The logits are the same.
+# looks at the stored keys. Up to rounding the logits are the same, since no earlier place may depend on a later one.
 
 # %%
 idx = shakespeare.validation[:64][None].to(device)
@@ -586,6 +639,8 @@ claim("cache_gain", seconds[False] / seconds[True], about=8, within=5)
 # %% [markdown]
 # For 32 texts at once the cache makes sampling about {{cache_gain}} times faster here, and the more the longer the context is. The price is memory, two vectors per place, layer and text.
 #
+# This GPT sees at most 64 tokens. When the context is full, `generate` starts anew with its last half: what went before is forgotten, and the cache is filled again. (To drop just the oldest token would not do: what the deeper layers hold has been computed with it.)
+#
 # Now try the settings of section 3.4 on a model worth sampling from. Which temperature writes best? What does top-p do right after a capital letter?
 
 # %%
@@ -599,7 +654,7 @@ def write(prompt, n, **how):
     return shakespeare.decode(gpt.generate(idx, n, **how)[0].cpu())
 
 
-sampling_explorer(next_logits, shakespeare.vocabulary, "HAMLET.\nTo be, or ", write)
+sampling_explorer(next_logits, shakespeare.vocabulary, "Ham.\nTo be, or ", write)
 
 # %% [markdown]
 # *The distribution of the next character, live: outlines are the model's own, bars what is drawn from.*
@@ -609,7 +664,7 @@ sampling_explorer(next_logits, shakespeare.vocabulary, "HAMLET.\nTo be, or ", wr
 # Each head's weights form a map: row $t$ says where place $t$ looks.
 
 # %%
-line = "ROMEO.\nShe speaks: O, speak again, bright angel!"
+line = "Romeo.\nShe speaks: O, speak again, bright angel!"
 maps = gpt.attention_maps(shakespeare.encode(line)[None].to(device))[:, 0].cpu()
 attention_grid(maps, list(line));
 
@@ -621,12 +676,14 @@ attention_grid(maps, list(line));
 attention_viewer(maps, list(line))
 
 # %% [markdown]
-# *Choose a layer, a head and a place, and see which characters it looks at. A map shows where information can come from; what is done with it, it does not show.*
+# *Choose a layer, a head and a place, and see which characters it looks at. A map shows where information can come from; what is done with it, it does not show (Jain & Wallace 2019).*
 #
 # ## 3.14 Does anything look ahead?
 #
-# The most frequent fault of autoregressive models is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish. A test that finds every leak: change one
-# input, and see which outputs change. `depends_on` does that for each input, with random weights in double precision.
+# A frequent fault of autoregressive models is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish. Reading the code seldom finds it, an experiment does: change one
+# input, and see which outputs change. `depends_on` does that for each input. We take the chapter's networks in a small size, with random weights in double precision, so that no dependence hides behind a weight near zero or behind rounding.
+#
+# It tests networks, not data. Targets that were not shifted, $y = x$, leak as well, and for those one looks at a batch.
 
 # %%
 def rough(model):
@@ -666,9 +723,9 @@ figure.suptitle("Which output depends on which input (blue: it does)");
 # %% [markdown]
 # ## 3.15 From a record to a sentence
 #
-# Autoregressive models also turn one thing into another: a question into an answer, a table row into a report. Nothing has to change. Write the given part first, the **prefix**, and the wanted part after it; train on the wanted part only.
+# Autoregressive models also turn one thing into another: a question into an answer, a table row into a report. The first such systems had two networks, one to read and one to write (Sutskever et al. 2014). One causal network does both, and nothing has to change: write the given part first, the **prefix**, and the wanted part after it; train on the wanted part only.
 #
-# The records are four years of weather in Seattle, 1,461 days. The sentences come from three templates of ours, so that it can be checked by machine whether a sentence says what the record says. A token is a word, or a single digit.
+# The records are four years of weather in Seattle, 1,461 days. The sentences come from three templates of ours, so that it can be checked by machine whether a sentence says what the record says. A record holds month, sky, lowest and highest temperature in °C, water in mm and wind in m/s; "=" ends it. A token is a word, or a single digit.
 
 # %%
 days, words = list(dict.fromkeys(weather.weather())), weather.Vocabulary()  # days with one and the same record count once
@@ -726,8 +783,8 @@ claim("faithful_sampled", faithful(tell(held_out, T=1.0)), about=97.3, within=2.
 claim("faithful_greedy", faithful(tell(held_out, T=0.0)), about=99.5, within=1.5, unit="%")
 
 # %% [markdown]
-# Sampled sentences are faithful in about {{faithful_sampled}} of the cases, greedy ones in {{faithful_greedy}}. The failures are shown: fluent sentences with a wrong month or number. That is a **hallucination**: the model knows how such sentences go, and where copying
-# fails it fills in what is usual. Nothing in the sentence gives it away.
+# Sampled sentences are faithful in about {{faithful_sampled}} of the cases, greedy ones in {{faithful_greedy}}. The first failures are shown, mostly fluent sentences with a wrong month or number. That is a **hallucination**: a sentence of the right form that the record does not support. The model gives a little probability to words that do not copy the record,
+# and one draw in every so many hits them; the greedy choice rarely does. In most of them nothing gives the fault away but the record.
 #
 # It gets worse outside what the training data cover. Snow in July, 45 degrees, a storm at 30 m/s: no such day is in the data.
 
@@ -738,9 +795,11 @@ for seed in range(2):
         print(weather.record(day), "→", said, "" if weather.read_sentence(said) == day else "  ← not what the record says")
 
 # %% [markdown]
+# Several of the marked sentences say something more usual than the record does; a wind of two digits, above all, is next to unknown in the data. So a check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
+#
 # ## 3.16 Transfer: a second author
 #
-# Suppose there is little text of the kind you want. Here it is the first 20,000 characters of *Moby-Dick*. Train from scratch, or start from the GPT that has read Shakespeare? Both get the same number of steps; the learning rate for going on
+# Suppose there is little text of the kind you want. Here it is the first 20,000 characters of *Moby-Dick*, from "Call me Ishmael". Train from scratch, or start from the GPT that has read Shakespeare? Both get the same number of steps; the learning rate for going on
 # is smaller, so that what is known is not washed away.
 
 # %%
@@ -767,7 +826,8 @@ ax.legend();
 # %% [markdown]
 # *Loss on the training batches, and, as single marks, on Melville that neither has read. Whoever has read Shakespeare knows words, and needs only the new manner.*
 #
-# Shakespeare's GPT alone gives Melville {{transfer_before}} nats; trained from scratch on the little text, {{transfer_scratch}}; with both, {{transfer_after}}.
+# With Shakespeare alone, Melville costs {{transfer_before}} nats per character; with the little text alone, {{transfer_scratch}}; with both, {{transfer_after}}. Most of what counts is English, which both authors share. The training loss has fallen further than that of the held-out text: several passes over so little text begin to be
+# learnt by heart. Three samples show what the numbers mean: look for words, for verse and speakers, for prose.
 
 # %%
 opening = shakespeare.encode("The whale ")[None].to(device)
@@ -810,7 +870,8 @@ twice = 100 * (1 - 2**slope)
 claim("twice_the_size", twice, about=4.5, within=1.5, unit="%")
 
 # %% [markdown]
-# In this range the loss falls like (number of parameters) to the power {{scaling_exponent}}: twice the parameters, about {{twice_the_size}} less loss. Where such a line ends nobody can read off from its beginning: it cannot go below the entropy of the text (section 3.3).
+# This is a line through four points, with the longer training. In this range the loss falls roughly like (number of parameters) to the power {{scaling_exponent}}: twice the parameters, about {{twice_the_size}} less loss. Kaplan et al. (2020) found −0.076 over many orders of magnitude; that ours is
+# near it means little, since our networks are far from trained to the end. Where such a line ends nobody can read off from its beginning: it cannot go below the entropy of the text (section 3.3).
 
 # %% [markdown]
 # ## 3.18 Likelihood is not sample quality
@@ -819,7 +880,7 @@ claim("twice_the_size", twice, about=4.5, within=1.5, unit="%")
 #
 # $$p'(x) = 0.01\, p(x) + 0.99\, u(x), \qquad -\log p'(x) \le -\log p(x) + \log 100.$$
 #
-# Each image costs at most $\log 100 \approx 4.6$ nats more, little beside what an image costs at all. And 99 of 100 samples are noise.
+# Each image costs at most $\log 100 \approx 4.6$ nats more, little beside what an image costs at all. And 99 of 100 samples are noise. Here $u$ gives all images the same probability, $2^{-784}$.
 
 # %%
 log_p, log_u = -pixelcnn_nats, -784 * math.log(2)  # the mean test image; u gives every image 2^-784
@@ -827,12 +888,12 @@ mixture = torch.logaddexp(torch.tensor(log_p + math.log(0.01)), torch.tensor(log
 claim("mixture_cost", -mixture + log_p, about=4.605, within=0.01, unit="nats")
 noise = (torch.rand(59, 1, 28, 28, generator=seeded(0)) > 0.5).float()
 mixed = torch.cat([noise[:37], samples[:1].cpu(), noise[37:]])
-figures.image_grid(mixed, columns=20, title=f"Samples of a mixture whose images cost {-mixture:.1f} nats");
+figures.image_grid(mixed, columns=20, title=f"Samples of a mixture under which test images cost {-mixture:.1f} nats");
 
 # %% [markdown]
-# *Sixty samples of which one is from the PixelCNN, rather more than the mixture would give. Its likelihood is worse by {{mixture_cost}} nats only, less than between MADE and a good PixelCNN.*
+# *Sixty samples of which one is from the PixelCNN, rather more than the mixture would give. Yet a test image costs only {{mixture_cost}} nats more than under the PixelCNN alone: less than what lies between MADE and the PixelCNN in section 3.9.*
 #
-# The other way round: lowering the temperature makes samples look better and the likelihood worse, since what the sharpened model finds unlikely does occur.
+# The other way round: lowering the temperature makes samples look better, and more alike, and the likelihood worse, since what the sharpened model finds unlikely does occur.
 
 # %%
 with torch.no_grad():
@@ -844,31 +905,104 @@ figures.curves(temperatures, {"validation": cost}, "temperature", "nats per char
 claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.1, within=0.11)
 
 # %% [markdown]
-# *The loss of the GPT on validation text when its logits are divided by T. It is lowest near {{best_temperature}}, not far from the 1 of training (a little above it, so the model is somewhat too sure of itself on a play it has not
-# read). Samples that people like are usually drawn at a lower one.*
+# *The loss of the GPT on validation text when its logits are divided by T. It is lowest near {{best_temperature}}, not far from the 1 of training. Above 1 it means that the model is somewhat too sure of itself, on a play that it has not
+# read. Samples that people like are usually drawn at a lower one.*
 #
 # ## 3.19 Limits, and which family when
 #
 # - **Turns.** Sampling is sequential. Caches and clever schedules make a turn cheap; they do not make turns parallel.
-# - **Exposure.** In training the context is always real text, in sampling it is the model's own. A slip leads where no training text has been, and slips add up.
+# - **Exposure.** In training the context is always real text, in sampling it is the model's own. A slip leads where no training text has been, and slips may add up (Ranzato et al. 2016).
 # - **Order.** Asking for the first half given the second needs a model of that order.
 # - **No code.** There is no $z$ to move along, though the activations of a large network hold much of what one wants from it.
 #
-# If the exact probability counts, or the data are sequences: this family. If a code counts: [chapter 1](01_vae.ipynb). If a sharp sample in one pass counts: [chapter 2](02_gan.ipynb).
+# | | VAE ([chapter 1](01_vae.ipynb)) | GAN ([chapter 2](02_gan.ipynb)) | autoregressive |
+# | --- | --- | --- | --- |
+# | probability of an example | a lower bound | none | exact |
+# | drawing a sample | one pass | one pass | one pass per part |
+# | a code to move along | yes, and an encoder | yes, no encoder | none |
+# | training | one loss, steady | a game, may fail | one loss, steady |
+# | what goes wrong | smooth means, unused codes | missing modes | slips that are not revised |
+#
+# If the exact probability counts, or the data are sequences: this family. If a code counts: a VAE. If a sharp sample in one pass counts: a GAN.
 #
 # ## 3.20 Questions
 #
-# 1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? How many a text of 1,000?
-# 2. Why may output $t$ of a GPT depend on input $t$, and output $d$ of a PixelCNN not on pixel $d$?
-# 3. Your loss falls to 0.01 nats per character within a minute, and samples are rubbish. What do you test first?
-# 4. Why does top-p keep more tokens at some places than at others, and why may that be better than top-k?
-# 5. The training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict? (None: say why.)
-# 6. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?
-# 7. How would you erase the left half of a digit, rather than the lower half, and still draw from the exact conditional?
-# 8. In section 3.15 the loss at the places of the record is not counted. What would change if it were?
+# Think first, then open the answer.
+#
+# <details><summary>1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? How many a text of 1,000?</summary>
+#
+# log 65 = 4.17 nats, or 6.02 bits. A text of 1,000 costs a thousand times that, for logarithms of a product add up.
+# </details>
+#
+# <details><summary>2. Why may output t of a GPT depend on input t, and output d of a PixelCNN not on pixel d?</summary>
+#
+# Output t of the GPT predicts token t + 1, and token t comes before that. Output d of the PixelCNN predicts pixel d itself.
+# </details>
+#
+# <details><summary>3. Your loss falls to 0.01 nats per character within a minute, and samples are rubbish. What do you test first?</summary>
+#
+# Whether the model is told what it has to guess: the mask, with `depends_on`; and a batch, whether the targets are shifted by one.
+# </details>
+#
+# <details><summary>4. Why does top-p keep more tokens at some places than at others, and why may that be better than top-k?</summary>
+#
+# Where the model is sure, one token holds probability p; where it is not, it takes many. A fixed k lets in junk at the first kind of place, and cuts good tokens at the second.
+# </details>
+#
+# <details><summary>5. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
+#
+# None. The entropy bounds the expected loss of a model that was chosen without seeing the text. Here the table was fitted to the very text on which it was measured.
+# </details>
+#
+# <details><summary>6. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
+#
+# Per pixel or per image? 86 nats over 784 pixels are 0.11. Then: nats or bits, which test images, how made binary, exact or a bound?
+# </details>
+#
+# <details><summary>7. How would you erase the left half of a digit, rather than the lower half, and still draw from the exact conditional?</summary>
+#
+# What is known has to come first. Train on digits turned by a quarter, so that the right edge is on top; then the right half comes before the left, and the sampler stays as it is.
+# </details>
+#
+# <details><summary>8. In section 3.15 the loss at the places of the record is not counted. What would change if it were?</summary>
+#
+# The model would also learn which records there are, and could make up days of its own. Part of its capacity would go there, and the loss would no longer say how well it tells: numbers of a record cannot be foreseen.
+# </details>
+#
+# Now the exercises: [`exercises/03_autoregressive.ipynb`](../exercises/03_autoregressive.ipynb).
 #
 # ## Sources
 #
-# The chain rule for images: Larochelle & Murray 2011 (NADE). Entropy of text: Shannon 1948, 1951. Neural n-grams: Bengio et al. 2003. MADE: Germain et al. 2015 (arXiv 1502.03509). PixelCNN: van den Oord et al. 2016 (arXiv 1601.06759), gated: 2016 (arXiv 1606.05328);
-# fast sampling: Ramachandran et al. 2017 (arXiv 1704.06001). Attention: Vaswani et al. 2017 (arXiv 1706.03762). GPT: Radford et al. 2018, 2019. Rotary positions: Su et al. 2021 (arXiv 2104.09864). Muon: Jordan et al. 2024. Top-k: Fan et al. 2018 (arXiv 1805.04833);
-# top-p: Holtzman et al. 2020 (arXiv 1904.09751). Scaling: Kaplan et al. 2020 (arXiv 2001.08361), Hoffmann et al. 2022 (arXiv 2203.15556). Likelihood and samples: Theis et al. 2016 (arXiv 1511.01844).
+# Counting and neural n-grams:
+#
+# - C. E. Shannon, *A Mathematical Theory of Communication*, Bell System Technical Journal 27, 1948, and *Prediction and Entropy of Printed English*, 30, 1951: entropy, Markov sources, letters.
+# - Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, *A Neural Probabilistic Language Model*, JMLR 3, 2003.
+# - R. Sennrich, B. Haddow, A. Birch, *Neural Machine Translation of Rare Words with Subword Units*, ACL 2016, [arXiv:1508.07909](https://arxiv.org/abs/1508.07909): pieces of words as tokens.
+#
+# Images and sound:
+#
+# - H. Larochelle, I. Murray, *The Neural Autoregressive Distribution Estimator*, AISTATS 2011.
+# - M. Germain, K. Gregor, I. Murray, H. Larochelle, *MADE: Masked Autoencoder for Distribution Estimation*, ICML 2015, [arXiv:1502.03509](https://arxiv.org/abs/1502.03509).
+# - A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu, *Pixel Recurrent Neural Networks*, ICML 2016, [arXiv:1601.06759](https://arxiv.org/abs/1601.06759): PixelCNN and its masks.
+# - A. van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, NeurIPS 2016, [arXiv:1606.05328](https://arxiv.org/abs/1606.05328): the blind spot and the two stacks.
+# - A. van den Oord et al., *WaveNet: A Generative Model for Raw Audio*, 2016 (2016c), [arXiv:1609.03499](https://arxiv.org/abs/1609.03499).
+# - P. Ramachandran et al., *Fast Generation for Convolutional Autoregressive Models*, 2017, [arXiv:1704.06001](https://arxiv.org/abs/1704.06001).
+# - Y. Burda, R. Grosse, R. Salakhutdinov, *Importance Weighted Autoencoders*, ICLR 2016, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519): the tighter bound of section 3.9.
+#
+# Attention and GPTs:
+#
+# - A. Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
+# - A. Radford et al., *Improving Language Understanding by Generative Pre-Training*, 2018, and *Language Models are Unsupervised Multitask Learners*, 2019: GPT and GPT-2.
+# - O. Press, L. Wolf, *Using the Output Embedding to Improve Language Models*, EACL 2017, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859): the tokens' vectors at both ends.
+# - J. Su et al., *RoFormer: Enhanced Transformer with Rotary Position Embedding*, 2021, [arXiv:2104.09864](https://arxiv.org/abs/2104.09864).
+# - K. Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024, [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/).
+# - S. Jain, B. C. Wallace, *Attention is not Explanation*, NAACL 2019, [arXiv:1902.10186](https://arxiv.org/abs/1902.10186).
+# - J. Kaplan et al., *Scaling Laws for Neural Language Models*, 2020, [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), and J. Hoffmann et al., *Training Compute-Optimal Large Language Models*, NeurIPS 2022, [arXiv:2203.15556](https://arxiv.org/abs/2203.15556).
+#
+# Writing, and what is written:
+#
+# - A. Fan, M. Lewis, Y. Dauphin, *Hierarchical Neural Story Generation*, ACL 2018, [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k. A. Holtzman et al., *The Curious Case of Neural Text Degeneration*, ICLR 2020, [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): top-p.
+# - I. Sutskever, O. Vinyals, Q. V. Le, *Sequence to Sequence Learning with Neural Networks*, NeurIPS 2014, [arXiv:1409.3215](https://arxiv.org/abs/1409.3215).
+# - S. Wiseman, S. Shieber, A. Rush, *Challenges in Data-to-Document Generation*, EMNLP 2017, [arXiv:1707.08052](https://arxiv.org/abs/1707.08052), and J. Maynez et al., *On Faithfulness and Factuality in Abstractive Summarization*, ACL 2020, [arXiv:2005.00661](https://arxiv.org/abs/2005.00661): is what is told true?
+# - M. Ranzato et al., *Sequence Level Training with Recurrent Neural Networks*, ICLR 2016, [arXiv:1511.06732](https://arxiv.org/abs/1511.06732): exposure.
+# - L. Theis, A. van den Oord, M. Bethge, *A note on the evaluation of generative models*, ICLR 2016, [arXiv:1511.01844](https://arxiv.org/abs/1511.01844): likelihood and samples.

@@ -31,7 +31,7 @@ def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, see
         varied = x.flatten(1).repeat(swaps, 1)
         varied[:, j] = _other_values(x.flatten(), j, swaps, generator)
         for row in model(varied.view(swaps, *x.shape[1:])):
-            moved[:, j] |= ((_by_place(row[None], D) - before).abs() > rounding).any(-1)
+            moved[:, j] |= ((_by_place(row[None], D) - before).abs() > rounding).any(-1).cpu()
     return moved
 
 
