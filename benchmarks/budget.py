@@ -28,7 +28,14 @@ def within(train: Callable[[int, float], tuple[Model, float, int]], seconds: flo
     """
     train(10, math.inf)  # what only the first steps of a process pay is no part of the speed
     _, used, steps = train(WARMUP_STEPS, math.inf)
-    return train(max(1, int(AIM * seconds * steps / used)), LIMIT * seconds)
+    wanted = max(1, int(AIM * seconds * steps / used))
+    model, used, done = train(wanted, LIMIT * seconds)
+    if done < wanted:
+        print(
+            f"cut after {done:,} of {wanted:,} steps: the learning rate has not come to its end. Measure again on a quiet machine.",
+            flush=True,
+        )
+    return model, used, done
 
 
 def train_within(

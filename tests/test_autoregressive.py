@@ -12,7 +12,7 @@ from gencourse.errors import InputError, InputTypeError
 from gencourse.models import autoregressive as m
 from gencourse.models.autoregressive.attention import Cache
 from gencourse.runtime import global_seed, seeded
-from gencourse.training import check_model, fit
+from gencourse.training import Joint, check_model, fit
 
 
 def randn(*shape, seed=0):
@@ -203,8 +203,7 @@ def test_made_masks_multiply_to_a_strict_lower_triangle(D, hidden, layers):
     paths = torch.eye(D)
     for mask in m.made_masks(D, hidden, layers):
         paths = mask @ paths
-    assert torch.equal(paths > 0, torch.ones(D, D).tril(-1) > 0 if hidden >= D - 1 else paths > 0)
-    assert paths.triu().abs().max() == 0
+    assert torch.equal(paths > 0, torch.ones(D, D).tril(-1) > 0)
 
 
 # --- counting ----------------------------------------------------------------------------------------------------
@@ -506,3 +505,118 @@ def test_all_parameters_of_a_gpt_are_trained():
     (player,) = gpt.players(0.1)
     trained = [p for group in player.optimizer.param_groups for p in group["params"]]
     assert {id(p) for p in trained} == {id(p) for p in gpt.parameters()} and len(trained) == len(list(gpt.parameters()))
+
+
+# --- what a wrong version would pass without ----------------------------------------------------------------------
+
+
+def test_draw_filters_by_k_and_then_by_p_of_what_is_left():
+    logits = torch.tensor([2.0, 1.0, 0.5, 0.2]).repeat(20_000, 1)  # top-p alone, or first, would leave three
+    drawn = m.draw(logits, T=0.7, top_k=3, top_p=0.88, generator=seeded(0))
+    want = F.pad((logits[0, :2] / 0.7).softmax(-1), (0, 2))
+    torch.testing.assert_close(torch.bincount(drawn, minlength=4) / 20_000, want, atol=0.015, rtol=0)
+    assert m.draw(torch.tensor([[300.0, 0.0]]), T=1e-37).tolist() == [0]
+    with pytest.raises(InputError, match="no NaN"):
+        m.draw(torch.full((1, 3), torch.nan))
+
+
+def test_a_model_is_in_evaluation_mode_while_it_generates_and_its_parts_get_their_own_modes_back():
+    class Noisy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.frozen, self.dropout, self.modes = torch.nn.Dropout(), torch.nn.Dropout(), []
+
+        def forward(self, idx):
+            self.modes.append(self.training or self.dropout.training)
+            return F.one_hot(idx, 7).float()
+
+    model = Noisy().train()
+    model.frozen.eval()
+    m.generate(model, torch.zeros(1, 1).long(), 3, block=4, generator=seeded(0))
+    assert model.modes == [False] * 3 and model.training and model.dropout.training and not model.frozen.training
+
+
+def test_a_sequence_without_targets_costs_nothing():
+    assert m.sequence_nll(torch.zeros(1, 2, 5), torch.full((1, 2), m.IGNORED)).item() == 0
+
+
+def test_attention_maps_are_those_of_the_forward_pass(monkeypatch):
+    from gencourse.models.autoregressive import attention
+
+    gpt, idx, used, own = small_gpt(), torch.randint(11, (2, 7), generator=seeded(0)), [], attention.attention_weights
+    monkeypatch.setattr(attention, "attention_weights", lambda q, k: used.append(own(q, k)) or used[-1])
+    gpt(idx)
+    seen = torch.stack(used)
+    torch.testing.assert_close(gpt.attention_maps(idx), seen)
+
+
+def test_the_ngram_sees_its_context_and_no_more():
+    make, x, _ = MODELS["n-gram"]
+    ones = torch.ones(8, 8)
+    assert torch.equal(m.depends_on(random_model(make), x), (ones.tril() - ones.tril(-3)) > 0)
+
+
+def test_the_ngrams_start_is_none_of_the_tokens():
+    model = random_model(MODELS["n-gram"][0])
+    first = model(torch.tensor([[2]]))[0, 0]
+    for token in range(7):
+        assert not torch.allclose(first, model(torch.tensor([[token, token, 2]]))[0, 2])
+
+
+@pytest.mark.parametrize("make", [m.MADE, m.PixelCNN])
+def test_an_untrained_model_starts_near_the_mean_image(make):
+    mean = torch.rand(1, 4, 5, generator=seeded(0)) * 0.8 + 0.1
+    with global_seed(0):
+        model = make(image_shape=(1, 4, 5), mean_image=mean)
+    if make is m.MADE:
+        torch.nn.init.zeros_(model.net[-1].weight)
+    torch.testing.assert_close(model(torch.ones(2, 1, 4, 5)).sigmoid(), mean.expand(2, 1, 4, 5), atol=0.1, rtol=0)
+
+
+def test_joint_clears_and_steps_all():
+    a, b = torch.nn.Parameter(torch.ones(1)), torch.nn.Parameter(torch.ones(1))
+    both = Joint(torch.optim.SGD([a], 0.1), torch.optim.SGD([b], 0.5))
+    for _ in range(2):
+        both.zero_grad()
+        (a + b).sum().backward()
+        both.step()
+    torch.testing.assert_close(torch.cat([a, b]).detach(), torch.tensor([0.8, 0.0]))
+
+
+def test_a_full_context_starts_anew_with_its_last_half():
+    gpt, lengths = small_gpt(), []
+    gpt.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
+    gpt.generate(torch.zeros(1, 12).long(), 15, cached=False)
+    assert lengths == [12, *range(6, 13), *range(6, 13)]
+
+
+@pytest.mark.parametrize("model", [lambda: m.MADE((1, 4, 4), 16), lambda: m.PixelCNN(4, 3, 1, (1, 4, 4))])
+def test_double_precision_samples_too_and_grey_images_have_no_probability(model):
+    with global_seed(0):
+        model = model().double()
+    assert model.sample(2).shape == (2, 1, 4, 4)
+    with pytest.raises(InputError, match="0 and 1 only"):
+        model.log_prob(torch.full((2, 1, 4, 4), 0.5).double())
+
+
+def test_faults_are_told_and_not_passed_over():
+    with pytest.raises(InputTypeError, match="int64"):
+        m.bigram_counts(torch.tensor([200, 201], dtype=torch.uint8), 256)
+    with pytest.raises(InputError, match="finite"):
+        m.depends_on(lambda x: x * torch.nan, torch.rand(1, 1, 2, 2))
+    with pytest.raises(InputError, match="S ≥ T"):
+        m.causal_attention(randn(1, 3, 4), randn(1, 2, 4), randn(1, 2, 4))
+    with pytest.raises(InputError, match="2 places"):
+        Cache(2).append(randn(1, 1, 3, 4), randn(1, 1, 3, 4))
+    with pytest.raises(InputError, match="even"):
+        m.rotate(randn(2, 3))
+    with pytest.raises(InputError, match="1, H, W"):
+        m.PixelCNN(image_shape=(3, 4, 4))
+    with pytest.raises(InputError, match="mean_image"):
+        m.PixelCNN(image_shape=(1, 4, 4), mean_image=torch.rand(1, 5, 5))
+    with pytest.raises(InputError, match="known"):
+        m.PixelCNN(4, 3, 1, (1, 4, 4)).complete(torch.zeros(1, 1, 4, 4), torch.zeros(4, 4, dtype=torch.bool))
+    with pytest.raises(InputError, match=r"0\.\.10"):
+        small_gpt().generate(torch.tensor([[11]]), 2)
+    with pytest.raises(InputError, match="prompt"):
+        small_gpt()(torch.tensor([1, 2]))

@@ -13,10 +13,10 @@ from PIL import Image
 
 from gencourse import widgets
 from gencourse.errors import InputError, InputTypeError
-from gencourse.models.autoregressive import GPT, PixelCNN, draw, temperature_probs, top_k_filter, top_p_filter
+from gencourse.models.autoregressive import GPT, PixelCNN, draw, filtered_probs, temperature_probs, top_k_filter, top_p_filter
 from gencourse.runtime import global_seed, seeded
 from gencourse.widgets.drawing import drawable, visible
-from gencourse.widgets.next_token import entropy, filtered_probs, token_bars
+from gencourse.widgets.next_token import entropy, token_bars
 from gencourse.widgets.pixels import moment
 from gencourse.widgets.sampling import WRITTEN, on_a_page
 

@@ -931,7 +931,7 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.1, within=0
 #
 # <details><summary>1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? How many a text of 1,000?</summary>
 #
-# log 65 = 4.17 nats, or 6.02 bits. A text of 1,000 costs a thousand times that, for logarithms of a product add up.
+# log 65 nats, a little over four, or log₂ 65 bits, a little over six. A text of 1,000 costs a thousand times that, for logarithms of a product add up.
 # </details>
 #
 # <details><summary>2. Why may output t of a GPT depend on input t, and output d of a PixelCNN not on pixel d?</summary>
@@ -939,7 +939,7 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.1, within=0
 # Output t of the GPT predicts token t + 1, and token t comes before that. Output d of the PixelCNN predicts pixel d itself.
 # </details>
 #
-# <details><summary>3. Your loss falls to 0.01 nats per character within a minute, and samples are rubbish. What do you test first?</summary>
+# <details><summary>3. Your loss per character falls to 0.01 within a minute, and samples are rubbish. What do you test first?</summary>
 #
 # Whether the model is told what it has to guess: the mask, with `depends_on`; and a batch, whether the targets are shifted by one.
 # </details>
@@ -956,7 +956,7 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.1, within=0
 #
 # <details><summary>6. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
 #
-# Per pixel or per image? 86 nats over 784 pixels are 0.11. Then: nats or bits, which test images, how made binary, exact or a bound?
+# Per pixel or per image? 86 divided by 784 pixels is 0.11. Then: nats or bits, which test images, how made binary, exact or a bound?
 # </details>
 #
 # <details><summary>7. How would you erase the left half of a digit, rather than the lower half, and still draw from the exact conditional?</summary>

@@ -318,7 +318,7 @@ check.top_p_filter(top_p_filter)
 # ### {{exercise generate}}
 #
 # The loop that writes: ask the model, draw one token per row, append it, ask again
-# ([notebook](../notebooks/03_autoregressive.ipynb), on sampling with a cache).
+# ([notebook](../notebooks/03_autoregressive.ipynb), on sampling: temperature, top-k, top-p).
 #
 # - `model` is an `nn.Module` that maps tokens (B, t) to logits (B, t, V), those at place t for the token after it. It can
 #   take `block` tokens at most: show it the last ones.
@@ -481,7 +481,7 @@ check.multi_head(multi_head)
 # ## Pixels in reading order
 #
 # For images the order is that of reading, row after row and from left to right: the *raster order*. A convolution becomes
-# causal when the part of its kernel that lies after the centre is multiplied by 0. The chapter's section on causal
+# causal when the part of its kernel that lies after the centre, and in the first layer the centre itself, is multiplied by 0. The chapter's section on causal
 # convolution shows what such layers see ([notebook](../notebooks/03_autoregressive.ipynb)).
 #
 # ### {{exercise pixelcnn_mask}}
@@ -654,7 +654,7 @@ else:
     print("Solve causal_attention and cached_attention_step first; then this cell compares the two.")
 
 # %% [markdown]
-# The difference is that of rounding. The work of a step grows with t instead of with its square.
+# The difference is that of rounding. With the cache the work of step t grows like t, without it like t².
 #
 # ### {{exercise raster_sample}}
 #
@@ -663,7 +663,7 @@ else:
 # a 1, otherwise 0. Write it into the image before you go on; what is not drawn yet stays 0.
 #
 # `u` holds one uniform number in [0, 1) for each pixel of each of the n images, so the same u gives the same images. The
-# chapter's section on sampling pixels shows why the loop cannot be avoided ([notebook](../notebooks/03_autoregressive.ipynb)).
+# chapter's section on sampling pixels shows why the loop over pixels cannot be avoided, and how each of its turns is made cheap ([notebook](../notebooks/03_autoregressive.ipynb)).
 
 # %%
 def raster_sample(model, u):

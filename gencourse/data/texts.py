@@ -34,6 +34,9 @@ class Text:
     def decode(self, tokens: Tensor) -> str:
         """The string of tokens (N,)."""
         require_tensor("Text.decode", "tokens", tokens)
+        if tokens.numel() and not (int(tokens.min()) >= 0 and int(tokens.max()) < len(self.vocabulary)):
+            got = f"{tokens.min()}..{tokens.max()}"
+            raise InputError(f"Text.decode: tokens should lie in 0..{len(self.vocabulary) - 1}, got {got}. Use one vocabulary.")
         return "".join(self.vocabulary[i] for i in tokens.flatten().tolist())
 
     def __repr__(self) -> str:
@@ -70,7 +73,7 @@ def _read(source: str | Path) -> tuple[str, str]:
     """The name and the characters of a source."""
     if isinstance(source, Path):
         try:
-            return source.stem, source.read_text("utf-8")
+            return source.stem, source.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise DataUnavailable(f"text: {source} should be a readable file in UTF-8, got {error}. Check the path.") from None
     if not isinstance(source, str):

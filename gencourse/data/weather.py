@@ -56,7 +56,7 @@ def _pattern(template: str) -> re.Pattern:
     """A template as a pattern that reads its fields."""
     known = {"month": "|".join(MONTHS), "sky": "|".join(SKIES), "adjective": "|".join(ADJECTIVES.values())}
     parts = re.split(r"\{(\w+)\}", template)
-    fields = [f"(?P<{name}>{known.get(name, '-?[0-9]+')})" for name in parts[1::2]]
+    fields = [f"(?P<{name}>{known.get(name, '0|-?[1-9][0-9]*')})" for name in parts[1::2]]
     return re.compile("".join(a + b for a, b in zip(map(re.escape, parts[::2]), [*fields, ""], strict=True)))
 
 

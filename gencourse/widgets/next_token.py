@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gencourse.errors import InputError, require_count, require_tensor
 from gencourse.figures import PALETTE
-from gencourse.models.autoregressive import temperature_probs, top_k_filter, top_p_filter
+from gencourse.models.autoregressive import filtered_probs, temperature_probs
 from gencourse.widgets.drawing import as_typed, drawable
 
 SETTINGS = {  # the panels of the static form
@@ -23,18 +23,6 @@ SETTINGS = {  # the panels of the static form
     "top-p = 0.8": {"top_p": 0.8},
 }
 SMALL = {"font.size": 9, "axes.titlesize": 10}
-
-
-def filtered_probs(logits: Tensor, T: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
-    """The distribution that `draw` draws from: logits (V,) -> probabilities (V,). Temperature, then top-k, then top-p."""
-    if not T > 0:
-        return temperature_probs(logits, T)  # T = 0 leaves one token; below 0 it says what is wrong
-    logits = logits.float() / T
-    if top_k is not None:
-        logits = top_k_filter(logits, top_k)
-    if top_p is not None:
-        logits = top_p_filter(logits, top_p)
-    return temperature_probs(logits)
 
 
 def entropy(p: Tensor) -> float:

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
-from gencourse.models.autoregressive import draw, temperature_probs
+from gencourse.models.autoregressive import draw, filtered_probs, temperature_probs
 from gencourse.runtime import seeded
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import as_typed, drawable, picture, visible
-from gencourse.widgets.next_token import SMALL, both_units, entropy, filtered_probs, require_logits, sampling_strip, token_bars
+from gencourse.widgets.next_token import SMALL, both_units, entropy, require_logits, sampling_strip, token_bars
 from gencourse.widgets.notebook import FAULTS, button, ipywidgets, told
 
 WRITTEN = 200  # tokens of one press on "write"

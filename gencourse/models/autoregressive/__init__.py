@@ -12,7 +12,7 @@ from gencourse.models.autoregressive.leaks import depends_on, find_leak
 from gencourse.models.autoregressive.made import MADE, MaskedLinear, made_masks, raster_sample
 from gencourse.models.autoregressive.ngram import NeuralNgram
 from gencourse.models.autoregressive.pixelcnn import GatedLayer, MaskedConv2d, PixelCNN, PlainPixelCNN, gate, pixelcnn_mask
-from gencourse.models.autoregressive.sampling import draw, generate, temperature_probs, top_k_filter, top_p_filter
+from gencourse.models.autoregressive.sampling import draw, filtered_probs, generate, temperature_probs, top_k_filter, top_p_filter
 from gencourse.models.autoregressive.tokens import IGNORED, next_token_pairs, sequence_nll
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "causal_mask",
     "depends_on",
     "draw",
+    "filtered_probs",
     "find_leak",
     "gate",
     "generate",

@@ -30,9 +30,11 @@ def attention_weights(q: Tensor, k: Tensor) -> Tensor:
 def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Σ_s w_ts v_s with the weights of `attention_weights`: q (..., T, d), k and v (..., S, d) -> (..., T, d)."""
     require_tensor("causal_attention", "q", q)
-    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
+    require_tensor("causal_attention", "k", k)
+    require_tensor("causal_attention", "v", v)
+    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2] or q.shape[-2] > k.shape[-2]:
         raise InputError(
-            f"causal_attention: k should be (..., S, d) for q (..., T, d) and v (..., S, d), got {tuple(k.shape)}, {tuple(q.shape)}, "
+            f"causal_attention: k should be (..., S, d) with S ≥ T for q (..., T, d) and v (..., S, d), got {tuple(k.shape)}, {tuple(q.shape)}, "
             f"{tuple(v.shape)}. Places are the last dimension but one."
         )
     return attention_weights(q, k) @ v
@@ -51,7 +53,12 @@ class Cache:
         """Add the keys and values of new places, (B, heads, T, d) each, and return all so far, (B, heads, t, d)."""
         if self.length == 0:
             self.k, self.v = (part.new_empty(*part.shape[:2], self.places, part.shape[-1]) for part in (k, v))
-        start, self.length = self.length, self.length + k.shape[-2]
+        start, length = self.length, self.length + k.shape[-2]
+        if length > self.places:
+            raise InputError(
+                f"Cache.append: k should fit into {self.places} places, {start} of them taken, got {k.shape[-2]} more. Make a new Cache."
+            )
+        self.length = length
         self.k[:, :, start : self.length], self.v[:, :, start : self.length] = k, v
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
@@ -62,6 +69,10 @@ def rotate(x: Tensor, start: int = 0, base: float = 1000.0) -> Tensor:
     The product of a turned query at t and a turned key at s depends on the places through t - s alone. `start` is the
     number of the first place. Source: Su et al. 2021 (arXiv 2104.09864), whose base is 10,000; contexts here are short.
     """
+    if x.shape[-1] % 2:
+        raise InputError(
+            f"rotate: x should have an even last dimension, whose halves are pairs, got {tuple(x.shape)}. Choose an even width."
+        )
     T, half = x.shape[-2], x.shape[-1] // 2
     rates = base ** (-torch.arange(half, device=x.device) / half)
     angles = torch.outer(torch.arange(start, start + T, device=x.device), rates)

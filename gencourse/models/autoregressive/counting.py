@@ -10,6 +10,7 @@ from gencourse.runtime import seeded
 
 def bigram_counts(tokens: Tensor, V: int) -> Tensor:
     """How often token j follows token i: tokens (N,) -> counts (V, V), counts[i, j], whole numbers."""
+    require_count("bigram_counts", "V", V)
     require_sequence("bigram_counts", tokens, V)
     return torch.bincount(tokens[:-1] * V + tokens[1:], minlength=V * V).view(V, V)
 
@@ -30,7 +31,10 @@ def bigram_probs(counts: Tensor, alpha: float = 0.0) -> Tensor:
 
 def bigram_nll(probs: Tensor, tokens: Tensor) -> float:
     """-(1/(N-1)) Σ_t log p(x_t given x_{t-1}), nats per token, of tokens (N,) under probs (V, V); infinite if a pair has p = 0."""
+    require_tensor("bigram_nll", "probs", probs)
     require_sequence("bigram_nll", tokens, len(probs))
+    if len(tokens) < 2:
+        raise InputError(f"bigram_nll: tokens should be at least two, which make a pair, got {len(tokens)}. Pass a longer text.")
     return -probs[tokens[:-1], tokens[1:]].log().mean().item()
 
 
@@ -45,7 +49,8 @@ class MarkovSource:
         require_tensor("MarkovSource", "P", P)
         if P.ndim != 2 or P.shape[0] != P.shape[1] or (P < 0).any() or not torch.allclose(P.sum(1), torch.ones(len(P)).to(P)):
             raise InputError(f"MarkovSource: P should be square with rows that sum to 1, got {tuple(P.shape)}. Normalise its rows.")
-        self.P = P.double() / P.double().sum(1, keepdim=True)
+        P = P.double().cpu()
+        self.P = P / P.sum(1, keepdim=True)
 
     @property
     def stationary(self) -> Tensor:
@@ -65,6 +70,6 @@ class MarkovSource:
         u = torch.rand(n, generator=seeded(seed), dtype=torch.float64)
         below = [row.tolist() for row in self.P.cumsum(1)]
         tokens = [min(int(torch.searchsorted(self.stationary.cumsum(0), u[0])), len(self.P) - 1)]
-        for draw in u[1:].tolist():
-            tokens.append(next((j for j, limit in enumerate(below[tokens[-1]]) if draw < limit), len(self.P) - 1))
+        for value in u[1:].tolist():
+            tokens.append(next((j for j, limit in enumerate(below[tokens[-1]]) if value < limit), len(self.P) - 1))
         return torch.tensor(tokens)

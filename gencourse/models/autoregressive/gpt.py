@@ -37,7 +37,7 @@ class GPT(nn.Module):
 
     def __init__(self, vocabulary: int, block: int = 64, layers: int = 4, heads: int = 3, width: int = 96):
         super().__init__()
-        for name, value in {"vocabulary": vocabulary, "block": block, "layers": layers}.items():
+        for name, value in {"vocabulary": vocabulary, "block": block, "layers": layers, "heads": heads, "width": width}.items():
             require_count("GPT", name, value)
         self.vocabulary, self.block = vocabulary, block
         self.token = nn.Embedding(vocabulary, width)
@@ -53,6 +53,7 @@ class GPT(nn.Module):
 
     def stream(self, idx: Tensor, caches: list[Cache] | None = None) -> list[Tensor]:
         """What enters each block, and what leaves the last: layers + 1 tensors (B, T, C)."""
+        require_prompt("GPT", idx)
         caches = caches or [None] * len(self.blocks)
         past, T = 0 if caches[0] is None else len(caches[0]), idx.shape[1]
         if past + T > self.block:
@@ -100,6 +101,12 @@ class GPT(nn.Module):
         """
         require_prompt("GPT.generate", idx)
         require_count("GPT.generate", "n", n)
+        low, high = (int(value) for value in torch.aminmax(idx))
+        if low < 0 or high >= self.vocabulary:
+            raise InputError(
+                f"GPT.generate: idx should lie in 0..{self.vocabulary - 1}, got {low}..{high}. Encode with the model's vocabulary."
+            )
+        idx = idx.to(self.token.weight.device)
         generator, start, caches = seeded(seed), max(0, idx.shape[1] - self.block), None
         for _ in range(n):
             if idx.shape[1] - start > self.block:

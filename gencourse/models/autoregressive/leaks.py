@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_tensor
+from gencourse.errors import InputError, require_count, require_tensor
 from gencourse.runtime import seeded
 
 
@@ -23,15 +23,20 @@ def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, see
         raise InputError(f"depends_on: x should hold one example, got {len(x)}. Pass x[:1].")
     if isinstance(model, nn.Module) and model.training:
         raise InputError("depends_on: model should be in evaluation mode, got training mode. Call model.eval(): dropout moves everything.")
+    require_count("depends_on", "swaps", swaps)
     generator, D = seeded(seed), x.numel()
     before = _by_place(model(x), D)
+    if not before.is_floating_point() or not before.isfinite().all():
+        raise InputError(
+            "depends_on: model should return finite floating-point numbers, got others, which hide a change. Look at its weights."
+        )
     rounding = 100 * torch.finfo(before.dtype).eps * (1 + before.abs())
     moved = torch.zeros(len(before), D, dtype=torch.bool)
     for j in range(D):
         varied = x.flatten(1).repeat(swaps, 1)
         varied[:, j] = _other_values(x.flatten(), j, swaps, generator)
         for row in model(varied.view(swaps, *x.shape[1:])):
-            moved[:, j] |= ((_by_place(row[None], D) - before).abs() > rounding).any(-1).cpu()
+            moved[:, j] |= (~((_by_place(row[None], D) - before).abs() <= rounding)).any(-1).cpu()
     return moved
 
 

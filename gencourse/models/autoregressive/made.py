@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import require_count, require_images
+from gencourse.errors import InputError, require_count, require_images
 from gencourse.runtime import full_precision, seeded
 
 
 def made_masks(D: int, hidden: int, layers: int) -> list[Tensor]:
     """0/1 masks of the `layers` hidden layers and of the output, each (units out, units in).
 
-    Unit k of a hidden layer may see the first m_k inputs, m = 1 ... D - 1 in turn; a connection is kept where the
+    Unit k of a hidden layer may see the first m_k inputs, m spread evenly over 1 ... D - 1, in ascending order; a connection is kept where the
     second unit may see all that the first sees, m_out ≥ m_in, and output d where d > m. Source: Germain et al. 2015,
     equations 12 and 13 (arXiv 1502.03509).
     """
@@ -40,7 +40,7 @@ class MaskedLinear(nn.Linear):
 class MADE(nn.Module):
     """p(x) = Π_d Bernoulli(x_d; σ(logit_d(x_1 ... x_{d-1}))) over the pixels of binary images, all D factors in one pass.
 
-    image_shape (C, H, W), D = C · H · W in raster order. Besides the MLP there are direct connections from each pixel to
+    image_shape (C, H, W), D = C · H · W, channel by channel in raster order. Besides the MLP there are direct connections from each pixel to
     those after it, as in the paper. `mean_image` (C, H, W), the average of the training images, is where an untrained
     model starts.
     """
@@ -48,6 +48,7 @@ class MADE(nn.Module):
     def __init__(self, image_shape=(1, 28, 28), hidden: int = 512, layers: int = 1, mean_image: Tensor | None = None):
         super().__init__()
         require_count("MADE", "layers", layers)
+        require_count("MADE", "hidden", hidden)
         self.image_shape, D = tuple(image_shape), math.prod(image_shape)
         parts: list[nn.Module] = []
         for mask in made_masks(D, hidden, layers):
@@ -65,7 +66,7 @@ class MADE(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, C, H, W) of 0 and 1 -> (B,), nats."""
-        require_images("MADE.log_prob", x, self.image_shape)
+        require_binary("MADE.log_prob", x, self.image_shape)
         return -F.binary_cross_entropy_with_logits(self(x), x, reduction="none").flatten(1).sum(1)
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
@@ -75,7 +76,15 @@ class MADE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n images (n, C, H, W) of 0 and 1, pixel by pixel, one forward pass each."""
-        return raster_sample(self, n, self.image_shape, seeded(seed), next(self.parameters()).device)
+        weight = self.direct.weight
+        return raster_sample(lambda x: self(x.to(weight)), n, self.image_shape, seeded(seed), weight.device)
+
+
+def require_binary(where: str, x: Tensor, shape: tuple[int, int, int]) -> None:
+    """Raise unless x is a batch of images (B, *shape) of 0 and 1: of other values the result would be no probability."""
+    require_images(where, x, shape)
+    if not ((x == 0) | (x == 1)).all():
+        raise InputError(f"{where}: x should hold 0 and 1 only, got other values too. Draw them: torch.bernoulli(x).")
 
 
 @torch.no_grad()

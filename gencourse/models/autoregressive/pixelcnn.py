@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_images
+from gencourse.errors import InputError, describe, require_count, require_images, require_tensor
+from gencourse.models.autoregressive.made import require_binary
 from gencourse.runtime import full_precision, seeded
 
 
@@ -79,13 +80,18 @@ class PixelCNN(nn.Module):
     """p(x) = Π_d Bernoulli(x_d; σ(logit_d)) over the pixels of binary images (1, H, W), by a gated PixelCNN.
 
     `layers` gated layers of `channels` channels; besides the pixels before it, each place knows where it is (a learned
-    vector per place). `mean_image` (1, H, W), the average of the training images, is where an untrained model starts.
+    vector per place). `mean_image` (1, H, W), the average of the training images, is about where an untrained model starts.
     """
 
     def __init__(self, channels: int = 32, kernel: int = 5, layers: int = 5, image_shape=(1, 28, 28), mean_image: Tensor | None = None):
         super().__init__()
         pixelcnn_mask(kernel, "A")  # says what is wrong with an even kernel
         require_count("PixelCNN", "layers", layers)
+        require_count("PixelCNN", "channels", channels)
+        if len(image_shape) != 3 or image_shape[0] != 1:
+            raise InputError(f"PixelCNN: image_shape should be (1, H, W), got {tuple(image_shape)}. For several channels use MADE.")
+        if mean_image is not None and tuple(mean_image.shape) != tuple(image_shape):
+            raise InputError(f"PixelCNN: mean_image should have shape {tuple(image_shape)}, got {tuple(mean_image.shape)}. Pass x.mean(0).")
         self.image_shape, self.reach = tuple(image_shape), kernel // 2
         self.first_v = nn.Conv2d(1, channels, (max(1, self.reach), kernel))
         self.first_h = nn.Conv2d(1, channels, (1, max(1, self.reach)))
@@ -97,9 +103,9 @@ class PixelCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, 1, H, W) of x (B, 1, H, W): that of a pixel depends on the pixels before it only."""
-        r, size = max(1, self.reach), self.reach
+        r, reach = max(1, self.reach), self.reach
         x = x.contiguous(memory_format=torch.channels_last)  # the layout in which convolutions are fastest here
-        v = self.first_v(F.pad(x, (size, size, r, 0)))[:, :, :-1] + self.place[0]  # rows above
+        v = self.first_v(F.pad(x, (reach, reach, r, 0)))[:, :, :-1] + self.place[0]  # rows above
         h = self.first_h(F.pad(x, (r, 0, 0, 0)))[..., :-1] + self.place[1]  # columns to the left
         for layer in self.layers:
             v, h = layer(v, h)
@@ -107,7 +113,7 @@ class PixelCNN(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, 1, H, W) of 0 and 1 -> (B,), nats."""
-        require_images("PixelCNN.log_prob", x, self.image_shape)
+        require_binary("PixelCNN.log_prob", x, self.image_shape)
         return -F.binary_cross_entropy_with_logits(self(x), x, reduction="none").flatten(1).sum(1)
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
@@ -130,24 +136,29 @@ class PixelCNN(nn.Module):
         Source: Ramachandran et al. 2017 (arXiv 1704.06001).
         """
         require_images("PixelCNN.complete", x, self.image_shape)
-        n, (_, H, W), device = len(x), self.image_shape, self.start.device
-        x, u = x.to(device).clone(), torch.rand(H * W, n, generator=seeded(seed)).view(H, W, n).to(device)
-        r, size = max(1, self.reach), self.reach
-        padded = F.pad(x * known.to(device), (max(r, size), size, r, 0))
+        require_tensor("PixelCNN.complete", "known", known)
+        if known.shape != self.image_shape or known.dtype != torch.bool:
+            raise InputError(
+                f"PixelCNN.complete: known should be True and False of shape {self.image_shape}, got {describe(known)}. One mask serves all images."
+            )
+        n, (_, H, W), known = len(x), self.image_shape, known.cpu()
+        x, u = x.to(self.start).clone(), torch.rand(H * W, n, generator=seeded(seed)).view(H, W, n).to(self.start.device)
+        r, reach = max(1, self.reach), self.reach
+        padded = F.pad(x, (max(r, reach), reach, r, 0))  # what is not drawn yet is never read
         layers = [GrowingLayer(layer, n, H, W) for layer in self.layers]
-        side = max(r, size) - size
+        side = max(r, reach) - reach
         for i in range(H):
             v = self.first_v(padded[:, :, i : i + r, side:])[:, :, 0] + self.place[0, :, i]
             for layer in layers:
                 v = layer.start_row(i, v)
             for j in range(W):
-                at = j + max(r, size)  # where column j stands in the padded image
+                at = j + max(r, reach)  # where column j stands in the padded image
                 h = self.first_h(padded[:, :, i + r, None, at - r : at])[:, :, 0, 0] + self.place[1, :, i, j]
                 for layer in layers:
                     h = layer.step(j, h)
                 if not known[0, i, j]:
                     logit = self.read_out(h[:, :, None, None])[:, 0, 0, 0] + self.start[0, i, j]
-                    x[:, 0, i, j] = padded[:, 0, i + r, at] = (u[i, j] < logit.sigmoid()).float()
+                    x[:, 0, i, j] = padded[:, 0, i + r, at] = (u[i, j] < logit.sigmoid()).to(x)
         return x
 
 

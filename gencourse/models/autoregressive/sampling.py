@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gencourse.errors import InputError, require_count, require_tensor
 from gencourse.runtime import full_precision
@@ -49,18 +49,30 @@ def top_p_filter(logits: Tensor, p: float) -> Tensor:
     return logits.masked_fill(dropped, -torch.inf)
 
 
-def draw(logits: Tensor, T: float = 1.0, top_k: int | None = None, top_p: float | None = None, generator=None) -> Tensor:
-    """One token per row: temperature, then top-k, then top-p, then a draw. logits (B, V) -> (B,)."""
-    if T == 0:
-        return logits.argmax(-1)
+def filtered_probs(logits: Tensor, T: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
+    """The distribution that `draw` draws from: temperature, then top-k, then top-p. logits (..., V) -> probabilities (..., V)."""
+    logits = full_precision(logits)
     if not T > 0:
-        raise InputError(f"draw: T should be at least 0, got {T}. 1 leaves the model's probabilities as they are.")
-    logits = full_precision(logits) / T
+        return temperature_probs(logits, T)  # T = 0 leaves one token; below 0 it says what is wrong
+    logits = (logits - logits.amax(-1, keepdim=True)) / T
     if top_k is not None:
         logits = top_k_filter(logits, top_k)
     if top_p is not None:
         logits = top_p_filter(logits, top_p)
-    return torch.multinomial(logits.softmax(-1).cpu(), 1, generator=generator)[:, 0].to(logits.device)
+    return logits.softmax(-1)
+
+
+def draw(
+    logits: Tensor, T: float = 1.0, top_k: int | None = None, top_p: float | None = None, generator: torch.Generator | None = None
+) -> Tensor:
+    """One token per row, from `filtered_probs`: logits (B, V) -> (B,)."""
+    require_tensor("draw", "logits", logits)
+    if logits.ndim != 2 or logits.isnan().any():
+        raise InputError(f"draw: logits should have shape (B, V) and no NaN, got {tuple(logits.shape)}. Of a sequence take logits[:, -1].")
+    if T == 0:
+        return logits.argmax(-1)
+    device = "cpu" if generator is None else generator.device
+    return torch.multinomial(filtered_probs(logits, T, top_k, top_p).to(device), 1, generator=generator)[:, 0].to(logits.device)
 
 
 @torch.no_grad()
@@ -74,14 +86,17 @@ def generate(
     """
     require_prompt("generate", idx)
     require_count("generate", "n", n)
-    was_training = getattr(model, "training", False)
-    if was_training:
-        model.eval()
-    for _ in range(n):
-        logits = model(idx[:, -block:])[:, -1]
-        idx = torch.cat([idx, draw(logits, T, generator=generator)[:, None]], dim=1)
-    if was_training:
-        model.train()
+    require_count("generate", "block", block)
+    training = [part for part in model.modules() if part.training] if isinstance(model, nn.Module) else []
+    try:
+        for part in training:
+            part.training = False
+        for _ in range(n):
+            logits = model(idx[:, -block:])[:, -1]
+            idx = torch.cat([idx, draw(logits, T, generator=generator)[:, None]], dim=1)
+    finally:
+        for part in training:
+            part.training = True
     return idx
 
 

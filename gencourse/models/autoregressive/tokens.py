@@ -1,9 +1,10 @@
 """Sequences of tokens: what is predicted from what, and the loss in nats per token."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gencourse.errors import InputError, InputTypeError, require_count, require_tensor
+from gencourse.errors import InputError, InputTypeError, describe, require_count, require_tensor
 from gencourse.runtime import full_precision
 
 IGNORED = -100  # a target that is not counted: padding, or the part of a sequence that was given
@@ -44,7 +45,9 @@ def sequence_nll(logits: Tensor, targets: Tensor) -> Tensor:
 def require_sequence(where: str, tokens: Tensor, vocabulary: int | None = None) -> None:
     """Raise unless tokens are whole numbers (N,), below `vocabulary` if that is given."""
     require_tensor(where, "tokens", tokens)
-    if tokens.is_floating_point() or tokens.ndim != 1:
-        raise InputTypeError(f"{where}: tokens should be whole numbers (N,), got {tokens.dtype} {tuple(tokens.shape)}. Encode the text.")
+    if tokens.dtype != torch.long or tokens.ndim != 1:  # bytes would overflow in i · V + j, and index as a mask
+        raise InputTypeError(
+            f"{where}: tokens should be whole numbers (N,) in int64, got {describe(tokens)}. Encode the text, or tokens.long()."
+        )
     if vocabulary is not None and len(tokens) and not (int(tokens.min()) >= 0 and int(tokens.max()) < vocabulary):
         raise InputError(f"{where}: tokens should lie in 0..{vocabulary - 1}, got {tokens.min()}..{tokens.max()}. Use one vocabulary.")
