@@ -931,7 +931,7 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.1, within=0
 #
 # <details><summary>1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? How many a text of 1,000?</summary>
 #
-# log 65 nats, a little over four, or log₂ 65 bits, a little over six. A text of 1,000 costs a thousand times that, for logarithms of a product add up.
+# log 65 = 4.17 (in nats), log₂ 65 = 6.02 (in bits). A text of 1,000 costs a thousand times that, for logarithms of a product add up.
 # </details>
 #
 # <details><summary>2. Why may output t of a GPT depend on input t, and output d of a PixelCNN not on pixel d?</summary>
