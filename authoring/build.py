@@ -11,14 +11,13 @@
 
 The folders are the registry: a new file is a new chapter. In a source, `{{name}}` stands for the number of a claim
 (gencourse/claims.py), `{{exercise name}}` for the heading of an exercise, with stars, minutes and points as the
-package knows them. Answers stand between BEGIN SOLUTION and END SOLUTION, as in nbgrader.
+package knows them. Answers stand between BEGIN SOLUTION and END SOLUTION; gencourse/grading/release.py takes them out.
 """
 
 import argparse
 import ast
 import base64
 import copy
-import hashlib
 import os
 import re
 import sys
@@ -31,12 +30,13 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from gencourse.grading import release
+from gencourse.grading.release import as_text, with_ids
+
 ROOT = Path(__file__).parents[1]
-SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION\n?", re.S | re.M)
-MARKER_LINES = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION\n", re.M)
-STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()\n"
 PICTURES = {"cover", "map"}
 TAGS = {"solution", "widget"} | PICTURES
+KEPT = {"tags", "nbgrader", "gencourse"}  # of the metadata of a cell
 SIZE_LIMIT = 2_000_000  # bytes of an executed chapter
 METADATA = NotebookNode(
     kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -57,7 +57,7 @@ def read(source: Path, folder: str) -> NotebookNode:
         unknown = set(cell.metadata.get("tags", ())) - TAGS
         if unknown:
             raise SystemExit(f"{source}: tags should be among {sorted(TAGS)}, got {sorted(unknown)}. Correct the cell.")
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in KEPT}
     notebook.metadata = copy.deepcopy(METADATA)
     return notebook
 
@@ -67,16 +67,6 @@ def badge(folder: str, name: str) -> str:
     address = SETTINGS["repository"].removeprefix("https://github.com/")
     target = f"https://colab.research.google.com/github/{address}/blob/{SETTINGS['branch']}/{folder}/{name}.ipynb"
     return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({target})"
-
-
-def with_ids(notebook: NotebookNode) -> NotebookNode:
-    """Cell ids from what the cells hold, so that rebuilding changes nothing."""
-    seen: dict[str, int] = {}
-    for cell in notebook.cells:
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
-        seen[digest] = seen.get(digest, 0) + 1
-        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
-    return notebook
 
 
 def stated_numbers(notebook: NotebookNode, source: Path) -> dict[str, str]:
@@ -117,48 +107,31 @@ def chapter(source: Path) -> NotebookNode:
     return with_ids(notebook)
 
 
-def exercise_set(source: Path, solved: bool) -> NotebookNode:
-    """The notebook of exercises, with answers or with stubs, and nbgrader's metadata."""
-    notebook = read(source, "solutions" if solved else "exercises")
+def instructor(source: Path, folder: str) -> NotebookNode:
+    """The exercises as their author wrote them, with the answers between markers, and the headings filled in."""
+    notebook = read(source, folder)
+    if folder == "exercises":
+        notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
     checks = front_page.checks_of(source)
     number = 0
-    cells = []
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags", [])
-        if "solution" in tags and not solved:
-            continue
         if heading := re.search(r"\{\{exercise (\w+)\}\}", cell.source):
             number += 1
-            exercise = getattr(checks, heading[1])
-            cell.source = cell.source.replace(heading[0], exercise_heading(number, exercise))
-        if cell.cell_type == "code":
-            cell.metadata.update(nbgrader_metadata(cell.source, checks))
-            text = cell.source + "\n"
-            cell.source = (MARKER_LINES.sub("", text) if solved else SOLUTION.sub(STUB, text)).rstrip("\n")
-        if "SOLUTION" in cell.source:
-            raise SystemExit(f"{source}: BEGIN and END SOLUTION should come in pairs, got {cell.source!r}. Mend the cell.")
-        cells.append(cell)
-    notebook.cells = cells
-    return with_ids(notebook)
+            cell.source = cell.source.replace(heading[0], exercise_heading(number, getattr(checks, heading[1])))
+    return notebook
+
+
+def exercise_set(source: Path, solved: bool) -> NotebookNode:
+    """The notebook of exercises, with answers or with stubs, and nbgrader's metadata."""
+    notebook = instructor(source, "solutions" if solved else "exercises")
+    if found := release.lint(notebook):
+        raise SystemExit("\n".join([f"{source} should have no problems, got {len(found)}. Mend them.", *found]))
+    return with_ids(release.solved(notebook) if solved else release.released(notebook))
 
 
 def exercise_heading(number: int, exercise) -> str:
     stars = "★" * exercise.difficulty + "☆" * (3 - exercise.difficulty)
     return f"{number} · `{exercise.name}`\n\n{stars} · about {exercise.minutes} minutes · {exercise.points} points"
-
-
-def nbgrader_metadata(source: str, checks) -> dict:
-    """nbgrader's cell metadata, schema 3: answers, checks with their points, and read-only cells."""
-    if "### BEGIN SOLUTION" in source:
-        grade_id, kind = re.search(r"^(?:def|class) (\w+)", source, re.M)[1], {"solution": True}
-    elif called := re.match(r"check\.(\w+)\(", source):
-        exercise = getattr(checks, called[1])
-        grade_id, kind = f"{called[1]}_check", {"grade": True, "locked": True, "points": exercise.points}
-    else:
-        return {}
-    flags = {"grade": False, "solution": False, "locked": False, "task": False} | kind
-    locked = {"editable": False, "deletable": False} if flags["locked"] else {}
-    return {"nbgrader": {"schema_version": 3, "grade_id": grade_id, **flags}, **locked}
 
 
 def execute(notebook: NotebookNode) -> NotebookNode:
@@ -233,10 +206,6 @@ def pictures(notebook: NotebookNode, target: Path) -> dict[Path, bytes]:
             if png is not None:
                 found[target.parent / f"{target.stem}_{tag}.png"] = base64.b64decode(png)
     return found
-
-
-def as_text(notebook: NotebookNode) -> str:
-    return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ The only module that reads the environment:
 | GENCOURSE_DEVICE | overrides the choice of device | cpu, cuda, mps |
 | GENCOURSE_DATA | the folder for data sets that are downloaded | a path |
 | GENCOURSE_STRICT | 1: a check that does not pass raises | 0, 1 |
+| NBGRADER_EXECUTION | set by nbgrader while it grades or validates: strict too | autograde, validate |
 """
 
 import contextlib
@@ -38,8 +39,11 @@ def scaled(*, default: T, smoke: T, full: T) -> T:
 
 
 def strict() -> bool:
-    """Whether a check that does not pass should raise (tests and graders) instead of being displayed."""
-    return os.environ.get("GENCOURSE_STRICT", "0") == "1"
+    """Whether a check that does not pass should raise (tests and graders) instead of being displayed.
+
+    nbgrader takes a check that raises nothing for passed.
+    """
+    return os.environ.get("GENCOURSE_STRICT", "0") == "1" or "NBGRADER_EXECUTION" in os.environ
 
 
 def data_folder() -> Path:

@@ -88,9 +88,8 @@ def test_cells_carry_nbgraders_metadata():
     cells = build.exercise_set(ROOT / "authoring/exercises/01_vae.py", solved=False).cells
     graded = {c.metadata.nbgrader.grade_id: c for c in cells if "nbgrader" in c.metadata}
     answer, check = graded["reparameterize"], graded["reparameterize_check"]
-    assert answer.metadata.nbgrader == dict(
-        schema_version=3, grade_id="reparameterize", grade=False, solution=True, locked=False, task=False
-    )
+    flags = dict(schema_version=3, grade_id="reparameterize", grade=False, solution=True, locked=False, task=False)
+    assert answer.metadata.nbgrader == flags | dict(cell_type="code", checksum=build.release.checksum(answer))
     assert check.metadata.nbgrader.points == 2 and check.metadata.nbgrader.locked and check.metadata.editable is False
 
 

@@ -3,15 +3,18 @@
 import gzip
 import hashlib
 import struct
+import subprocess
+import sys
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 
-from gencourse.data import binarised, images, minibatches, points
+from gencourse.data import binarised, images, minibatches, points, whole_sets
 from gencourse.data import images as load
-from gencourse.data.images import IDX_FILES
+from gencourse.data.images import FASHION
+from gencourse.data.whole_sets import IDX_FILES
 from gencourse.errors import DataUnavailable, InputError, InputTypeError
 from gencourse.runtime import seeded
 
@@ -117,12 +120,7 @@ def test_damaged_download_is_named(tmp_path, monkeypatch):
 
 def test_download_is_kept_and_read(folder, tmp_path, monkeypatch):
     """With torchvision's downloader replaced by a copy: the files arrive in the cache and are read from there."""
-    import sys
-
-    from gencourse.data import images as package_function
-    from gencourse.data.images import __name__ as module_name
-
-    module, asked = sys.modules[module_name], []
+    asked = []
     cache = tmp_path / "cache"
     monkeypatch.setenv("GENCOURSE_DATA", str(cache))
 
@@ -133,22 +131,19 @@ def test_download_is_kept_and_read(folder, tmp_path, monkeypatch):
         (cache / "mnist").mkdir(parents=True, exist_ok=True)
         (cache / "mnist" / filename).write_bytes(gzip.compress(raw))
 
-    monkeypatch.setattr(module, "download_url", copy)
-    assert len(package_function("mnist", full=True).train_bytes) == 6
+    monkeypatch.setattr(whole_sets, "download_url", copy)
+    assert len(images("mnist", full=True).train_bytes) == 6
     assert len(asked) == 4 and all(len(md5) == 32 for _, md5 in asked)
 
 
 def test_second_mirror_is_tried(tmp_path, monkeypatch):
-    import sys
-
-    module = sys.modules["gencourse.data.images"]
     tried = []
 
     def fail(url, root, filename, md5):
         tried.append(url)
         raise URLError("down")
 
-    monkeypatch.setattr(module, "download_url", fail)
+    monkeypatch.setattr(whole_sets, "download_url", fail)
     monkeypatch.setenv("GENCOURSE_DATA", str(tmp_path))
     with pytest.raises(DataUnavailable):
         images("mnist", full=True)
@@ -229,6 +224,18 @@ def test_damaged_cifar10_file_is_named(tmp_path):
     (base / "data_batch_3").write_bytes(b"half a file")
     with pytest.raises(DataUnavailable, match="these files are damaged: data_batch_3"):
         images("cifar10", full=True, folder=tmp_path)
+
+
+def test_names_of_the_clothes_are_torchvisions():
+    from torchvision.datasets import FashionMNIST
+
+    assert tuple(FashionMNIST.classes) == FASHION
+
+
+def test_importing_the_course_does_not_wait_for_torchvision():
+    """torchvision takes seconds to import, and only the whole data sets need it."""
+    code = "import sys; from gencourse import checks, data, evaluation, figures, models, training, widgets; print('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 
 def test_cifar10_is_read_as_channels_first_bytes(tmp_path, monkeypatch):

@@ -64,7 +64,9 @@ def required(groups: dict[str, list[str]]) -> list:
 
 RUNTIME = {"runtime": PROJECT["dependencies"]}
 # The extra "docs" is for the site and older than Jupyter's other tools: pinning it would bind every learner to it.
-PINNED = {name: texts for name, texts in PROJECT["optional-dependencies"].items() if name != "docs"} | PYPROJECT["dependency-groups"]
+PINNED = {name: texts for name, texts in PROJECT["optional-dependencies"].items() if name != "docs"} | {
+    name: texts for name, texts in PYPROJECT["dependency-groups"].items() if name != "interop"  # no learner installs these
+}
 
 
 def test_environment_yml_adds_python_and_pip_only():

@@ -13,6 +13,7 @@ PACKAGE = sorted((ROOT / "gencourse").rglob("*.py"))
 LAYERS = {  # a module may import from lower layers only, or from its own folder
     "errors": 0,
     "runtime": 1,
+    "asking": 2,
     "claims": 2,
     "data": 2,
     "training": 2,
@@ -23,6 +24,7 @@ LAYERS = {  # a module may import from lower layers only, or from its own folder
     "checks": 5,
     "grading": 6,
     "cli": 7,
+    "__main__": 8,
 }
 
 
@@ -62,7 +64,7 @@ def test_no_assert_no_broad_except_no_global_seed(path):
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else "everything"
             broad = caught == "everything" or re.search(r"\b(Base)?Exception\b", caught)
-            assert not broad or path.name == "_exercise.py", f"line {node.lineno}: except {caught}"
+            assert not broad or path.name in ("asking.py", "judge.py"), f"line {node.lineno}: except {caught}"
         if isinstance(node, ast.Attribute) and node.attr == "manual_seed" and ast.unparse(node.value) == "torch":
             assert path.name == "runtime.py", f"line {node.lineno}: use runtime.global_seed or runtime.seeded"
         if isinstance(node, ast.Attribute) and node.attr == "environ":

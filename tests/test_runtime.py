@@ -17,6 +17,24 @@ def test_scale_changes_sizes_only_and_refuses_other_words(monkeypatch):
         runtime.scale()
 
 
+@pytest.mark.parametrize(
+    ("environment", "strict"),
+    [
+        ({}, False),
+        ({"GENCOURSE_STRICT": "0"}, False),
+        ({"GENCOURSE_STRICT": "1"}, True),
+        ({"NBGRADER_EXECUTION": "autograde"}, True),
+        ({"NBGRADER_EXECUTION": "validate", "GENCOURSE_STRICT": "0"}, True),
+    ],
+)
+def test_graders_are_strict_and_so_is_nbgrader(monkeypatch, environment, strict):
+    for name in ("GENCOURSE_STRICT", "NBGRADER_EXECUTION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert runtime.strict() is strict
+
+
 def test_device_is_the_cpu_without_a_gpu_and_a_missing_device_is_a_sentence(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.delenv("GENCOURSE_DEVICE")

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from gencourse.asking import Opaque, plain
 from gencourse.checks import exercise, report
 from gencourse.checks import vae as check
-from gencourse.checks._values import Opaque, agree, difference, plain
+from gencourse.checks._values import agree, difference
 from gencourse.checks._verdict import CheckFailed
 from gencourse.models import vae as m
 from gencourse.runtime import seeded

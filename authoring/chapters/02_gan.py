@@ -141,7 +141,7 @@ best = m.optimal_discriminator(p, q)
 torch.manual_seed(0)
 D = m.PointDiscriminator().to(device)
 optimizer = torch.optim.Adam(D.parameters(), lr=3e-3)
-n = scaled(default=1500, smoke=20, full=1500)
+n = scaled(default=1200, smoke=20, full=1500)
 x_real, x_fake = (law.sample(n * 256, seed=1).split(256) for law in (real, blob))
 for step, pair in enumerate(zip(tqdm(x_real), x_fake, strict=True)):
     real_logits, fake_logits = (D(x.to(device)) for x in pair)
@@ -343,13 +343,13 @@ claim("g_loss_end", history.last("G/loss"), about=0.70, within=0.02, unit="nats"
 
 # %%
 slow, batches = train_on_ring(r1=0.1, d_rate=0.1)
-slow_history = fit(slow, batches, steps=scaled(default=1500, smoke=20, full=1500), lr=2e-3, precision="float32")
+slow_history = fit(slow, batches, steps=scaled(default=1000, smoke=20, full=1500), lr=2e-3, precision="float32")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(1, 1.6))
 figures.point_clouds({"data": ring_data[:500], "samples": slow.sample(1000).cpu()}, "A D that learns too slowly", ax=left)
 figures.training_curves(slow_history, ["D/loss", "G/loss"], title="Its losses", ax=right)
 failed = ev.mode_coverage(slow.sample(4000, seed=1).cpu(), ring.centres, ring.stds)
 claim("slow_modes", failed.modes, below=4)
-claim("slow_d_loss", slow_history.last("D/loss"), about=1.36, within=0.12, unit="nats")
+claim("slow_d_loss", slow_history.last("D/loss"), about=1.37, within=0.1, unit="nats")
 
 # %% [markdown]
 # *The same networks with a slow discriminator, at the end of their run. The samples crowd where D is fooled at the moment. During the run D
@@ -453,10 +453,10 @@ def pixel_discriminator():
 def train_on_digits(generator, discriminator, steps, **settings):
     torch.manual_seed(0)
     game = m.GAN(generator(), discriminator(), d_rate=10.0, **settings).to(device)
-    return game, fit(game, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=3e-4)
+    return game, fit(game, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=4e-4)
 
 # %%
-steps = scaled(default=1200, smoke=5, full=4000)
+steps = scaled(default=800, smoke=5, full=4000)
 naive, naive_history = train_on_digits(PixelGenerator, pixel_discriminator, steps, loss="saturating")
 cured, cured_history = train_on_digits(PixelGenerator, pixel_discriminator, steps, loss="non-saturating", r1=1.0)
 
@@ -501,7 +501,7 @@ print(f"{sum(p.numel() for p in G.parameters()):,} numbers in G, {sum(p.numel() 
 classifier = ev.feature_network("mnist").to(device)
 test_features = classifier.features(digits.test)
 snapshots, distances = {}, {"latest weights": {}, "averaged weights": {}}
-z_kept = torch.randn(1000, 64, generator=seeded(3)).to(device)
+z_kept = torch.randn(500, 64, generator=seeded(3)).to(device)
 
 
 def distance_of(samples):
@@ -519,7 +519,7 @@ def watch(step):
 # %%
 torch.manual_seed(0)
 dcgan = m.GAN(m.Generator(width=32), m.Discriminator(width=32), d_rate=2.0).to(device)
-steps = scaled(default=1200, smoke=10, full=20_000)
+steps = scaled(default=850, smoke=10, full=20_000)
 dcgan_history = fit(dcgan, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=4e-3, on_step=watch)
 
 # %%
@@ -670,7 +670,7 @@ fashion = images("fashion-mnist")
 labelled = minibatches(fashion.train_bytes, fashion.train_labels, batch_size=32, seed=0)
 torch.manual_seed(0)
 wardrobe = m.ConditionalGAN(m.Generator(width=32, num_classes=10), m.Discriminator(width=32, num_classes=10), d_rate=2.0).to(device)
-fit(wardrobe, labelled, steps=scaled(default=1200, smoke=10, full=20_000), lr=4e-3);
+fit(wardrobe, labelled, steps=scaled(default=900, smoke=10, full=20_000), lr=4e-3);
 
 # %% tags=["cover"]
 asked = torch.arange(10).repeat(6)
@@ -688,7 +688,7 @@ real_right = (judge.classify(fashion.test) == fashion.test_labels).double().mean
 asked = torch.arange(10).repeat(200)
 obeyed = (judge.classify(wardrobe.sample(asked, seed=3)) == asked).double().mean()
 claim("judge_right", 100 * real_right, about=93.7, within=0.3, unit="%")
-claim("obeyed", 100 * obeyed, about=85, within=6, unit="%")
+claim("obeyed", 100 * obeyed, about=81, within=6, unit="%")
 
 # %% [markdown]
 # The judge is right on {{judge_right}} % of the real test images and reads the class that was asked for in {{obeyed}} % of the samples. How
@@ -733,7 +733,7 @@ def move(x):
 def train_on_few(augment=None):
     torch.manual_seed(0)
     game = m.GAN(m.Generator(width=32), m.Discriminator(width=32, spectral=False), d_rate=2.0, augment=augment).to(device)
-    steps = scaled(default=800, smoke=5, full=6000)
+    steps = scaled(default=750, smoke=5, full=6000)
     fit(game, minibatches(few_digits, batch_size=32, seed=0), steps=steps, lr=2e-3)
     return game
 
@@ -757,8 +757,8 @@ for name, game in scarce.items():
     scarce_fd[name] = distance_of(game.sample(2000, seed=5))
 claim("belief_gap_without", belief["without"][0] - belief["without"][1], about=15, within=10, unit="%")
 claim("belief_gap_with", belief["with"][0] - belief["with"][1], about=0, within=3, unit="%")
-claim("fd_scarce_without", scarce_fd["without"], about=19, within=4)
-claim("fd_scarce_with", scarce_fd["with"], about=17, within=4)
+claim("fd_scarce_without", scarce_fd["without"], about=20, within=5)
+claim("fd_scarce_with", scarce_fd["with"], about=18, within=5)
 
 # %% [markdown]
 # Without augmentation D believes in training images more than in test images, by about {{belief_gap_without}} percentage points: it has begun to learn
@@ -800,11 +800,12 @@ def scores(samples):
 
 
 print(f"{'':24}Fréchet   kernel  precision  recall")
-for name, samples in spoiled.items():
-    print(f"{name:22}{'{:9.1f} {:8.2f} {:10.2f} {:7.2f}'.format(*scores(samples))}")
-claim("fd_floor", scores(half)[0], about=1.2, within=0.1)
-claim("blur_recall", scores(blurred)[3], about=0.10, within=0.04)
-claim("half_recall", scores(five_to_nine)[3], about=0.43, within=0.05)
+found = {name: scores(samples) for name, samples in spoiled.items()}
+for name, row in found.items():
+    print(f"{name:22}{'{:9.1f} {:8.2f} {:10.2f} {:7.2f}'.format(*row)}")
+claim("fd_floor", found["other real images"][0], about=1.2, within=0.1)
+claim("blur_recall", found["blurred"][3], about=0.10, within=0.04)
+claim("half_recall", found["digits 5 to 9 only"][3], about=0.43, within=0.05)
 
 # %% [markdown]
 # Other real images are the best one can hope for, a Fréchet distance of {{fd_floor}} with this many. Noise costs precision and nearly all recall. Blurred digits
@@ -823,7 +824,7 @@ figures.curves(step_axis, {"Fréchet": fall}, "training step", "Fréchet distanc
 right.set_yscale("log")
 early = list(snapshots)[2]
 g_losses = torch.tensor(dcgan_history["G/loss"])
-claim("fd_gain", fall[2] / fall[-1], about=2.4, within=0.8)
+claim("fd_gain", fall[2] / fall[-1], about=2.3, within=0.8)
 claim("g_loss_change", g_losses[-100:].mean() - g_losses[early - 50 : early + 50].mean(), below=0.17, unit="nats")
 
 # %% [markdown]
@@ -847,25 +848,25 @@ claim("copy_ratio", near_made.median() / near_test.median(), about=1.2, within=0
 #
 # ## 2.15 Beside the VAE
 #
-# The same digits, about the same training time, the same four measures; the VAE of chapter 1 samples its decoder's mean.
+# The same digits, a similar training time (the GAN's includes watching it), the same four measures; the VAE of chapter 1 samples its decoder's mean.
 
 # %%
 torch.manual_seed(0)
 vae = VAE(latent_dim=16, mean_image=digits.train.mean(0)).to(device)
-vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0), steps=scaled(default=3400, smoke=5, full=20_000), lr=2e-3)
+vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0), steps=scaled(default=1800, smoke=5, full=20_000), lr=2e-3)
 families = {"VAE": (vae.sample(2000, seed=5).cpu(), vae_history.seconds), "GAN": (dcgan.sample(2000, seed=5).cpu(), dcgan_history.seconds)}
-families["real images"] = (digits.train[::5], 0.0)
 table = {name: scores(samples) for name, (samples, _) in families.items()}
+families["real images"], table["real images"] = (half, 0.0), found["other real images"]
 print(f"{'':12}Fréchet   kernel  precision  recall   log p(x)        trained")
 for name, row in table.items():
     density = {"VAE": "a bound", "GAN": "none", "real images": "—"}[name]
     print(f"{name:10}{'{:9.1f} {:8.2f} {:10.2f} {:7.2f}'.format(*row)}   {density:10} {families[name][1]:8.0f} seconds")
-claim("vae_fd", table["VAE"][0], about=28, within=6)
-claim("gan_fd", table["GAN"][0], about=13, within=4)
-claim("vae_recall", table["VAE"][3], about=0.62, within=0.1)
-claim("gan_recall", table["GAN"][3], about=0.82, within=0.09)
+claim("vae_fd", table["VAE"][0], about=28, within=5)
+claim("gan_fd", table["GAN"][0], about=15, within=4)
+claim("vae_recall", table["VAE"][3], about=0.64, within=0.05)
+claim("gan_recall", table["GAN"][3], about=0.75, within=0.06)
 claim("vae_precision", table["VAE"][2], about=0.80, within=0.07)
-claim("gan_precision", table["GAN"][2], about=0.59, within=0.08)
+claim("gan_precision", table["GAN"][2], about=0.61, within=0.08)
 
 # %%
 figures.image_rows({name: samples[:14] for name, (samples, _) in families.items()}, title="Fourteen of each, not selected");

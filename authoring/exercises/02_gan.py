@@ -23,10 +23,10 @@ from tqdm.auto import tqdm
 from gencourse import figures
 from gencourse.checks import gan as check
 from gencourse.checks import report
-from gencourse.checks.gan.diagnosis import four_runs
 from gencourse.data import images, minibatches, points
 from gencourse.models import gan as m
 from gencourse.runtime import scaled, seeded
+from gencourse.widgets.gan_lab.recording import four_runs
 
 ring, digits = points("ring"), images("mnist")
 

@@ -20,37 +20,22 @@ A trial touches the answer only through `ask(code, **inputs)`: code that is run 
 going in and plain data coming back. What is right is decided here, not there.
 """
 
-import ast
 import contextlib
-import textwrap
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 
 import torch
-from torch import Tensor
 
 from gencourse import runtime
-from gencourse.checks._values import Raised, agree, difference, in_words, nothing, plain
+from gencourse.asking import AnswerRaised, NotAttempted, plain, run, shown_call
+from gencourse.checks._values import agree, difference, in_words, nothing
 from gencourse.checks._verdict import CheckFailed, Hint, Report, Verdict
 
 SEEDS = (0, 1, 2)
 Ask = Callable[..., object]
 Trial = Callable[[Ask, int], Iterator[tuple[str, object]]]
-
-
-class NotAttempted(Exception):
-    """The answer raised NotImplementedError: there is nothing to judge yet."""
-
-
-class AnswerRaised(Exception):
-    """The answer raised something else, which ends the trial."""
-
-    def __init__(self, raised: Raised):
-        super().__init__(raised.message)
-        self.raised = raised
 
 
 @dataclass(frozen=True)
@@ -60,6 +45,18 @@ class Probe:
     label: str
     call: str
     value: object
+
+
+class LocalAsk:
+    """Runs a trial's code beside the answer, in this process. A grader puts its own in the place of this one."""
+
+    def __init__(self, name: str, answer: object):
+        self.name, self.answer, self.last_call = name, answer, ""
+
+    def __call__(self, code: str, **inputs):
+        given = ", ".join(f"{name} = {in_words(plain(value))}" for name, value in inputs.items())
+        self.last_call = shown_call(code, self.name) + (f"  where {given}" if given else "")
+        return run(code, self.name, self.answer, inputs)
 
 
 @dataclass(frozen=True)
@@ -75,59 +72,6 @@ class Mistake:
         return self.answer.__name__
 
 
-class LocalAsk:
-    """Runs a trial's code beside the answer, in this process. A grader puts its own in the place of this one."""
-
-    def __init__(self, name: str, answer: object):
-        self.name = name
-        self.names = {"torch": torch, "nn": torch.nn, name: answer}
-        self.last_call = ""
-
-    def __call__(self, code: str, **inputs):
-        """Run `code` with the inputs as variables and return the value of its last line as plain data.
-
-        Every call gets copies of its inputs, so that an answer that changes them spoils nothing.
-        """
-        code = textwrap.dedent(code).strip()
-        given = ", ".join(f"{name} = {in_words(plain(value))}" for name, value in inputs.items())
-        lines = [line.strip() for line in code.splitlines()]
-        call = next((line for line in lines if f"{self.name}(" in line), lines[-1])  # the line that a learner would know
-        self.last_call = call + (f"  where {given}" if given else "")
-        names = self.names | {key: v.clone() if isinstance(v, Tensor) else v for key, v in inputs.items()}
-        try:
-            return plain(run_block(code, names))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # whatever an answer raises is a finding, never a crash of the notebook
-            if _unwritten(error):
-                raise NotAttempted from None
-            raise AnswerRaised(Raised(type(error).__name__, _text(error), _learners_line(error))) from None
-        finally:
-            torch.set_default_dtype(torch.float32)  # the answer may have changed it; `probes` gives back what was there
-
-
-def run_block(code: str, names: dict):
-    """Execute statements in `names`; the value of the last one, an expression, is returned."""
-    *body, last = ast.parse(code).body
-    if body:
-        exec(compile(ast.Module(body, []), "<trial>", "exec"), names)
-    return eval(compile(ast.Expression(last.value), "<trial>", "eval"), names)
-
-
-def _unwritten(error: BaseException) -> bool:
-    """Whether this is the stub's bare `raise NotImplementedError()`, not one from inside torch or another package."""
-    bare = isinstance(error, NotImplementedError) and not error.args
-    return bare and "-packages" not in traceback.extract_tb(error.__traceback__)[-1].filename
-
-
-def _text(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:
-        return "(its text cannot be shown)"
-    return text if len(text) <= 300 else text[:300] + " …"
-
-
 @contextlib.contextmanager
 def _float32_on_the_cpu() -> Iterator[None]:
     """Trials draw the same numbers whatever default dtype and device the notebook has set."""
@@ -138,11 +82,6 @@ def _float32_on_the_cpu() -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(dtype)
-
-
-def _learners_line(error: BaseException) -> str:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "ipykernel" in f.filename or f.filename.startswith("<ipython")]
-    return f" (line {frames[-1].lineno} of your cell: `{frames[-1].line}`)" if frames and frames[-1].line else ""
 
 
 @dataclass(eq=False)
@@ -249,8 +188,8 @@ def exercise(*, reference: Callable, difficulty: int, minutes: int, points: int,
 
 def probes(trial: Trial, name: str, answer: object, seed: int, asker: Callable[[str, object], Ask] = LocalAsk) -> Iterator[Probe]:
     """Run a trial on an answer. An exception in the answer is the last value."""
-    ask = asker(name, answer)
     with _float32_on_the_cpu(), runtime.global_seed(seed), torch.enable_grad():
+        ask = asker(name, answer)
         try:
             for label, value in trial(ask, seed):
                 yield Probe(label, ask.last_call, plain(value))

@@ -1,54 +1,9 @@
-"""The values that an answer returns: made plain, compared, and put into words where they differ."""
+"""The plain values that an answer returns: compared, and put into words where they differ."""
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Raised:
-    """An exception in the learner's code, as a value."""
-
-    kind: str
-    message: str
-    line: str = ""
-
-
-@dataclass(frozen=True)
-class Opaque:
-    """An object that is no data: only the name of its type is kept."""
-
-    kind: str
-
-
-def plain(value):
-    """Tensors (detached copies on the CPU), numbers, text, None and containers of these; anything else is Opaque."""
-    if isinstance(value, Tensor):
-        return _plain_tensor(value)
-    if isinstance(value, int) and abs(value) >= 2**63:
-        return Opaque("int, beyond 64 bits")
-    if value is None or isinstance(value, bool | int | float | str | Raised | Opaque):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        if value.dtype.kind not in "biuf":
-            return Opaque(type(value).__name__)
-        return torch.from_numpy(np.array(value, dtype=bool if value.dtype.kind == "b" else np.float64, order="C"))
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, set | frozenset):
-        return sorted((plain(item) for item in value), key=repr)
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return Opaque(type(value).__name__)
-
-
-def _plain_tensor(value: Tensor):
-    ordinary = type(value) in (Tensor, torch.nn.Parameter) and value.layout == torch.strided
-    if not ordinary or value.is_nested or value.is_quantized or value.is_meta or value.is_complex():
-        return Opaque(f"{type(value).__name__} ({value.layout}, {value.dtype}, {value.device})" if ordinary else type(value).__name__)
-    return value.detach().cpu().clone()
+from gencourse.asking import Opaque, Raised
 
 
 def nothing(value) -> bool:
@@ -65,8 +20,8 @@ def is_number(value) -> bool:
 def agree(a, b, rtol: float, atol: float) -> bool:
     """Whether two plain values are equal: same structure and shapes, numbers within |a - b| ≤ atol + rtol |b|."""
     if is_number(a) and is_number(b):
-        a, b = torch.as_tensor(a).double(), torch.as_tensor(b).double()
-        return a.shape == b.shape and torch.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
+        a, b = torch.as_tensor(a), torch.as_tensor(b)
+        return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=rtol, atol=atol, equal_nan=True)
     if isinstance(a, Raised) and isinstance(b, Raised):
         return a.kind == b.kind
     if isinstance(a, dict) and isinstance(b, dict):

@@ -1,20 +1,10 @@
 """Exercise on telling four recorded runs apart by their samples and their curves."""
 
-from collections.abc import Sequence
-
 from gencourse.checks._exercise import exercise
-from gencourse.widgets.gan_lab.observe import Frame
-from gencourse.widgets.gan_lab.recording import recorded
 
 WORDS = ("healthy", "mode collapse", "the discriminator wins", "oscillation")
 NAMES = tuple(word.removeprefix("the ") for word in WORDS)  # capitals and the article do not matter
-RUNS = {"A": "oscillation", "B": "discriminator wins", "C": "ring", "D": "collapse"}  # letter -> name of the recording
 ANSWER = {"A": "oscillation", "B": "the discriminator wins", "C": "healthy", "D": "mode collapse"}
-
-
-def four_runs() -> dict[str, Sequence[Frame]]:
-    """The frames of the four runs that are to be diagnosed, under the letters A to D."""
-    return {letter: recorded(name).frames for letter, name in RUNS.items()}
 
 
 @exercise(

@@ -1,0 +1,183 @@
+"""A learner's process behind a wall: started, spoken to with a deadline, watched, and ended."""
+
+import contextlib
+import os
+import selectors
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+
+from gencourse.grading.inside import wire
+from gencourse.grading.limits import Limits
+
+WATCH_S = 0.1  # between two looks at the memory
+
+
+class BoxLost(Exception):
+    """The process in the box is gone, or was ended because it broke a limit. `flag` is one word for it."""
+
+    def __init__(self, flag: str, sentence: str):
+        super().__init__(sentence)
+        self.flag = flag
+
+
+class InfrastructureError(Exception):
+    """The box could not be started at all: nothing that a submission could be blamed for."""
+
+
+class Box:
+    """One running worker (inside/worker.py) and its channel.
+
+    `command` makes the argv that starts it, of the limits that it is to set itself. Everything that arrives is of the
+    learner's making.
+    """
+
+    def __init__(self, command: Callable[[dict], list[str]], limits: Limits, deadline: float):
+        own = {
+            "cpu_s": int(limits.total_s) + 1,
+            "file_bytes": limits.files_mib << 20,
+            "processes": limits.processes,
+            "data_bytes": limits.memory_mib << 20,
+        }
+        self.limits, self.deadline = limits, deadline
+        self.broken: BoxLost | None = None
+        self.cpu_s = self.peak_mib = 0.0
+        try:
+            self.process = subprocess.Popen(
+                command(own),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={},  # bubblewrap's own first process stays visible in the box, with its environment
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise InfrastructureError(f"the box could not be started: {error}") from None
+        os.set_blocking(self.process.stdin.fileno(), False)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.over = threading.Event()
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+        self.watcher.start()
+
+    def request(self, message: dict, seconds: float):
+        """Send one message and return the reply, as plain data. Raises BoxLost."""
+        ends = min(time.monotonic() + seconds, self.deadline)
+        try:
+            self._send(wire.pack(message), ends)
+            header = self._receive(wire.HEADER.size, ends)
+            body, raw = wire.lengths(header, self.limits.reply_mib << 20)
+            return wire.unpack(self._receive(body, ends), self._receive(raw, ends))
+        except wire.Malformed as error:
+            self._lose("malformed-reply", f"The submission's process sent {error}.")
+        except TimeoutError:
+            if time.monotonic() >= self.deadline:
+                self._lose("time-limit", f"The submission took more than {self.limits.total_s:g} s in all.")
+            self._lose("slow", f"No result after {seconds:g} s.")
+        except (BrokenPipeError, EOFError):
+            self.close()
+            self._lose("died", "The submission's process ended.")
+
+    def _lose(self, flag: str, sentence: str):
+        self.close()
+        raise self.broken or BoxLost(flag, sentence)
+
+    def _send(self, data: bytes, ends: float) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait(self.process.stdin, selectors.EVENT_WRITE, ends)
+            with contextlib.suppress(BlockingIOError):
+                view = view[os.write(self.process.stdin.fileno(), view) :]
+
+    def _receive(self, count: int, ends: float) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            self._wait(self.process.stdout, selectors.EVENT_READ, ends)
+            with contextlib.suppress(BlockingIOError):
+                part = os.read(self.process.stdout.fileno(), min(count - len(data), 1 << 20))
+                if not part:
+                    raise EOFError
+                data += part
+        return bytes(data)
+
+    @staticmethod
+    def _wait(pipe, event: int, ends: float) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, event)
+            if not selector.select(max(0.0, ends - time.monotonic())):
+                raise TimeoutError
+
+    def _watch(self) -> None:
+        """End the box when its processes hold too much memory together, or are too many."""
+        try:
+            first = psutil.Process(self.process.pid)
+            while not self.over.wait(WATCH_S):
+                family = [first, *first.children(recursive=True)]
+                self.cpu_s = max(self.cpu_s, sum(map(_cpu_seconds, family)))
+                mib = sum(map(_resident, family)) / 2**20
+                if mib > self.limits.memory_mib:
+                    mib = sum(map(_proportional, family)) / 2**20  # pages that forks share count once
+                self.peak_mib = max(self.peak_mib, mib)
+                if mib > self.limits.memory_mib:
+                    self.broken = BoxLost("memory-limit", f"The submission used more than {self.limits.memory_mib} MiB of memory.")
+                elif len(family) > self.limits.processes + 8:
+                    self.broken = BoxLost("process-limit", f"The submission started more than {self.limits.processes} processes.")
+                if self.broken:
+                    self._kill()
+                    return
+        except psutil.NoSuchProcess:
+            return
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, 9)  # bubblewrap's inner process is bound to die with it, and all in its namespace with that
+
+    def close(self) -> None:
+        """Let the process end, or end it; afterwards nothing of it is left."""
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        if self.process.returncode is None:
+            self._end()
+        self.over.set()
+        self.watcher.join(timeout=5)
+        self.process.stdout.close()
+
+    def _end(self) -> None:
+        """Wait for the process that has been told to end, a moment only; count its seconds."""
+        until = time.monotonic() + 0.5
+        while True:
+            pid, status, usage = os.wait4(self.process.pid, os.WNOHANG if time.monotonic() < until else 0)
+            if pid:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+                self.cpu_s = max(self.cpu_s, usage.ru_utime + usage.ru_stime)
+                return
+            time.sleep(0.01)
+            if time.monotonic() >= until:
+                self._kill()
+
+    def __enter__(self) -> "Box":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        return sum(process.cpu_times()[:2])
+    return 0.0
+
+
+def _resident(process: psutil.Process) -> int:
+    with contextlib.suppress(psutil.Error):
+        return process.memory_info().rss
+    return 0
+
+
+def _proportional(process: psutil.Process) -> int:
+    with contextlib.suppress(psutil.Error):
+        return process.memory_full_info().pss
+    return 0

@@ -1,0 +1,167 @@
+"""The learner's process: runs cells as a notebook does, and says what came back when it is asked.
+
+Started as `python -P -m gencourse.grading.inside.worker LIMITS`, LIMITS being JSON. Frames (wire.py) arrive on its standard input and leave on
+its standard output; what the learner's code prints goes elsewhere. Messages, and the replies to them:
+
+    {"do": "open", "checks": [module], "withheld": [[exercise, module, name]]}    -> {}
+    {"do": "cell", "source": text}                       -> {"error": Raised or None, "flooded": bool}
+    {"do": "look", "name": name}                         -> {"is": "missing", "callable" or "value", "value": data}
+    {"do": "ask", "name": name, "code": text, "inputs": data, "seed": number or None}
+                                                         -> {"value": data} or {"unwritten": True} or {"raised": Raised}
+"""
+
+import io
+import json
+import os
+import random
+import resource
+import sys
+
+import numpy as np
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from gencourse import asking
+from gencourse.grading.inside import wire
+from gencourse.grading.inside.substitutes import ChecksFinder, CompilerOnDemand, Withheld
+
+SHOWN = 200_000  # characters that one cell may print; the rest is dropped
+
+
+def limit_resources(cpu_s: int, file_bytes: int, processes: int, data_bytes: int) -> None:
+    """Hard limits on this process and on all that it starts."""
+    for what, most in (
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, file_bytes),
+        (resource.RLIMIT_NPROC, processes),
+        (resource.RLIMIT_DATA, data_bytes),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 512),
+    ):
+        hard = resource.getrlimit(what)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+
+
+def own_channel() -> tuple[io.BufferedReader, io.BufferedWriter]:
+    """The two ends of the judge's channel, moved away from the descriptors 0, 1 and 2, which now lead nowhere."""
+    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    for descriptor in (0, 1, 2):
+        os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+    return reader, writer
+
+
+class Drain(io.TextIOBase):
+    """Where prints go: counted, not kept."""
+
+    def __init__(self):
+        self.count = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return False
+
+    def write(self, text) -> int:
+        self.count += len(text)
+        return len(text)
+
+
+class Shell(InteractiveShell):
+    """IPython without a terminal or windows. exit() in a cell ends nothing, %matplotlib changes nothing."""
+
+    def ask_exit(self) -> None:
+        pass
+
+    def enable_gui(self, gui=None) -> None:
+        pass
+
+    def enable_matplotlib(self, gui=None):
+        return gui, "agg"
+
+
+class Learner:
+    """The notebook's namespace."""
+
+    def __init__(self):
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "NoColor"
+        self.shell = Shell.instance(config=config)
+        self.names = self.shell.user_ns
+        self.main = sys.modules["__main__"]
+        sys.modules["__main__"] = self.shell.user_module
+        self.drain = Drain()
+
+    def open(self, checks: list[str], withheld: list[list[str]]) -> dict:
+        """Make the course ready before any cell has run."""
+        sys.meta_path.insert(0, ChecksFinder(checks))
+        CompilerOnDemand.install()
+        self.withheld = Withheld(withheld)
+        self.seed(0)
+        return {}
+
+    def cell(self, source: str) -> dict:
+        """Run one cell; an error in it is part of the reply."""
+        self.drain.count = 0
+        sys.stdout = sys.stderr = self.drain
+        sys.stdin = io.StringIO()  # input() finds no one there
+        done = self.shell.run_cell(source, store_history=True)
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")
+        error = done.error_before_exec or done.error_in_exec
+        return {"error": None if error is None else asking.raised(error), "flooded": self.drain.count > SHOWN}
+
+    def look(self, name: str) -> dict:
+        """Whether a name is defined, and as what."""
+        if name not in self.names:
+            return {"is": "missing", "value": None}
+        value = self.names[name]
+        return {"is": "callable", "value": None} if callable(value) else {"is": "value", "value": asking.plain(value)}
+
+    def ask(self, name: str, code: str, inputs: dict, seed: int | None) -> dict:
+        """Run a trial's code with the answer under its name."""
+        if seed is not None:
+            self.seed(seed)
+        sys.stdout = sys.stderr = self.drain
+        self.withheld.exercise = name
+        torch.set_default_dtype(torch.float32)
+        try:
+            with torch.enable_grad():
+                return {"value": asking.run(code, name, self.names.get(name), inputs)}
+        except asking.NotAttempted:
+            return {"unwritten": True}
+        except asking.AnswerRaised as error:
+            return {"raised": error.raised}
+        finally:
+            self.withheld.exercise = ""
+
+    @staticmethod
+    def seed(seed: int) -> None:
+        """The same random numbers at every grading."""
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.random.manual_seed(seed)
+
+
+def serve(reader, writer) -> None:
+    """Answer one message after the other, until the channel closes."""
+    learner = Learner()
+    while header := reader.read(wire.HEADER.size):
+        body, raw = wire.lengths(header, sys.maxsize)
+        message = wire.unpack(reader.read(body), reader.read(raw))
+        action = getattr(learner, message.pop("do"))
+        try:
+            reply = wire.pack(action(**message))
+        except wire.Malformed as error:
+            reply = wire.pack({"raised": asking.Raised("ValueError", f"the answer returned {error}")})
+        writer.write(reply)
+        writer.flush()
+
+
+if __name__ == "__main__":
+    limit_resources(**json.loads(sys.argv[1]))
+    os.chdir(os.path.expanduser("~"))
+    serve(*own_channel())

@@ -1,0 +1,166 @@
+"""From what was handed in to what is run: the learner's cells in the order of the hand-out, the checks left out.
+
+Honest learners move, copy, split and merge cells, and tools strip what they do not know. A cell is recognised by its
+id in the hand-out, then by its exact source, then by the name that it defines; what is not recognised is run all the
+same, after the cell that it followed. Checks are never taken from a submission.
+"""
+
+import ast
+import re
+from dataclasses import dataclass, replace
+
+from gencourse.grading.assignment import Assignment, Cell, defined, parsed
+from gencourse.grading.reading import HandedCell
+
+
+@dataclass(frozen=True)
+class Step:
+    """A cell to be run. `number` is its place in the submission, 0 for a cell of the hand-out."""
+
+    source: str
+    number: int = 0
+
+    @property
+    def definitions(self) -> "Step":
+        """What is left of a cell that did not end: imports, functions, classes and constants."""
+        kept = [
+            n
+            for n in parsed(self.source).body
+            if isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef) or constant(n)
+        ]
+        return replace(self, source=ast.unparse(ast.Module(kept, [])))
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What will be run, what each task's answer looks like, the texts written by hand, and what was odd."""
+
+    steps: tuple[Step, ...]
+    answers: dict[str, str]
+    flags: tuple[tuple[str, str], ...]
+
+
+def constant(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign | ast.AnnAssign) and (node.value is None or isinstance(node.value, ast.Constant))
+
+
+def same(a: str, b: str) -> bool:
+    """Whether two cells say the same, but for white space at the ends of lines and around the cell."""
+    return tidy(a) == tidy(b)
+
+
+def tidy(source: str) -> str:
+    return "\n".join(line.rstrip() for line in source.strip().split("\n"))
+
+
+def rebuild(assignment: Assignment, cells: tuple[HandedCell, ...]) -> Rebuilt:
+    """The program of a submission."""
+    places = recognised(assignment, cells)
+    flags = list(oddities(assignment, cells, places))
+    after: dict[int, list[Step]] = {}  # place in the hand-out -> the learner's cells that belong there
+    place = next((i for i, cell in enumerate(assignment.cells) if cell.role != "given"), 1) - 1  # behind the imports
+    for number, (cell, known) in enumerate(zip(cells, places, strict=True), 1):
+        place = place if known is None else known
+        if cell.kind == "code" and cell.source.strip() and not (known is not None and same(cell.source, assignment.cells[known].source)):
+            after.setdefault(place, []).append(Step(cell.source, number))  # the hand-out's own text we have, stubs are not run
+    needed = needed_given(assignment, [step.source for steps in after.values() for step in steps])
+    steps = after.get(-1, [])
+    for number, given in enumerate(assignment.cells):
+        steps = [*steps, *([Step(given.source)] if number in needed else []), *after.get(number, [])]
+    return Rebuilt(tuple(steps), written_answers(assignment, cells, places), tuple(flags))
+
+
+def recognised(assignment: Assignment, cells: tuple[HandedCell, ...]) -> list[int | None]:
+    """For each handed-in cell its place in the hand-out, where it has one."""
+    by_id = {cell.grade_id: i for i, cell in enumerate(assignment.cells) if cell.grade_id}
+    by_source = {tidy(cell.source): i for i, cell in enumerate(assignment.cells)}
+    by_name = {cell.name: i for i, cell in enumerate(assignment.cells) if cell.role == "answer" and cell.name}
+    found: list[int | None] = []
+    for cell in cells:
+        place = None
+        if cell.kind == "code":
+            names = [name for name in defined(cell.source) if name in by_name]
+            place = by_source.get(tidy(cell.source), by_id.get(cell.grade_id))
+            if place is not None and assignment.cells[place].role != "answer" and names:
+                place = None  # an answer under the id of a check
+            if place is None and names:
+                place = by_name[names[0]]
+        found.append(place)
+    return found
+
+
+def needed_given(assignment: Assignment, sources: list[str]) -> set[int]:
+    """The cells of the hand-out that bind a name which the learner's cells, or cells needed by these, or tests read."""
+    tests = [task.source for task in assignment.tasks if task.kind == "kernel"]
+    wanted = set().union(*map(read_names, [*sources, *tests]))
+    needed: set[int] = set()
+    for i in reversed(range(len(assignment.cells))):
+        cell = assignment.cells[i]
+        if cell.role == "given" and (wanted & set(defined(cell.source)) or imports(cell)):
+            needed.add(i)
+            wanted |= read_names(cell.source)
+    return needed
+
+
+def imports(cell: Cell) -> bool:
+    return any(isinstance(node, ast.Import | ast.ImportFrom) for node in parsed(cell.source).body)
+
+
+def read_names(source: str) -> set[str]:
+    """The names that a cell mentions; every word of it where it is no Python."""
+    tree = parsed(source)
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} if tree.body else set(re.findall(r"\w+", source))
+
+
+def written_answers(assignment: Assignment, cells: tuple[HandedCell, ...], places: list[int | None]) -> dict[str, str]:
+    """What the learner wrote for each task, to be shown beside the verdict."""
+    found: dict[str, str] = {}
+    for task in assignment.tasks:
+        ids = {task.name, task.name.removesuffix("_check"), task.name.removesuffix("_test")}
+        mine = [
+            cell.source
+            for cell, place in zip(cells, places, strict=True)
+            if (cell.kind == "code" and task.kind == "outside" and task.name in defined(cell.source))
+            or (place is not None and assignment.cells[place].role == "answer" and assignment.cells[place].grade_id in ids)
+            or (task.kind == "manual" and cell.grade_id == task.name)
+        ]
+        found[task.name] = "\n\n".join(dict.fromkeys(mine))
+    return found
+
+
+def oddities(assignment: Assignment, cells: tuple[HandedCell, ...], places: list[int | None]):
+    """What a teacher should know: (flag, sentence)."""
+    ids = [cell.grade_id for cell in cells if cell.grade_id]
+    known = {cell.grade_id: cell for cell in assignment.cells if cell.grade_id} | {
+        t.name: None for t in assignment.tasks if t.kind == "manual"
+    }
+    twice = sorted({g for g in ids if ids.count(g) > 1 and g in known})
+    if twice:
+        yield "cell-twice", f"These cells occur more than once: {', '.join(twice)}. All were run, in their order."
+    if unknown := sorted({g for g in ids if g not in known}):
+        yield "unknown-cell-id", f"Ids that were not handed out: {', '.join(g[:40] for g in unknown[:5])}."
+    if not set(ids) & set(known):
+        yield "ids-lost", "The cells carry none of the ids that they were handed out with; answers were found by what they define."
+    for cell in cells:
+        mine = known.get(cell.grade_id)
+        if mine is not None and mine.role == "check" and not same(cell.source, mine.source):
+            yield "check-changed", f"The check {cell.grade_id} was changed. The original was used."
+    sources = {tidy(cell.source) for cell in cells}
+    if missing := [c.grade_id for c in assignment.cells if c.role == "check" and c.grade_id not in ids and tidy(c.source) not in sources]:
+        yield (
+            "check-missing",
+            f"Checks that were removed: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}. The originals were used.",
+        )
+    if not any(place is not None for place in places):
+        yield "other-assignment", "Nothing in it belongs to this assignment."
+    text = "\n".join(cell.source for cell in own_cells(assignment, cells))
+    if re.search(r"\b(inspect|getsource|__import__|importlib|_getframe|settrace|ctypes)\b", text):
+        yield "looks-around", "It inspects code or loads modules by name, which no answer needs."
+    if re.search(r"gencourse[./]checks[./]|\.(reference|right_forms|mistakes)\b|\bsolutions/", text):
+        yield "asks-for-answers", "It mentions the checks' or the solutions' insides."
+
+
+def own_cells(assignment: Assignment, cells: tuple[HandedCell, ...]) -> list[HandedCell]:
+    """The code that was not handed out."""
+    given = {tidy(cell.source) for cell in assignment.cells}
+    return [cell for cell in cells if cell.kind == "code" and tidy(cell.source) not in given]

@@ -1,0 +1,103 @@
+"""Many submissions: on this machine's cores, on one shard of them, or on a Dask cluster. The results are the same files."""
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+from gencourse.errors import InputError
+from gencourse.grading.assignment import Assignment
+from gencourse.grading.collect import Handed
+from gencourse.grading.judge import SEEDS, Job, heading, judge, unjudged
+from gencourse.grading.limits import Limits
+from gencourse.grading.sandbox import Sandbox
+
+ATTEMPTS = 3  # at a submission whose judge was lost
+
+
+def job_of(handed: Handed, assignment: Assignment, sandbox: Sandbox, limits: Limits) -> Job:
+    """The job of a submission. Its key is a digest of everything that the result depends on."""
+    parts = [handed.student, handed.student_id, handed.file, handed.digest, handed.problem, handed.flags]
+    parts += [assignment.version, limits.as_dict(), SEEDS, sandbox.kind == "none"]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    return Job(key, handed, assignment, sandbox, limits)
+
+
+def failed(job: Job, reason: str) -> dict:
+    """The result of a job that could not be done here: never a grade, and tried again by the next run."""
+    return heading(job) | unjudged(job, "infrastructure_error", reason)
+
+
+def shard(jobs: list[Job], text: str) -> list[Job]:
+    """The i-th of n parts of the jobs, "i/n" with i from 1 to n."""
+    with contextlib.suppress(ValueError):
+        i, n = map(int, text.split("/"))
+        if 1 <= i <= n:
+            return [job for job in jobs if int(job.key, 16) % n == i - 1]
+    raise InputError(f"grade: --shard should be i/n with i from 1 to n, got {text!r}. For a Slurm array: --shard $SLURM_ARRAY_TASK_ID/8.")
+
+
+def locally(jobs: list[Job], workers: int) -> Iterator[tuple[Job, dict]]:
+    """Judge on this machine. A judge that dies takes its submission down with it three times at most."""
+    waiting, attempts = list(jobs), dict.fromkeys((job.key for job in jobs), 0)
+    while waiting:
+        running: dict[Future, Job] = {}
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),))
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    job = waiting.pop(0)
+                    running[pool.submit(judge, job)] = job
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    yield running.pop(future), result
+        except BrokenProcessPool:
+            for job in running.values():
+                attempts[job.key] += 1
+                if attempts[job.key] < ATTEMPTS:
+                    waiting.append(job)
+                else:
+                    yield job, failed(job, f"The judge was lost {ATTEMPTS} times while it worked on this submission.")
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def end_with(parent: int) -> None:
+    """Let this process end when its parent is gone, however that came to be. Boxes end with it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def on_cluster(jobs: list[Job], address: str) -> Iterator[tuple[Job, dict]]:
+    """Judge on a Dask cluster: a lost worker's submissions go to another one. Needs gencourse[cluster]."""
+    try:
+        from distributed import Client, as_completed
+    except ModuleNotFoundError as error:
+        raise InputError("grade: --cluster needs Dask, which is not installed. Run: pip install 'gencourse[cluster]'") from error
+    try:
+        client = Client(address, timeout=20)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f"grade: --cluster should be the address of a Dask scheduler, got {address!r} ({error}). Is it running?"
+        ) from error
+    with client:
+        by_key = {job.key: job for job in jobs}
+        futures = [client.submit(judge, job, key=f"gencourse-{job.key}", retries=ATTEMPTS - 1, pure=True) for job in jobs]
+        for future in as_completed(futures):
+            job = by_key[future.key.removeprefix("gencourse-")]
+            if future.status == "finished":
+                yield job, future.result()
+            else:
+                yield job, failed(job, f"The cluster could not judge it: {str(future.exception())[:300]}")
+            future.release()

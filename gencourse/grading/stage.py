@@ -1,0 +1,34 @@
+"""The course as submissions see it: a copy of the package without the checks, which hold the answers."""
+
+import atexit
+import compileall
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@functools.cache
+def staged() -> Path:
+    """A folder that holds `gencourse` for the box. Made once in a process, removed at its end."""
+    folder = Path(tempfile.mkdtemp(prefix="gencourse-stage-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)  # a container's user is another one
+    for part in sorted(PACKAGE.iterdir()):
+        if part.name == "grading":
+            for name in ("__init__.py", "inside"):
+                copy(part / name, folder / "gencourse" / "grading" / name)
+        elif part.name not in ("checks", "__pycache__"):
+            copy(part, folder / "gencourse" / part.name)
+    compileall.compile_dir(folder, quiet=2)  # the box cannot write there, and would compile at every start
+    return folder
+
+
+def copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy2(source, target)

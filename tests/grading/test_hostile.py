@@ -1,0 +1,142 @@
+"""The corpus through the command line: the honest score or a stated flag, nothing leaks, nothing hangs, nobody suffers.
+
+A third of the kinds by default; GENCOURSE_CORPUS=full grades all of them (about a quarter of an hour on two cores).
+"""
+
+import csv
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from gencourse.grading.gradebook import Gradebook
+from tests.grading.corpus import kinds, write
+from tests.grading.corpus_assignment import SOURCE, notebooks
+
+SECRET_NAME = "GENCOURSE_TEST_TOKEN"
+RELEASED, SOLVED = notebooks()
+EVERY = 1 if os.environ.get("GENCOURSE_CORPUS") == "full" else 3
+NAMES = [kind.name for kind in kinds(RELEASED, SOLVED, Path("/nonexistent"), 9, SECRET_NAME)][::EVERY]
+BATCH_SECONDS = 1500
+
+
+@pytest.fixture(scope="session")
+def batch(tmp_path_factory, bubblewrap):
+    """The corpus, graded once by `gencourse grade` with a secret in its environment and a listener beside it."""
+    home = tmp_path_factory.mktemp("hostile")
+    leak, submissions, book = home / "leak", home / "submissions", home / "gradebook"
+    leak.mkdir()
+    heard: list[bytes] = []
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(200)
+        threading.Thread(target=listen, args=(listener, heard), daemon=True).start()
+        corpus = kinds(RELEASED, SOLVED, leak, listener.getsockname()[1], SECRET_NAME)[::EVERY]
+        write(corpus, submissions)
+        (submissions / "expected.json").unlink()
+        token = secrets.token_hex()
+        command = [sys.executable, "-m", "gencourse", "grade", str(submissions), "--assignment", str(SOURCE), "--gradebook", str(book)]
+        command += ["--jobs", "2", "--cell-seconds", "15", "--total-seconds", "90", *(["--allow-root"] if os.geteuid() == 0 else [])]
+        began = time.monotonic()
+        done = subprocess.run(command, env={**os.environ, SECRET_NAME: token}, capture_output=True, text=True, timeout=BATCH_SECONDS)
+        seconds = time.monotonic() - began
+        time.sleep(2)
+        processes = command_lines()
+    return {
+        "kinds": {kind.name: kind for kind in corpus},
+        "rows": {row.student: row for row in Gradebook(book).rows()},
+        "done": done,
+        "token": token,
+        "heard": b"".join(heard).decode("utf-8", "replace"),
+        "leak": leak,
+        "book": book,
+        "seconds": seconds,
+        "processes": processes,
+    }
+
+
+def listen(listener: socket.socket, heard: list[bytes]) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        heard.append(b"CONNECTED ")
+        with connection:
+            connection.settimeout(1)
+            try:
+                heard.append(connection.recv(10_000))
+            except OSError:
+                pass
+
+
+def command_lines() -> str:
+    lines = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return "\n".join(lines)
+
+
+def everything_shown(batch) -> str:
+    """All texts that a teacher or a student may come to see."""
+    files = [p for p in batch["book"].rglob("*") if p.is_file()]
+    return "\n".join([batch["done"].stdout, batch["done"].stderr, *(p.read_text("utf-8", "replace") for p in files)])
+
+
+def test_batch_ends_well(batch):
+    assert batch["done"].returncode == 0, batch["done"].stderr[-2000:]
+    assert "Traceback" not in batch["done"].stdout + batch["done"].stderr
+    assert batch["rows"].keys() == batch["kinds"].keys(), "every student has a row"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_score_is_honest_or_flagged(batch, name):
+    kind, row = batch["kinds"][name], batch["rows"][name]
+    said = f"{kind.why}\n{row.status} {row.reason} {row.flags} " + str([(t.name, t.status, t.points_auto, t.message[:150]) for t in row.tasks])
+    assert row.status in (kind.status, *kind.also_status), said
+    auto = {task.name: task.points_auto for task in row.tasks if task.kind != "manual"}
+    if sum(auto.values()) not in (kind.accept or ()):
+        assert auto == kind.honest, said
+    if kind.expect_flag:
+        assert row.flags or row.status != "graded", said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_leaks(batch, name):
+    canary = batch["kinds"][name].canary
+    assert not [path for path in canary.paths if os.path.lexists(path)]
+    if canary.mark:
+        assert canary.mark not in batch["heard"]
+        assert not [p for p in batch["leak"].rglob("*") if p.is_file() and canary.mark in p.read_text("utf-8", "replace")]
+    if canary.process:
+        assert canary.process not in batch["processes"]
+    pages = "\n".join(p.read_text("utf-8") for p in (batch["book"] / "reports").rglob("*.html"))
+    assert not [text for text in canary.html if text in pages]
+    for text in canary.shown:
+        assert text not in everything_shown(batch)
+    with (batch["book"] / "grades.csv").open(encoding="utf-8-sig", newline="") as sheet:
+        cells = [cell for line in csv.reader(sheet) for cell in line]
+    assert not [cell for cell in cells if canary.csv and cell.startswith(tuple(canary.csv))]
+
+
+def test_nobody_connected_and_the_secret_stayed(batch):
+    assert batch["heard"] == ""
+    assert batch["token"] not in everything_shown(batch)
+    assert list(batch["leak"].iterdir()) == []
+
+
+def test_results_are_files_of_bounded_size(batch):
+    sizes = {p.name: p.stat().st_size for p in (batch["book"] / "results").iterdir()}
+    assert max(sizes.values()) < 200_000
+    for path in (batch["book"] / "results").iterdir():
+        json.loads(path.read_text("utf-8"))
