@@ -65,7 +65,9 @@ def required(groups: dict[str, list[str]]) -> list:
 RUNTIME = {"runtime": PROJECT["dependencies"]}
 # The extra "docs" is for the site and older than Jupyter's other tools: pinning it would bind every learner to it.
 PINNED = {name: texts for name, texts in PROJECT["optional-dependencies"].items() if name != "docs"} | {
-    name: texts for name, texts in PYPROJECT["dependency-groups"].items() if name != "interop"  # no learner installs these
+    name: texts
+    for name, texts in PYPROJECT["dependency-groups"].items()
+    if name != "interop"  # no learner installs these
 }
 
 

@@ -145,7 +145,7 @@ def source_of(module: str) -> str:
 
 def parsed(source: str) -> ast.Module:
     """The syntax tree of a cell, its magics and shell lines left out; empty where it is no Python."""
-    text = re.sub(r"^\s*[%!?].*$", "pass", source, flags=re.M)
+    text = re.sub(r"^[ \t]*[%!?].*$", "pass", source, flags=re.M)
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 SIZE_LIMIT = 20 << 20  # bytes of a notebook
 VALUES_LIMIT = 500_000  # values in its JSON
-CODE_LIMIT = 2 << 20  # characters in its cells
+CODE_LIMIT = 300_000  # characters in its code cells
+TEXT_LIMIT = 100_000  # characters that are kept of another cell
 
 
 class Unreadable(Exception):
@@ -71,8 +72,8 @@ def read_notebook(data: bytes) -> tuple[HandedCell, ...]:
     if raw.get("nbformat") != 4:
         raise Unreadable(f"it is in nbformat {str(raw.get('nbformat'))[:20]}, not 4")
     cells = tuple(handed(cell, number) for number, cell in enumerate(raw["cells"], 1))
-    if sum(len(cell.source) for cell in cells) > CODE_LIMIT:
-        raise Unreadable(f"its cells hold more than {CODE_LIMIT >> 20} MiB of text")
+    if sum(len(cell.source) for cell in cells if cell.kind == "code") > CODE_LIMIT:
+        raise Unreadable(f"it holds more than {CODE_LIMIT:,} characters of code")
     return cells
 
 
@@ -87,4 +88,6 @@ def handed(cell, number: int) -> HandedCell:
     about = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = about.get("grade_id") if isinstance(about, dict) else None
     source = source.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
+    if cell["cell_type"] != "code":
+        source = source[:TEXT_LIMIT]  # a picture may be written out in it
     return HandedCell(cell["cell_type"], source, grade_id if isinstance(grade_id, str) else "")

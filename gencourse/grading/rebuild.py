@@ -23,12 +23,12 @@ class Step:
     @property
     def definitions(self) -> "Step":
         """What is left of a cell that did not end: imports, functions, classes and constants."""
-        kept = [
-            n
-            for n in parsed(self.source).body
-            if isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef) or constant(n)
-        ]
-        return replace(self, source=ast.unparse(ast.Module(kept, [])))
+        kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+        kept = [node for node in parsed(self.source).body if isinstance(node, kinds) or constant(node)]
+        try:
+            return replace(self, source=ast.unparse(ast.Module(kept, [])))
+        except RecursionError:
+            return replace(self, source="")
 
 
 @dataclass(frozen=True)

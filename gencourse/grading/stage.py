@@ -3,17 +3,22 @@
 import atexit
 import compileall
 import functools
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import psutil
+
 PACKAGE = Path(__file__).parents[1]
+PREFIX = "gencourse-stage-"
 
 
 @functools.cache
 def staged() -> Path:
     """A folder that holds `gencourse` for the box. Made once in a process, removed at its end."""
-    folder = Path(tempfile.mkdtemp(prefix="gencourse-stage-"))
+    remove_stale()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)  # a container's user is another one
     for part in sorted(PACKAGE.iterdir()):
@@ -24,6 +29,14 @@ def staged() -> Path:
             copy(part, folder / "gencourse" / part.name)
     compileall.compile_dir(folder, quiet=2)  # the box cannot write there, and would compile at every start
     return folder
+
+
+def remove_stale() -> None:
+    """Remove what processes that were killed have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        number = folder.name.removeprefix(PREFIX).split("-")[0]
+        if number.isdigit() and not psutil.pid_exists(int(number)) and folder.lstat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy(source: Path, target: Path) -> None:

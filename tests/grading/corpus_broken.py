@@ -1,6 +1,6 @@
 """Submissions that break things without meaning to: crashes, endless loops, bombs, a damaged interpreter."""
 
-from tests.grading.corpus_kind import ANY, Sheet, kind
+from tests.grading.corpus_kind import ANY, TOTAL, Sheet, kind
 
 FOREVER = 600  # seconds after which an "endless" one ends by itself
 
@@ -14,11 +14,6 @@ IN_THE_ANSWER = {
         "The call that hangs is cut off; the rest is graded.",
         f"import time\n\n\ndef reparameterize(mu, logvar, eps):\n    end = time.monotonic() + {FOREVER}\n"
         "    while time.monotonic() < end:\n        pass",
-    ),
-    "loop_in_cell_before_the_answer": (
-        "The cell hangs before it defines the answer.",
-        f"import time\n\nend = time.monotonic() + {FOREVER}\nwhile time.monotonic() < end:\n    pass\n\n\n"
-        "def reparameterize(mu, logvar, eps):\n    return mu + (0.5 * logvar).exp() * eps",
     ),
     "swallows_interrupts": (
         "A loop that cannot be interrupted has to be killed.",
@@ -214,3 +209,10 @@ LASTING = {
 @kind("broken", accept=ANY, each=LASTING)
 def lasting(s: Sheet, source):
     s.scratch(source)
+
+
+@kind("broken", lost="reparameterize", accept=(TOTAL,), flag=True)
+def loop_in_cell_before_the_answer(sheet):
+    """The cell hangs before it defines the answer. Taking the definition from it all the same is kinder."""
+    loop = f"import time\n\nend = time.monotonic() + {FOREVER}\nwhile time.monotonic() < end:\n    pass\n\n\n"
+    sheet.answer("reparameterize", loop + "def reparameterize(mu, logvar, eps):\n    return mu + (0.5 * logvar).exp() * eps")

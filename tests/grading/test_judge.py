@@ -13,7 +13,9 @@ from gencourse.grading.inside import wire
 from gencourse.grading.inside.worker import Learner
 from gencourse.grading.judge import SEEDS, RemoteAsk
 
-MODULES = [importlib.import_module(f"gencourse.checks.{m.name}") for m in pkgutil.iter_modules(checks.__path__) if not m.name.startswith("_")]
+MODULES = [
+    importlib.import_module(f"gencourse.checks.{m.name}") for m in pkgutil.iter_modules(checks.__path__) if not m.name.startswith("_")
+]
 EXERCISES = [pytest.param(e, id=f"{module.__name__.split('.')[-1]}.{e.name}") for module in MODULES for e in catalogue(module)]
 
 

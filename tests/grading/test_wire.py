@@ -26,7 +26,12 @@ VALUES = [
     *(None, True, False, 0, -(2**63) + 1, 2**63 - 1, 0.1, -0.0, math.inf, "", "ε ≤ 1\n\t", [], {}),
     *([1, [2.5, [None, "x"]], {"a": torch.ones(2), "b": {"c": []}}], Raised("ValueError", "no", " (line 1)"), Opaque("Generator")),
     *(torch.tensor(3.5), torch.zeros(0, 3), torch.zeros(2, 0), torch.arange(6).view(2, 3).T, torch.ones(3, 4)[:, ::2]),
-    *(torch.tensor([math.nan, math.inf, -math.inf]), torch.tensor([True, False]), torch.ones(2).expand(3, 2), torch.arange(21).view(3, 7)[:, :1]),
+    *(
+        torch.tensor([math.nan, math.inf, -math.inf]),
+        torch.tensor([True, False]),
+        torch.ones(2).expand(3, 2),
+        torch.arange(21).view(3, 7)[:, :1],
+    ),
     *(torch.arange(4).to(dtype) for dtype in wire.DTYPES.values()),
 ]
 

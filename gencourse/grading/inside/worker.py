@@ -26,6 +26,7 @@ from gencourse import asking
 from gencourse.grading.inside import wire
 from gencourse.grading.inside.substitutes import ChecksFinder, CompilerOnDemand, Withheld
 
+OPEN_FILES = 512
 SHOWN = 200_000  # characters that one cell may print; the rest is dropped
 
 
@@ -37,11 +38,18 @@ def limit_resources(cpu_s: int, file_bytes: int, processes: int, data_bytes: int
         (resource.RLIMIT_NPROC, processes),
         (resource.RLIMIT_DATA, data_bytes),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 512),
+        (resource.RLIMIT_NOFILE, 2 * OPEN_FILES),
     ):
         hard = resource.getrlimit(what)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
+    allow_files(OPEN_FILES)
+
+
+def allow_files(count: int) -> None:
+    """How many files may be open. Cells get half of what the process may have, so that asking still works when they took all."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
 
 
 def own_channel() -> tuple[io.BufferedReader, io.BufferedWriter]:
@@ -106,6 +114,7 @@ class Learner:
     def cell(self, source: str) -> dict:
         """Run one cell; an error in it is part of the reply."""
         self.drain.count = 0
+        allow_files(OPEN_FILES)
         sys.stdout = sys.stderr = self.drain
         sys.stdin = io.StringIO()  # input() finds no one there
         done = self.shell.run_cell(source, store_history=True)
@@ -125,6 +134,7 @@ class Learner:
         """Run a trial's code with the answer under its name."""
         if seed is not None:
             self.seed(seed)
+        allow_files(2 * OPEN_FILES)
         sys.stdout = sys.stderr = self.drain
         self.withheld.exercise = name
         torch.set_default_dtype(torch.float32)
