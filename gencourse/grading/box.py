@@ -2,16 +2,17 @@
 
 import contextlib
 import os
+import secrets
 import selectors
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 
 import psutil
 
 from gencourse.grading.inside import wire
 from gencourse.grading.limits import Limits
+from gencourse.grading.sandbox import Sandbox
 
 WATCH_S = 0.1  # between two looks at the memory
 
@@ -31,23 +32,23 @@ class InfrastructureError(Exception):
 class Box:
     """One running worker (inside/worker.py) and its channel.
 
-    `command` makes the argv that starts it, of the limits that it is to set itself. Everything that arrives is of the
-    learner's making.
+    Everything that arrives is of the learner's making. `deadline` is a time of time.monotonic().
     """
 
-    def __init__(self, command: Callable[[dict], list[str]], limits: Limits, deadline: float):
+    def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float):
         own = {
             "cpu_s": int(limits.total_s) + 1,
             "file_bytes": limits.files_mib << 20,
             "processes": limits.processes,
             "data_bytes": limits.memory_mib << 20,
         }
-        self.limits, self.deadline = limits, deadline
+        self.sandbox, self.limits, self.deadline = sandbox, limits, deadline
+        self.name = f"gencourse-{secrets.token_hex(8)}"
         self.broken: BoxLost | None = None
         self.cpu_s = self.peak_mib = 0.0
         try:
             self.process = subprocess.Popen(
-                command(own),
+                sandbox.command(own, self.name),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -141,6 +142,7 @@ class Box:
             self.process.stdin.close()
         if self.process.returncode is None:
             self._end()
+            self.sandbox.remove(self.name)
         self.over.set()
         self.watcher.join(timeout=5)
         self.process.stdout.close()

@@ -57,7 +57,7 @@ class Sitting:
             if time.monotonic() >= self.deadline:
                 raise BoxLost("time-limit", f"The submission took more than {self.limits.total_s:g} s in all.")
             self.starts += 1
-            self.box = Box(self.job.sandbox.command, self.limits, self.deadline)
+            self.box = Box(self.job.sandbox, self.limits, self.deadline)
             self.open()
             self.run()
         return self.box

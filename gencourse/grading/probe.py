@@ -91,7 +91,7 @@ def probe(sandbox: Sandbox) -> Iterator[Finding]:
 def tried(attempt: Attempt, sandbox: Sandbox, limits: Limits) -> Finding:
     """One escape: contained if its cell raises, breaks a limit, or comes back with nothing."""
     try:
-        with Box(sandbox.command, limits, time.monotonic() + limits.total_s) as box:
+        with Box(sandbox, limits, time.monotonic() + limits.total_s) as box:
             box.request({"do": "open", "checks": [], "withheld": []}, limits.total_s)
             error = box.request({"do": "cell", "source": attempt.code}, limits.cell_s)["error"]
             if isinstance(error, Raised):

@@ -41,15 +41,20 @@ class Sandbox:
     files_mib: int = 128
     memory_mib: int = 2048
 
-    def command(self, limits: dict) -> list[str]:
-        """The argv that starts a worker, which sets `limits` on itself."""
+    def command(self, limits: dict, name: str) -> list[str]:
+        """The argv that starts a worker, which sets `limits` on itself. `name` is a container's."""
         last = [json.dumps(limits)]
         if self.kind == "bubblewrap":
             return [*bubblewrap(self.files_mib), sys.executable, *WORKER, *last]
         if self.kind in ("podman", "docker"):
             own = {name: value for name, value in limits.items() if name != "processes"}  # the engine counts them
-            return [*container(self.kind, self.files_mib, self.memory_mib), "python", *WORKER, json.dumps(own | {"processes": 4096})]
+            return [*container(self.kind, name, self.files_mib, self.memory_mib), "python", *WORKER, json.dumps(own | {"processes": 4096})]
         return [*bare(), sys.executable, *WORKER, *last]
+
+    def remove(self, name: str) -> None:
+        """Make sure that nothing is left of a worker whose command was ended: a container does not end with its client."""
+        if self.kind in ("podman", "docker"):
+            output([self.kind, "rm", "--force", name])
 
 
 def bubblewrap(files_mib: int) -> list[str]:
@@ -74,13 +79,26 @@ def bubblewrap(files_mib: int) -> list[str]:
     ]
 
 
-def container(engine: str, files_mib: int, memory_mib: int) -> list[str]:
+def container(engine: str, name: str, files_mib: int, memory_mib: int) -> list[str]:
     """podman or docker, with the image of gencourse/grading/Containerfile and the staged course."""
     settings = {**ENVIRONMENT, "HOME": "/box", "TMPDIR": "/tmp", "PYTHONPATH": "/course"}
     return [
-        *(shutil.which(engine) or engine, "run", "--interactive", "--rm", "--pull", "never", "--network", "none", "--read-only"),
+        *(
+            shutil.which(engine) or engine,
+            "run",
+            "--interactive",
+            "--rm",
+            "--name",
+            name,
+            "--pull",
+            "never",
+            "--network",
+            "none",
+            "--read-only",
+        ),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "65534:65534", "--hostname", "box"),
         *("--memory", f"{memory_mib}m", "--memory-swap", f"{memory_mib}m", "--pids-limit", "64", "--log-driver", "none"),
+        *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "--ulimit", "core=0:0"),
         *(option for path in ("/tmp", "/box") for option in ("--tmpfs", f"{path}:size={files_mib}m,mode=1777")),
         *("--volume", f"{staged()}:/course:ro", "--workdir", "/box"),
         *(option for name, value in settings.items() if name != "PATH" for option in ("--env", f"{name}={value}")),
