@@ -5,15 +5,13 @@ import hashlib
 import importlib
 import json
 import re
-import sys
-import types
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from gencourse.checks import Exercise
 from gencourse.errors import InputError
-from gencourse.grading import release
+from gencourse.grading import markup, release
 
 PACKAGE = Path(__file__).parents[1]
 ENGINE = 1  # raised when the grader itself would come to other points
@@ -70,7 +68,7 @@ def load(path: Path) -> Assignment:
     aliases = imported_checks([cell.source for cell in stubs if cell.cell_type == "code"])
     own = {name: (path.parent / f"{name}.py") for name in aliases.values() if (path.parent / f"{name}.py").is_file()}
     modules = tuple((name, file.read_text("utf-8")) for name, file in sorted(own.items()))
-    make_importable(modules)
+    markup.make_importable(modules)
     cells, tasks = [], []
     for stub, test in zip(stubs, tests, strict=True):
         about = stub.metadata.get("nbgrader", {})
@@ -119,16 +117,6 @@ def imported_checks(sources: list[str]) -> dict[str, str]:
     return found
 
 
-def make_importable(modules: tuple[tuple[str, str], ...]) -> None:
-    """Let an instructor's check modules be imported from their source, here in the trusted process."""
-    for name, source in modules:
-        if getattr(sys.modules.get(name), "SOURCE", None) != source:
-            module = types.ModuleType(name)
-            module.SOURCE = source
-            sys.modules[name] = module
-            exec(compile(source, f"{name}.py", "exec"), vars(module))
-
-
 @cache
 def source_of(module: str) -> str:
     """A digest of all that a module of checks rests on: its own files, the engine of the checks, the references."""
@@ -145,7 +133,7 @@ def source_of(module: str) -> str:
 
 def parsed(source: str) -> ast.Module:
     """The syntax tree of a cell, its magics and shell lines left out; empty where it is no Python."""
-    text = re.sub(r"^[ \t]*[%!?].*$", "pass", source, flags=re.M)
+    text = re.sub(r"^([ \t]*)[%!?].*$", r"\1pass", source, flags=re.M)
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -9,10 +9,13 @@
 """
 
 import hashlib
+import lzma
 import os
 import re
 import stat
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -59,16 +62,16 @@ def collect(source: Path, assignments: list[Assignment]) -> dict[str, list[Hande
     else:
         what = "another kind of file" if source.exists() else "nothing"
         raise InputError(f"grade: submissions should be a folder or a zip, got {what} at {source}. Check the path.")
-    entries = unwrapped([entry for entry in entries if not set(entry.path.parts) & set(JUNK)])
+    names = [a.name for a in assignments]
+    entries = unwrapped([entry for entry in entries if not set(entry.path.parts) & set(JUNK)], names)
     students: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
-        owner = owner_of(entry, [a.name for a in assignments])
+        owner = owner_of(entry, names)
         if owner is not None:
             students.setdefault(owner, []).append(entry)
     if not students:
         raise InputError(f"grade: submissions should hold notebooks or a folder for each student, got none in {source}. Check the path.")
-    names = [student for student, _ in students]
-    shared = {name for name in names if names.count(name) > 1}
+    shared = {name for name, times in Counter(name for name, _ in students).items() if times > 1}
     found: dict[str, list[Handed]] = {a.name: [] for a in assignments}
     for (name, number), files in sorted(students.items()):
         student = f"{name} ({number})" if name in shared else name
@@ -86,7 +89,7 @@ def of_folder(folder: Path):
         inside = PurePosixPath(Path(place).relative_to(folder).as_posix())
         for name in sorted(folders):
             path = Path(place) / name
-            yield Entry(inside / name, not path.is_symlink() and path.suffix != ".ipynb", lambda path=path: read_file(path))
+            yield Entry(inside / name, path.suffix != ".ipynb", lambda path=path: read_file(path))
         for name in sorted(files):
             yield Entry(inside / name, False, lambda path=Path(place) / name: read_file(path))
         folders.sort()
@@ -97,36 +100,42 @@ def of_folder(folder: Path):
 
 def of_zip(archive: Path):
     """All entries of a zip. Nothing is unpacked to the disk."""
-    with zipfile.ZipFile(archive) as opened:
+    try:
+        opened = zipfile.ZipFile(archive)  # stays open as long as its entries are read
         infos = opened.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(f"grade: submissions should be a whole zip, got a damaged one ({error}). Download it again.") from error
     if len(infos) > FILES_LIMIT:
         raise InputError(f"grade: submissions should hold at most {FILES_LIMIT:,} files, got {len(infos):,}. Is it the right zip?")
     for info in infos:
         path = PurePosixPath(*(part for part in PurePosixPath(info.filename.replace("\\", "/")).parts if part not in ("/", "..")))
         if path.parts:
-            yield Entry(path, info.is_dir(), lambda info=info: read_member(archive, info))
+            yield Entry(path, info.is_dir(), lambda info=info: read_member(opened, info))
 
 
-def read_member(archive: Path, info: zipfile.ZipInfo) -> bytes:
+def read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """The bytes of one file in a zip. Raises Unreadable."""
     if stat.S_ISLNK(info.external_attr >> 16):
         raise Unreadable("it is a link to another file")
     if info.file_size > SIZE_LIMIT:
         raise Unreadable(too_large(info.file_size))
+    if info.flag_bits & 1:
+        raise Unreadable("it is encrypted")
     try:
-        with zipfile.ZipFile(archive) as opened, opened.open(info) as stream:
+        with opened.open(info) as stream:
             return stream.read(SIZE_LIMIT + 1)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError) as error:
         raise Unreadable(f"it cannot be unpacked ({str(error)[:80]})") from None
 
 
-def unwrapped(entries: list[Entry]) -> list[Entry]:
+def unwrapped(entries: list[Entry], assignments: list[str]) -> list[Entry]:
     """Without a folder around everything, such as nbgrader's submitted/ or the one that a zip program adds."""
     tops = {entry.path.parts[0] for entry in entries}
     inner = {entry.path.parts[1] for entry in entries if len(entry.path.parts) > 1}
     holds_students = any(entry.is_folder and len(entry.path.parts) == 2 for entry in entries) or any(len(e.path.parts) > 2 for e in entries)
     wrapped = len(tops) == 1 and (tops == {"submitted"} or holds_students or any(CANVAS.match(name) for name in inner))
-    if not wrapped or MOODLE.match(next(iter(tops))):
+    one_student = inner <= set(assignments) and tops != {"submitted"}
+    if not wrapped or one_student or MOODLE.match(next(iter(tops))):
         return entries
     return [Entry(PurePosixPath(*e.path.parts[1:]), e.is_folder, e.read) for e in entries if len(e.path.parts) > 1]
 
@@ -144,7 +153,7 @@ def owner_of(entry: Entry, assignments: list[str]) -> tuple[str, str] | None:
         return canvas["name"], canvas["id"]
     if entry.path.suffix != ".ipynb":
         return None
-    stem = entry.path.stem
+    stem = entry.path.stem[:255]
     for name in assignments:
         stem = re.sub(rf"[-_ ]*{re.escape(name)}[-_ ]*", "", stem) or stem
     return stem, ""

@@ -11,6 +11,7 @@ import torch
 from gencourse.asking import AnswerRaised, NotAttempted, Raised, shown_call
 from gencourse.checks import Verdict
 from gencourse.grading import assignment as assignments
+from gencourse.grading import markup
 from gencourse.grading.assignment import Assignment, Task
 from gencourse.grading.box import Box, BoxLost, InfrastructureError
 from gencourse.grading.collect import Handed
@@ -80,6 +81,9 @@ class Sitting:
             try:
                 reply = self.box.request({"do": "cell", "source": step.source}, self.limits.cell_s)
                 error, flooded = reply["error"], reply["flooded"]
+                if isinstance(error, Raised) and error.kind in ("ModuleNotFoundError", "EOFError"):
+                    for part in step.parts:  # what else the cell defines, although a package or a person is missing
+                        self.box.request({"do": "cell", "source": part}, self.limits.cell_s)
             except (KeyError, TypeError):
                 self.lose(BoxLost("malformed-reply", "The submission's process sent something else than asked."))
             except BoxLost as lost:
@@ -155,9 +159,17 @@ def withheld_reference(task: Task) -> tuple[str, str, str] | None:
 
 
 def judge(job: Job) -> dict:
-    """The result of a job: a plain dict, as the gradebook keeps it. Raises nothing."""
+    """The result of a job: a plain dict, as the gradebook keeps it. A fault of ours is one submission's, not the batch's."""
+    try:
+        return judged(job)
+    except Exception as error:
+        return heading(job) | unjudged(job, "infrastructure_error", f"The grader failed: {type(error).__name__}: {str(error)[:300]}")
+
+
+def judged(job: Job) -> dict:
+    """The result of a job whose grading meets no fault of ours."""
     began = time.monotonic()
-    assignments.make_importable(job.assignment.modules)
+    markup.make_importable(job.assignment.modules)
     head = heading(job)
     if job.handed.problem:
         status, _, reason = job.handed.problem.partition(": ")

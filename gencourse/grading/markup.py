@@ -5,6 +5,9 @@ import copy
 import hashlib
 import importlib
 import re
+import sys
+import types
+from pathlib import Path
 
 from nbformat import NotebookNode
 
@@ -16,6 +19,7 @@ HOMES = {"SOLUTION": "solution", "HIDDEN TESTS": "grade", "MARK SCHEME": "task"}
 MENTION = re.compile(rf"(BEGIN|END) ({'|'.join(HOMES)})")
 MARKER = {"code": re.compile(rf"[ \t]*#\W*{MENTION.pattern}\W*"), "prose": re.compile(rf"\W*{MENTION.pattern}\W*")}
 IMPORTED_CHECKS = re.compile(r"^(?:from gencourse\.checks import (?:.*, )?|import gencourse\.checks\.)(\w+) as check\b", re.M)
+OWN_CHECKS = re.compile(r"^import (\w+) as check\b", re.M)
 MAGIC = re.compile(r"^[ \t]*[%!].*$", re.M)
 
 
@@ -105,9 +109,29 @@ def nbgrader_metadata(cell: NotebookNode, checks: str | None, where: str) -> dic
 
 
 def imported_checks(notebook: NotebookNode) -> str | None:
-    """The chapter whose checks the notebook imports as `check`: "vae" of `from gencourse.checks import vae as check`."""
-    found = (IMPORTED_CHECKS.search(cell.source) for cell in notebook.cells if cell.cell_type == "code")
-    return next((match[1] for match in found if match), None)
+    """The module that the notebook imports as `check`: "gencourse.checks.vae", or a module of the author's own."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    for prefix, pattern in (("gencourse.checks.", IMPORTED_CHECKS), ("", OWN_CHECKS)):
+        if found := next((match[1] for match in map(pattern.search, sources) if match), None):
+            return prefix + found
+    return None
+
+
+def import_own_checks(notebook: NotebookNode, folder: Path) -> None:
+    """Import the author's own module of checks from the notebook's folder, if the notebook names one."""
+    name = imported_checks(notebook)
+    if name and (folder / f"{name}.py").is_file():
+        make_importable(((name, (folder / f"{name}.py").read_text("utf-8")),))
+
+
+def make_importable(modules: tuple[tuple[str, str], ...]) -> None:
+    """Let an instructor's check modules be imported from their source, here in the trusted process."""
+    for name, source in modules:
+        if getattr(sys.modules.get(name), "SOURCE", None) != source:
+            module = types.ModuleType(name)
+            module.SOURCE = source
+            sys.modules[name] = module
+            exec(compile(source, f"{name}.py", "exec"), vars(module))
 
 
 def _defined_name(source: str, line: int, where: str) -> str:
@@ -130,11 +154,11 @@ def _exercise(name: str, checks: str | None, where: str) -> Exercise:
     if checks is None:
         raise InputError(f"{where}: its exercise should be known, got no `from gencourse.checks import ... as check`. Add this line.")
     try:
-        found = getattr(importlib.import_module(f"gencourse.checks.{checks}"), name, None)
+        found = getattr(importlib.import_module(checks), name, None)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{where}: its exercise should be in gencourse.checks.{checks}, got no such module. Correct the import."
+            f"{where}: its exercise should be in {checks}, got no such module. Correct the import, or put the module beside the notebook."
         ) from error
     if not isinstance(found, Exercise):
-        raise InputError(f"{where}: {name} should be an exercise of gencourse.checks.{checks}, got none. Correct the name.")
+        raise InputError(f"{where}: {name} should be an exercise of {checks}, got none. Correct the name.")
     return found

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from gencourse.grading.assignment import Assignment, Cell, defined, parsed
 from gencourse.grading.reading import HandedCell
 
+TRICKS = r"__closure__|cell_contents|sys\.modules|__code__|__globals__|jit\.trace|make_fx|gc\.get_|_transformers|__name__\s*=(?!=)"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -27,8 +29,14 @@ class Step:
         kept = [node for node in parsed(self.source).body if isinstance(node, kinds) or constant(node)]
         try:
             return replace(self, source=ast.unparse(ast.Module(kept, [])))
-        except RecursionError:
+        except (RecursionError, ValueError):
             return replace(self, source="")
+
+    @property
+    def parts(self) -> list[str]:
+        """The statements of a cell that define something, one by one."""
+        kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign
+        return [ast.get_source_segment(self.source, node) or "" for node in parsed(self.source).body if isinstance(node, kinds)]
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,7 @@ def oddities(assignment: Assignment, cells: tuple[HandedCell, ...], places: list
     if not any(place is not None for place in places):
         yield "other-assignment", "Nothing in it belongs to this assignment."
     text = "\n".join(cell.source for cell in own_cells(assignment, cells))
-    if re.search(r"\b(inspect|getsource|__import__|importlib|_getframe|settrace|ctypes)\b", text):
+    if re.search(r"\b(inspect|getsource|__import__|importlib|_getframe|settrace|ctypes|builtins)\b", text) or re.search(TRICKS, text):
         yield "looks-around", "It inspects code or loads modules by name, which no answer needs."
     if re.search(r"gencourse[./]checks[./]|\.(reference|right_forms|mistakes)\b|\bsolutions/", text):
         yield "asks-for-answers", "It mentions the checks' or the solutions' insides."

@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 
 from gencourse.errors import InputError
 from gencourse.grading.lint import AUTOTEST, homeless, language_problems, lint, nested, unclosed
-from gencourse.grading.markup import HOMES, checksum, flag, is_locked, marker, place, with_metadata
+from gencourse.grading.markup import HOMES, checksum, flag, import_own_checks, is_locked, marker, place, with_metadata
 
 __all__ = ["as_text", "lint", "read", "release", "released", "solved", "with_ids", "with_metadata", "write"]
 
@@ -106,10 +106,12 @@ def read(path: Path) -> NotebookNode:
         raise InputError(f"read: path should end in .ipynb or .py, got {path.name!r}. Choose another file.")
     try:
         text = path.read_text("utf-8")
-        return _from_percent(text) if path.suffix == ".py" else _from_json(json.loads(text))
+        notebook = _from_percent(text) if path.suffix == ".py" else _from_json(json.loads(text))
     except (ValueError, LookupError, TypeError, AttributeError, nbformat.ValidationError) as error:
         said = str(error).split("\n")[0]
         raise InputError(f"read: path should be a notebook, got {path.name!r} ({said}). Look at the file.") from error
+    import_own_checks(notebook, path.parent)
+    return notebook
 
 
 def _from_percent(text: str) -> NotebookNode:

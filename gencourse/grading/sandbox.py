@@ -116,7 +116,8 @@ def bare() -> list[str]:
 
 def site_packages() -> list[Path]:
     """Where installed packages lie, an installed copy of the course among them."""
-    return [Path(p) for p in sys.path if p.endswith("-packages")]
+    roots = dict.fromkeys((sys.prefix, sys.base_prefix))
+    return [folder.resolve() for root in roots for folder in Path(root).glob("lib*/python*/*-packages")]
 
 
 def refusal(kind: str) -> str:

@@ -109,6 +109,7 @@ class Learner:
         CompilerOnDemand.install()
         self.withheld = Withheld(withheld)
         self.seed(0)
+        sys.path.insert(0, "")  # the notebook's folder, as a kernel has it
         return {}
 
     def cell(self, source: str) -> dict:
