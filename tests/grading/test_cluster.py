@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from gencourse.errors import InputError
 from gencourse.grading import run
@@ -56,7 +56,7 @@ def test_a_worker_that_is_killed_midway_changes_nothing(bubblewrap, cluster, tmp
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
 def test_an_address_where_nothing_listens_is_one_sentence(address, monkeypatch):
-    monkeypatch.setattr(run, "CONNECT_S", 2, raising=False)
+    monkeypatch.setattr("distributed.Client", lambda address, timeout: Client(address, timeout=2))  # do not wait for long
     with pytest.raises(InputError, match="the address of a Dask scheduler") as said:
         list(run.on_cluster([], address))
     assert "\n" not in str(said.value)
