@@ -93,13 +93,14 @@ def handed_out() -> list[Path]:
 def enrolled(submissions: Path, paths: list[Path], wall: Sandbox, limits: Limits, book: Gradebook) -> list[Job]:
     """A job for every student and assignment; the rosters are written. Of several assignments those that somebody handed in count."""
     loaded = {path.stem: assignments.load(path) for path in paths}
+    found = collect(submissions, list(loaded.values()))
+    handed_in = [name for name, handed in found.items() if any(one.file for one in handed)]
     work = []
-    for name, handed in collect(submissions, list(loaded.values())).items():
-        if len(loaded) == 1 or any(one.cells for one in handed):
-            own = [run.job_of(one, loaded[name], wall, limits) for one in handed]
-            rows = [{"student": j.handed.student, "student_id": j.handed.student_id, "file": j.handed.file, "key": j.key} for j in own]
-            book.save_roster(name, rows, loaded[name].version)
-            work += own
+    for name in handed_in or found:
+        own = [run.job_of(one, loaded[name], wall, limits) for one in found[name]]
+        rows = [{"student": j.handed.student, "student_id": j.handed.student_id, "file": j.handed.file, "key": j.key} for j in own]
+        book.save_roster(name, rows, loaded[name].version)
+        work += own
     return work
 
 

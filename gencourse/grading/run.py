@@ -6,7 +6,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -44,28 +45,35 @@ def shard(jobs: list[Job], text: str) -> list[Job]:
 
 
 def locally(jobs: list[Job], workers: int) -> Iterator[tuple[Job, dict]]:
-    """Judge on this machine. A judge that dies takes its submission down with it three times at most."""
-    waiting, attempts = list(jobs), dict.fromkeys((job.key for job in jobs), 0)
-    while waiting:
-        running: dict[Future, Job] = {}
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),))
-        try:
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    job = waiting.pop(0)
-                    running[pool.submit(judge, job)] = job
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    result = future.result()
-                    yield running.pop(future), result
-        except BrokenProcessPool:
-            for job in running.values():
-                attempts[job.key] += 1
-                if attempts[job.key] < ATTEMPTS:
-                    waiting.append(job)
-                else:
-                    yield job, failed(job, f"The judge was lost {ATTEMPTS} times while it worked on this submission.")
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    """Judge on this machine. Whose judge is lost is judged again, alone; three times at most, so that no neighbour is blamed."""
+    waiting, alone, lost_alone = list(jobs), [], Counter()
+    while waiting or alone:
+        lost = yield from pooled(waiting, workers) if waiting else pooled([alone.pop(0)], 1)
+        for job in lost:
+            lost_alone[job.key] += len(lost) == 1
+            if lost_alone[job.key] < ATTEMPTS:
+                alone.append(job)
+            else:
+                yield job, failed(job, f"The judge was lost {ATTEMPTS} times while it worked on this submission.")
+
+
+def pooled(waiting: list[Job], workers: int) -> Generator[tuple[Job, dict], None, list[Job]]:
+    """Judge what is waiting, several at a time, until all is done or a judge is lost: returns what was in work then."""
+    running: dict[Future, Job] = {}
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),))
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                running[pool.submit(judge, waiting[0])] = waiting[0]
+                del waiting[0]
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                yield running.pop(future), result
+        return []
+    except BrokenProcessPool:
+        return list(running.values())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def end_with(parent: int) -> None:

@@ -23,6 +23,7 @@ import pytest
 from gencourse import cli
 from gencourse.errors import InputError
 from gencourse.grading import records, run
+from gencourse.grading.box import RESERVED_MIB
 from gencourse.grading.gradebook import Gradebook
 from gencourse.grading.judge import judge
 from gencourse.grading.limits import Limits
@@ -256,7 +257,7 @@ def alive(token: str, memory: int) -> list[str]:
     """The processes of one grading: judges inherit a token in their environment, boxes are started with an unusual limit."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
-        for name, mark in (("environ", token), ("cmdline", f'"data_bytes": {memory << 20}')):
+        for name, mark in (("environ", token), ("cmdline", f'"data_bytes": {memory + RESERVED_MIB << 20}')):
             with contextlib.suppress(OSError):
                 if mark.encode() in (place / name).read_bytes():
                     found.append(f"{place.name} {(place / 'cmdline').read_bytes()[-300:]!r}")
