@@ -48,7 +48,11 @@ def test_not_a_number_survives():
     assert math.isnan(there_and_back(math.nan))
 
 
-@pytest.mark.parametrize("value", [object(), torch.ones(2).to_sparse(), torch.ones(2, dtype=torch.complex64), {"a": print}], ids=["object", "sparse", "complex", "function"])
+@pytest.mark.parametrize(
+    "value",
+    [object(), torch.ones(2).to_sparse(), torch.ones(2, dtype=torch.complex64), {"a": print}],
+    ids=["object", "sparse", "complex", "function"],
+)
 def test_other_objects_are_not_sent(value):
     with pytest.raises((wire.Malformed, RuntimeError, TypeError)):
         wire.pack(value)
