@@ -68,11 +68,12 @@ def bubblewrap(files_mib: int) -> list[str]:
     return [
         *(shutil.which("bwrap") or "bwrap", "--unshare-user", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
         *("--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--disable-userns", "--hostname", "box"),
+        *(*size, "--tmpfs", "/tmp", *size, "--tmpfs", "/box"),  # first: Python may be installed below /tmp
         *bound,
         *("--ro-bind", str(staged()), "/course"),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu"),  # torch reads there what the CPU can do
-        *(*size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev", *size, "--tmpfs", "/tmp", *size, "--tmpfs", "/box"),
+        *(*size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--remount-ro", "/", "--chdir", "/box"),
         *(option for name, value in settings.items() for option in ("--setenv", name, value)),
         "--",
