@@ -3,9 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
-import threading
-import time
 from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -16,6 +13,7 @@ from gencourse.errors import InputError
 from gencourse.grading.assignment import Assignment
 from gencourse.grading.collect import Handed
 from gencourse.grading.judge import SEEDS, Job, heading, judge, unjudged
+from gencourse.grading.lifeline import end_with_parent
 from gencourse.grading.limits import Limits
 from gencourse.grading.sandbox import Sandbox
 
@@ -60,7 +58,7 @@ def locally(jobs: list[Job], workers: int) -> Iterator[tuple[Job, dict]]:
 def pooled(waiting: list[Job], workers: int) -> Generator[tuple[Job, dict], None, list[Job]]:
     """Judge what is waiting, several at a time, until all is done or a judge is lost: returns what was in work then."""
     running: dict[Future, Job] = {}
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent)
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -74,17 +72,6 @@ def pooled(waiting: list[Job], workers: int) -> Generator[tuple[Job, dict], None
         return list(running.values())
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def end_with(parent: int) -> None:
-    """Let this process end when its parent is gone, however that came to be. Boxes end with it."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def on_cluster(jobs: list[Job], address: str) -> Iterator[tuple[Job, dict]]:

@@ -319,6 +319,29 @@ def test_killed_at_any_moment_it_ends_in_the_same_table(graded, tmp_path):
         assert len(results(book)) == len(CLASS)
 
 
+def judges_of(pid: int) -> list[int]:
+    """The judges that a command has started, from their first moment."""
+    with contextlib.suppress(psutil.Error):
+        return [child.pid for child in psutil.Process(pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    return []
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are looked for in /proc")
+def test_killed_while_its_judges_start_it_leaves_none(graded, tmp_path):
+    """A judge takes seconds to import torch, and is to notice before that it is alone."""
+    token, line = secrets.token_hex(), command(graded[0], tmp_path / "book", "--jobs", "2")
+    env = {**os.environ, "GENCOURSE_TEST_TOKEN": token}
+    process = subprocess.Popen(line, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while not judges_of(process.pid):
+            assert process.poll() is None, "it ended before a judge was seen"
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    assert not gone(token, 0)
+
+
 def test_shards_together_are_the_whole_each_once(graded, tmp_path):
     home, first, _ = graded
     assert grade(home, tmp_path / "book", "--shard", "1/2").returncode == 0
