@@ -65,19 +65,22 @@ def tables(text: str) -> list[list[list[str]]]:
     return [[re.split(r" *(?<!\\)\| *", line.strip("| ")) for line in table.splitlines()[2:]] for table in found]
 
 
-def perform(block: str) -> None:
-    """Run the lines of a block. `gencourse` is called in this process, which has imported it; the rest is the shell's."""
-    shell = []
-    for line in block.splitlines():
-        if not line.startswith(f"{UV}gencourse "):
-            shell.append(line.replace(f"{UV}python", sys.executable).replace(f"{UV}jupytext", f"{sys.executable} -m jupytext"))
-            continue
-        subprocess.run(["bash", "-e", "-c", "\n".join(shell)], check=True, timeout=120)
-        shell = []
-        words = shlex.split(line.removeprefix(f"{UV}gencourse "))
-        root = ["--allow-root"] if words[0] == "grade" and os.geteuid() == 0 else []
-        cli.app([*words, *root], standalone_mode=False)
-    subprocess.run(["bash", "-e", "-c", "\n".join(shell)], check=True, timeout=120)
+def perform(block: str) -> str:
+    """Run the lines of a block; what the shell's lines print. `gencourse` is called in this process, which has imported it."""
+    printed, waiting = "", []
+    for line in [*block.splitlines(), None]:
+        if line is None or line.startswith(f"{UV}gencourse "):
+            shell = ["bash", "-e", "-c", "\n".join(waiting)]
+            printed += subprocess.run(shell, check=True, timeout=120, stdout=subprocess.PIPE, text=True).stdout
+            waiting = []
+        if line is None:
+            return printed
+        if line.startswith(f"{UV}gencourse "):
+            words = shlex.split(line.removeprefix(f"{UV}gencourse "))
+            root = ["--allow-root"] if words[0] == "grade" and os.geteuid() == 0 else []
+            cli.app([*words, *root], standalone_mode=False)
+        else:
+            waiting.append(line.replace(f"{UV}python", sys.executable).replace(f"{UV}jupytext", f"{sys.executable} -m jupytext"))
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +118,10 @@ def tried(clone):
 
 
 @pytest.fixture(scope="module")
-def own(clone, capfd_module):
+def own(clone):
     """The gradebook of the class on the manual's own exercise, in which one student more has made a mistake; and what was printed."""
     checked, graded = fences(section("Exercises of your own"), "sh")
-    perform(checked)
-    said = capfd_module.readouterr().out
+    said = perform(checked)
     *before, last = graded.splitlines()
     perform("\n".join(before))
     wrong = Path("../mine/handout/ps1.ipynb").read_text().replace("raise NotImplementedError()", "return torch.xlogy(p, p).sum(1)", 1)
@@ -127,17 +129,6 @@ def own(clone, capfd_module):
     Path("../mine/submitted/hasty/ps1.ipynb").write_text(wrong)
     perform(last)
     return Gradebook("../mine/gradebook"), said
-
-
-@pytest.fixture(scope="module")
-def capfd_module():
-    """What programs print, for the length of a module."""
-    from _pytest.capture import FDCapture, MultiCapture
-
-    capture = MultiCapture(in_=None, out=FDCapture(1), err=None)
-    capture.start_capturing()
-    yield capture
-    capture.stop_capturing()
 
 
 # commands
@@ -197,6 +188,8 @@ def test_every_command_uses_options_that_there_are():
     code = re.findall(r"`(gencourse [^`]+)`", TEXT) + [
         line for kind in ("sh", "console", "bash") for b in fences(TEXT, kind) for line in b.splitlines()
     ]
+    everything = {option for command in COMMANDS.values() for parameter in command.params for option in parameter.opts}
+    assert set(re.findall(r"`(--[\w-]+)", TEXT)) <= everything | {"--protocol"}, "options in the prose; --protocol is Dask's"
     calls = [m for line in code for m in re.finditer(r"\bgencourse (\w+)([^&|;]*)", line) if "build --tag" not in line]
     assert {call[1] for call in calls} == set(COMMANDS)
     for call in calls:
