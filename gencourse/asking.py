@@ -5,6 +5,7 @@ in the process that holds the answer; both use `run`, so that both see the same.
 """
 
 import ast
+import re
 import textwrap
 import traceback
 from dataclasses import dataclass
@@ -21,6 +22,12 @@ class Raised:
     kind: str
     message: str
     line: str = ""
+
+    @property
+    def number(self) -> int:
+        """The number of the learner's line that raised it, 0 where none is known."""
+        found = re.match(r" \(line (\d+) of your cell", self.line)
+        return int(found[1]) if found else 0
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,11 @@ class AnswerRaised(Exception):
 def run(code: str, name: str, answer: object, inputs: dict):
     """Run `code` with `answer` under its `name` and the inputs as variables: the value of its last line as plain data.
 
-    Every call gets copies of its inputs, so that an answer that changes them spoils nothing. Raises NotAttempted for a
-    stub, AnswerRaised for any other exception.
+    Every call gets copies of its inputs, also of tensors in lists, tuples and dicts, so that an answer that changes them
+    spoils nothing. Raises NotAttempted for a stub, AnswerRaised for any other exception.
     """
     names = {"torch": torch, "nn": torch.nn, name: answer}
-    names |= {key: value.clone() if isinstance(value, Tensor) else value for key, value in inputs.items()}
+    names |= _copied(inputs)
     try:
         return plain(_run_block(textwrap.dedent(code).strip(), names))
     except KeyboardInterrupt:
@@ -88,6 +95,17 @@ def run(code: str, name: str, answer: object, inputs: dict):
         raise AnswerRaised(raised(error)) from None
     finally:
         torch.set_default_dtype(torch.float32)  # the answer may have changed it; a trial gives back what was there
+
+
+def _copied(value):
+    """A tensor's clone; lists, tuples and dicts anew, with copies of what they hold; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return (list if isinstance(value, list) else tuple)(_copied(item) for item in value)
+    return value
 
 
 def raised(error: BaseException) -> Raised:

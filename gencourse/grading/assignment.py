@@ -14,7 +14,7 @@ from gencourse.errors import InputError
 from gencourse.grading import markup, release
 
 PACKAGE = Path(__file__).parents[1]
-ENGINE = 1  # raised when the grader itself would come to other points
+ENGINE = 2  # raised when the grader itself would come to other points
 CALL = re.compile(r"\s*(\w+)\.(\w+)\(\s*(\w+)\s*\)\s*;?\s*$")  # check.NAME(NAME)
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 
 import torch
@@ -12,119 +12,15 @@ from gencourse.asking import AnswerRaised, NotAttempted, Raised, shown_call
 from gencourse.checks import Verdict
 from gencourse.grading import assignment as assignments
 from gencourse.grading import markup
-from gencourse.grading.assignment import Assignment, Task
-from gencourse.grading.box import Box, BoxLost, InfrastructureError
-from gencourse.grading.collect import Handed
+from gencourse.grading.assignment import Task
+from gencourse.grading.box import BoxLost, InfrastructureError
 from gencourse.grading.inside.wire import Malformed
-from gencourse.grading.limits import Limits
-from gencourse.grading.rebuild import Rebuilt, Step, rebuild
-from gencourse.grading.sandbox import Sandbox
+from gencourse.grading.rebuild import Rebuilt, rebuild
+from gencourse.grading.sitting import Job, Sitting
 
 SEEDS = (101, 102, 103)  # other numbers than those that the learner saw
 MESSAGE_LIMIT = 1500  # characters
 one_at_a_time = threading.Lock()  # trials set torch's global seed and dtype
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that a grading needs, as plain data: it may be sent to another machine."""
-
-    key: str
-    handed: Handed
-    assignment: Assignment
-    sandbox: Sandbox
-    limits: Limits
-
-
-class Sitting:
-    """A submission's cells and the box that has run them. A box that is lost is replaced; what broke it is left out."""
-
-    def __init__(self, job: Job, steps: tuple[Step, ...]):
-        self.job, self.limits = job, job.limits
-        self.steps: list[Step] = list(steps)
-        self.cut: set[int] = set()  # steps of which only definitions are left
-        self.deadline = time.monotonic() + job.limits.total_s
-        self.flags: list[tuple[str, str]] = []
-        self.errors: dict[int, Raised] = {}
-        self.box: Box | None = None
-        self.starts = 0
-        self.cpu_s = self.peak_mib = 0.0
-
-    def ready(self) -> Box:
-        """The box, after all cells have been run in it. Raises BoxLost when there is no more to be tried."""
-        while self.box is None:
-            if self.starts > self.limits.restarts:
-                raise BoxLost("gave-up", f"Its process was lost {self.starts} times.")
-            if time.monotonic() >= self.deadline:
-                raise BoxLost("time-limit", f"The submission took more than {self.limits.total_s:g} s in all.")
-            self.starts += 1
-            self.box = Box(self.job.sandbox, self.limits, self.deadline)
-            self.open()
-            self.run()
-        return self.box
-
-    def open(self) -> None:
-        """Make the course ready in a new box. No code of the learner's has run: what fails here is not the submission's."""
-        withheld = [list(reference) for task in self.job.assignment.tasks if (reference := withheld_reference(task))]
-        try:
-            self.box.request({"do": "open", "checks": list(self.job.assignment.checks), "withheld": withheld}, self.limits.total_s)
-        except BoxLost as lost:
-            if time.monotonic() >= self.deadline:
-                raise
-            raise InfrastructureError(f"The box did not start: {lost}") from None
-
-    def run(self) -> None:
-        """Run the cells. One that loses the box is cut down to its definitions, the second time left out."""
-        for i, step in enumerate(self.steps):
-            if not step.source:
-                continue
-            try:
-                reply = self.box.request({"do": "cell", "source": step.source}, self.limits.cell_s)
-                error, flooded = reply["error"], reply["flooded"]
-                if isinstance(error, Raised) and error.kind in ("ModuleNotFoundError", "EOFError"):
-                    for part in step.parts:  # what else the cell defines, although a package or a person is missing
-                        self.box.request({"do": "cell", "source": part}, self.limits.cell_s)
-            except (KeyError, TypeError):
-                self.lose(BoxLost("malformed-reply", "The submission's process sent something else than asked."))
-            except BoxLost as lost:
-                self.lose(lost)
-            else:
-                if flooded:
-                    self.flag("much-output", f"Cell {step.number} printed too much; its output was dropped.")
-                if isinstance(error, Raised):
-                    self.errors[i] = error
-                continue
-            last_flag, sentence = self.flags[-1]
-            self.flags[-1] = (last_flag, f"Cell {step.number}: {sentence}")
-            self.steps[i] = replace(step, source="") if i in self.cut else step.definitions
-            self.cut.add(i)
-            return
-
-    def request(self, message: dict, seconds: float) -> dict:
-        """Ask the box, which then has run all cells."""
-        try:
-            reply = self.ready().request(message, seconds)
-        except BoxLost as lost:
-            self.lose(lost)
-            raise
-        if not isinstance(reply, dict):
-            self.lose(BoxLost("malformed-reply", "The submission's process sent something else than asked."))
-            raise BoxLost("malformed-reply", self.flags[-1][1])
-        return reply
-
-    def lose(self, lost: BoxLost) -> None:
-        self.flag(lost.flag, str(lost))
-        self.close()
-
-    def flag(self, name: str, sentence: str) -> None:
-        self.flags.append((name, sentence))
-
-    def close(self) -> None:
-        if self.box is not None:
-            self.box.close()
-            self.cpu_s += self.box.cpu_s
-            self.peak_mib = max(self.peak_mib, self.box.peak_mib)
-            self.box = None
 
 
 class RemoteAsk:
@@ -148,16 +44,6 @@ class RemoteAsk:
         return reply["value"]
 
 
-def withheld_reference(task: Task) -> tuple[str, str, str] | None:
-    """(exercise, module, name) of the course's own implementation of a task, where the box holds one."""
-    if task.kind != "outside":
-        return None
-    reference = assignments.exercise_of(task.module, task.name).reference
-    module, name = reference.__module__, getattr(reference, "__qualname__", "")
-    visible = module.startswith("gencourse.") and not module.startswith(("gencourse.checks.", "gencourse.grading."))
-    return (task.name, module, name) if visible and name.isidentifier() else None
-
-
 def judge(job: Job) -> dict:
     """The result of a job: a plain dict, as the gradebook keeps it. A fault of ours is one submission's, not the batch's."""
     try:
@@ -179,7 +65,7 @@ def judged(job: Job) -> dict:
     sitting = Sitting(job, rebuilt.steps)
     try:
         with one_at_a_time:
-            tasks = [judged_task(sitting, task, rebuilt) for task in job.assignment.tasks]
+            tasks = judged_tasks(sitting, job.assignment.tasks, rebuilt)
     except InfrastructureError as error:
         return head | unjudged(job, "infrastructure_error", str(error))
     finally:
@@ -222,15 +108,30 @@ def unjudged(job: Job, status: str, reason: str) -> dict:
     }
 
 
-def judged_task(sitting: Sitting, task: Task, rebuilt: Rebuilt) -> dict:
-    """One row of a result."""
+def judged_tasks(sitting: Sitting, tasks: tuple[Task, ...], rebuilt: Rebuilt) -> list[dict]:
+    """The rows of a result. Each answer is judged where its check stands, as the learner saw it; what is not right there, at the end again."""
+    end = len(sitting.steps)
+    rows, lost = {}, set()
+    for task in sorted(tasks, key=lambda task: rebuilt.places.get(task.name, end)):
+        sitting.upto = max(sitting.upto, rebuilt.places.get(task.name, end))
+        rows[task.name] = judged_task(sitting, task, rebuilt, lost)
+    sitting.upto = end
+    for task in tasks:
+        if rows[task.name]["status"] not in ("right", "waiting") and task.name not in lost:
+            rows[task.name] = judged_task(sitting, task, rebuilt, lost)
+    return [rows[task.name] for task in tasks]
+
+
+def judged_task(sitting: Sitting, task: Task, rebuilt: Rebuilt, lost: set[str]) -> dict:
+    """One row of a result. The name of a task that took the box with it joins `lost`."""
     source = rebuilt.answers.get(task.name, "")
     if task.kind == "manual":
         return task_row(task, "waiting", 0, source)
     try:
         verdict = (outside if task.kind == "outside" else in_kernel)(sitting, task)
-    except BoxLost as lost:
-        return task_row(task, "wrong", 0, source, f"It could not be judged to the end. {lost}")
+    except BoxLost as error:
+        lost.add(task.name)
+        return task_row(task, "wrong", 0, source, f"It could not be judged to the end. {error}")
     verdict = explained(sitting, task, verdict, rebuilt)
     points = task.points * verdict.points / verdict.out_of if verdict.out_of else 0
     return task_row(task, verdict.status, points, source, verdict.message, verdict.mistake)

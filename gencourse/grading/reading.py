@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SIZE_LIMIT = 20 << 20  # bytes of a notebook
-VALUES_LIMIT = 500_000  # values in its JSON
+VALUES_LIMIT = 1_500_000  # values in its JSON
 CODE_LIMIT = 300_000  # characters in its code cells
 TEXT_LIMIT = 100_000  # characters that are kept of another cell
 
@@ -87,7 +87,7 @@ def handed(cell, number: int) -> HandedCell:
     metadata = cell.get("metadata")
     about = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = about.get("grade_id") if isinstance(about, dict) else None
-    source = source.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
+    source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "").encode("utf-8", "replace").decode("utf-8")
     if cell["cell_type"] != "code":
         source = source[:TEXT_LIMIT]  # a picture may be written out in it
     return HandedCell(cell["cell_type"], source, grade_id if isinstance(grade_id, str) else "")

@@ -9,10 +9,18 @@ import ast
 import re
 from dataclasses import dataclass, replace
 
-from gencourse.grading.assignment import Assignment, Cell, defined, parsed
+from gencourse.grading.assignment import CALL, Assignment, Cell, Task, defined, parsed
 from gencourse.grading.reading import HandedCell
 
-TRICKS = r"__closure__|cell_contents|sys\.modules|__code__|__globals__|jit\.trace|make_fx|gc\.get_|_transformers|__name__\s*=(?!=)"
+TRICKS = "|".join(
+    (
+        r"__closure__|cell_contents|sys\.modules|from sys import|__code__|__globals__|__name__\s*=(?!=)|__builtins__|_transformers|gc\.get_",
+        r"jit\.trace|make_fx|symbolic_trace|torch\.export",  # a computation written down instead of thought of
+        r"f_back|f_locals|f_globals|gi_frame|cr_frame|tb_frame|_current_frames|walk_stack|setprofile",  # other people's variables
+        r"__spec__|__loader__|__file__|__path__|get_source|get_code|exec_module|runpy|pydoc|linecache|marshal|/course\b|/proc/",  # files
+    )
+)
+PROCESSES = r"\b(subprocess|multiprocessing|ProcessPoolExecutor)\b|os\.(fork|system|popen|spawn|exec)"
 
 
 @dataclass(frozen=True)
@@ -32,20 +40,27 @@ class Step:
         except (RecursionError, ValueError):
             return replace(self, source="")
 
-    @property
-    def parts(self) -> list[str]:
-        """The statements of a cell that define something, one by one."""
+    def parts(self, after: int) -> list[str]:
+        """The statements of a cell that define something, one by one, as far as they stand below a line."""
         kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign
-        return [ast.get_source_segment(self.source, node) or "" for node in parsed(self.source).body if isinstance(node, kinds)]
+        found = [node for node in parsed(self.source).body if isinstance(node, kinds) and first_line(node) > after]
+        lines = self.source.split("\n")
+        return ["\n".join(lines[first_line(node) - 1 : node.end_lineno]) for node in found]
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What will be run, what each task's answer looks like, the texts written by hand, and what was odd."""
+    """What will be run, how much of it before each task's check, what each task's answer looks like, and what was odd."""
 
     steps: tuple[Step, ...]
+    places: dict[str, int]
     answers: dict[str, str]
     flags: tuple[tuple[str, str], ...]
+
+
+def first_line(node: ast.stmt) -> int:
+    """The line on which a statement begins, its decorators included."""
+    return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
 
 
 def constant(node: ast.stmt) -> bool:
@@ -72,10 +87,18 @@ def rebuild(assignment: Assignment, cells: tuple[HandedCell, ...]) -> Rebuilt:
         if cell.kind == "code" and cell.source.strip() and not (known is not None and same(cell.source, assignment.cells[known].source)):
             after.setdefault(place, []).append(Step(cell.source, number))  # the hand-out's own text we have, stubs are not run
     needed = needed_given(assignment, [step.source for steps in after.values() for step in steps])
-    steps = after.get(-1, [])
+    steps, checked = after.get(-1, []), {}
     for number, given in enumerate(assignment.cells):
+        if given.role == "check":
+            checked |= {task.name: len(steps) for task in assignment.tasks if is_check_of(given, task)}
         steps = [*steps, *([Step(given.source)] if number in needed else []), *after.get(number, [])]
-    return Rebuilt(tuple(steps), written_answers(assignment, cells, places), tuple(flags))
+    return Rebuilt(tuple(steps), checked, written_answers(assignment, cells, places), tuple(flags))
+
+
+def is_check_of(cell: Cell, task: Task) -> bool:
+    """Whether a cell of the hand-out is the check of this task."""
+    call = CALL.match(cell.source)
+    return cell.grade_id == task.name or (call is not None and task.kind == "outside" and call[2] == task.name)
 
 
 def recognised(assignment: Assignment, cells: tuple[HandedCell, ...]) -> list[int | None]:
@@ -83,6 +106,7 @@ def recognised(assignment: Assignment, cells: tuple[HandedCell, ...]) -> list[in
     by_id = {cell.grade_id: i for i, cell in enumerate(assignment.cells) if cell.grade_id}
     by_source = {tidy(cell.source): i for i, cell in enumerate(assignment.cells)}
     by_name = {cell.name: i for i, cell in enumerate(assignment.cells) if cell.role == "answer" and cell.name}
+    answered = {by_id[cell.grade_id] for cell in cells if cell.grade_id in by_id and tidy(cell.source) not in by_source}
     found: list[int | None] = []
     for cell in cells:
         place = None
@@ -91,7 +115,7 @@ def recognised(assignment: Assignment, cells: tuple[HandedCell, ...]) -> list[in
             place = by_source.get(tidy(cell.source), by_id.get(cell.grade_id))
             if place is not None and assignment.cells[place].role != "answer" and names:
                 place = None  # an answer under the id of a check
-            if place is None and names:
+            if place is None and names and by_name[names[0]] not in answered:  # a name that is used again stays where it is
                 place = by_name[names[0]]
         found.append(place)
     return found
@@ -164,8 +188,13 @@ def oddities(assignment: Assignment, cells: tuple[HandedCell, ...], places: list
     text = "\n".join(cell.source for cell in own_cells(assignment, cells))
     if re.search(r"\b(inspect|getsource|__import__|importlib|_getframe|settrace|ctypes|builtins)\b", text) or re.search(TRICKS, text):
         yield "looks-around", "It inspects code or loads modules by name, which no answer needs."
-    if re.search(r"gencourse[./]checks[./]|\.(reference|right_forms|mistakes)\b|\bsolutions/", text):
-        yield "asks-for-answers", "It mentions the checks' or the solutions' insides."
+    if re.search(PROCESSES, text):
+        yield "starts-processes", "It starts processes of its own, which no answer needs."
+    if re.search(
+        r"gencourse[./](checks[./]|grading|asking)|gencourse import .*\b(grading|asking)\b|\.(reference|right_forms|mistakes)\b|\bsolutions/",
+        text,
+    ):
+        yield "asks-for-answers", "It mentions the insides of the checks, the grader or the solutions."
 
 
 def own_cells(assignment: Assignment, cells: tuple[HandedCell, ...]) -> list[HandedCell]:

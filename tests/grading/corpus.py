@@ -23,6 +23,7 @@ from tests.grading import (  # noqa: F401  (each registers its kinds when import
     corpus_habits,
     corpus_honest,
     corpus_leaking,
+    corpus_moved,
     corpus_processes,
     corpus_results,
     corpus_shown,

@@ -371,7 +371,7 @@ UNREADABLE = {
     "html": (b"<!doctype html>", "not JSON"),
     "zip": (b"PK\x03\x04rest", "zip archive"),
     "deep": (deep(200_000), "nested too deep"),
-    "many values": (b'{"nbformat": 4, "cells": [' + b"0," * 600_000 + b"0]}", "too many values"),
+    "many values": (b'{"nbformat": 4, "cells": [' + b"0," * 1_600_000 + b"0]}", "too many values"),
     "long number": (b'{"nbformat": 4, "cells": [' + b"9" * 10_000 + b"]}", "not JSON"),
     "a list": (b"[]", "no notebook"),
     "a number": (b"3", "no notebook"),

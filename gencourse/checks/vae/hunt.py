@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks._exercise import exercise
 from gencourse.models import vae
+from gencourse.runtime import seeded
 
 # --- trust_kl: a test that the learner writes, tested by what it lets through ------------------------------------
 
@@ -34,7 +35,23 @@ def said(kl):
         raise
     except Exception as error:
         return "no answer: your test crashed, " + str(error)[:100]
+
+def disguised(kl):  # its name says nothing
+    return lambda mu, logvar: kl(mu, logvar)
 """
+RIGHT = {"plain": "plain", "rearranged": "rearranged", "of_the_library": "library"}  # name in the verdict -> name in the code
+WRONG = {
+    "minus_sign": "sign",
+    "without_the_half": "no_half",
+    "mean_over_dimensions": "mean",
+    "logvar_read_as_log_std": "log_std",
+    "arguments_reversed": "reverse",
+    "log_var_squared": "squared",
+    "without_mu": "no_mu",
+    "not_summed": "no_sum",
+    "one_outside_the_sum": "one_outside",
+    "mean_over_the_batch": "batch",
+}
 
 
 def by_closed_form(kl):
@@ -58,13 +75,12 @@ def by_closed_form(kl):
     insight="Your test lets three right versions pass and stops ten wrong ones. Keep it: a check with power is half of the work.",
 )
 def trust_kl(ask, seed):
-    right = "plain=plain, rearranged=rearranged, of_the_library=library"
-    yield "what your test says of three right versions", ask(f"{RIGHT_KLS}{SAID}\n{{name: said(kl) for name, kl in dict({right}).items()}}")
-    names = (
-        "minus_sign=sign, without_the_half=no_half, mean_over_dimensions=mean, logvar_read_as_log_std=log_std, arguments_reversed=reverse, "
-    )
-    names += "log_var_squared=squared, without_mu=no_mu, not_summed=no_sum, one_outside_the_sum=one_outside, mean_over_the_batch=batch"
-    yield "what your test says of ten wrong versions", ask(f"{WRONG_KLS}{SAID}\n{{name: said(kl) for name, kl in dict({names}).items()}}")
+    versions = list((RIGHT | WRONG).items())
+    order = torch.randperm(len(versions), generator=seeded(seed)).tolist()
+    asked = ", ".join(f"{name}={code}" for name, code in (versions[i] for i in order))
+    said = ask(f"{RIGHT_KLS}{WRONG_KLS}{SAID}\n{{name: said(disguised(kl)) for name, kl in dict({asked}).items()}}")
+    yield "what your test says of three right versions", {name: said[name] for name in RIGHT}
+    yield "what your test says of ten wrong versions", {name: said[name] for name in WRONG}
 
 
 @trust_kl.mistake("The divergence of the prior from itself is zero, in nine of the ten wrong versions too. Where else can you look?")

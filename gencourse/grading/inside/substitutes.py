@@ -7,6 +7,7 @@ import importlib.machinery
 import os
 import sys
 import types
+from os import getpid
 from pathlib import Path
 
 import torch
@@ -62,7 +63,7 @@ class ChecksFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class Withheld:
-    """The course's implementations of what an exercise asks for. The answer to that exercise cannot call them.
+    """The course's implementations of what an exercise asks for. The answer to that exercise cannot call them, nor have them called.
 
     Everything else can: cells, answers to other exercises, and the course's own models. It holds back who submits the
     course's code for their own, not who copies its text.
@@ -70,7 +71,7 @@ class Withheld:
 
     def __init__(self, references: list[list[str]]):
         self.exercise = ""  # the one whose answer is being asked
-        self.process = os.getpid()
+        self.process = getpid()
         by_place: dict[tuple[str, str], set[str]] = {}
         for exercise, module, name in references:
             by_place.setdefault((module, name), set()).add(exercise)
@@ -82,7 +83,7 @@ class Withheld:
         @functools.wraps(original)
         def reference(*args, **kwargs):
             from_outside = not sys._getframe(1).f_code.co_filename.startswith(COURSE)
-            if from_outside and (self.exercise in exercises or os.getpid() != self.process or torch.jit.is_tracing()):
+            if self.exercise in exercises or (from_outside and (getpid() != self.process or torch.jit.is_tracing())):
                 raise OwnImplementation(
                     f"{original.__name__}: the answer should be your own code, and it calls the course's implementation. Write it out."
                 )
@@ -98,6 +99,11 @@ class Withheld:
                 for key, value in list(vars(module).items()):
                     if value is original:
                         setattr(module, key, guarded)
+
+
+def uncompiled(model=None, **options):
+    """In the place of torch.compile: the same values, without a minute of compiling."""
+    return model if model is not None else lambda function: function
 
 
 class CompilerOnDemand(types.ModuleType, importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -118,6 +124,7 @@ class CompilerOnDemand(types.ModuleType, importlib.abc.MetaPathFinder, importlib
             module.disable = lambda fn=None, *args, **kwargs: fn if fn is not None else (lambda inner: inner)
             sys.modules[cls.NAME] = torch._dynamo = module
             sys.meta_path.insert(0, module)
+            torch.compile = uncompiled
 
     def __getattr__(self, name: str):
         if name.startswith("__"):

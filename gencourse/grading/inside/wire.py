@@ -24,7 +24,7 @@ DTYPES = {
         *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
     )
 }
-JSON_LIMIT, DEPTH_LIMIT, TEXT_LIMIT = 4 << 20, 32, 100_000  # bytes of JSON, levels of lists, characters of one text
+JSON_LIMIT, DEPTH_LIMIT, TEXT_LIMIT = 4 << 20, 32, 400_000  # bytes of JSON, levels of lists, characters of one text
 
 
 class Malformed(Exception):

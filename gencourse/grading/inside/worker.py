@@ -15,6 +15,7 @@ import json
 import os
 import random
 import resource
+import signal
 import sys
 
 import numpy as np
@@ -66,6 +67,8 @@ class Drain(io.TextIOBase):
     def __init__(self):
         self.count = 0
 
+    encoding = "utf-8"
+
     def writable(self) -> bool:
         return True
 
@@ -98,6 +101,7 @@ class Learner:
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "NoColor"
         self.shell = Shell.instance(config=config)
+        self.shell.register_magic_function(lambda line: None, "line", "reset")  # the notebook begins with an empty memory anyway
         self.names = self.shell.user_ns
         self.main = sys.modules["__main__"]
         sys.modules["__main__"] = self.shell.user_module
@@ -114,13 +118,16 @@ class Learner:
 
     def cell(self, source: str) -> dict:
         """Run one cell; an error in it is part of the reply."""
+        self.withheld.exercise = ""
         self.drain.count = 0
         allow_files(OPEN_FILES)
+        torch.set_default_device(None)  # a notebook that was written for a GPU is judged on the CPU
         sys.stdout = sys.stderr = self.drain
         sys.stdin = io.StringIO()  # input() finds no one there
         done = self.shell.run_cell(source, store_history=True)
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close("all")
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that was left on
         error = done.error_before_exec or done.error_in_exec
         return {"error": None if error is None else asking.raised(error), "flooded": self.drain.count > SHOWN}
 
@@ -139,6 +146,7 @@ class Learner:
         sys.stdout = sys.stderr = self.drain
         self.withheld.exercise = name
         torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
         try:
             with torch.enable_grad():
                 return {"value": asking.run(code, name, self.names.get(name), inputs)}
@@ -146,8 +154,6 @@ class Learner:
             return {"unwritten": True}
         except asking.AnswerRaised as error:
             return {"raised": error.raised}
-        finally:
-            self.withheld.exercise = ""
 
     @staticmethod
     def seed(seed: int) -> None:

@@ -1,0 +1,153 @@
+"""A submission's cells and the box that runs them, for as long as it is judged."""
+
+import time
+from dataclasses import dataclass, replace
+
+from gencourse.asking import Raised
+from gencourse.grading import assignment as assignments
+from gencourse.grading.assignment import Assignment, Task
+from gencourse.grading.box import Box, BoxLost, InfrastructureError
+from gencourse.grading.collect import Handed
+from gencourse.grading.limits import Limits
+from gencourse.grading.rebuild import Step
+from gencourse.grading.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a grading needs, as plain data: it may be sent to another machine."""
+
+    key: str
+    handed: Handed
+    assignment: Assignment
+    sandbox: Sandbox
+    limits: Limits
+
+
+class Sitting:
+    """A submission's cells and the box that has run them. A box that is lost is replaced; what broke it is left out."""
+
+    def __init__(self, job: Job, steps: tuple[Step, ...]):
+        self.job, self.limits = job, job.limits
+        self.steps: list[Step] = list(steps)
+        self.upto = 0  # how many of them should have been run
+        self.at = 0  # how many have been, in the present box
+        self.cut: set[int] = set()  # steps of which only definitions are left
+        self.deadline = time.monotonic() + job.limits.total_s
+        self.flags: list[tuple[str, str]] = []
+        self.errors: dict[int, Raised] = {}
+        self.box: Box | None = None
+        self.starts = 0
+        self.cpu_s = self.peak_mib = 0.0
+
+    def ready(self) -> Box:
+        """The box, after the cells `upto` have been run in it. Raises BoxLost when there is no more to be tried."""
+        while self.box is None or self.at < self.upto:
+            if self.box is None:
+                self.start()
+            self.run()
+        return self.box
+
+    def start(self) -> None:
+        """A new box, in which nothing has been run."""
+        if self.starts > self.limits.restarts:
+            raise BoxLost("gave-up", f"Its process was lost {self.starts} times.")
+        if time.monotonic() >= self.deadline:
+            raise BoxLost("time-limit", f"The submission took more than {self.limits.total_s:g} s in all.")
+        self.starts += 1
+        self.at = 0
+        self.errors.clear()
+        self.box = Box(self.job.sandbox, self.limits, self.deadline)
+        self.open()
+
+    def open(self) -> None:
+        """Make the course ready in a new box. No code of the learner's has run: what fails here is not the submission's."""
+        withheld = [list(reference) for task in self.job.assignment.tasks if (reference := withheld_reference(task))]
+        try:
+            self.box.request({"do": "open", "checks": list(self.job.assignment.checks), "withheld": withheld}, self.limits.total_s)
+        except BoxLost as lost:
+            if time.monotonic() >= self.deadline:
+                raise
+            raise InfrastructureError(f"The box did not start: {lost}") from None
+
+    def run(self) -> None:
+        """Run the cells that are due, and after the last those once more that missed a name which is defined by now: learners move cells.
+
+        A cell that loses the box is cut down to its definitions, the second time left out.
+        """
+        while self.at < self.upto:
+            if not self.runs(self.at):
+                return
+            self.at += 1
+        if self.at == len(self.steps):
+            early = [i for i, error in self.errors.items() if error.kind == "NameError" and self.defines_alone(i)]
+            all(self.runs(i) for i in early)
+
+    def runs(self, i: int) -> bool:
+        """Run one cell; whether the box is still there."""
+        step = self.steps[i]
+        if not step.source:
+            return True
+        try:
+            reply = self.box.request({"do": "cell", "source": step.source}, self.limits.cell_s)
+            error, flooded = reply["error"], reply["flooded"]
+            if isinstance(error, Raised):
+                for part in step.parts(after=error.number):  # what else the cell defines, although a package, a file or a GPU is missing
+                    self.box.request({"do": "cell", "source": part}, self.limits.cell_s)
+        except (KeyError, TypeError):
+            self.lose(BoxLost("malformed-reply", "The submission's process sent something else than asked."))
+        except BoxLost as lost:
+            self.lose(lost)
+        else:
+            if flooded:
+                self.flag("much-output", f"Cell {step.number} printed too much; its output was dropped.")
+            self.errors.pop(i, None)
+            if isinstance(error, Raised):
+                self.errors[i] = error
+            return True
+        last_flag, sentence = self.flags[-1]
+        self.flags[-1] = (last_flag, f"Cell {step.number}: {sentence}")
+        self.steps[i] = replace(step, source="") if i in self.cut else step.definitions
+        self.cut.add(i)
+        return False
+
+    def defines_alone(self, i: int) -> bool:
+        """Whether no other cell defines what this one does, so that running it late overwrites nothing."""
+        mine = set(assignments.defined(self.steps[i].source))
+        return not any(mine & set(assignments.defined(other.source)) for j, other in enumerate(self.steps) if j != i)
+
+    def request(self, message: dict, seconds: float) -> dict:
+        """Ask the box, which then has run the cells that are due."""
+        try:
+            reply = self.ready().request(message, seconds)
+        except BoxLost as lost:
+            self.lose(lost)
+            raise
+        if not isinstance(reply, dict):
+            self.lose(BoxLost("malformed-reply", "The submission's process sent something else than asked."))
+            raise BoxLost("malformed-reply", self.flags[-1][1])
+        return reply
+
+    def lose(self, lost: BoxLost) -> None:
+        self.flag(lost.flag, str(lost))
+        self.close()
+
+    def flag(self, name: str, sentence: str) -> None:
+        self.flags.append((name, sentence))
+
+    def close(self) -> None:
+        if self.box is not None:
+            self.box.close()
+            self.cpu_s += self.box.cpu_s
+            self.peak_mib = max(self.peak_mib, self.box.peak_mib)
+            self.box = None
+
+
+def withheld_reference(task: Task) -> tuple[str, str, str] | None:
+    """(exercise, module, name) of the course's own implementation of a task, where the box holds one."""
+    if task.kind != "outside":
+        return None
+    reference = assignments.exercise_of(task.module, task.name).reference
+    module, name = reference.__module__, getattr(reference, "__qualname__", "")
+    visible = module.startswith("gencourse.") and not module.startswith(("gencourse.checks.", "gencourse.grading."))
+    return (task.name, module, name) if visible and name.isidentifier() else None
