@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 PICTURES = {"cover", "map"}
 TAGS = {"solution", "widget"} | PICTURES
 KEPT = {"tags", "nbgrader", "gencourse"}  # of the metadata of a cell
-SIZE_LIMIT = 2_000_000  # bytes of an executed chapter
+SIZE_LIMIT = 2_200_000  # bytes of an executed chapter
 METADATA = NotebookNode(
     kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
     language_info={"name": "python"},
@@ -137,6 +137,7 @@ def exercise_heading(number: int, exercise) -> str:
 def execute(notebook: NotebookNode) -> NotebookNode:
     """Run a chapter at the default scale with its claims enforced, and keep what is stable of its outputs."""
     os.environ |= {"GENCOURSE_SCALE": "default", "GENCOURSE_STRICT": "1", "GENCOURSE_DEVICE": "cpu"}
+    os.environ["GENCOURSE_WIDGETS"] = "0"  # pages without a kernel show the static figures
     os.environ["OMP_NUM_THREADS"] = "1"  # sums in one order: the same numbers and figures at every execution
     client = NotebookClient(
         notebook,
@@ -155,6 +156,8 @@ def execute(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)]
+            if "widget" in cell.metadata.get("tags", ()):  # whose static figure the cell before shows
+                cell.outputs = []
             cell.metadata.pop("execution", None)
     return notebook
 

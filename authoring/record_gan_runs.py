@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 
 from gencourse.widgets.gan_lab.diagnosis import EXPECTED, diagnoses, symptoms
-from gencourse.widgets.gan_lab.recording import FILES, SHIPPED, record, save
+from gencourse.widgets.gan_lab.recording import FILES, SHIPPED, file_of, record, save
 from gencourse.widgets.gan_lab.settings import Settings
 
 FRAMES = 50  # after the first
@@ -23,6 +23,12 @@ RUNS = {  # name -> settings, rounds
     "collapse": (Settings(penalty="none", lr=1e-4, d_rate=50.0), 800),
     "discriminator wins": (Settings(loss="saturating", penalty="none", optimizer="SGD", lr=0.01, d_rate=40.0, d_steps=5), 400),
     "oscillation": (Settings(penalty="none", lr=5e-3, d_rate=0.2, g_steps=5), 800),
+}
+RUNS |= {  # those of the exercise: the same rules, other networks and data, all equally long
+    "A": (replace(RUNS["oscillation"][0], seed=3), 1000),
+    "B": (replace(RUNS["discriminator wins"][0], seed=3), 1000),
+    "C": (Settings(seed=3), 1000),
+    "D": (replace(RUNS["collapse"][0], seed=3), 1000),
 }
 
 
@@ -45,12 +51,12 @@ def make(name: str, write: bool) -> bool:
     """Record one run, print what it shows, and write it if it shows what it should."""
     settings, steps = RUNS[name]
     start = time.perf_counter()
-    run = record(settings, steps, steps // FRAMES, SHIPPED[name])
+    run = record(settings, steps, steps // FRAMES, SHIPPED.get(name, f"run {name}"))
     numbers, found = symptoms(run), diagnoses(run)
     print(f"{name}: {steps} rounds in {time.perf_counter() - start:.0f} s, {found}, {numbers}", flush=True)
     if found == [EXPECTED[name]] and write:
         FILES.mkdir(exist_ok=True)
-        save(replace(run, symptoms=numbers), FILES / f"{name.replace(' ', '_')}.npz")
+        save(replace(run, symptoms=numbers), file_of(name))
     return found == [EXPECTED[name]]
 
 

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
 from gencourse.errors import InputError, require_count, require_tensor
@@ -32,14 +33,18 @@ def tile(x: Tensor, columns: int, gap: int = 2) -> Tensor:
     return canvas[0] if C == 1 else canvas.permute(1, 2, 0)
 
 
-def image_grid(x: Tensor, columns: int = 10, title: str = "", scale: float = 0.6, ax: Axes | None = None) -> Axes:
-    """Images (N, C, H, W) in [0, 1] as one picture with `columns` in a row; black is 0, white is 1."""
+def image_grid(
+    x: Tensor, columns: int = 10, title: str = "", scale: float = 0.6, headings: Sequence[str] = (), ax: Axes | None = None
+) -> Axes:
+    """Images (N, C, H, W) in [0, 1] as one picture with `columns` in a row, under their headings; black is 0, white is 1."""
     picture = tile(x, columns)
     if ax is None:
         rows = -(-len(x) // columns)
         _, ax = plt.subplots(figsize=(scale * columns, scale * rows + 0.3), layout="constrained")
     ax.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    ax.set_title(title)
+    ax.set_title(title, pad=18 if headings else None)
+    for i, heading in enumerate(headings):
+        ax.text((i + 0.5) * picture.shape[1] / columns, -2, heading, ha="center", va="bottom", fontsize="small")
     ax.set_axis_off()
     return ax
 
@@ -86,6 +91,14 @@ def curves(x: Tensor, ys: Mapping[str, Tensor], xlabel: str, ylabel: str, title:
     if len(ys) > 1:
         ax.legend()
     return ax
+
+
+def log_scale(ax: Axes) -> None:
+    """A logarithmic second axis, marked 10, 20, 50, 100 as one reads them."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def latent_scatter(z: Tensor, labels: Tensor, title: str = "", limit: int = 2000, ax: Axes | None = None) -> Axes:

@@ -8,6 +8,7 @@ The only module that reads the environment:
 | GENCOURSE_DEVICE | overrides the choice of device | cpu, cuda, mps |
 | GENCOURSE_DATA | the folder for data sets that are downloaded | a path |
 | GENCOURSE_STRICT | 1: a check that does not pass raises | 0, 1 |
+| GENCOURSE_WIDGETS | 0: static figures in the place of widgets, as for a page or a PDF | 0, 1 |
 | NBGRADER_EXECUTION | set by nbgrader while it grades or validates: strict too | autograde, validate |
 """
 
@@ -44,6 +45,11 @@ def strict() -> bool:
     nbgrader takes a check that raises nothing for passed.
     """
     return os.environ.get("GENCOURSE_STRICT", "0") == "1" or "NBGRADER_EXECUTION" in os.environ
+
+
+def interactive() -> bool:
+    """Whether widgets are wanted; where they are not, or cannot run, their static figures are drawn."""
+    return os.environ.get("GENCOURSE_WIDGETS", "1") != "0"
 
 
 def data_folder() -> Path:

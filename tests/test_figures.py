@@ -46,6 +46,24 @@ def test_grey_images_are_shown_from_zero_to_one():
     assert ax.images[0].get_clim() == (0, 1) and ax.get_title() == "three"
 
 
+def test_headings_stand_over_their_columns():
+    x = torch.rand(6, 1, 4, 5)
+    ax = figures.image_grid(x, columns=3, headings=("a", "b", "c"))
+    middles = [text.get_position()[0] for text in ax.texts]
+    wide = figures.tile(x, 3).shape[1] / 3
+    assert [text.get_text() for text in ax.texts] == ["a", "b", "c"]
+    assert all(abs(middle - (i + 0.5) * wide) < 1 for i, middle in enumerate(middles))
+
+
+def test_a_logarithmic_axis_is_marked_with_plain_numbers():
+    ax = figures.curves(torch.arange(3), {"y": torch.tensor([9.0, 30.0, 150.0])}, "x", "y", "t")
+    figures.log_scale(ax)
+    ax.figure.canvas.draw()
+    low, high = ax.get_ylim()
+    marks = [label.get_text() for label, at in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True) if low <= at <= high]
+    assert marks == ["10", "20", "50", "100"]
+
+
 def test_training_curves_show_running_means_with_units():
     history = History({"loss": list(range(80, 0, -1)), "kl": [1.0] * 80})
     ax = figures.training_curves(history)

@@ -71,6 +71,15 @@ def test_static_strip_where_widgets_cannot_run(capsys):
     assert row[0, 2] == pytest.approx(torch.tensor(-2.5).sigmoid().item(), abs=1e-6)
 
 
+def test_who_wants_no_widgets_gets_the_static_strip(monkeypatch):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (InteractiveShell,), {"kernel": object()}))
+    assert widgets.widgets_can_run()
+    monkeypatch.setenv("GENCOURSE_WIDGETS", "0")
+    assert not widgets.widgets_can_run()
+
+
 def test_dims_are_refused_in_a_sentence():
     with pytest.raises(InputError, match=r"dims should lie in 0\.\.3, got \(4,\)"):
         widgets.latent_explorer(decode, CENTRE, dims=(4,))

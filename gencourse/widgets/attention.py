@@ -173,9 +173,7 @@ class AttentionViewer:
         self.image.value = self.film.draw(weights, query, f"Layer {self.layer.value + 1}, {which}: where each place looks")
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.box if self.box is not None else attention_grid(self.weights, self.tokens))
+        notebook.display_either(self.box, lambda: attention_grid(self.weights, self.tokens))
 
 
 def checked(where: str, weights: Tensor, tokens: Sequence[str]) -> Tensor:

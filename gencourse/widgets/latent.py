@@ -81,9 +81,7 @@ class LatentExplorer:
             slider.value = round(value, 1)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.box if self.box is not None else latent_strip(self.decode, self.centre, self.dims))
+        notebook.display_either(self.box, lambda: latent_strip(self.decode, self.centre, self.dims))
 
 
 def latent_explorer(decode: Callable[[Tensor], Tensor], centre: Tensor, dims: tuple[int, ...] | None = None) -> LatentExplorer:

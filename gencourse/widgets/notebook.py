@@ -1,12 +1,16 @@
 """What all widgets share: where they can run, pictures as bytes, a button, a sentence, and the faults it tells."""
 
 import io
+from collections.abc import Callable
 from html import escape
 
+import matplotlib.pyplot as plt
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from gencourse import runtime
 from gencourse.figures import tile
 
 try:
@@ -18,12 +22,24 @@ FAULTS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueE
 
 
 def widgets_can_run() -> bool:
-    """Whether this is a notebook with a live kernel and ipywidgets."""
+    """Whether this is a notebook with a live kernel and ipywidgets, whose reader wants widgets."""
     try:
         from IPython import get_ipython
     except ImportError:
         return False
-    return ipywidgets is not None and getattr(get_ipython(), "kernel", None) is not None
+    return runtime.interactive() and ipywidgets is not None and getattr(get_ipython(), "kernel", None) is not None
+
+
+def display_either(box, on_paper: Callable[[], Figure]) -> None:
+    """Display the widgets, or, where there are none, the static figure."""
+    from IPython.display import display
+
+    if box is not None:
+        display(box)
+        return
+    figure = on_paper()
+    display(figure)
+    plt.close(figure)  # else the notebook shows it again at the end of the cell
 
 
 def png(x: Tensor, zoom: int) -> bytes:

@@ -176,9 +176,7 @@ class PixelReplay:
         self.label.value, self.image.value = self.told(done), self.show(done)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.box if self.box is not None else pixel_strip(self.x, self.probabilities, self.known))
+        notebook.display_either(self.box, lambda: pixel_strip(self.x, self.probabilities, self.known))
 
 
 def checked(where: str, x: Tensor, probabilities: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -63,9 +63,7 @@ class ImageReplay:
         self.label.value, self.image.value = f"step {step:,}", self.show(step)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.box if self.box is not None else replay_strip(self.frames, self.columns))
+        notebook.display_either(self.box, lambda: replay_strip(self.frames, self.columns))
 
 
 def image_replay(frames: Mapping[int, Tensor], columns: int = 12, zoom: int = 2) -> ImageReplay:

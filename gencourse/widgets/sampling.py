@@ -175,9 +175,7 @@ class SamplingExplorer:
             self.image.value = picture(figure)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.box if self.box is not None else sampling_strip(self.logits, self.vocabulary))
+        notebook.display_either(self.box, lambda: sampling_strip(self.logits, self.vocabulary))
 
 
 def settings_words(T: float, top_k: int | None, top_p: float | None) -> str:

@@ -48,7 +48,7 @@ class LossPanel:
         self.ax = ax
         self.d = ax.plot([], [], "-", color=BLUE, lw=1.6, label="discriminator")[0]
         self.g = ax.plot([], [], "--", color=ORANGE, lw=1.6, label="generator")[0]
-        self.draw = ax.axhline(0, color="#666666", lw=1, ls=":", label="a draw")
+        self.draw = ax.axhline(0, color="#666666", lw=1, ls=":", label="D's draw")
         self.draw_text = ax.legend(**LEGEND | {"ncols": 3}).get_texts()[-1]
         ax.set(xlabel="rounds", title="the losses of both players")
 
@@ -62,7 +62,7 @@ class LossPanel:
         self.d.set_data(steps, [s.d_loss for s in scores])
         self.g.set_data(steps, [s.g_loss for s in scores])
         self.draw.set_ydata([value, value])
-        self.draw_text.set_text("2 log 2: a draw" if is_logarithmic(loss) else f"{value:g}: a draw")
+        self.draw_text.set_text("2 log 2: D's draw" if is_logarithmic(loss) else f"{value:g}: D's draw")
         shown = np.array([[s.d_loss, s.g_loss] for s in scores[-recent:]])
         high = round_up(max(np.nanquantile(shown, 0.98), value, 0.5))
         low = -round_up(max(-np.nanquantile(shown, 0.02), 0.05))

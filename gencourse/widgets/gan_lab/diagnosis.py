@@ -63,6 +63,7 @@ EXPECTED = {  # what each recorded run was recorded for
     "collapse": "mode collapse",
     "discriminator wins": "the discriminator wins",
     "oscillation": "oscillation",
+    **{"A": "oscillation", "B": "the discriminator wins", "C": "healthy", "D": "mode collapse"},
 }
 
 

@@ -133,9 +133,7 @@ class GanLab:
             self.box.close()
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.box if self.box is not None else self.on_paper())
+        notebook.display_either(self.box, self.on_paper)
 
     def on_paper(self) -> Figure:
         """A film strip of the recorded run, or of a short match under the Settings that were given."""

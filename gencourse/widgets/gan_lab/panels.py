@@ -31,22 +31,20 @@ LAYERS = {  # what can be shown or hidden -> whether it is at first
 
 
 def arrow_lines(starts: Tensor, arrows: Tensor) -> np.ndarray:
-    """Arrows as polylines (n, 5, 2): shaft and two barbs. A push g is drawn 0.7 ‖g‖ / (‖g‖ + ½) long, so 0.7 at most."""
+    """Arrows as polylines (n, 5, 2): shaft and two barbs. A push g is drawn 0.7 ‖g‖ / (‖g‖ + ½) long, so 0.7 at most, and not below 0.01."""
     norm = arrows.norm(dim=1, keepdim=True)
     way, length = arrows / norm.clamp_min(1e-12), 0.7 * norm / (norm + 0.5)
     side, barb = torch.stack([-way[:, 1], way[:, 0]], dim=1), (0.35 * length).clamp_max(0.12)
     tip = starts + length * way
     left, right = (tip - barb * way + sign * 0.6 * barb * side for sign in (1, -1))
-    return torch.stack([starts, tip, left, tip, right], dim=1).numpy()
+    return torch.stack([starts, tip, left, tip, right], dim=1)[length[:, 0] > 0.01].numpy()
 
 
 def set_up_plane(ax: Axes, title: str, numbers: bool = True) -> None:
-    """A square window on the plane of the data; the names of the axes stand beside their numbers, if these are wanted."""
+    """A square window on the plane of the data, with the names of its axes, and their numbers if these are wanted."""
     ticks = range(-2, 3, 2) if numbers else []
     ax.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal", xticks=ticks, yticks=ticks, title=title)
     ax.tick_params(length=2.5, pad=2)
-    if not numbers:
-        return
     ax.annotate("x₁", (1, 0), (-2, -5), "axes fraction", "offset points", ha="right", va="top")
     ax.annotate("x₂", (0, 1), (-4, -1), "axes fraction", "offset points", ha="right", va="top")
 
