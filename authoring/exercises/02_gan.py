@@ -139,7 +139,7 @@ else:
 
 # %%
 def discriminator_loss(real_logits, fake_logits):
-    """real_logits (N,), fake_logits (M,) -> one number, nats."""
+    """real_logits (N,), fake_logits (M,) -> one number, nats; differentiable."""
     ### BEGIN SOLUTION
     real_term = nn.functional.softplus(-real_logits).mean()  # -log sigmoid(l) = softplus(-l)
     fake_term = nn.functional.softplus(fake_logits).mean()  # -log(1 - sigmoid(l)) = softplus(l)
@@ -201,7 +201,7 @@ else:
 # D's turn: one step of `optimizer`, which holds D's parameters, on the loss of `discriminator_loss` at the batch `real` and at
 # the samples that G makes of `z`. Return the loss before the step as a Python float.
 #
-# - G is asked for samples, nothing else: it does not move, and it should hold no gradients afterwards. If the graph were
+# - G is asked for samples, nothing else: it does not move, and it should hold no gradients from this step. If the graph were
 #   not cut, D's update would be the same. But a backward pass through G would be paid for nothing, and gradients
 #   that belong to nobody's loss would lie in G until somebody clears them.
 # - D may hold gradients when its turn begins, left there by G's turn. They must not count.
@@ -437,15 +437,16 @@ else:
 
 # %% [markdown]
 # *The generator runs past 0 again and again, because whenever it arrives D leans to one side. Its moving average starts
-# behind and then stays nearer to 0 than the generator itself. The average hides the swinging, it does not end it: a
-# penalty on D's slope would.*
+# behind and then swings far less than the generator. The average hides the swinging, it does not end it: a penalty on
+# D's slope would.*
 #
 # ### {{exercise dcgan_init}}
 #
 # How the layers of a DCGAN start. The function is called for every module by `network.apply(dcgan_init)` and works in place:
 # weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution with mean 0 and *standard
 # deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1 and standard deviation
-# 0.02; all their biases 0, where there are any. Other modules stay as they are.
+# 0.02; all their biases 0, where there are any. A layer may lack biases (`bias=False`), and a batch norm its scales and
+# biases (`affine=False`): then there is nothing to set. Other modules stay as they are.
 
 # %%
 def dcgan_init(module):
@@ -453,7 +454,7 @@ def dcgan_init(module):
     ### BEGIN SOLUTION
     if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.affine:
         nn.init.normal_(module.weight, 1.0, 0.02)
     else:
         return
@@ -492,7 +493,8 @@ check.augmented_logits(augmented_logits)
 #
 # A Wasserstein critic has to be smooth: its slope should have length 1 between data and samples. For each pair of rows
 # take the point x = eps · real + (1 − eps) · fake, with one eps per example, and return (‖∇ₓ critic(x)‖₂ − 1)² there. The critic
-# learns from this number, so its parameters must get gradients from it. The critic judges each row by itself.
+# learns from this number, so its parameters must get gradients from it, but only when the loop goes backward: computing
+# the penalty leaves none behind. The critic judges each row by itself.
 
 # %%
 def gradient_penalty(critic, real, fake, eps):

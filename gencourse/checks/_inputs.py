@@ -11,12 +11,13 @@ def draw(seed: int, *shape: int) -> torch.Tensor:
 
 
 def gradients(call: str, *names: str) -> str:
-    """Code for the gradients of what `call` returns, summed, with respect to its inputs `names`; 0 where none arrives."""
+    """Code for the gradients of what `call` returns, summed, for its inputs `names`; 0 where none arrives, as for a float."""
     inputs = ", ".join(names) + ","
     return f"""
         inputs = [t.requires_grad_() for t in ({inputs})]
         result = {call}
-        total = sum(part.sum() for part in result) if isinstance(result, (tuple, list)) else result.sum()
+        parts = result if isinstance(result, (tuple, list)) else [result]
+        total = sum(torch.as_tensor(part).sum() for part in parts)
         found = torch.autograd.grad(total, inputs, allow_unused=True) if total.requires_grad else [None for _ in inputs]
         [torch.zeros_like(t) if g is None else g for t, g in zip(inputs, found)]
     """

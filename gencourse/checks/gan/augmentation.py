@@ -13,7 +13,9 @@ def augmented_logits_reference(discriminator, augment, real, fake):
 
 TOY = """
 w.requires_grad_()
-def discriminator(x): return x.flatten(1) @ w
+def discriminator(x):
+    B, C, H, W = x.shape
+    return x.flatten(1) @ w
 seen = []
 def augment(x):
     seen.append(x.detach().clone())
@@ -34,9 +36,9 @@ CALL = "augmented_logits(discriminator, augment, real, fake)"
     insight="D never sees a plain image, so it cannot learn them by heart; G is asked through the same lens, so it need not make augmented ones.",
 )
 def augmented_logits(ask, seed):
-    data = dict(real=draw(seed, 5, 1, 2, 3), fake=draw(seed + 1, 4, 1, 2, 3), w=draw(seed + 2, 6))
+    data = dict(real=draw(seed, 3, 1, 2, 3), fake=draw(seed + 1, 5, 1, 2, 3), w=draw(seed + 2, 6))
     yield (
-        "the logits of five images and of four samples",
+        "the logits of three images and of five samples",
         ask(f"{TOY}\nreal_logits, fake_logits = {CALL}\n[real_logits, fake_logits]", **data),
     )
     yield "how many images were augmented", ask(f"{TOY}\n{CALL}\nsum(len(x) for x in seen)", **data)

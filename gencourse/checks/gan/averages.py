@@ -43,10 +43,15 @@ def ema_update(ask, seed):
     yield "the average's count of batches, an integer buffer", ask(f"{NETWORKS}\n{call}\nint(average[1].num_batches_tracked)", **data)
     spoiled = f"{NETWORKS}\n{call}\nall(bool((a == b).all()) for a, b in zip({STATE}, network(new, 31).state_dict().values()))"
     yield "whether the model is as it was", ask(spoiled, **data)
+    learning = f"{NETWORKS}\n{call}\n[model.training, all(p.requires_grad for p in model.parameters())]"
+    yield "whether the model is in training mode, and whether all its parameters can still learn", ask(learning, **data)
     shared = f"{NETWORKS}\n{call}\n[v.fill_(7) for v in {STATE}]\nany(bool((v == 7).any()) for v in average.state_dict().values())"
     yield "whether the average changes when the model does later", ask(shared, **data)
-    graph = f"{NETWORKS}\n{call}\nany(v.requires_grad for v in [*average.parameters(), *average.buffers()])"
+    held = "[*average.parameters(), *average.buffers()]"
+    graph = f"{NETWORKS}\nheld = {held}\n{call}\nany(v.requires_grad for v in held) or any(v.grad_fn is not None for v in {held})"
     yield "whether the average holds a graph", ask(graph, **data)
+    kept = f"{NETWORKS}\nheld = list(average.parameters())\n{call}\nall(p is h for p, h in zip(average.parameters(), held))"
+    yield "whether the average's parameters are the ones that it had, moved in place", ask(kept, **data)
 
 
 @torch.no_grad()
@@ -131,6 +136,26 @@ def tensors_shared(average, model, decay):
         if new.is_floating_point():
             new.data.mul_(1 - decay).add_(kept.data, alpha=decay)
         kept.data = new.data
+
+
+@ema_update.mistake("The average is right, but the model can no longer learn. It is only to be looked at: what did you switch off in it?")
+def model_frozen(average, model, decay):
+    gan.ema_update(average, model.requires_grad_(False), decay)
+
+
+@ema_update.mistake("The average is right, but the model is left in evaluation mode. Does reading its numbers need a mode at all?")
+def model_left_in_evaluation(average, model, decay):
+    gan.ema_update(average, model.eval(), decay)
+
+
+@ema_update.mistake(
+    "The numbers are right, but they stand in new parameters: whoever holds the average's own ones sees no change. Moved or replaced?"
+)
+def parameters_replaced(average, model, decay):
+    gan.ema_update(average, model, decay)
+    for module in average.modules():
+        for name, value in list(module.named_parameters(recurse=False)):
+            setattr(module, name, torch.nn.Parameter(value.clone()))
 
 
 @ema_update.also_right

@@ -46,24 +46,26 @@ def mode_coverage(ask, seed):
         return ask("mode_coverage(x, centres, std, k)", x=x, centres=centres, std=std, k=k)
 
     c = ring(8, 2.0)
-    every = cloud(seed, *((centre, 0.1, 50) for centre in c))
+    every = cloud(seed, *((centre, 0.08, 50) for centre in c))
     yield "400 samples, 50 close to each of eight centres", asked(every, c, 0.1, 3.0)
-    fog = cloud(seed, *((c[i], 0.15, 100) for i in range(3)), *((1.6 * c[i], 0.6, 20) for i in range(8)))
-    yield "three modes with 100 samples each, and 160 samples outside the ring, far from all centres", asked(fog, c, 0.1, 3.0)
-    strays = cloud(seed, (c[0], 0.1, 200), (c[1], 0.1, 193), *((c[i], 0.1, 1 + i % 2) for i in range(2, 6)))
+    fog = cloud(seed, *((c[i], 0.15, n) for i, n in enumerate((100, 100, 76, 11))), *((1.6 * c[i], 0.6, 20) for i in range(8)))
+    yield "four modes with 100, 100, 76 and 11 samples, and 160 samples outside the ring, far from all centres", asked(fog, c, 0.1, 3.0)
+    strays = cloud(seed, (c[0], 0.08, 200), (c[1], 0.08, 193), *((c[i], 0.08, 1 + i % 2) for i in range(2, 6)))
     yield "two modes, four more centres with one or two samples near them", asked(strays, c, 0.1, 3.0)
-    exact = cloud(seed, (c[0], 0.1, 343), (c[1], 0.1, 10), (c[2], 0.1, 10), (c[3], 0.1, 9), (c[4], 0.1, 9), (c[5], 0.1, 10), (c[6], 0.1, 9))
+    exact = cloud(seed, *((c[i], 0.08, n) for i, n in enumerate((343, 10, 10, 9, 9, 10, 9))))
     yield "400 samples, seven centres with 343, 10, 10, 9, 9, 10 and 9 of them: a fifth of the fair share is 10", asked(exact, c, 0.1, 3.0)
-    halo = cloud(seed, (c[0], 0.1, 100), (c[1], 0.25, 100), (c[2], 0.5, 100), (c[3], 0.33, 100))
-    yield "rings of samples at 1, 2.5, 5 and 3.3 standard deviations from four centres, k = 3", asked(halo, c, 0.1, 3.0)
+    halo = cloud(seed, (c[0], 0.08, 100), (c[1], 0.25, 100), (c[2], 0.5, 100), (c[3], 0.33, 100))
+    yield "rings of samples at 0.8, 2.5, 5 and 3.3 standard deviations from four centres, k = 3", asked(halo, c, 0.1, 3.0)
     corners = torch.cat([c[i] + 0.25 * torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]]).repeat(25, 1) for i in range(4)])
     yield "samples 2.5 standard deviations off in both coordinates, k = 3", asked(corners, c, 0.1, 3.0)
     wide = 10 * ring(5, 2.0)
-    large = cloud(seed, (wide[0], 3.0, 250), (wide[1], 4.0, 15), (wide[2], 3.5, 20), (wide[3], 5.0, 100), (wide[4], 6.0, 115))
-    said = "250, 15, 20, 100 and 115 samples at distances 3, 4, 3.5, 5 and 6 from five centres, std = 2.2, k = 2"
+    large = cloud(seed, (wide[0], 3.0, 249), (wide[1], 4.0, 15), (wide[2], 3.5, 21), (wide[3], 5.0, 100), (wide[4], 6.0, 115))
+    said = "249, 15, 21, 100 and 115 samples at distances 3, 4, 3.5, 5 and 6 from five centres, std = 2.2, k = 2"
     yield said, asked(large, wide, 2.2, 2.0)
-    foggy = cloud(seed, (c[0], 0.1, 60), (c[1], 0.1, 8), (c[2], 0.1, 20), (0 * c[0], 0.3, 312))
-    yield "60, 8 and 20 samples close to three centres, 312 in the middle of the ring", asked(foggy, c, 0.1, 3.0)
+    foggy = cloud(seed, (c[0], 0.08, 60), (c[1], 0.08, 8), (c[2], 0.08, 17), (0 * c[0], 0.3, 315))
+    yield "60, 8 and 17 samples close to three centres, 315 in the middle of the ring", asked(foggy, c, 0.1, 3.0)
+    call = "mode_coverage(x, centres, std, k)"
+    yield "the answer to the same question asked twice", ask(f"{call}\n{call}", x=every, centres=c, std=0.1, k=3.0)
 
 
 def counted(x, centres, limit, least=0.2, distance=None, total=None):
@@ -93,7 +95,7 @@ def radius_without_std(x, centres, std, k):
 
 @mode_coverage.mistake("Your radius is one standard deviation, whatever k is. What is k for?")
 def radius_without_k(x, centres, std, k):
-    return counted(x, centres, 1.0001 * std)
+    return counted(x, centres, std)
 
 
 @mode_coverage.mistake("A single sample near a centre is enough for you. How many make up a fifth of the fair share?")
@@ -106,7 +108,9 @@ def samples_counted(x, centres, std, k):
     return int((torch.cdist(x, centres) < k * std).any(1).sum())
 
 
-@mode_coverage.mistake("You ask for too large a part of the fair share: by chance good modes often hold less. Which part is enough?")
+@mode_coverage.mistake(
+    "You ask too much of a mode: by chance good ones often hold less. Which part of the fair share is enough, and what is N?"
+)
 def whole_fair_share(x, centres, std, k):
     return counted(x, centres, k * std, least=1.0)
 
@@ -126,6 +130,23 @@ def share_of_the_near_ones(x, centres, std, k):
 def more_than_a_fifth(x, centres, std, k):
     near = torch.cdist(x, centres) < k * std
     return int((near.sum(0) > 0.2 * len(x) / len(centres)).sum())
+
+
+@mode_coverage.mistake(
+    "A mode with 11 of 447 samples is covered for you. What is a fifth of 447/8? Is something rounded on the way, or typed in?"
+)
+def fair_share_rounded(x, centres, std, k):
+    near = torch.cdist(x, centres) < k * std
+    return int((near.sum(0) >= int(0.2 * len(x) / len(centres))).sum())
+
+
+@mode_coverage.mistake(
+    "Right once. Asked again with the same tensors you give another answer. What has become of the caller's x and centres?"
+)
+def inputs_changed_in_place(x, centres, std, k):
+    x /= std
+    centres /= std
+    return counted(x, centres, k)
 
 
 @mode_coverage.mistake("Right for eight modes and 400 samples, not for five and 500. Is a number typed in that should be computed?")

@@ -138,8 +138,8 @@ def value_from_grid(ask, seed):
     plane_D = (0.6 * draw(seed + 1, *plane_p.shape)).sigmoid()
     yield "the value on a grid in the plane, cells of 0.6 times 0.5", ask(call, p_data=plane_p, p_model=plane_q, D=plane_D, cell=0.3)
     left, right = torch.tensor([2.0, 2.0, 0.0, 0.0, 0.0]), torch.tensor([0.0, 0.0, 0.0, 2.0, 2.0])
-    sure = torch.tensor([1.0, 1.0, 0.5, 0.0, 0.0])
-    yield "the value for densities that do not overlap, at the best D", ask(call, p_data=left, p_model=right, D=sure, cell=0.25)
+    sure = torch.tensor([1.0, 0.7, 0.5, 0.4, 0.0])
+    yield "the value for densities that do not overlap", ask(call, p_data=left, p_model=right, D=sure, cell=0.25)
 
 
 def two_terms(p_data, p_model, D):
@@ -173,6 +173,12 @@ def bits(p_data, p_model, D, cell):
 )
 def undefined_where_empty_cells(p_data, p_model, D, cell):
     return cell * (p_data * D.log() + p_model * (1 - D).log()).sum()
+
+
+@value_from_grid.mistake("You skip the cells where one of the densities is zero. Where only one of them has mass, whose term is left?")
+def only_where_both_have_mass(p_data, p_model, D, cell):
+    both = (p_data > 0) & (p_model > 0)
+    return cell * two_terms(p_data, p_model, D)[both].sum()
 
 
 @value_from_grid.mistake("This is what D minimises. V is what D maximises: can it be positive?")

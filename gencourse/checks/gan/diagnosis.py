@@ -21,8 +21,8 @@ ANSWER = {"A": "oscillation", "B": "the discriminator wins", "C": "healthy", "D"
 )
 def diagnoses(ask, seed):
     said = ask("diagnoses()")
+    yield "whether a dict from letters to words came back", said if said is None else isinstance(said, dict)
     if not isinstance(said, dict):
-        yield "what came back, a dict from letters to words", said
         return
     said = {letter: word.strip().lower().removeprefix("the ") if isinstance(word, str) else word for letter, word in sorted(said.items())}
     yield "the letters of the runs", ", ".join(said)

@@ -104,7 +104,7 @@ def log_of_sigmoid(real_logits, fake_logits):
 
 
 @discriminator_loss.mistake(
-    "Infinite where D is sure and wrong. What does exp(200) give in float32, and which function of torch avoids it?"
+    "Infinite where D is sure and wrong. What does exp(200) give in float32, and so sigmoid(−200)? Which function of torch avoids it?"
 )
 def exponential_overflows(real_logits, fake_logits):
     return (1 + (-real_logits).exp()).log().mean() + (1 + fake_logits.exp()).log().mean()
@@ -121,6 +121,11 @@ def cross_entropy_of_probabilities(real_logits, fake_logits):
 @discriminator_loss.mistake("Right for small logits. Where D is sure and wrong, what does the small constant in your logarithm do?")
 def probabilities_with_a_floor(real_logits, fake_logits):
     return -(real_logits.sigmoid() + 1e-8).log().mean() - (1 - fake_logits.sigmoid() + 1e-8).log().mean()
+
+
+@discriminator_loss.mistake("The values are right, but no gradient reaches the logits, and through them D. What cuts the graph?")
+def cut_off(real_logits, fake_logits):
+    return discriminator_loss_reference(real_logits, fake_logits).detach()
 
 
 @discriminator_loss.also_right

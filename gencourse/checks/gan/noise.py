@@ -44,14 +44,19 @@ def sample_noise(ask, seed):
     yield "whether the coordinates of a code are independent", bool((apart.abs().triu(1) < 5 / math.sqrt(n)).all())
     neighbours = float((z[1:] * z[:-1]).mean())
     yield "whether a code is independent of the one before it", abs(neighbours) < 5 / math.sqrt(dim * n)
+    yield "whether the codes differ in more than their signs", len(z.abs().unique(dim=0)) > 0.9 * n
+    few = ask(f"{fresh}sample_noise(5, 2, generator)")
+    yield "the shape for n = 5 and dim = 2", list(few.shape) if isinstance(few, Tensor) else few
+    if not isinstance(few, Tensor) or few.shape != (5, 2):
+        return
+    yield "whether the columns of a batch of five add up to exactly 0", bool((few.double().mean(0).abs() < 1e-6).all())
     again = f"{fresh}first = sample_noise(5, 2, generator)\nsecond = sample_noise(5, 2, generator)\nbool((first == second).any())"
     yield "whether a second call with the same generator repeats the first", ask(again)
     same = f"{fresh}first = sample_noise(5, 2, generator)\n{fresh}bool((first == sample_noise(5, 2, generator)).all())"
     yield "whether a generator in the same state gives the same codes", ask(same)
-    others = (
-        f"{fresh}before = torch.random.get_rng_state()\nsample_noise(5, 2, generator)\nbool((before == torch.random.get_rng_state()).all())"
-    )
-    yield "whether torch's global generator was left alone", ask(others)
+    others = f"{fresh}torch.manual_seed(12345)\nbefore = torch.random.get_rng_state()\nsample_noise(5, 2, generator)\n"
+    untouched = ask(f"{others}bool((before == torch.random.get_rng_state()).all())")
+    yield "whether torch's global generator was left alone", untouched
 
 
 @sample_noise.mistake("Your numbers are never negative. Which function of torch draws from N(0, 1), and which from [0, 1]?")
@@ -104,6 +109,19 @@ def one_number_per_code(n, dim, generator):
 )
 def one_code_for_all(n, dim, generator):
     return torch.randn(1, dim, generator=generator).expand(n, dim)
+
+
+@sample_noise.mistake(
+    "Your codes have mean 0 exactly, in every batch: each of them depends on all the others. What does the text say of them?"
+)
+def standardised(n, dim, generator):
+    z = torch.randn(n, dim, generator=generator)
+    return (z - z.mean(0)) / z.std(0)
+
+
+@sample_noise.mistake("Right for `dim` = 3 only. Is a number typed in that is an argument?")
+def width_typed_in(n, dim, generator):
+    return torch.randn(n, 3, generator=generator)
 
 
 @sample_noise.also_right

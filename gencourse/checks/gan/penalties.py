@@ -1,5 +1,7 @@
 """Exercises on keeping a critic smooth: the gradient penalty, and the largest singular value of a layer."""
 
+import warnings
+
 import torch
 
 from gencourse.checks._exercise import exercise
@@ -11,6 +13,7 @@ from gencourse.models.gan.penalties import input_gradient
 
 LINEAR = "w.requires_grad_()\ndef critic(x): return x.flatten(1) @ w\n"
 CURVED = "w.requires_grad_()\ndef critic(x): return (x.flatten(1) @ w).sin() + (x.flatten(1) ** 2) @ w.abs()\n"
+OF_IMAGES = CURVED.replace("(x): return", "(x):\n    B, C, H, W = x.shape\n    return")
 CALL = "gradient_penalty(critic, real, fake, eps)"
 
 
@@ -44,8 +47,9 @@ def gradient_penalty(ask, seed):
     yield "the gradient of the penalties for the parameter of a linear critic", ask(for_the_critic(LINEAR), **data)
     yield "the gradient of the penalties for the parameter of a curved critic", ask(for_the_critic(CURVED), **data)
     yield "the penalties at the data, eps = 1", ask(CURVED + CALL, **data | {"eps": torch.ones(5)})
+    yield "whether the critic is left without gradients", ask(f"{CURVED}{CALL}\nw.grad is None", **data)
     images = dict(real=draw(seed, 4, 2, 2, 3), fake=draw(seed + 3, 4, 2, 2, 3), eps=data["eps"][:4], w=0.3 * draw(seed + 4, 12))
-    yield "the penalties of four small images", ask(CURVED + CALL, **images)
+    yield "the penalties of four small images", ask(OF_IMAGES + CALL, **images)
 
 
 def between(real, fake, eps):
@@ -161,6 +165,22 @@ def norm_over_one_axis(critic, real, fake, eps):
 def eps_for_points_only(critic, real, fake, eps):
     x = eps[:, None] * real + (1 - eps[:, None]) * fake
     return (norms(input_gradient(critic, x)) - 1).square()
+
+
+@gradient_penalty.mistake("Right for points. For images your critic gets rows of numbers: what do its convolutions expect to see?")
+def images_flattened(critic, real, fake, eps):
+    return gan.gradient_penalty(critic, real.flatten(1), fake.flatten(1), eps)
+
+
+@gradient_penalty.mistake(
+    "The penalties are right, but computing them leaves gradients in the critic, and its next step would count them. Of whom do you ask for a gradient?"
+)
+def gradients_left_in_the_critic(critic, real, fake, eps):
+    x = between(real, fake, eps).requires_grad_()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of backward with create_graph
+        critic(x).sum().backward(create_graph=True)
+    return (norms(x.grad) - 1).square()
 
 
 @gradient_penalty.also_right

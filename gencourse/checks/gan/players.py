@@ -20,6 +20,10 @@ def moved(player, before):
 def stale(player):
     for p in player.parameters():
         p.grad = torch.full_like(p, 2.0)
+def ready():
+    players = {"G": generator, "D": discriminator}
+    learning = {f"all parameters of {name} can learn": all(p.requires_grad for p in player.parameters()) for name, player in players.items()}
+    return learning | {f"{name} is in training mode": player.training for name, player in players.items()}
 generator, discriminator = Generator(), Discriminator()
 """
 

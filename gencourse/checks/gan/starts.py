@@ -8,11 +8,16 @@ from gencourse.checks._exercise import exercise
 from gencourse.models import gan
 
 LAYERS = """
+class Start(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.norm = nn.Linear(200, 150), nn.BatchNorm1d(4000)
+start, convolutions = Start(), nn.Sequential(nn.Conv2d(32, 48, 4), nn.BatchNorm2d(4000))
+others = dict(Embedding=nn.Embedding(30, 40), LayerNorm=nn.LayerNorm(50), PReLU=nn.PReLU(60), Conv1d=nn.Conv1d(3, 4, 5))
+network = nn.Sequential(start, convolutions, nn.ConvTranspose2d(48, 32, 4), *others.values())
 layers = dict(
-    linear=nn.Linear(200, 150), convolution=nn.Conv2d(32, 48, 4), transposed=nn.ConvTranspose2d(48, 32, 4),
-    norm=nn.BatchNorm2d(4000), embedding=nn.Embedding(30, 40), layer_norm=nn.LayerNorm(50), slope=nn.PReLU(60),
+    linear=start.linear, norm_1d=start.norm, convolution=convolutions[0], norm_2d=convolutions[1], transposed=network[2], **others
 )
-network = nn.Sequential(nn.Sequential(layers["linear"], layers["norm"]), *list(layers.values())[1:3], *list(layers.values())[4:])
 for p in network.parameters():
     p.data.fill_(0.3)
 network.apply(dcgan_init)
@@ -22,8 +27,22 @@ plain = nn.Sequential(nn.Linear(80, 60, bias=False), nn.Conv2d(8, 16, 4, bias=Fa
 for p in plain.parameters():
     p.data.fill_(0.3)
 plain.apply(dcgan_init)
-[bool((layer.weight != 0.3).any()) for layer in plain]
+[layer.weight for layer in plain]
 """
+KINDS = {
+    "linear": "a linear layer",
+    "convolution": "a convolution",
+    "transposed": "a transposed convolution",
+    "norm_1d": "a one-dimensional batch norm",
+    "norm_2d": "a two-dimensional batch norm",
+}
+OTHERS = ("Embedding", "LayerNorm", "PReLU", "Conv1d")
+
+
+def spread_of_002(weight, centre=0.0):
+    """Whether the weights spread around the centre by 0.02, within five standard errors."""
+    off = (weight.double() - centre).square().mean().sqrt() / 0.02 - 1
+    return bool(off.abs() < 5 / math.sqrt(2 * weight.numel()))
 
 
 @exercise(
@@ -42,14 +61,12 @@ def dcgan_init(ask, seed):
     seen = ask(
         f"torch.manual_seed({seed})\n{LAYERS}\n{{key: [layer.weight, getattr(layer, 'bias', None)] for key, layer in layers.items()}}"
     )
-    kinds = {"linear": "a linear layer", "convolution": "a convolution", "transposed": "a transposed convolution", "norm": "a batch norm"}
-    for key, name in kinds.items():
+    for key, name in KINDS.items():
         weight, bias = seen[key]
-        centre = 1.0 if key == "norm" else 0.0
+        centre = 1.0 if "norm" in key else 0.0
         centred = (weight.double().mean() - centre).abs() <= 5 * weight.double().std() / math.sqrt(weight.numel()) + 1e-6
         yield f"whether the weights of {name} lie around {centre:g}", bool(centred)
-        off = (weight.double() - centre).square().mean().sqrt() / 0.02 - 1
-        yield f"whether the weights of {name} spread around {centre:g} by 0.02", bool(off.abs() < 5 / math.sqrt(2 * weight.numel()))
+        yield f"whether the weights of {name} spread around {centre:g} by 0.02", spread_of_002(weight, centre)
         far = (weight.double() - weight.double().mean()).abs() > 2 * weight.double().std() + 1e-6  # 0.0455 of a normal distribution
         bound = 5 * math.sqrt(0.0455 / weight.numel())
         yield (
@@ -57,9 +74,12 @@ def dcgan_init(ask, seed):
             abs(float(far.double().mean()) - 0.0455) < bound,
         )
         yield f"whether the biases of {name} are 0", bool((bias == 0).all())
-    others = [t for key in ("embedding", "layer_norm", "slope") for t in seen[key] if t is not None]
-    yield "whether embedding, layer norm and PReLU were left alone", all(bool((t - 0.3).abs().max() < 1e-6) for t in others)
-    yield "whether layers without a bias are initialised too", ask(WITHOUT_BIAS)
+    alone = {key: all(bool((t - 0.3).abs().max() < 1e-6) for t in seen[key] if t is not None) for key in OTHERS}
+    yield "whether layers of other kinds were left alone", alone
+    weights = ask(f"torch.manual_seed({seed})\n{WITHOUT_BIAS}")
+    yield "whether the weights of layers without a bias spread around 0 by 0.02 too", [spread_of_002(weight) for weight in weights]
+    learning = f"{LAYERS}\nall(p.requires_grad for p in network.parameters())"
+    yield "whether all weights and biases can still learn", ask(learning)
 
 
 def start(module, kinds, std=0.02):
@@ -74,8 +94,8 @@ CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def start_norm(module, mean=1.0, std=0.02):
-    if isinstance(module, NORMS):
+def start_norm(module, mean=1.0, std=0.02, kinds=NORMS):
+    if isinstance(module, kinds):
         nn.init.normal_(module.weight, mean, std)
         nn.init.zeros_(module.bias)
 
@@ -100,6 +120,22 @@ def transposed_skipped(module):
 @dcgan_init.mistake("The batch norms were skipped. Where should their scales lie, and their shifts?")
 def norm_skipped(module):
     start(module, (nn.Linear, *CONVOLUTIONS))
+
+
+@dcgan_init.mistake(
+    "The one-dimensional batch norms were skipped. Is the norm behind a linear layer of the same class as behind a convolution?"
+)
+def one_dimensional_norm_skipped(module):
+    start(module, (nn.Linear, *CONVOLUTIONS))
+    start_norm(module, kinds=nn.BatchNorm2d)
+
+
+@dcgan_init.mistake(
+    "The two-dimensional batch norms were skipped. Is the norm behind a convolution of the same class as behind a linear layer?"
+)
+def two_dimensional_norm_skipped(module):
+    start(module, (nn.Linear, *CONVOLUTIONS))
+    start_norm(module, kinds=nn.BatchNorm1d)
 
 
 @dcgan_init.mistake("The spread is about 0.14. Is 0.02 the variance of the weights, or their standard deviation?")
@@ -151,7 +187,7 @@ def as_in_a_tutorial(module):
         nn.init.constant_(module.bias.data, 0)
 
 
-@dcgan_init.mistake("Your weights are spread evenly over an interval. Which law does the text name?")
+@dcgan_init.mistake("No weight of yours is ever far out. Which law does the text name, and does it have tails?")
 def uniform_weights(module):
     if isinstance(module, (nn.Linear, *CONVOLUTIONS)):
         nn.init.uniform_(module.weight, -0.02, 0.02)
@@ -170,6 +206,25 @@ def everything_with_a_weight(module):
             nn.init.zeros_(module.bias)
 
 
+@dcgan_init.mistake("You changed a layer whose name only begins like one that the text lists. Which kinds of convolution does it list?")
+def beginnings_of_names(module):
+    name = type(module).__name__
+    if name == "Linear" or name.startswith("Conv"):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif name.startswith("BatchNorm"):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+@dcgan_init.mistake("Every layer starts as it should, and stays there for good: no optimizer can move it. Which switch did you turn off?")
+def frozen(module):
+    gan.dcgan_init(module)
+    module.requires_grad_(False)
+
+
 @dcgan_init.mistake("Right for layers that have a bias. With `bias=False`, what is module.bias?")
 def bias_taken_for_granted(module):
     if isinstance(module, (nn.Linear, *CONVOLUTIONS)):
@@ -181,9 +236,9 @@ def bias_taken_for_granted(module):
 @dcgan_init.also_right
 def by_class_name(module):
     name = type(module).__name__
-    if name == "Linear" or name.startswith("Conv"):
+    if name in ("Linear", "Conv2d", "ConvTranspose2d"):
         module.weight.data.normal_(0.0, 0.02)
-    elif name.startswith("BatchNorm"):
+    elif name in ("BatchNorm1d", "BatchNorm2d"):
         module.weight.data.normal_(1.0, 0.02)
     else:
         return module

@@ -42,8 +42,8 @@ def discriminator_step_reference(generator, discriminator, optimizer, real, z):
 )
 def discriminator_step(ask, seed):
     call = "discriminator_step(generator, discriminator, optimizer, real, z)"
-    setup = f"{PLAYERS}\noptimizer = torch.optim.SGD(discriminator.parameters(), lr=0.1)"
-    data = dict(real=draw(seed, 5, 2) + 1, z=draw(seed + 1, 4, 3), second=draw(seed + 2, 4, 3))
+    setup = f"{PLAYERS}\noptimizer = torch.optim.SGD(discriminator.parameters(), lr=0.1, momentum=0.5)"
+    data = dict(real=draw(seed, 3, 2) + 1, z=draw(seed + 1, 5, 3), second=draw(seed + 2, 5, 3))
     yield "the loss that one step returns", ask(f"{setup}\ntorch.as_tensor({call}).detach()", **data)
     yield "the parameters of D after one step", ask(f"{setup}\n{call}\nstate(discriminator)", **data)
     still = f"{setup}\nbefore = state(generator)\n{call}\nmoved(generator, before)"
@@ -54,8 +54,7 @@ def discriminator_step(ask, seed):
     yield "the parameters of D after two steps with different noise", ask(twice, **data)
     leftover = f"{setup}\nstale(discriminator)\n{call}\nstate(discriminator)"
     yield "the parameters of D after one step, when D held gradients from the generator's turn", ask(leftover, **data)
-    wanted = f"{setup}\n{call}\n[p.requires_grad for p in [*generator.parameters(), *discriminator.parameters()]]"
-    yield "whether all parameters of both players can still learn", ask(wanted, **data)
+    yield "whether both players can still learn", ask(f"{setup}\n{call}\nready()", **data)
     kind = f'{setup}\nloss = {call}\n[isinstance(loss, float), getattr(loss, "requires_grad", False)]'
     yield "whether a Python float is returned, and whether it holds the graph", ask(kind, **data)
 
@@ -169,6 +168,19 @@ def detached_tensor_returned(generator, discriminator, optimizer, real, z):
 def generator_frozen_for_good(generator, discriminator, optimizer, real, z):
     generator.requires_grad_(False)
     return discriminator_step_reference(generator, discriminator, optimizer, real, z)
+
+
+@discriminator_step.mistake(
+    "The first step is right, the second is not. The optimizer that you were given has a memory: who takes your steps?"
+)
+def moved_by_hand(generator, discriminator, optimizer, real, z):
+    optimizer = torch.optim.SGD(discriminator.parameters(), lr=optimizer.param_groups[0]["lr"])
+    return discriminator_step_reference(generator, discriminator, optimizer, real, z)
+
+
+@discriminator_step.mistake("The step is right, but the generator is left in evaluation mode. Who puts it back?")
+def generator_left_in_evaluation(generator, discriminator, optimizer, real, z):
+    return discriminator_step_reference(generator.eval(), discriminator, optimizer, real, z)
 
 
 @discriminator_step.also_right

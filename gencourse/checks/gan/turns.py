@@ -28,25 +28,24 @@ def generator_step_reference(generator, discriminator, optimizer, z):
 )
 def generator_step(ask, seed):
     call = "generator_step(generator, discriminator, optimizer, z)"
-    setup = f"{PLAYERS}\noptimizer = torch.optim.SGD(generator.parameters(), lr=0.1)"
+    setup = f"{PLAYERS}\noptimizer = torch.optim.SGD(generator.parameters(), lr=0.1, momentum=0.5)"
     data = dict(z=draw(seed, 4, 3) - 0.5, second=draw(seed + 1, 5, 3))
     yield "the loss that one step returns", ask(f"{setup}\ntorch.as_tensor({call}).detach()", **data)
-    arrivals = f"{setup}\n{ARRIVALS}\n{call}\nany(arrived)"
-    yield "whether a gradient arrived at the generator during its step", ask(arrivals, **data)
+    arrivals = f"{setup}\n{ARRIVALS}\nbefore = state(generator)\n{call}\nany(arrived) or moved(generator, before)"
+    yield "whether a gradient arrived at the generator during its step, or moved it", ask(arrivals, **data)
     yield "the parameters of G after one step", ask(f"{setup}\n{call}\nstate(generator)", **data)
     still = f"{setup}\nbefore = state(discriminator)\n{call}\nmoved(discriminator, before)"
     yield "whether the discriminator moved", ask(still, **data)
     yield "the parameters of G after two steps with different noise", ask(f"{setup}\n{call}\nz = second\n{call}\nstate(generator)", **data)
     leftover = f"{setup}\nstale(generator)\n{call}\nstate(generator)"
     yield "the parameters of G after one step, when G held gradients from before", ask(leftover, **data)
-    wanted = f"{setup}\n{call}\n[p.requires_grad for p in [*generator.parameters(), *discriminator.parameters()]]"
-    yield "whether all parameters of both players can still learn", ask(wanted, **data)
+    yield "whether both players can still learn", ask(f"{setup}\n{call}\nready()", **data)
     kind = f'{setup}\nloss = {call}\n[isinstance(loss, float), getattr(loss, "requires_grad", False)]'
     yield "whether a Python float is returned, and whether it holds the graph", ask(kind, **data)
 
 
 @generator_step.mistake(
-    "The loss is right, but no gradient arrives at G: the samples are cut off from the network that made them. Whose turn is it?",
+    "The loss is right, but no gradient arrives at G. Is backward() called, and are the samples still tied to the network that made them?",
     "Detached samples are right in the discriminator's turn. In this turn the way through the samples is the only way to G.",
 )
 def samples_detached(generator, discriminator, optimizer, z):
@@ -122,6 +121,17 @@ def discriminator_frozen_for_good(generator, discriminator, optimizer, z):
     return generator_step_reference(generator, discriminator, optimizer, z)
 
 
+@generator_step.mistake("The first step is right, the second is not. The optimizer that you were given has a memory: who takes your steps?")
+def moved_without_the_optimizer(generator, discriminator, optimizer, z):
+    optimizer = torch.optim.SGD(generator.parameters(), lr=optimizer.param_groups[0]["lr"])
+    return generator_step_reference(generator, discriminator, optimizer, z)
+
+
+@generator_step.mistake("The step is right, but the discriminator is left in evaluation mode. Who puts it back?")
+def discriminator_left_in_evaluation(generator, discriminator, optimizer, z):
+    return generator_step_reference(generator, discriminator.eval(), optimizer, z)
+
+
 @generator_step.mistake("The step is right. The loss that you return is the one after the step: which one is asked for?")
 def loss_after_step(generator, discriminator, optimizer, z):
     generator_step_reference(generator, discriminator, optimizer, z)
@@ -169,5 +179,19 @@ def gradients_asked_for_by_name(generator, discriminator, optimizer, z):
     loss = F.softplus(-discriminator(generator(z))).mean()
     for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
         p.grad = gradient
+    optimizer.step()
+    return loss.item()
+
+
+@generator_step.also_right
+def by_a_function_of_the_parameters(generator, discriminator, optimizer, z):
+    parameters = dict(generator.named_parameters())
+
+    def loss_at(parameters):
+        return F.softplus(-discriminator(torch.func.functional_call(generator, parameters, (z,)))).mean()
+
+    gradients, loss = torch.func.grad_and_value(loss_at)(parameters)
+    for name, p in parameters.items():
+        p.grad = gradients[name]
     optimizer.step()
     return loss.item()
