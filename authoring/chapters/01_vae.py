@@ -925,7 +925,7 @@ claim("floor_per_pixel", floor / 784, about=0.058, within=0.001, unit="nats")
 # Now the exercises: [`exercises/01_vae.ipynb`](../exercises/01_vae.ipynb). The last one is a hunt for the mistakes in a
 # broken program.
 #
-# ## 1.16 Further reading
+# ## 1.16 Where this comes from
 #
 # The model and its bound:
 #

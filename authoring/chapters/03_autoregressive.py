@@ -71,8 +71,8 @@ print("largest difference:", (forwards - joint).abs().max().item(), (backwards -
 # %% [markdown]
 # Three things follow.
 #
-# - **The probability is exact.** The logarithm of the product is a sum, $\log p(x) = \sum_t \log p(x_t \mid x_{<t})$, and each term is
-#   something that a classifier gives: a distribution over the values of one part.
+# - **The probability is exact.** The logarithm of the product is a sum, $\log p(x) = \sum_t \log p(x_t \mid x_{<t})$, and each term comes
+#   from a classifier, which gives a distribution over the values of one part.
 # - **Training is supervised learning.** Every part of every example is a target, with the parts before it as the input; no label is needed.
 # - **Sampling takes turns.** Draw the first part, then the second given the first, and so on. What was drawn is not revised.
 #
@@ -83,7 +83,7 @@ print("largest difference:", (forwards - joint).abs().max().item(), (backwards -
 # ## 3.2 Counting letters
 #
 # The data of the first half are eight plays of Shakespeare, which ship with the course. A **token** is a single character here; large models take pieces of words (Sennrich et al. 2016), which shortens
-# the sequences and changes nothing else. The last tenth of the text is kept for validation: *The Tempest*, and the last scene of *Romeo and Juliet*.
+# the sequences and enlarges the vocabulary; the method stays the same. The last tenth of the text is kept for validation: *The Tempest*, and the last scene of *Romeo and Juliet*.
 
 # %%
 shakespeare = text("shakespeare")
@@ -97,7 +97,7 @@ print(shakespeare.decode(shakespeare.train[60_000:60_400]))
 
 # %%
 counts = m.bigram_counts(shakespeare.train, V)
-bigram = m.bigram_probs(counts, alpha=0.1)
+bigram = m.bigram_probs(counts, alpha=0.1)  # what alpha is for is said below
 
 shown = list("abcdefghijklmnopqrstuvwxyz .,'\n")
 rows = shakespeare.encode("".join(shown))
@@ -110,7 +110,7 @@ ax.set(xlabel="next character", ylabel="character", title="p(next character give
 figure.colorbar(drawn, label="probability", shrink=0.8);
 
 # %% [markdown]
-# *Each row is a distribution. After a "q" comes a "u"; after a comma a blank or the end of the line (↵); the dark columns are "e" and the
+# *Each row is a part of a distribution: capitals and rare signs are left out, and colours end at 0.6. After a "q" comes a "u"; after a comma a blank or the end of the line (↵); the dark columns are "e" and the
 # blank (␣), which follow almost anything.*
 #
 # ### Nats and bits per character
@@ -119,7 +119,7 @@ figure.colorbar(drawn, label="probability", shrink=0.8);
 #
 # $$-\frac{1}{N} \sum_{t} \log p(x_t \mid x_{<t}),$$
 #
-# in nats per character, or in bits if divided by $\log 2$. A code built from the model (arithmetic coding) spends that many bits per character, so a good model of text is a good
+# in nats per character, or in bits if divided by $\log 2$; $N$ is the number of characters predicted. A code built from the model (arithmetic coding) spends that many bits per character, so a good model of text is a good
 # compressor of it. With $V$ different characters, knowing nothing costs $\log V$.
 #
 # `alpha` is added to every count. A pair that never occurred would otherwise have probability 0, and a single such pair in the validation text makes
@@ -146,7 +146,7 @@ print(m.bigram_nll(m.bigram_probs(counts), shakespeare.validation))
 #
 # $$h = -\sum_i \pi_i \sum_j P_{ij} \log P_{ij}, \qquad \pi = \pi P,$$
 #
-# is the expected loss of the true model. A model with another table $q$ pays more, by exactly the mean KL divergence of its rows from those of $P$ (and a model that looks at more than one token back gains nothing by it):
+# is the expected loss of the true model. A model with another table $q$ pays more, by exactly the mean of the divergence $\mathrm{KL}(p\,\|\,q) = \sum_j p_j \log(p_j/q_j)$ between the rows, which is never negative, and zero only for $p = q$ (and a model that looks at more than one token back gains nothing by it):
 #
 # $$-\mathbb E \log q(x_t \mid x_{t-1}) = h + \sum_i \pi_i\, \mathrm{KL}(P_i \,\|\, q_i).$$
 
@@ -165,10 +165,10 @@ ax.axhline(source.entropy, color="black", linewidth=1)
 ax.annotate("entropy of the source", (40, source.entropy), xytext=(0, -12), textcoords="offset points")
 ax.set_xscale("log")
 claim("source_entropy", source.entropy, about=0.756, within=0.002, unit="nats")
-claim("source_excess", losses["on fresh text"][-1] - source.entropy, below=0.01, unit="nats")
+claim("source_excess", abs(losses["on fresh text"][-1] - source.entropy), below=0.01, unit="nats")
 
 # %% [markdown]
-# *Means over twenty training texts of each length. The loss on fresh text comes down to the entropy, {{source_entropy}} nats, and stops there: with the most tokens it is less than {{source_excess}} nats away. On its own training text, if that is short, a model
+# *Means over twenty training texts of each length. The loss on fresh text comes down to the entropy, {{source_entropy}} nats, and stops there: with the most tokens it is less than {{source_excess}} nats away from it. On its own training text, if that is short, a model
 # looks better than any model can be, all the more the less it has seen: it predicts accidents that happened.*
 #
 # Two lessons for the rest of the chapter: losses are compared on text that was not trained on, and a loss that stops falling may have reached the
@@ -179,7 +179,7 @@ claim("source_excess", losses["on fresh text"][-1] - source.entropy, below=0.01,
 #
 # A network gives **logits**, one number per token, whose softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities; for a table of probabilities their logarithms will do. A token is drawn from $p$, or, on purpose, from something else:
 #
-# - **temperature** $T$ divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$ flattens, $T \to 0$ is **greedy**: always the most likely;
+# - **temperature** $T$ (the letter is that of the length, but custom has it so) divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$ flattens, $T \to 0$ is **greedy**: always the most likely;
 # - **top-k** keeps the $k$ most likely tokens and cuts the rest;
 # - **top-p** keeps as many of the most likely as are needed to reach probability $p$: few where the model is sure, many where it is not.
 #
@@ -191,7 +191,7 @@ temperatures = {"plain": {}, "T = 0.5": {"T": 0.5}, "greedy (T = 0)": {"T": 0.0}
 sampling_strip(after_t, shakespeare.vocabulary, {**temperatures, "top-k = 5": {"top_k": 5}, "top-p = 0.8": {"top_p": 0.8}});
 
 # %% [markdown]
-# *What follows a "t", by the bigram model. Each panel shows what one setting does: outlines are the model's own probabilities, bars what is drawn from, crosses what can no longer be drawn. Low temperature, top-k and top-p lower the entropy, high temperature raises it.*
+# *What follows a "t", by the bigram model. Each panel shows what one setting does: outlines are the model's own probabilities, bars what is drawn from, crosses what can no longer be drawn. Above each stands the entropy $-\sum_i p_i \log p_i$, how unsure the distribution is: low temperature, top-k and top-p lower it, high temperature raises it.*
 #
 # Temperature divides logits. To divide probabilities instead is a common slip: normalised again, they are what they were, and put through a softmax,
 # they come out far too equal.
@@ -209,7 +209,7 @@ for T in (1.0, 0.5, 0.0, 2.0):
     print(f"T = {T:g}: {shakespeare.decode(written[0])!r}")
 
 # %% [markdown]
-# At $T = 1$ the pairs of letters have the right frequencies, and few of the words are any. $T = 0.5$ keeps to the commonest pairs, $T = 2$ brings in the rare ones. Greedy text runs in a circle as soon as a character returns: the last character is all
+# At $T = 1$ the pairs of letters have the right frequencies, and few of the words exist. $T = 0.5$ keeps to the commonest pairs, $T = 2$ brings in the rare ones. Greedy text runs in a circle as soon as a character returns: the last character is all
 # that the model remembers, so the same one has the same successor. What is missing is not a better way to sample, it is context.
 
 # %% [markdown]
@@ -237,16 +237,16 @@ for n in (1, 3, 6):
     ngrams[n] = validation_nats(model)
     print(f"{n} character{'s' * (n > 1)} of context: {ngrams[n]:.2f} nats per character, {V ** (n + 1):,} entries in a table")
 claim("ngram_nats", ngrams[6], about=2.14, within=0.06, unit="nats")
-claim("ngram_one", ngrams[1] - pairs, below=0.05, unit="nats")
+claim("ngram_one", abs(ngrams[1] - pairs), below=0.05, unit="nats")
 
 # %% [markdown]
-# With one character of context the network finds what counting found, as it should: the losses differ by less than {{ngram_one}} nats. With six it reaches {{ngram_nats}} nats, where a table would have some
-# fifteen million entries for every character of the training text. Three characters do nearly as well: so small a network, trained for so short a time, makes little of the other three.
+# With one character of context the network finds what counting found, as it should: the losses differ by less than {{ngram_one}} nats. With six it reaches about {{ngram_nats}} nats, where a table would have some
+# fifteen million entries for every character of the training text. Three characters do nearly as well: so small a network, trained for so short a time, makes little use of the other three.
 #
 # ## 3.6 Images: MADE
 #
 # Pixels have no natural order, but any will do; the usual one is row by row from the top left, **raster order**. The data are binary digits, as in
-# chapter 1: each pixel is drawn as 0 or 1 with its grey value as the probability. One conditional per pixel would be 784 networks. **MADE** (Germain et al. 2015) is
+# chapter 1: each pixel is drawn as 0 or 1 with its grey value as the probability. One conditional per pixel would be 784 networks. **MADE** (Germain et al. 2015), after NADE (Larochelle and Murray 2011), is
 # a single MLP that computes all of them in one pass: its weights are multiplied by 0/1 masks such that no path leads from a pixel to an output that may not
 # see it.
 #
@@ -256,14 +256,15 @@ claim("ngram_one", ngrams[1] - pairs, below=0.05, unit="nats")
 # %%
 masks = m.made_masks(D=6, hidden=8, layers=1)
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
-names = ("input → hidden", "hidden → output", "input → output")
+names = ("pixel → hidden unit", "hidden unit → output", "pixel → output")
 for ax, matrix, name in zip(axes, [*masks, masks[1] @ masks[0]], names, strict=True):
     drawn = ax.imshow(matrix.numpy(), cmap="Blues", vmin=0)
-    ax.set(title=name, xlabel="from unit", ylabel="to unit")
-    figure.colorbar(drawn, ax=ax, shrink=0.7, label="weight kept (1) or cut (0)" if ax is not axes[2] else "paths")
+    before, after = name.split(" → ")
+    ax.set(title=name, xlabel=f"from {before}", ylabel=f"to {after}")
+figure.colorbar(drawn, ax=axes[2], shrink=0.7, label="paths")
 
 # %% [markdown]
-# *The masks of a small MADE with six pixels, counted from 0, and their product, the number of paths. It is strictly lower triangular: output 0 depends on nothing, output 5 on all
+# *The masks of a small MADE with six pixels, counted from 0 (dark: kept), and their product, the number of paths. It is strictly lower triangular: output 0 depends on nothing, output 5 on all
 # pixels but its own.*
 #
 # Now for real digits. An untrained network starts from the mean image, which is in the biases of its outputs; training images are made binary anew each time they are used, test images once and for all. The loss is the sum over
@@ -292,7 +293,7 @@ figures.image_grid(made.sample(30, seed=1).cpu(), columns=15, title="Digits from
 # %% [markdown]
 # *Thirty samples, not selected. Strokes are there, whole digits less often.*
 #
-# A test image costs {{made_nats}} nats on average. That is $-\log p(x)$ itself, exactly, and no bound of it. Training takes one pass for all pixels, drawing takes one pass for each.
+# A test image costs about {{made_nats}} nats on average. That is $-\log p(x)$ itself, exactly, and no bound of it. Training takes one pass for all pixels, drawing takes one pass for each.
 #
 # MADE treats pixel 300 and pixel 301 as strangers: what a stroke looks like must be learnt anew at every place. Convolutions know better.
 
@@ -330,17 +331,17 @@ for ax, model, name in ((axes[0], plain, "masked convolutions"), (axes[1], gated
 figure.colorbar(drawn, ax=axes, label="log₁₀ of the gradient's size", shrink=0.8);
 
 # %% [markdown]
-# *Which pixels the marked one depends on. Nothing at or after it, in both. How far each sees depends on the number of layers. But the masked stack has a **blind spot** besides: a wedge on the upper right that no number of
+# *Which pixels the marked one depends on. Nothing at or after it, in both (darkest: exactly zero). How far each sees depends on the number of layers. But the masked stack has a **blind spot** besides: a wedge on the upper right that no number of
 # layers fills. To the right there is only one way, through the rows above, and with this 3 × 3 kernel each row up gains one column, no more.*
 #
 # ## 3.8 A gated PixelCNN
 #
-# The cure (van den Oord et al. 2016): two stacks. The **vertical** one sees all rows above, by ordinary convolutions over rows that are past. The **horizontal** one
+# The cure (van den Oord et al. 2016b): two stacks. The **vertical** one sees all rows above, by ordinary convolutions over rows that are past. The **horizontal** one
 # sees what lies to the left in its own row, and gets the vertical one's features added. Where they meet, values pass a gate,
 #
 # $$\tanh(a) \odot \sigma(b),$$
 #
-# where $a$ and $b$ are the two halves of a convolution's channels: one is a value, the other says how much of it passes. The result is added to what came in.
+# where $\sigma$ is the sigmoid, $\odot$ multiplies entry by entry, and $a$ and $b$ are the two halves of a convolution's channels, the numbers that each place holds: one is a value, the other says how much of it passes. The result is added to what came in.
 # With rows above and columns to the left as all that the kernels span, no weight has to be masked; in the first layer they are moved one place further, so that the pixel itself stays out. Our network also learns
 # a vector for each place, for a digit has a middle and an edge.
 
@@ -357,12 +358,12 @@ claim("pixelcnn_nats", pixelcnn_nats, about=88.9, within=1.2, unit="nats")
 claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784), about=0.164, within=0.003, unit="bits per pixel")
 
 # %% [markdown]
-# A test image costs {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel.
+# A test image costs about {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel.
 #
 # ### Sampling, as fast as it goes
 #
 # Sampling takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. But the features of a place do not change once the pixels that they need are
-# there. So `sample` computes each of them once: the vertical stack row by row, the horizontal stack place by place.
+# there. So `sample` computes each of them once (Ramachandran et al. 2017): the vertical stack row by row, the horizontal stack place by place.
 
 # %%
 n = scaled(default=2, smoke=1, full=16)
@@ -379,7 +380,7 @@ samples = pixelcnn.sample(60, seed=2)
 figures.image_grid(samples.cpu(), columns=15, title="Digits from a gated PixelCNN");
 
 # %% [markdown]
-# *Sixty samples, not selected, drawn about {{sampler_gain}} times as fast as with a pass per pixel (measured on few images; the gain grows with their number). Strokes are
+# *Sixty samples, not selected, drawn about {{sampler_gain}} times as fast as with a pass per pixel (measured on two images; the README states it for sixteen). Strokes are
 # smoother and better joined than MADE's; some samples are digits, others are not. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
 #
 # ### Pixel by pixel
@@ -393,7 +394,7 @@ def probabilities(x):
 pixel_replay(samples[:4].cpu(), probabilities(samples[:4]))
 
 # %% [markdown]
-# *Four digits while they are drawn: on top the pixels so far, below the probability that each was drawn from. Move the slider and look for the moment at which it is decided
+# *Digits while they are drawn: on top the pixels so far, below the probability that each was drawn from. In a running notebook move the slider, and look for the moment at which it is decided
 # which digit it will be.*
 #
 # ### Completing half an image
@@ -418,17 +419,18 @@ figures.image_rows({name: x.cpu() for name, x in rows.items()}, title="The lower
 # %% [markdown]
 # ## 3.9 Exact likelihood beside a bound
 #
-# Chapter 1's VAE gives two numbers for a test image: the ELBO, and the tighter importance-weighted bound. Both are lower bounds of $\log p(x)$, so their negatives lie above what an image costs. MADE and PixelCNN give $\log p(x)$ itself. All are in nats per image, on
-# test digits made binary in the same way. To save time the tighter bound is taken on every fourth image and the PixelCNN on every second, which makes the means uncertain by about one nat. The VAE here is trained for a short time only, as the others are.
+# Chapter 1's VAE gives two numbers for a test image: the ELBO, and the tighter importance-weighted bound, here with 100 draws (IWAE-100; Burda et al. 2016). Both are lower bounds of $\log p(x)$, so their negatives lie above what an image costs. MADE and PixelCNN give $\log p(x)$ itself. All are in nats per image, on
+# test digits made binary in the same way. To save time the tighter bound is taken on every fourth image and the PixelCNN on every second, which makes the means uncertain by about {{standard_error}} nat. The VAE here is trained for a short time only, as the others are.
 
 # %%
 with global_seed(0):
     vae = VAE(latent_dim=16, mean_image=mean_image).to(device)
 fit(vae, digit_batches(128), steps=scaled(default=800, smoke=5, full=30_000), lr=2e-3)
 part = test[:: scaled(default=4, smoke=100, full=1)]
+bound = importance_bound(vae.log_weights, part, K=scaled(default=100, smoke=2, full=500))
 nats = {
     "VAE: ELBO (bound)": -elbo_parts(vae.loss, test)["elbo"].mean().item(),
-    "VAE: IWAE-100 (bound)": -importance_bound(vae.log_weights, part, K=scaled(default=100, smoke=2, full=500)).mean().item(),
+    "VAE: IWAE-100 (bound)": -bound.mean().item(),
     "MADE (exact)": made_nats.item(),
     "PixelCNN (exact)": pixelcnn_nats,
 }
@@ -439,9 +441,10 @@ ax.invert_yaxis()
 ax.set(xlabel="nats per test image, lower is better", title="What a test digit costs", xlim=(0, 125))
 claim("vae_elbo", nats["VAE: ELBO (bound)"], about=106, within=3, unit="nats")
 claim("vae_iwae", nats["VAE: IWAE-100 (bound)"], about=99, within=3, unit="nats")
+claim("standard_error", bound.std() / len(bound) ** 0.5, about=1, within=0.4, unit="nats")
 
 # %% [markdown]
-# *Negative log-likelihoods, or upper bounds of them (hatched). The VAE's ELBO says {{vae_elbo}} nats, its tighter bound {{vae_iwae}}; the true value lies at most there, and nobody knows how far to the left. The other two bars are the values themselves.*
+# *Negative log-likelihoods, or upper bounds of them (hatched). The VAE's ELBO says about {{vae_elbo}} nats, its tighter bound about {{vae_iwae}}; the true value is at most that, and nobody knows how much lower. The other two bars are the values themselves.*
 #
 # Among these four numbers the PixelCNN's is the lowest. That the VAE is worse does not follow strictly, but its bound would have to be loose by some ten nats. The PixelCNN has no code $z$ that one could interpolate, and takes 784 turns for what a VAE does in one.
 #
@@ -468,7 +471,7 @@ print(
 )
 
 # %% [markdown]
-# **Why divide by $\sqrt d$?** The product of two vectors of $d$ standard normal numbers has standard deviation $\sqrt d$. Without the division wide heads start with scores so large that the softmax
+# **Why divide by $\sqrt d$?** The product of two vectors of $d$ standard normal numbers has standard deviation $\sqrt d$. Without the division attention with long vectors starts with scores so large that the softmax
 # puts everything on one place, where its gradient vanishes.
 
 # %%
@@ -575,8 +578,8 @@ for name, level in {"bigram": pairs, "six characters of context": ngrams[6]}.ite
 # %% [markdown]
 # *The training loss, smoothed, beside the validation losses of the models before (grey). The GPT passes both after a fraction of its training.*
 #
-# On validation text it reaches {{gpt_nats}} nats, {{gpt_bits}} bits per character. That is clearly more than the training loss at the end, though training has seen less than the whole text once, so that little can have been learnt
-# by heart. Most of the gap has another reason: the validation text is *The Tempest*, with persons and words that the other plays do not have.
+# On validation text it reaches about {{gpt_nats}} nats, {{gpt_bits}} bits per character. That is clearly more than the training loss at the end, though training has seen less than the whole text once, so that little can have been learnt
+# by heart. Part of the gap has another likely reason: the validation text is mostly *The Tempest*, with persons and words that the other plays do not have.
 #
 # ### What training does to samples
 
@@ -637,7 +640,7 @@ print(f"{seconds[True]:.2f} s with the cache, {seconds[False]:.2f} s without")
 claim("cache_gain", seconds[False] / seconds[True], about=8, within=5)
 
 # %% [markdown]
-# For 32 texts at once the cache makes sampling about {{cache_gain}} times faster here, and the more the longer the context is. The price is memory, two vectors per place, layer and text.
+# For 32 texts at once the cache makes sampling about {{cache_gain}} times faster here, and more, the longer the context. The price is memory, two vectors per place, layer and text.
 #
 # This GPT sees at most 64 tokens. When the context is full, `generate` starts anew with its last half: what went before is forgotten, and the cache is filled again. (To drop just the oldest token would not do: what the deeper layers hold has been computed with it.)
 #
@@ -657,7 +660,7 @@ def write(prompt, n, **how):
 sampling_explorer(next_logits, shakespeare.vocabulary, "Ham.\nTo be, or ", write)
 
 # %% [markdown]
-# *The distribution of the next character, live: outlines are the model's own, bars what is drawn from.*
+# *The distribution of the next character after the prompt: outlines are the model's own, bars what is drawn from. In a running notebook it follows the prompt and the settings that you choose, and writes on.*
 #
 # ## 3.13 Looking inside: attention maps
 #
@@ -669,7 +672,7 @@ maps = gpt.attention_maps(shakespeare.encode(line)[None].to(device))[:, 0].cpu()
 attention_grid(maps, list(line));
 
 # %% [markdown]
-# *Layers from top to bottom, heads from left to right; dark is a large weight. Above the diagonal all is empty, which is causality. Many weights lie near the diagonal: the last few characters
+# *Layers from top to bottom, heads from left to right; dark is a large weight (the scale is stretched for small ones). Above the diagonal all is empty, which is causality. Many weights lie near the diagonal: the last few characters
 # matter most. Dark marks away from it are earlier places that a head picks out.*
 
 # %%
@@ -683,7 +686,7 @@ attention_viewer(maps, list(line))
 # A frequent fault of autoregressive models is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish. Reading the code seldom finds it, an experiment does: change one
 # input, and see which outputs change. `depends_on` does that for each input. We take the chapter's networks in a small size, with random weights in double precision, so that no dependence hides behind a weight near zero or behind rounding.
 #
-# It tests networks, not data. Targets that were not shifted, $y = x$, leak as well, and for those one looks at a batch.
+# `depends_on` tests networks, not data. Targets that were not shifted, $y = x$, leak as well, and for those one looks at a batch.
 
 # %%
 def rough(model):
@@ -723,7 +726,7 @@ figure.suptitle("Which output depends on which input (blue: it does)");
 # %% [markdown]
 # ## 3.15 From a record to a sentence
 #
-# Autoregressive models also turn one thing into another: a question into an answer, a table row into a report. The first such systems had two networks, one to read and one to write (Sutskever et al. 2014). One causal network does both, and nothing has to change: write the given part first, the **prefix**, and the wanted part after it; train on the wanted part only.
+# Autoregressive models also turn one thing into another: a question into an answer, a table row into a report. The first neural systems that did so had two networks, one to read and one to write (Sutskever et al. 2014). One causal network does both, and nothing has to change: write the given part first, the **prefix**, and the wanted part after it; train on the wanted part only.
 #
 # The records are four years of weather in Seattle, 1,461 days. The sentences come from three templates of ours, so that it can be checked by machine whether a sentence says what the record says. A record holds month, sky, lowest and highest temperature in °C, water in mm and wind in m/s; "=" ends it. A token is a word, or a single digit.
 
@@ -783,7 +786,7 @@ claim("faithful_sampled", faithful(tell(held_out, T=1.0)), about=97, within=2.5,
 claim("faithful_greedy", faithful(tell(held_out, T=0.0)), about=99.5, within=1.5, unit="%")
 
 # %% [markdown]
-# Sampled sentences are faithful in about {{faithful_sampled}} of the cases, greedy ones in {{faithful_greedy}}. The first failures are shown, mostly fluent sentences with a wrong month or number. That is a **hallucination**: a sentence of the right form that the record does not support. The model gives a little probability to words that do not copy the record,
+# Sampled sentences are faithful in about {{faithful_sampled}} % of the cases, greedy ones in about {{faithful_greedy}} %. The first failures are shown, mostly fluent sentences with a wrong month or number. That is a **hallucination**: a sentence of the right form that the record does not support. The model gives a little probability to words that do not copy the record,
 # and one draw in every so many hits them; the greedy choice rarely does. In most of them nothing gives the fault away but the record.
 #
 # It gets worse outside what the training data cover. Snow in July, 45 degrees, a storm at 30 m/s: no such day is in the data.
@@ -795,12 +798,12 @@ for seed in range(2):
         print(weather.record(day), "→", said, "" if weather.read_sentence(said) == day else "  ← not what the record says")
 
 # %% [markdown]
-# Several of the marked sentences say something more usual than the record does; a wind of two digits, above all, is next to unknown in the data. So a check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
+# Most of the marked sentences say something more usual than the record does: the storm becomes a wind of one digit, for one of two digits is next to unknown in the data. So a check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
 #
 # ## 3.16 Transfer: a second author
 #
 # Suppose there is little text of the kind you want. Here it is the first 20,000 characters of *Moby-Dick*, from "Call me Ishmael". Train from scratch, or start from the GPT that has read Shakespeare? Both get the same number of steps; the learning rate for going on
-# is smaller, so that what is known is not washed away.
+# is smaller, so that what is known is not washed away. Characters that the Shakespeare does not have are dropped.
 
 # %%
 melville = text("melville", vocabulary=shakespeare.vocabulary, unknown="drop")
@@ -826,7 +829,7 @@ ax.legend();
 # %% [markdown]
 # *Loss on the training batches, and, as single marks, on Melville that neither has read. Whoever has read Shakespeare knows words, and needs only the new manner.*
 #
-# With Shakespeare alone, Melville costs {{transfer_before}} nats per character; with the little text alone, {{transfer_scratch}}; with both, {{transfer_after}}. Most of what counts is English, which both authors share. The training loss has fallen further than that of the held-out text: several passes over so little text begin to be
+# With Shakespeare alone, Melville costs about {{transfer_before}} nats per character; with the little text alone, {{transfer_scratch}}; with both, {{transfer_after}}. Most of what counts is English, which both authors share. The training loss has fallen further than that of the held-out text: several passes over so little text begin to be
 # learnt by heart. Three samples show what the numbers mean: look for words, for verse and speakers, for prose.
 
 # %%
@@ -870,7 +873,7 @@ twice = 100 * (1 - 2**slope)
 claim("twice_the_size", twice, about=4.5, within=1.5, unit="%")
 
 # %% [markdown]
-# This is a line through four points, with the longer training. In this range the loss falls roughly like (number of parameters) to the power {{scaling_exponent}}: twice the parameters, about {{twice_the_size}} less loss. Kaplan et al. (2020) found −0.076 over many orders of magnitude; that ours is
+# This is a line through four points, with the longer training. In this range the loss falls roughly like (number of parameters) to the power {{scaling_exponent}}: twice the parameters, about {{twice_the_size}} % less loss. Kaplan et al. (2020) found −0.076 over many orders of magnitude; that ours is
 # near it means little, since our networks are far from trained to the end. Where such a line ends nobody can read off from its beginning: it cannot go below the entropy of the text (section 3.3).
 
 # %% [markdown]
@@ -905,7 +908,7 @@ figures.curves(temperatures, {"validation": cost}, "temperature", "nats per char
 claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.05, within=0.16)
 
 # %% [markdown]
-# *The loss of the GPT on validation text when its logits are divided by T. It is lowest near {{best_temperature}}, close to the 1 of training: even on a play that it has not read, this model is about as sure of itself as
+# *The loss of the GPT on validation text when its logits are divided by T. It is lowest near {{best_temperature}}, at or close to the 1 of training: even on a play that it has not read, this model is about as sure of itself as
 # it may be. Samples that people like are usually drawn at a lower one.*
 #
 # ## 3.19 Limits, and which family when
@@ -971,7 +974,7 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.05, within=
 #
 # Now the exercises: [`exercises/03_autoregressive.ipynb`](../exercises/03_autoregressive.ipynb).
 #
-# ## Sources
+# ## 3.21 Where this comes from
 #
 # Counting and neural n-grams:
 #
@@ -983,8 +986,8 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.05, within=
 #
 # - H. Larochelle, I. Murray, *The Neural Autoregressive Distribution Estimator*, AISTATS 2011.
 # - M. Germain, K. Gregor, I. Murray, H. Larochelle, *MADE: Masked Autoencoder for Distribution Estimation*, ICML 2015, [arXiv:1502.03509](https://arxiv.org/abs/1502.03509).
-# - A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu, *Pixel Recurrent Neural Networks*, ICML 2016, [arXiv:1601.06759](https://arxiv.org/abs/1601.06759): PixelCNN and its masks.
-# - A. van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, NeurIPS 2016, [arXiv:1606.05328](https://arxiv.org/abs/1606.05328): the blind spot and the two stacks.
+# - A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu, *Pixel Recurrent Neural Networks*, ICML 2016 (2016a), [arXiv:1601.06759](https://arxiv.org/abs/1601.06759): PixelCNN and its masks.
+# - A. van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, NeurIPS 2016 (2016b), [arXiv:1606.05328](https://arxiv.org/abs/1606.05328): the blind spot and the two stacks.
 # - A. van den Oord et al., *WaveNet: A Generative Model for Raw Audio*, 2016 (2016c), [arXiv:1609.03499](https://arxiv.org/abs/1609.03499).
 # - P. Ramachandran et al., *Fast Generation for Convolutional Autoregressive Models*, 2017, [arXiv:1704.06001](https://arxiv.org/abs/1704.06001).
 # - Y. Burda, R. Grosse, R. Salakhutdinov, *Importance Weighted Autoencoders*, ICLR 2016, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519): the tighter bound of section 3.9.
@@ -997,7 +1000,7 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.05, within=
 # - J. Su et al., *RoFormer: Enhanced Transformer with Rotary Position Embedding*, 2021, [arXiv:2104.09864](https://arxiv.org/abs/2104.09864).
 # - K. Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024, [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/).
 # - S. Jain, B. C. Wallace, *Attention is not Explanation*, NAACL 2019, [arXiv:1902.10186](https://arxiv.org/abs/1902.10186).
-# - J. Kaplan et al., *Scaling Laws for Neural Language Models*, 2020, [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), and J. Hoffmann et al., *Training Compute-Optimal Large Language Models*, NeurIPS 2022, [arXiv:2203.15556](https://arxiv.org/abs/2203.15556).
+# - J. Kaplan et al., *Scaling Laws for Neural Language Models*, 2020, [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), and J. Hoffmann et al., *Training Compute-Optimal Large Language Models*, 2022, [arXiv:2203.15556](https://arxiv.org/abs/2203.15556).
 #
 # Writing, and what is written:
 #
