@@ -5,7 +5,6 @@ in the process that holds the answer; both use `run`, so that both see the same.
 """
 
 import ast
-import re
 import textwrap
 import traceback
 from dataclasses import dataclass
@@ -22,12 +21,6 @@ class Raised:
     kind: str
     message: str
     line: str = ""
-
-    @property
-    def number(self) -> int:
-        """The number of the learner's line that raised it, 0 where none is known."""
-        found = re.match(r" \(line (\d+) of your cell", self.line)
-        return int(found[1]) if found else 0
 
 
 @dataclass(frozen=True)
@@ -141,6 +134,11 @@ def _text(error: BaseException) -> str:
     return text if len(text) <= 300 else text[:300] + " …"
 
 
+def cells_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The places in cells of a notebook through which an exception came, the outermost first."""
+    return [f for f in traceback.extract_tb(error.__traceback__) if "ipykernel" in f.filename or f.filename.startswith("<ipython")]
+
+
 def _learners_line(error: BaseException) -> str:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "ipykernel" in f.filename or f.filename.startswith("<ipython")]
+    frames = cells_frames(error)
     return f" (line {frames[-1].lineno} of your cell: `{frames[-1].line}`)" if frames and frames[-1].line else ""

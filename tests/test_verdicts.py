@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gencourse.asking import Opaque, plain
+from gencourse.asking import Opaque, plain, run
 from gencourse.checks import exercise, report
 from gencourse.checks import vae as check
 from gencourse.checks._values import agree, difference
@@ -66,6 +66,19 @@ def test_answers_cannot_spoil_their_inputs_or_the_global_generator():
     before = torch.random.get_rng_state()
     assert check.kl_to_standard_normal(greedy).status == "right"
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_tensors_in_lists_tuples_and_dicts_are_copied_too():
+    def greedy(inputs):
+        for part in inputs:
+            (part["x"] if isinstance(part, dict) else part[0]).zero_()
+        inputs[0].append(torch.ones(2))
+        return inputs
+
+    given = [[torch.ones(2)], (torch.ones(3), "text", None), {"x": torch.ones(4)}]
+    changed = run("answer(inputs)", "answer", greedy, {"inputs": given})
+    assert [len(part) for part in changed] == [2, 3, 1] and not changed[2]["x"].any()
+    assert len(given[0]) == 1 and all(bool(t.all()) for t in (given[0][0], given[1][0], given[2]["x"]))
 
 
 def test_verdict_does_not_depend_on_the_callers_modes():
@@ -146,6 +159,17 @@ def test_values_agree_by_structure_shape_and_tolerance():
         assert not agree(plain(a), plain(b), 1e-5, 1e-6)
     assert plain(np.float32(2)).item() == 2 and plain(torch.Size([2, 3])) == [2, 3] and plain(object()) == Opaque("object")
     assert "sign" in difference(-torch.arange(3.0), torch.arange(3.0), 1e-5, 1e-6)
+
+
+def test_infinities_that_are_asked_for_are_not_blamed():
+    """Where the wanted values are finite an infinity is worth a word; where they are not, the first place that differs is."""
+    inf, want = float("inf"), torch.tensor([[3.0, -float("inf"), 2.0]])
+    said = difference(torch.tensor([[3.0, -inf, -inf]]), want, 1e-5, 1e-6)
+    assert "holds" not in said and "At [0, 2] it should be 2, got -inf." in said
+    assert "At [0, 1] it should be -inf, got 0." in difference(torch.tensor([[3.0, 0.0, 2.0]]), want, 1e-5, 1e-6)
+    assert "At [0, 0] it should be 3, got nan." in difference(torch.tensor([[float("nan"), -inf, 2.0]]), want, 1e-5, 1e-6)
+    assert "It should be inf, got 1." in difference(1.0, inf, 1e-5, 1e-6)
+    assert "It holds an infinity" in difference(want, torch.zeros(1, 3), 1e-5, 1e-6)
 
 
 def raiser(error):

@@ -8,7 +8,7 @@
 #
 # The chapter is [`notebooks/03_autoregressive.ipynb`](../notebooks/03_autoregressive.ipynb), the worked answers are in
 # [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb). Symbols: B sequences in a batch, T places in each,
-# V tokens in the vocabulary; tokens are whole numbers from 0 to V − 1, and logits are what a model returns before the softmax.
+# V tokens in the vocabulary (T is also the usual letter for a temperature, in the section on sampling); tokens are whole numbers from 0 to V − 1, and logits are what a model returns before the softmax.
 # Logarithms are natural.
 
 # %%
@@ -77,7 +77,7 @@ else:
 #
 # ## What a prediction costs
 #
-# A model that gave the token that came the probability p pays −log p. The chapter measures every model of text so
+# A model that gave probability p to the token that came pays −log p. The chapter measures every model of text in this way
 # ([notebook](../notebooks/03_autoregressive.ipynb), on nats and bits per character).
 #
 # ### {{exercise sequence_nll}}
@@ -88,6 +88,7 @@ else:
 # Sequences of unequal length are filled up to one length T. The places that were filled have the target `ignored` (often
 # −100, but take what is given), and they count neither in the sum nor in the number that it is divided by: costs of 1, 3
 # and 5 nats, the last one ignored, make 2. If all targets of a sequence are ignored, its loss is 0, and so is its gradient.
+# Logits and targets should stay as they are.
 
 # %%
 def sequence_nll(logits, targets, ignored):
@@ -239,8 +240,8 @@ else:
 #
 # ### {{exercise temperature_probs}}
 #
-# The probabilities at temperature T are softmax(logits / T), that is, proportional to $p^{1/T}$. Of ½, 3/10, 1/5 the
-# temperature 2 makes 0.415, 0.322, 0.263. T = 0 means the limit: all the mass on the largest logit. (If two are equally
+# The probabilities at temperature T are softmax(logits / T), that is, proportional to $p^{1/T}$. Temperature 2
+# turns ½, 3/10, 1/5 into 0.415, 0.322, 0.263. T = 0 means the limit: all the mass on the largest logit. (If two are equally
 # large there, they may share it or one may have it.) Logits can be large, some are −∞, and they should stay as they are.
 
 # %%
@@ -277,7 +278,7 @@ else:
 # ### {{exercise top_k_filter}}
 #
 # Many unlikely tokens are together not so unlikely, and each can derail a text. So keep the `k` largest logits of each row, and set
-# the others to −∞. Of 3, 1, 2, 0 and k = 2 remain 3, −∞, 2, −∞. If others equal the k-th largest, they stay, too. Where `k`
+# the others to −∞. With k = 2 the logits 3, 1, 2, 0 become 3, −∞, 2, −∞. If others equal the k-th largest, they stay, too. Where `k`
 # exceeds V all stay.
 
 # %%
@@ -548,9 +549,9 @@ check.masked_stack(masked_stack)
 #
 # ### {{exercise depends_on}}
 #
-# `f` maps examples x, (N, D), to outputs, (N, K). Take one input j at a time and give it, in all examples, values that
-# it has in *other* examples: such values do occur, be they pixels or tokens. Compare with the outputs before. The entry
-# [i, j] of the answer is True if output i of any example changed at all, even by a millionth.
+# `f` maps examples x, (N, D), to outputs, (N, K). Take one input j at a time and give it, in each example, values that it
+# has in *other* examples, several, or all, of them: such values do occur, be they pixels or tokens. Compare with the outputs
+# before. The entry [i, j] of the answer is True if output i of any example changed at all, even by a billionth.
 #
 # For f(x) = [x₀, x₀ + x₁] the answer is [[True, False], [True, True]].
 #
@@ -615,7 +616,7 @@ else:
 # 3. Put k and v at the end of the caches, which now hold t + 1 places.
 # 4. The output is attention of q to all of them: $\sum_s \operatorname{softmax}_s(q \cdot k_s / \sqrt C)\, v_s$.
 #
-# Return the output and the two longer caches. The function remembers nothing but what it returns: the same caches may be
+# Return the output and the two longer caches, k first. The function remembers nothing but what it returns: the same caches may be
 # continued twice, or by two texts in turns. The chapter's section on the cache measures what it saves
 # ([notebook](../notebooks/03_autoregressive.ipynb)).
 
@@ -714,7 +715,7 @@ else:
 # | y | −100 | −100 | 8 | 9 | −100 | −100 |
 #
 # x is the row without its last token, filled up with zeros at the end. y[t] is the token that follows x[t], where that
-# belongs to the answer. Token 0 may also be an ordinary token. `length` is at least P + A − 1. The chapter uses such
+# belongs to the answer. Token 0 may also be an ordinary token. `length` is at least P + A − 1, for a prompt of P tokens and an answer of A. The chapter uses such
 # rows in its section on records and sentences ([notebook](../notebooks/03_autoregressive.ipynb)).
 
 # %%

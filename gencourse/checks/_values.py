@@ -83,11 +83,20 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
     if want.dtype == torch.bool and want.ndim == 0:
         return f"This should be {bool(want)}, got {in_words(got)}."
     a, b = got.double().flatten(), want.double().flatten()
+    if not bool(b.isfinite().all()):
+        return _first_place(got, want, rtol, atol)
     if not bool(a.isfinite().all()):
         return f"It holds {'NaN' if bool(a.isnan().any()) else 'an infinity'}; it should be {in_words(want)}."
     worst = int((a - b).abs().argmax())
     said = f"Expected {in_words(want)}, got {in_words(got)}; the largest difference is {abs(float(a[worst] - b[worst])):.3g}."
     return said + _relation(a, b, rtol, atol)
+
+
+def _first_place(got: Tensor, want: Tensor, rtol: float, atol: float) -> str:
+    """Where infinities are asked for: the first place at which the two differ, since differences are no numbers there."""
+    place = (~torch.isclose(got.double(), want.double(), rtol=rtol, atol=atol, equal_nan=True)).nonzero()[0].tolist()
+    where = f"At {place} it" if place else "It"
+    return f"Expected {in_words(want)}. {where} should be {in_words(want[tuple(place)])}, got {in_words(got[tuple(place)])}."
 
 
 def _relation(a: Tensor, b: Tensor, rtol: float, atol: float) -> str:

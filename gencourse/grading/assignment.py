@@ -6,7 +6,7 @@ import importlib
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from gencourse.checks import Exercise
@@ -140,7 +140,8 @@ def parsed(source: str) -> ast.Module:
         return ast.Module([], [])
 
 
-def defined(source: str) -> list[str]:
+@lru_cache(maxsize=10_000)
+def defined(source: str) -> tuple[str, ...]:
     """The names that a cell binds at its top level, functions and classes first."""
     functions, others = [], []
     for node in parsed(source).body:
@@ -152,4 +153,4 @@ def defined(source: str) -> list[str]:
                 functions += [n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
             if isinstance(node, ast.Import | ast.ImportFrom):
                 others += [(alias.asname or alias.name).split(".")[0] for alias in node.names]
-    return list(dict.fromkeys(functions + others)) or re.findall(r"^(?:def|class)\s+(\w+)", source, re.M)
+    return tuple(dict.fromkeys(functions + others)) or tuple(re.findall(r"^(?:def|class)\s+(\w+)", source, re.M))

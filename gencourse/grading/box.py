@@ -45,6 +45,7 @@ class Box:
         }
         self.sandbox, self.limits, self.deadline = sandbox, limits, deadline
         self.name = f"gencourse-{secrets.token_hex(8)}"
+        self.requests = 0
         self.broken: BoxLost | None = None
         self.cpu_s = self.peak_mib = 0.0
         try:
@@ -68,11 +69,15 @@ class Box:
     def request(self, message: dict, seconds: float):
         """Send one message and return the reply, as plain data. Raises BoxLost."""
         ends = min(time.monotonic() + seconds, self.deadline)
+        self.requests += 1
         try:
-            self._send(wire.pack(message), ends)
+            self._send(wire.pack(message | {"number": self.requests}), ends)
             header = self._receive(wire.HEADER.size, ends)
             body, raw = wire.lengths(header, self.limits.reply_mib << 20)
-            return wire.unpack(self._receive(body, ends), self._receive(raw, ends))
+            answer = wire.unpack(self._receive(body, ends), self._receive(raw, ends))
+            if not isinstance(answer, dict) or answer.get("number") != self.requests or "reply" not in answer:
+                raise wire.Malformed("something that was not asked for")
+            return answer["reply"]
         except wire.Malformed as error:
             self._lose("malformed-reply", f"The submission's process sent {error}.")
         except TimeoutError:

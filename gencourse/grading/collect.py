@@ -73,8 +73,12 @@ def collect(source: Path, assignments: list[Assignment]) -> dict[str, list[Hande
         raise InputError(f"grade: submissions should hold notebooks or a folder for each student, got none in {source}. Check the path.")
     shared = {name for name, times in Counter(name for name, _ in students).items() if times > 1}
     found: dict[str, list[Handed]] = {a.name: [] for a in assignments}
+    taken: set[str] = set()
     for (name, number), files in sorted(students.items()):
         student = f"{name} ({number})" if name in shared else name
+        while student in taken:  # somebody whose name ends in another's number
+            student += "*"
+        taken.add(student)
         notebooks = [opened(student, number, entry) for entry in files if not entry.is_folder and entry.path.suffix.lower() == ".ipynb"]
         others = sorted({entry.path.suffix or entry.path.name for entry in files if not entry.is_folder and not notebooks})
         for a in assignments:
@@ -181,12 +185,12 @@ def chosen(assignment: Assignment, assignments: list[Assignment], notebooks: lis
     for handed in notebooks:
         fits = {a.name: fit(a, handed) for a in assignments}
         if len(assignments) == 1 or fits[assignment.name] == max(fits.values()) > 0:
-            ranked.append((-fits[assignment.name], handed.file, handed))
+            ranked.append((bool(handed.problem), -fits[assignment.name], handed.file, handed))  # one that can be read comes first
     if not ranked:
         return None
-    ranked.sort(key=lambda triple: triple[:2])
-    best = ranked[0][2]
-    fitting = sum(score < 0 for score, _, _ in ranked)
+    ranked.sort(key=lambda entry: entry[:3])
+    best = ranked[0][3]
+    fitting = sum(score < 0 for _, score, _, _ in ranked)
     if fitting > 1:
         return replace(best, flags=(*best.flags, ("several-notebooks", f"{fitting} notebooks fit; {best.file[-100:]} was graded.")))
     return best
@@ -197,7 +201,7 @@ def fit(assignment: Assignment, handed: Handed) -> float:
     file = PurePosixPath(handed.file).name
     canvas = CANVAS.match(file)
     name = PurePosixPath(canvas["file"] if canvas else file).stem
-    plain = re.sub(r"(-Copy\d+| ?\(\d+\)|-\d+)+$", "", name)
+    plain = re.sub(r"(-Copy\d+| ?\(\d+\)|-\d+)+$", "", name[-255:])
     by_name = 2.0 if name == assignment.name else 1.5 if plain == assignment.name else 1.0 if assignment.name in name else 0.0
     wanted = {cell.name for cell in assignment.cells if cell.role == "answer" and cell.name}
     there = {name for cell in handed.cells if cell.kind == "code" for name in defined(cell.source)}

@@ -7,6 +7,7 @@ same, after the cell that it followed. Checks are never taken from a submission.
 
 import ast
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from gencourse.grading.assignment import CALL, Assignment, Cell, Task, defined, parsed
@@ -166,7 +167,7 @@ def oddities(assignment: Assignment, cells: tuple[HandedCell, ...], places: list
     known = {cell.grade_id: cell for cell in assignment.cells if cell.grade_id} | {
         t.name: None for t in assignment.tasks if t.kind == "manual"
     }
-    twice = sorted({g for g in ids if ids.count(g) > 1 and g in known})
+    twice = sorted(g for g, times in Counter(ids).items() if times > 1 and g in known)
     if twice:
         yield "cell-twice", f"These cells occur more than once: {', '.join(twice)}. All were run, in their order."
     if unknown := sorted({g for g in ids if g not in known}):

@@ -1,6 +1,7 @@
 """A submission's cells and the box that runs them, for as long as it is judged."""
 
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from gencourse.asking import Raised
@@ -80,8 +81,7 @@ class Sitting:
                 return
             self.at += 1
         if self.at == len(self.steps):
-            early = [i for i, error in self.errors.items() if error.kind == "NameError" and self.defines_alone(i)]
-            all(self.runs(i) for i in early)
+            all(self.runs(i) for i in self.early())
 
     def runs(self, i: int) -> bool:
         """Run one cell; whether the box is still there."""
@@ -92,7 +92,9 @@ class Sitting:
             reply = self.box.request({"do": "cell", "source": step.source}, self.limits.cell_s)
             error, flooded = reply["error"], reply["flooded"]
             if isinstance(error, Raised):
-                for part in step.parts(after=error.number):  # what else the cell defines, although a package, a file or a GPU is missing
+                for part in step.parts(
+                    after=reply["line"] if type(reply["line"]) is int else 0
+                ):  # what else the cell defines, although a package, a file or a GPU is missing
                     self.box.request({"do": "cell", "source": part}, self.limits.cell_s)
         except (KeyError, TypeError):
             self.lose(BoxLost("malformed-reply", "The submission's process sent something else than asked."))
@@ -111,10 +113,11 @@ class Sitting:
         self.cut.add(i)
         return False
 
-    def defines_alone(self, i: int) -> bool:
-        """Whether no other cell defines what this one does, so that running it late overwrites nothing."""
-        mine = set(assignments.defined(self.steps[i].source))
-        return not any(mine & set(assignments.defined(other.source)) for j, other in enumerate(self.steps) if j != i)
+    def early(self) -> list[int]:
+        """The cells that missed a name, of those that alone define what they do: to run them late overwrites nothing."""
+        times = Counter(name for step in self.steps for name in set(assignments.defined(step.source)))
+        missed = [i for i, error in self.errors.items() if error.kind == "NameError"]
+        return [i for i in missed if all(times[name] == 1 for name in assignments.defined(self.steps[i].source))]
 
     def request(self, message: dict, seconds: float) -> dict:
         """Ask the box, which then has run the cells that are due."""

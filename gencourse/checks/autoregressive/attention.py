@@ -52,6 +52,8 @@ def causal_attention(ask, seed):
     yield "the output when the last key has a huge score", ask(call, q=q.abs(), k=loud, v=v)
     low = torch.full((1, 1, 3, 4), 1e15)
     yield "the output when every score is -2e30, so that a place averages what it may see", ask(call, q=low, k=-low, v=v[:1, :1, :3])
+    loud_q, loud_k = (15 * q).round(), (15 * k).round()  # whole numbers, so that no score is rounded
+    yield "the output when scores lie some hundreds apart, in both directions", ask(call, q=loud_q, k=loud_k, v=v)
     kept = f"before = [t.clone() for t in (q, k, v)]\n{call}\n[torch.equal(a, b) for a, b in zip(before, (q, k, v))]"
     yield "whether q, k and v are as they were", ask(kept, q=q, k=k, v=v)
     yield "the gradients of the output, summed, for q, k and v", ask(gradients(call, "q", "k", "v"), q=q, k=k, v=v)

@@ -64,6 +64,10 @@ def cached_attention_step(ask, seed):
     other = dict(positions=draw(seed, 4, 9), weights=draw(seed + 1, 3, 9, 9), x=draw(seed + 2, 3, 9))
     other |= dict(cache_k=draw(seed + 3, 3, 2, 9), cache_v=draw(seed + 4, 3, 2, 9))
     yield "the output and the caches for 3 texts of 9 channels with two places cached", ask(call, **other)
+    one = {name: value[:1] for name, value in kept.items()}
+    yield "the output and the caches for a single text, B = 1", ask(call, **numbers | one | {"x": numbers["x"][:1, 3]})
+    after = ask(f"{call}\n[x, cache_k, cache_v]", **numbers | kept | {"x": numbers["x"][:, 3]})
+    yield "x and the two caches that were given, after the call, which should be as before", after
     yield "the outputs of six steps in a row, beginning with empty caches", ask(f"{STEPS}\nrun(x, cache_k, cache_v)[0]", **numbers)
     yield "the caches after six steps", ask(f"{STEPS}\nlist(run(x, cache_k, cache_v)[1:])", **numbers)
     yield "the outputs when two texts take turns, each with its own caches", ask(TURNS, **numbers)
@@ -162,13 +166,13 @@ def new_entries_alone(x, positions, weights, cache_k, cache_v):
     return output, k[:, -1:], v[:, -1:]
 
 
-@cached_attention_step.mistake("The newest place stands first in your caches. The order of the docstring is that of the text.")
+@cached_attention_step.mistake("The newest place stands first in your caches. The text puts it at the end.")
 def appended_in_front(x, positions, weights, cache_k, cache_v):
     output, k, v = step(x, positions, weights, cache_k, cache_v)
     return output, torch.cat([k[:, -1:], cache_k], 1), torch.cat([v[:, -1:], cache_v], 1)
 
 
-@cached_attention_step.mistake("The caches are exchanged on the way out. Which comes first in the docstring?")
+@cached_attention_step.mistake("The caches are exchanged on the way out. In which order does the function take them?")
 def caches_exchanged(x, positions, weights, cache_k, cache_v):
     output, k, v = step(x, positions, weights, cache_k, cache_v)
     return output, v, k
@@ -184,6 +188,23 @@ def unscaled(x, positions, weights, cache_k, cache_v):
 )
 def scaled_by_places(x, positions, weights, cache_k, cache_v):
     return step(x, positions, weights, cache_k, cache_v, scale=1 / math.sqrt(cache_k.shape[1] + 1))
+
+
+@cached_attention_step.mistake(
+    "Right for several texts. For one alone your output lost its first dimension: it had size 1 by chance. Which one did you mean?"
+)
+def squeezed(x, positions, weights, cache_k, cache_v):
+    output, k, v = step(x, positions, weights, cache_k, cache_v)
+    return output.squeeze(), k, v
+
+
+@cached_attention_step.mistake(
+    "All is right, but x is not what it was: your caller's token got its position added. Which operation works in place?"
+)
+def x_changed(x, positions, weights, cache_k, cache_v):
+    result = step(x, positions, weights, cache_k, cache_v)
+    x += positions[cache_k.shape[1]]
+    return result
 
 
 @cached_attention_step.mistake("Row 1 gets what belongs to row 0: all rows look at the caches of the first. Which dimension is the batch?")

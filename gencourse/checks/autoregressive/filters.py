@@ -1,4 +1,4 @@
-"""Exercises on which tokens may be drawn at all: the k most likely, or the fewest that hold a mass p."""
+"""Exercise on which tokens may be drawn at all: the k most likely."""
 
 import math
 
@@ -7,8 +7,6 @@ import torch
 from gencourse.checks._exercise import exercise
 from gencourse.checks._inputs import draw
 from gencourse.models import autoregressive
-
-# --- top_k_filter --------------------------------------------------------------------------------------------------
 
 
 def uneven(seed, B, V):
@@ -43,7 +41,17 @@ def top_k_filter(ask, seed):
     yield "rows with ties, k = 3", ask(call, logits=tied, k=3)
     closed = torch.tensor([[-math.inf, 1.0, -math.inf, -2.0]])
     yield "a row in which two logits are -∞ already, k = 3", ask(call, logits=closed, k=3)
+    low = torch.tensor([[0.0, -200.0, -300.0]])
+    yield "the logits 0, -200, -300 with k = 2: as probabilities the last two are both 0 in float32", ask(call, logits=low, k=2)
+    filled = f"result = {call}\ntorch.as_tensor(result)[...] = 7.0\nlogits"
+    one = draw(seed + 3, 5)
+    yield (
+        "logits (5,) with k = 2 after the call, when the result is then filled with 7: no number of theirs should change",
+        ask(filled, logits=one, k=2),
+    )
     yield "logits (3, 5) with k = 9, more than there are", ask(call, logits=uneven(seed + 5, 3, 5), k=9)
+    said = "those logits after the call, when the result is then filled with 7: no number of theirs should change"
+    yield said, ask(filled, logits=uneven(seed + 5, 3, 5), k=9)
 
 
 def kth(logits, k):
@@ -127,6 +135,21 @@ def logits_changed(logits, k):
     threshold = kth(logits, k).clone()
     logits[logits < threshold] = -math.inf
     return logits
+
+
+@top_k_filter.mistake(
+    "Where nothing is cut the very tensor that you were given comes back: who writes into one writes into both. What does the docstring promise?"
+)
+def logits_themselves(logits, k):
+    return logits if k >= logits.shape[-1] else autoregressive.top_k_filter(logits, k)
+
+
+@top_k_filter.mistake(
+    "Your thresholds are probabilities, and unlikely ones all round to the same 0. Do you need a softmax to find the largest?"
+)
+def threshold_of_probabilities(logits, k):
+    probs = logits.softmax(-1)
+    return logits.masked_fill(probs < kth(probs, k), -math.inf)
 
 
 @top_k_filter.also_right

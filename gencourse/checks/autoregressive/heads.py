@@ -4,12 +4,19 @@ import torch
 
 from gencourse.checks._exercise import exercise
 from gencourse.checks._inputs import draw
+from gencourse.models import autoregressive
 
 ATTEND = """
 def attend(q, k, v):
     scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
     T = q.shape[-2]
     return scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), -torch.inf).softmax(-1) @ v
+"""
+
+
+OTHER = """
+def attend(q, k, v):
+    return (q @ k.transpose(-2, -1)).softmax(-1) @ v
 """
 
 
@@ -41,6 +48,8 @@ def multi_head(ask, seed):
     yield "the output for one head", ask(call, q=q, k=k, v=v, heads=1)
     yield "the output for as many heads as channels", ask(call, q=q, k=k, v=v, heads=12)
     yield "the output for a single place and 4 heads", ask(call, q=q[:, :1], k=k[:, :1], v=v[:, :1], heads=4)
+    other = call.replace(ATTEND, OTHER)
+    yield "the output for 3 heads when `attend` is an attention without mask and scale", ask(other, q=q, k=k, v=v, heads=3)
     yield "the output for 4 places, 8 channels and 4 heads", ask(call, q=q[:, :4, :8], k=k[:, :4, :8], v=v[:, :4, :8], heads=4)
 
 
@@ -108,6 +117,11 @@ def heads_averaged(attend, q, k, v, heads):
 @multi_head.mistake("`heads` is taken for the number of channels of a head. Which of the two is C / heads?")
 def heads_taken_for_width(attend, q, k, v, heads):
     return multi_head_reference(attend, q, k, v, q.shape[-1] // heads)
+
+
+@multi_head.mistake("Right for one attention, and you use it whatever you are given. What is the argument `attend` for?")
+def attend_ignored(attend, q, k, v, heads):
+    return multi_head_reference(autoregressive.causal_attention, q, k, v, heads)
 
 
 @multi_head.mistake("All your heads are there, and not yet merged. Which shape does the docstring promise?")

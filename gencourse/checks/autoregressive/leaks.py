@@ -5,6 +5,7 @@ from torch import nn
 
 from gencourse.checks._exercise import exercise
 from gencourse.checks._inputs import draw
+from gencourse.checks.autoregressive.toys import HIGH, MODELS, banded, examples
 from gencourse.runtime import seeded
 
 
@@ -28,39 +29,6 @@ def depends_on_reference(f, x):
     return moved
 
 
-# Toy models, exact for any number of rows: products and running sums of columns, no matrix product.
-MODELS = """
-def causal(x):
-    terms = weights * (x + 0.3 * x * x)
-    return torch.cat([torch.full((len(x), 1), 10.0), terms, torch.zeros(len(x), 1)], 1).cumsum(1)[:, :outputs]
-def leaky(x):
-    return causal(x) + place * (size * x[:, b]).unsqueeze(1)
-def product(x):
-    return causal(x) + place * (x[:, b] * x[:, 0]).unsqueeze(1)
-def gated(x):
-    return causal(x) + place * (x[:, b].relu() * x[:, 0].relu()).unsqueeze(1)
-def steps(x):
-    high = (x > 0).double()
-    return torch.cat([torch.ones(len(x), 1), high], 1).cumsum(1)[:, :outputs]
-def lookup(x):
-    return table[torch.cat([x[:, 1:2], x[:, :-1]], 1)]
-class Noisy(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.inner = nn.Dropout(0.5)
-    def forward(self, x):
-        noise = torch.rand(len(x), outputs) if self.inner.training else 0.0
-        return causal(x) + noise
-"""
-HIGH = torch.tensor([1.0, 1, -1, 1, -1, -1])  # shifted or turned round it never looks the same
-
-
-def examples(seed):
-    """6 examples of 5 numbers away from 0, positive in half of the examples; input 0 is negative in the first."""
-    signs = torch.stack([-HIGH, HIGH, HIGH.roll(1), HIGH.roll(2), HIGH.roll(3)], 1)
-    return (signs * (0.2 + torch.rand(6, 5, generator=seeded(seed)))).double()
-
-
 @exercise(
     reference=depends_on_reference,
     difficulty=2,
@@ -72,29 +40,27 @@ def examples(seed):
         "Undo what you changed before you change the next input, and look at each output by itself.",
         "f may be a module that draws random numbers in training mode. How do you switch that off, and back on if it was on?",
     ),
-    insight="Smooth models, steps and tokens alike, and a leak of a millionth was found. No derivative was needed: two outputs differ, or they do not.",
+    insight="Smooth models, steps and tokens alike, and a leak of a billionth was found. No derivative was needed: two outputs differ, or they do not.",
 )
 def depends_on(ask, seed):
     x, D = examples(seed), 5
     a = 1 + seed % 2  # the leak: output a depends on input b, which comes later
     b = a + 1 + seed // 2 % 2
     weights = 0.2 + torch.rand(D, generator=seeded(seed + 1)).double()
-    numbers = dict(x=x, weights=weights, outputs=D, place=torch.eye(D, dtype=torch.float64)[a], b=b, size=1e-6)
+    numbers = dict(x=x, weights=weights, outputs=D, place=torch.eye(D, dtype=torch.float64)[a], b=b, size=1e-9)
 
     def asked(f, **changed):
         return ask(f"{MODELS}\ndepends_on({f}, x)", **numbers | changed)
 
     yield "the answer for a causal model of 5 inputs", asked("causal")
     yield f"the answer when output {a} depends on input {b}, too", asked("leaky", size=0.5)
-    yield f"the answer when output {a} depends on input {b} by a millionth", asked("leaky")
+    yield f"the answer when output {a} depends on input {b} by a billionth", asked("leaky")
     yield f"the answer when output {a} sees input {b} times input 0", asked("product")
     positive = x.clone()
     positive[:, b] = positive[:, b].abs()
     yield f"the answer when output {a} depends on input {b} in those examples where input 0 is positive", asked("gated", x=positive)
-    opposite = x.clone()
-    opposite[:, b] = HIGH * x[:, b].abs()
-    said = f"the answer when output {a} depends on input {b} where input 0 is positive, and input {b} is negative just there"
-    yield said, asked("gated", x=opposite)
+    said = f"the answer when output {a} depends on input {b} between 0 and 1.4 and where input 0 is positive, but no example has both"
+    yield said, asked("band", x=banded(x, b))
     yield "whether the answer holds booleans", ask(f"{MODELS}\ndepends_on(causal, x).dtype == torch.bool", **numbers)
     yield "the answer for a model of 3 outputs and 5 inputs", asked("causal", outputs=3)
     yield "the answer for a model of 5 outputs and 3 inputs", asked("causal", x=x[:, :3].contiguous(), weights=weights[:3])
@@ -108,7 +74,10 @@ def depends_on(ask, seed):
     yield "whether x is as it was", ask(kept, **numbers)
     yield "the answer for a model made of steps, x > 0, whose derivative is 0", asked("steps")
     tokens = torch.stack([HIGH, HIGH.roll(2), HIGH.roll(1), HIGH.roll(4)], 1).long() + torch.tensor([1, 2, 3, 4])
-    yield "the answer for tokens, where output 0 looks ahead at token 1", asked("lookup", x=tokens, table=draw(seed + 3, 6).double())
+    yield (
+        "the answer for tokens, where output 0 looks ahead at token 1",
+        asked("lookup", x=tokens, known=tokens, table=draw(seed + 3, 6).double()),
+    )
 
 
 def tried(f, x, start=None, pick=None, pile_up=False, evaluate=True, restore=True, differ=torch.ne, inputs=None, value=None):
@@ -187,9 +156,18 @@ def outputs_joined(f, x):
     return tried(f, x, pick=lambda changed: changed.any())
 
 
-@depends_on.mistake("You set inputs to 0. Where a ReLU is silent already, that changes nothing. Which other values does an input have?")
+@depends_on.mistake(
+    "You try values that no example has: 0, or another one for all of them. Where a ReLU is silent already, that changes nothing. Which values does an input have?"
+)
 def set_to_zero(f, x):
     return tried(f, x, value=torch.zeros_like)
+
+
+@depends_on.mistake(
+    "All examples get the same value, that of one of them. A leak may need another one to show: how many values has the input?"
+)
+def one_value_for_all(f, x):
+    return tried(f, x, value=lambda column: column[:1].expand_as(column))
 
 
 @depends_on.mistake("The pattern is right, the kind of number is not: what do `~` and `&` make of ones and zeros?")
@@ -207,7 +185,7 @@ def changes_pile_up(f, x):
     return tried(f, x, pile_up=True)
 
 
-@depends_on.mistake("A leak of a millionth is overlooked. How much may two outputs differ if nothing that they see has changed?")
+@depends_on.mistake("A tiny leak is overlooked. How much may two outputs differ if nothing that they see has changed?")
 def with_tolerance(f, x):
     return tried(f, x, differ=lambda a, b: (a - b).abs() > 1e-5 * b.abs() + 1e-8)
 

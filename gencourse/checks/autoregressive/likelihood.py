@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from gencourse.checks._exercise import exercise
 from gencourse.checks._inputs import draw, gradients
+from gencourse.checks._values import agree
 from gencourse.models import autoregressive
 from gencourse.runtime import seeded
 
@@ -52,6 +53,16 @@ def sequence_nll(ask, seed):
     empty[1] = -100
     yield "the loss when all targets of the second sequence are ignored", ask(call, logits=logits, targets=empty, ignored=-100)
     yield "the gradients then", ask(slopes, logits=logits, targets=empty, ignored=-100)
+    yield "the targets after the call, which should be as before", ask(f"{call}\ntargets", logits=logits, targets=padded, ignored=-100)
+    mixed = targets.where(targets != 3, 4)
+    mixed[:, 0], mixed[:, 3] = 0, 3
+    three = ask(call, logits=logits, targets=mixed, ignored=3)
+    yield "the loss when it is token 3 that is ignored, and token 0 counts", three
+    if agree(three, sequence_nll_reference(logits, mixed, 3), 1e-4, 1e-5):  # else an error here would hide the slip there
+        beyond = targets.clone()
+        beyond[:, 2] = V
+        said = "the loss when the number that is ignored is V = 7, for which there is no logit"
+        yield said, ask(call, logits=logits, targets=beyond, ignored=V)
 
 
 def per_token(logits, targets, ignored=-100):
@@ -133,6 +144,38 @@ def bits_for_nats(logits, targets, ignored=-100):
 @sequence_nll.mistake("Right while −100 is the target that is ignored. What is the third argument for?")
 def minus_100_typed_in(logits, targets, ignored=-100):
     return sequence_nll_reference(logits, targets)
+
+
+@sequence_nll.mistake(
+    "Only targets above 0 count in your loss: token 0 is one like any other, and another number may be ignored. What says which?"
+)
+def positive_targets_alone(logits, targets, ignored=-100):
+    return sequence_nll_reference(logits, targets.masked_fill(targets <= 0, -100))
+
+
+@sequence_nll.mistake(
+    "Every target below `ignored` is left out as well. Which targets does the text exclude: how do they compare with `ignored`?"
+)
+def targets_above_ignored_alone(logits, targets, ignored=-100):
+    return sequence_nll_reference(logits, targets.masked_fill(targets < ignored, ignored), ignored)
+
+
+@sequence_nll.mistake(
+    "Right as long as `ignored` lies below 0 or is a token. If it is V or more, you look up a logit that does not exist. What could stand there meanwhile?"
+)
+def looked_up_beyond_the_vocabulary(logits, targets, ignored=-100):
+    kept = targets != ignored
+    log_p = logits.log_softmax(-1).gather(2, targets.clamp(min=0)[..., None])[..., 0]
+    return -(log_p * kept).sum(1) / kept.sum(1).clamp(min=1)
+
+
+@sequence_nll.mistake(
+    "The loss is right, but the targets that you were given have changed: the caller still counts by them. What works in place?"
+)
+def targets_changed(logits, targets, ignored=-100):
+    loss = sequence_nll_reference(logits, targets, ignored)
+    targets[targets == ignored] = 0
+    return loss
 
 
 @sequence_nll.mistake(

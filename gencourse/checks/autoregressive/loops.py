@@ -76,6 +76,8 @@ def generate(ask, seed):
     yield "whether the model's parameters can still learn", seen[7]
     yield "five further tokens when the prompt itself is longer than block", ask(adder + CALL, **inputs | {"idx": long, "n": 5})
     yield "four further tokens with block = 1", ask(adder + CALL, **inputs | {"n": 4, "block": 1})
+    single = ask(adder + CALL, **inputs | {"idx": short[:1], "n": 2})
+    yield "two further tokens when there is a single prompt, B = 1", single
     resting = ask(f"{adder}model.eval()\n{CALL}\nmodel.training", **inputs | {"n": 1})
     yield "whether a model that was in evaluation mode is in training mode afterwards", resting
     said = ask(weak + AGAIN, **inputs | {"n": 8, "seed": seed})
@@ -150,13 +152,6 @@ def text_cropped_for_good(model, idx, n, block, T, generator):
 @generate.mistake("You use the logits of the first place: they say what should be second. Which place knows what comes after the last?")
 def logits_of_the_first_place(*args):
     return quietly(*args, place=0)
-
-
-@generate.mistake(
-    "torch refuses: logits (B, t, V) have one dimension too many, or the wrong one was taken away. Which place of t do you need?"
-)
-def logits_of_all_places(*args):
-    return quietly(*args, place=slice(None))
 
 
 @generate.mistake("The most likely token is taken, whatever T and the generator say: every text is the same. How is a token drawn?")
@@ -240,6 +235,13 @@ def reseeded_at_each_token(*args):
 @generate.mistake("All rows get the token that was drawn for one of them. How many draws does a round need?")
 def one_draw_for_all_rows(*args):
     return quietly(*args, draw=lambda probs, generator: torch.multinomial(probs[0], 1, generator=generator).expand(len(probs), 1))
+
+
+@generate.mistake(
+    "Right for several prompts, an error for one alone: a dimension that has size 1 by chance was taken away. Which one did you mean?"
+)
+def squeezed(*args):
+    return quietly(*args, draw=lambda probs, generator: torch.multinomial(probs, 1, generator=generator).squeeze()[:, None])
 
 
 @generate.mistake("T changes nothing in your texts. Where does it enter, before the softmax or after it?")

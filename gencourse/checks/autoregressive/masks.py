@@ -32,6 +32,8 @@ def causal_mask(ask, seed):
     for T in (4, 1, 6 + seed % 3):
         yield f"the mask for T = {T}", ask(call, T=T, device="cpu")
     yield "whether it holds booleans", ask(f"{call}.dtype == torch.bool", T=3, device="cpu")
+    made_on = ask(f"{call}.device.type", T=3, device="meta")
+    yield 'the kind of device that it is made on, for torch\'s device "meta", which holds no numbers', made_on
     yield "whether the device is used: for one that does not exist torch's own error should come", ask(NOWHERE, T=3, device="nowhere")
 
 

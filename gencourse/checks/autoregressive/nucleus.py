@@ -6,6 +6,7 @@ import torch
 
 from gencourse.checks._exercise import exercise
 from gencourse.checks._inputs import draw
+from gencourse.checks._values import agree
 from gencourse.models import autoregressive
 
 
@@ -29,14 +30,29 @@ def top_p_filter(ask, seed):
     yield "the same with p = 0.2, less than the largest", ask(call, logits=known, p=0.2)
     yield "the same with p = 0.97", ask(call, logits=known, p=0.97)
     square = rows(seed, (0.0, 1.0, 2.0, 3.0), (8.0, 0.0, 1.0, 2.0), (1.0, 1.1, 1.2, 1.3), (-50.0, -48.0, -49.0, -47.0))
-    yield "logits (4, 4) with p = 0.8, rows of very different scale", ask(call, logits=square, p=0.8)
+    found = ask(call, logits=square, p=0.8)
+    yield "logits (4, 4) with p = 0.8, rows of very different scale", found
     yield "the logits after the call, which should be as before", ask(f"{call}\nlogits", logits=square, p=0.8)
     yield "logits (2, 3, 5) with p = 0.6", ask(call, logits=torch.stack([spread(seed + i, 3) for i in (1, 2)]), p=0.6)
     yield "logits (5,) with p = 0.75", ask(call, logits=spread(seed + 3, 1)[0], p=0.75)
     closed = torch.tensor([[-math.inf, 1.0, -math.inf, 0.5, -2.0]])
     yield "a row in which two logits are -∞ already, p = 0.9", ask(call, logits=closed, p=0.9)
     sure = torch.tensor([[0.0, 40.0, -40.0], [1.0, 2.0, 3.0]])
-    yield "two rows with p = 1, which keeps all, even a token of probability 1e-35", ask(call, logits=sure, p=1.0)
+    whole = ask(call, logits=sure, p=1.0)
+    yield "two rows with p = 1, which keeps all, even a token of probability 1e-35", whole
+    if not agree([found, whole], [autoregressive.top_p_filter(square, 0.8), sure], 1e-4, 1e-5):
+        return  # what follows supposes the nucleus: with another mistake, rounding alone would decide here
+    wide = ask(f"torch.as_tensor({call}).isfinite().all()", logits=3 * draw(seed + 5, 500, 65), p=1.0)
+    yield "whether p = 1 keeps every token of a table (500, 65)", wide
+    filled = f"result = {call}\ntorch.as_tensor(result)[...] = 7.0\nlogits"
+    yield (
+        "logits after the call with p = 1, when the result is then filled with 7: no number of theirs should change",
+        ask(filled, logits=sure, p=1.0),
+    )
+    yield (
+        "logits (5,) after the call with p = 0.75, when the result is then filled with 7",
+        ask(filled, logits=spread(seed + 3, 1)[0], p=0.75),
+    )
 
 
 def rows(seed, *logits):
@@ -179,6 +195,23 @@ def logits_changed(logits, p):
 )
 def token_lost_at_one(logits, p):
     return nucleus(logits, lambda ranked: ranked.cumsum(-1) - ranked < p)
+
+
+@top_p_filter.mistake(
+    "With p = 1 some tokens of a large table are lost: a sum of probabilities in float32 can be a little above 1. What should p = 1 always mean?"
+)
+def lost_by_rounding(logits, p):
+    ranked, order = logits.softmax(-1).sort(-1, descending=True)
+    over = ranked.cumsum(-1) > p
+    drop = torch.cat([torch.zeros_like(over[..., :1]), over[..., :-1]], -1)  # the first token over p stays
+    return logits.masked_fill(torch.zeros_like(drop).scatter(-1, order, drop), -math.inf)
+
+
+@top_p_filter.mistake(
+    "With p = 1 the very tensor that you were given comes back: who writes into one writes into both. What does the docstring promise?"
+)
+def logits_themselves(logits, p):
+    return logits if p == 1 else autoregressive.top_p_filter(logits, p)
 
 
 @top_p_filter.also_right

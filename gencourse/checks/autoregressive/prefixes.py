@@ -1,6 +1,7 @@
 """Exercise on a prompt and its answer: one sequence, in which only the answer counts."""
 
 import torch
+from torch import Tensor
 
 from gencourse.checks._exercise import exercise
 from gencourse.models.autoregressive import IGNORED
@@ -39,17 +40,15 @@ def prefix_targets(ask, seed):
         return torch.randint(low, 50, (n,), generator=seeded(seed + offset))
 
     zeros = torch.tensor([0, 7, 0])
-    yield "x and y for a prompt of 3, an answer of 4 and a length of 9", ask(call, prompt=tokens(3, 1), answer=tokens(4, 2), length=9)
+    pair = ask(call, prompt=tokens(3, 1), answer=tokens(4, 2), length=9)
+    yield "x and y for a prompt of 3, an answer of 4 and a length of 9", pair
     yield "x and y when the length is just enough", ask(call, prompt=tokens(4, 3), answer=tokens(2, 4), length=5)
     yield "x and y for a prompt and an answer of one token each", ask(call, prompt=tokens(1, 5), answer=tokens(1, 6), length=3)
     yield "x and y when token 0 occurs in prompt and answer", ask(call, prompt=zeros, answer=zeros, length=8)
     twin = torch.arange(1, 4)
     yield "x and y when the answer repeats the prompt", ask(call, prompt=twin, answer=twin, length=7)
-    whole = "[t.dtype == torch.long for t in prefix_targets(prompt, answer, length)]"
-    yield (
-        "whether x and y are whole numbers, torch.long, as embeddings and losses want them",
-        ask(whole, prompt=tokens(3, 1), answer=tokens(4, 2), length=9),
-    )
+    whole = isinstance(pair, list) and all(isinstance(t, Tensor) and not t.is_floating_point() for t in pair)
+    yield "whether x and y are tensors of whole numbers", whole
 
 
 def targets(prompt, answer, length, first=0, last=0, shift=1, pad=IGNORED, whole=False):
@@ -129,9 +128,7 @@ def inputs_padded_with_ignored(prompt, answer, length):
     return x, y
 
 
-@prefix_targets.mistake(
-    "y is right. x still ends with the answer's last token, from which nothing is predicted: the docstring leaves it out."
-)
+@prefix_targets.mistake("y is right. x still ends with the answer's last token, from which nothing is predicted: the text leaves it out.")
 def last_token_kept_in_x(prompt, answer, length):
     return targets(prompt, answer, length, whole=True)
 
@@ -155,7 +152,7 @@ def exchanged(prompt, answer, length):
     return y, x
 
 
-@prefix_targets.mistake("Padding stands before the prompt. The docstring puts it at the end.")
+@prefix_targets.mistake("Padding stands before the prompt. The text puts it at the end.")
 def padded_in_front(prompt, answer, length):
     x, y = targets(prompt, answer, length)
     space = length - (len(prompt) + len(answer) - 1)

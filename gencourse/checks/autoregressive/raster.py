@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks._exercise import exercise
 from gencourse.checks._inputs import draw
+from gencourse.checks._values import agree
 from gencourse.runtime import seeded
 
 
@@ -55,7 +56,8 @@ def raster_sample(ask, seed):
     below = torch.ones(12, 12).tril(-1)
     u = uniform(16, 3, 4)
     fair = dict(weights=torch.zeros(12, 12), biases=torch.linspace(-2, 2, 12))
-    yield "16 images of 3 × 4 from a model whose pixels are independent", ask(f"{LINEAR}\n{call}", u=u, **fair)
+    coins = ask(f"{LINEAR}\n{call}", u=u, **fair)
+    yield "16 images of 3 × 4 from a model whose pixels are independent", coins
     causal = dict(weights=2 * draw(seed, 12, 12) * below, biases=draw(seed + 1, 12))
     yield "16 images of 3 × 4 from a model with random weights for all pixels before", ask(f"{LINEAR}\n{call}", u=u, **causal)
     free = dict(weights=2 * draw(seed, 12, 12), biases=draw(seed + 1, 12))
@@ -63,6 +65,9 @@ def raster_sample(ask, seed):
     kept = f"{LINEAR}\nbefore = u.clone()\n{call}\ntorch.equal(u, before)"
     yield "whether the numbers u are as they were", ask(kept, u=u, **causal)
     yield "whether the answer repeats with the same numbers u", ask(f"{LINEAR}\ntorch.equal({call}, {call})", u=u, **causal)
+    if agree(coins, (u < fair["biases"].sigmoid().view(3, 4)).float(), 0, 0):  # else the border would only blur which mistake it is
+        border = dict(u=torch.tensor([0.5, 0.25, 0.75] * 4).view(1, 1, 3, 4), weights=torch.zeros(12, 12), biases=torch.zeros(12))
+        yield "an image where p is ½ everywhere and some numbers u are exactly ½, which is not below", ask(f"{LINEAR}\n{call}", **border)
 
 
 def painted(model, u, place=lambda i, j: (i, j), columns_first=False, start=None, chance=torch.sigmoid, drawn=lambda u, p: u < p):
@@ -101,6 +106,11 @@ def above_p(model, u):
     return painted(model, u, drawn=lambda u, p: u >= p)
 
 
+@raster_sample.mistake("Right but at the border: where u equals p you draw 1. If p is 0 and u is 0, what should the pixel be?")
+def not_above_p(model, u):
+    return painted(model, u, drawn=lambda u, p: u <= p)
+
+
 @raster_sample.mistake("u is compared with the logit itself. Which function makes a probability of it?")
 def logit_for_probability(model, u):
     return painted(model, u, chance=lambda logit: logit)
@@ -129,18 +139,18 @@ def starts_with_u(model, u):
 
 
 @raster_sample.mistake(
-    "The pixels to come are one half while you draw. For a model that looks that far, which value does the docstring promise?"
+    "The pixels to come are one half while you draw. For a model that looks that far, which value does the text promise?"
 )
 def starts_grey(model, u):
     return painted(model, u, start=lambda u: torch.full_like(u, 0.5))
 
 
-@raster_sample.mistake("The pixels to come are -1 while you draw. Which value does the docstring promise?")
+@raster_sample.mistake("The pixels to come are -1 while you draw. Which value does the text promise?")
 def starts_at_minus_one(model, u):
     return painted(model, u, start=lambda u: -torch.ones_like(u))
 
 
-@raster_sample.mistake("The pixels to come are 1 while you draw. Which value does the docstring promise?")
+@raster_sample.mistake("The pixels to come are 1 while you draw. Which value does the text promise?")
 def starts_white(model, u):
     return painted(model, u, start=torch.ones_like)
 

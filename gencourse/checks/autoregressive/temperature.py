@@ -39,6 +39,8 @@ def temperature_probs(ask, seed):
     yield "the distribution 0.5, 0.3, 0.2 at T = 0.004", ask(call, logits=known, T=0.004)
     close = torch.tensor([[1.0, 2.0, 2.001, -1.0], [0.5, 0.0, -7.0, 0.499]])
     yield "the distributions at T = 0, two logits only 0.001 apart", ask(call, logits=close, T=0.0)
+    closer = torch.tensor([0.0, 1e-6, -1.0])
+    yield "the distribution at T = 0, two logits only a millionth apart", ask(call, logits=closer, T=0)
     yield "the distributions for logits (2, 3, 5) at T = 0", ask(call, logits=logits, T=0)
     yield "the logits after the call at T = 0, which should be as before", ask(after, logits=logits, T=0)
     tied = ask(call, logits=torch.tensor([1.5, 0.0, 1.5]), T=0)

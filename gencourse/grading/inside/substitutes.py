@@ -83,7 +83,7 @@ class Withheld:
         @functools.wraps(original)
         def reference(*args, **kwargs):
             from_outside = not sys._getframe(1).f_code.co_filename.startswith(COURSE)
-            if self.exercise in exercises or (from_outside and (getpid() != self.process or torch.jit.is_tracing())):
+            if self.exercise in exercises or getpid() != self.process or (from_outside and torch.jit.is_tracing()):
                 raise OwnImplementation(
                     f"{original.__name__}: the answer should be your own code, and it calls the course's implementation. Write it out."
                 )

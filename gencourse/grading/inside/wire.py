@@ -83,7 +83,9 @@ def _encoded_tensor(value: Tensor, blobs: list[bytes]) -> dict:
     name = str(value.dtype).removeprefix("torch.")
     if name not in DTYPES:
         raise Malformed(f"a tensor of {name}")
-    flat = torch.empty(value.numel(), dtype=value.dtype).copy_(value.detach().reshape(-1))  # one after the other, whatever the strides
+    flat = torch.empty(value.numel(), dtype=value.dtype, device="cpu").copy_(
+        value.detach().reshape(-1)
+    )  # one after the other, whatever the strides
     data = flat.view(torch.uint8).numpy().tobytes()
     offset = sum(map(len, blobs))
     blobs.append(data)

@@ -4,10 +4,12 @@ Started as `python -P -m gencourse.grading.inside.worker LIMITS`, LIMITS being J
 its standard output; what the learner's code prints goes elsewhere. Messages, and the replies to them:
 
     {"do": "open", "checks": [module], "withheld": [[exercise, module, name]]}    -> {}
-    {"do": "cell", "source": text}                       -> {"error": Raised or None, "flooded": bool}
+    {"do": "cell", "source": text}                       -> {"error": Raised or None, "line": of the cell, "flooded": bool}
     {"do": "look", "name": name}                         -> {"is": "missing", "callable" or "value", "value": data}
     {"do": "ask", "name": name, "code": text, "inputs": data, "seed": number or None}
                                                          -> {"value": data} or {"unwritten": True} or {"raised": Raised}
+
+A message also holds its "number", and so does the reply to it: {"number": number, "reply": ...}. One that nobody asked for is noticed.
 """
 
 import io
@@ -129,7 +131,9 @@ class Learner:
             sys.modules["matplotlib.pyplot"].close("all")
         signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that was left on
         error = done.error_before_exec or done.error_in_exec
-        return {"error": None if error is None else asking.raised(error), "flooded": self.drain.count > SHOWN}
+        frames = asking.cells_frames(error) if error is not None else []
+        raised = None if error is None else asking.raised(error)
+        return {"error": raised, "line": frames[0].lineno if frames else 0, "flooded": self.drain.count > SHOWN}
 
     def look(self, name: str) -> dict:
         """Whether a name is defined, and as what."""
@@ -166,14 +170,16 @@ class Learner:
 def serve(reader, writer) -> None:
     """Answer one message after the other, until the channel closes."""
     learner = Learner()
+    os.environ.pop("PYTHONPATH", None)  # what learners start is Python without the course
     while header := reader.read(wire.HEADER.size):
         body, raw = wire.lengths(header, sys.maxsize)
         message = wire.unpack(reader.read(body), reader.read(raw))
-        action = getattr(learner, message.pop("do"))
+        action, number = getattr(learner, message.pop("do")), message.pop("number")
         try:
-            reply = wire.pack(action(**message))
+            reply = wire.pack({"number": number, "reply": action(**message)})
         except wire.Malformed as error:
-            reply = wire.pack({"raised": asking.Raised("ValueError", f"the answer returned {error}")})
+            raised = asking.Raised("ValueError", f"the answer returned {error}")
+            reply = wire.pack({"number": number, "reply": {"raised": raised}})
         writer.write(reply)
         writer.flush()
 
