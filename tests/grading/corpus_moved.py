@@ -84,6 +84,12 @@ def compiled(s: Sheet):
     s.answer("reparameterize", f"@torch.compile\n{s.right('reparameterize')}")
 
 
+ELSEWHERE = {  # what only the learner's machine and order make right, so that the cells alone do not show it
+    *(*BEFORE_THE_ANSWER, *AT_THE_TOP, *USED_AGAIN),
+    *("helpers_of_one_name", "moved_above_what_it_needs", "compiled"),
+}
+
+
 @kind("honest")
 def outputs_full_of_numbers(s: Sheet):
     """Plotly writes all its points into the notebook."""
