@@ -170,7 +170,7 @@ class Learner:
 def serve(reader, writer) -> None:
     """Answer one message after the other, until the channel closes."""
     learner = Learner()
-    os.environ.pop("PYTHONPATH", None)  # what learners start is Python without the course
+    os.unsetenv("PYTHONPATH")  # what learners start is Python without the course
     while header := reader.read(wire.HEADER.size):
         body, raw = wire.lengths(header, sys.maxsize)
         message = wire.unpack(reader.read(body), reader.read(raw))
