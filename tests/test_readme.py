@@ -13,7 +13,6 @@ import autoregressive_speed as speed_benchmark  # noqa: E402
 import data as data_benchmark  # noqa: E402
 import gan as gan_benchmark  # noqa: E402
 import gan_ring as ring_benchmark  # noqa: E402
-import grading as grading_benchmark  # noqa: E402
 import readme  # noqa: E402
 import vae as vae_benchmark  # noqa: E402
 
@@ -27,7 +26,6 @@ TABLES = [
     (text_benchmark, "autoregressive_shipped"),
     (speed_benchmark, "autoregressive_speed"),
     (pixels_benchmark, "autoregressive_pixels"),
-    (grading_benchmark, "grading"),
 ]
 
 
