@@ -322,9 +322,9 @@ def test_a_draw_is_the_best_that_a_blind_discriminator_can_do():
 def test_arrows_point_along_the_push_and_are_never_long():
     starts, arrows = torch.zeros(3, 2), torch.tensor([[0.5, 0.0], [0.0, -1e4], [0.0, 0.0]])
     lines = arrow_lines(starts, arrows)
-    assert lines.shape == (3, 5, 2)
+    assert lines.shape == (2, 5, 2), "where nothing pushes nothing is drawn"
     assert lines[0, 1] == pytest.approx([0.35, 0]) and lines[1, 1] == pytest.approx([0, -0.7], abs=1e-3)
-    assert np.abs(lines[2]).max() == 0
+    assert np.abs(lines).max() <= 0.75
 
 
 def test_a_strip_stands_in_where_widgets_cannot_run(capsys):
