@@ -8,6 +8,7 @@ from gencourse.errors import InputError, require_count
 from gencourse.models.autoregressive.attention import Cache, CausalSelfAttention, attention_weights
 from gencourse.models.autoregressive.sampling import draw, require_prompt
 from gencourse.models.autoregressive.tokens import sequence_nll
+from gencourse.muon import Muon
 from gencourse.runtime import seeded
 from gencourse.training import Joint, Player, adam
 
@@ -73,8 +74,7 @@ class GPT(nn.Module):
         """What `fit` trains: all parameters by one loss; Muon at `lr` for the blocks' matrices, Adam at lr/5 for the rest."""
         matrices = [p for p in self.blocks.parameters() if p.ndim == 2]
         others = [p for p in self.parameters() if not any(p is m for m in matrices)]
-        muon = torch.optim.Muon(matrices, lr=lr, weight_decay=0.0)
-        return [Player("", Joint(muon, adam(others, lr / 5, betas=(0.9, 0.95))), self.loss)]
+        return [Player("", Joint(Muon(matrices, lr), adam(others, lr / 5, betas=(0.9, 0.95))), self.loss)]
 
     @torch.no_grad()
     def attention_maps(self, idx: Tensor) -> Tensor:

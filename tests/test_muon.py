@@ -1,0 +1,50 @@
+"""The optimizer of the GPT's matrices, beside the singular value decomposition and torch's own."""
+
+import pytest
+import torch
+from torch import nn
+
+from gencourse.errors import InputError
+from gencourse.muon import Muon, orthogonalized
+from gencourse.runtime import seeded
+
+
+@pytest.mark.parametrize("shape", [(24, 24), (48, 12), (12, 48)])
+def test_singular_vectors_stay_and_singular_values_come_near_one(shape):
+    U, _, Vh = torch.linalg.svd(torch.randn(shape, generator=seeded(0)), full_matrices=False)
+    S = torch.linspace(1, 5, min(shape))
+    made = U.T @ orthogonalized(U @ S.diag() @ Vh) @ Vh.T  # in the basis of the singular vectors
+    assert made.diagonal().min() > 0.6 and made.diagonal().max() < 1.3
+    assert (made - made.diagonal().diag()).abs().max() < 0.05, "other directions should stay out"
+
+
+def test_scale_of_the_gradient_does_not_matter():
+    G = torch.randn(6, 4, generator=seeded(1))
+    torch.testing.assert_close(orthogonalized(1e-4 * G), orthogonalized(G), atol=0.02, rtol=0.02)
+    assert orthogonalized(torch.zeros(6, 4)).eq(0).all(), "no gradient, no step"
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (32, 8), (8, 32)])
+def test_steps_are_those_of_torch(shape):
+    ours, theirs = (nn.Parameter(torch.randn(shape, generator=seeded(2))) for _ in range(2))
+    start, target = ours.detach().clone(), torch.randn(shape, generator=seeded(3))
+    optimizers = (Muon([ours], lr=0.05), torch.optim.Muon([theirs], lr=0.05, weight_decay=0.0))
+    for _ in range(10):
+        for W, optimizer in zip((ours, theirs), optimizers, strict=True):
+            optimizer.zero_grad()
+            (W - target).square().sum().backward()
+            optimizer.step()
+    moved = (theirs - start).norm()
+    assert moved > 1
+    assert (ours - theirs).norm() < 0.02 * moved, "the difference is torch's rounding to bfloat16"
+
+
+def test_a_parameter_without_a_gradient_stays():
+    W = nn.Parameter(torch.ones(2, 2))
+    Muon([W], lr=1.0).step()
+    assert W.eq(1).all()
+
+
+def test_vectors_are_refused_with_a_sentence():
+    with pytest.raises(InputError, match=r"parameters should be matrices, got one of shape \(3,\). Give it to Adam"):
+        Muon([nn.Parameter(torch.zeros(3))], lr=0.1)
