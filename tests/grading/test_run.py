@@ -50,7 +50,8 @@ RIGHT = HEAD + "    return mu + (0.5 * logvar).exp() * eps"
 MISTAKEN = HEAD + "    return mu + logvar.exp() * eps"
 DEADLY = "import os\n\n\n" + HEAD + "    os._exit(0)"
 CLASS = {"anna": RIGHT, "ben": MISTAKEN, "cem": DEADLY, "dan": None}  # dan's file is cut off
-KILLS, SURVIVAL_S = 10, 3
+KILLS = 10 if os.environ.get("GENCOURSE_TESTS") == "full" else 4
+SURVIVAL_S = 3
 MEMORY_MIB = 400
 
 
