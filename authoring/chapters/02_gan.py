@@ -675,7 +675,7 @@ fashion = images("fashion-mnist")
 labelled = minibatches(fashion.train_bytes, fashion.train_labels, batch_size=32, seed=0)
 torch.manual_seed(0)
 wardrobe = m.ConditionalGAN(m.Generator(width=32, num_classes=10), m.Discriminator(width=32, num_classes=10), d_rate=2.0).to(device)
-fit(wardrobe, labelled, steps=scaled(default=900, smoke=10, full=20_000), lr=4e-3);
+fit(wardrobe, labelled, steps=scaled(default=700, smoke=10, full=20_000), lr=4e-3);
 
 # %% tags=["cover"]
 clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
@@ -861,7 +861,7 @@ claim("copy_ratio", near_made.median() / near_test.median(), about=1.2, within=0
 # %%
 torch.manual_seed(0)
 vae = VAE(latent_dim=16, mean_image=digits.train.mean(0)).to(device)
-vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0), steps=scaled(default=1800, smoke=5, full=20_000), lr=2e-3)
+vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0), steps=scaled(default=900, smoke=5, full=20_000), lr=4e-3)
 families = {"VAE": (vae.sample(2000, seed=5).cpu(), vae_history.seconds), "GAN": (dcgan.sample(2000, seed=5).cpu(), dcgan_history.seconds)}
 table = {name: scores(samples) for name, (samples, _) in families.items()}
 families["real images"], table["real images"] = (fifth, 0.0), found["other real images"]
