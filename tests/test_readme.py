@@ -13,6 +13,7 @@ import autoregressive_speed as speed_benchmark  # noqa: E402
 import data as data_benchmark  # noqa: E402
 import gan as gan_benchmark  # noqa: E402
 import gan_ring as ring_benchmark  # noqa: E402
+import grading as grading_benchmark  # noqa: E402
 import readme  # noqa: E402
 import vae as vae_benchmark  # noqa: E402
 
@@ -26,6 +27,7 @@ TABLES = [
     (text_benchmark, "autoregressive_shipped"),
     (speed_benchmark, "autoregressive_speed"),
     (pixels_benchmark, "autoregressive_pixels"),
+    (grading_benchmark, "grading"),
 ]
 
 
@@ -94,3 +96,14 @@ def test_pixels_result_holds_the_bar():
     assert max(ours["train_seconds"]) <= 120 and ours["nats"]["max"] <= 89
     assert ours["nats"]["max"] < rows["tutorial"]["nats"]["min"]
     assert {name for name, row in rows.items() if row.get("bound")} == {"VAE of chapter 1, IWAE bound"}
+
+
+def test_grading_result_holds_the_bar():
+    """A hundred submissions: few processor seconds beyond the learner's own code, a cheap box, little memory, the same table on a cluster."""
+    (results,) = readme.stored(readme.RESULTS / "grading.json").values()
+    assert results["settings"]["submissions"] == 100 and results["settings"]["jobs"] == 2
+    assert results["class"]["beyond_each"] <= 4 and results["box"]["wall"] < 0.05 and results["box"]["cpu"] < 0.05
+    assert max(results["memory_mib"]["main"], results["memory_mib"]["judge"]) < 400
+    assert results["cluster"]["worker_killed"] and results["cluster"]["same_table"]
+    solved, unsolved = (results["data"]["points"][kind] for kind in ("solved", "unsolved"))
+    assert solved["min"] == 48 and unsolved["max"] == 0
