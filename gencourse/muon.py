@@ -1,7 +1,7 @@
 """Muon: gradient descent with momentum whose step for a matrix moves all directions about equally.
 
-torch.optim.Muon is the same optimizer, always in bfloat16: on a CPU without units for it a step then takes ten times as
-long as the gradient itself. This one uses bfloat16 where it gains, float32 elsewhere. Source: Jordan et al. 2024.
+torch.optim.Muon is the same optimizer, always in bfloat16: on a CPU without units for it a step then takes many times as
+long as in float32. This one uses bfloat16 where it gains, float32 elsewhere. Source: Jordan et al. 2024.
 """
 
 from collections.abc import Iterable
@@ -47,7 +47,9 @@ class Muon(torch.optim.Optimizer):
         """Move every parameter that has a gradient."""
         for group in self.param_groups:
             for p in (p for p in group["params"] if p.grad is not None):
-                buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                if p not in self.state:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+                buffer = self.state[p]["momentum"]
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 update = orthogonalized(p.grad.lerp(buffer, group["momentum"]))
                 p.add_(update, alpha=-group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)

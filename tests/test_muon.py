@@ -27,9 +27,9 @@ def test_scale_of_the_gradient_does_not_matter():
 @pytest.mark.parametrize("shape", [(16, 16), (32, 8), (8, 32)])
 def test_steps_are_those_of_torch(shape):
     ours, theirs = (nn.Parameter(torch.randn(shape, generator=seeded(2))) for _ in range(2))
-    start, target = ours.detach().clone(), torch.randn(shape, generator=seeded(3))
+    start, targets = ours.detach().clone(), 3 * torch.randn(10, *shape, generator=seeded(3))  # others at each step, for the momentum's sake
     optimizers = (Muon([ours], lr=0.05), torch.optim.Muon([theirs], lr=0.05, weight_decay=0.0))
-    for _ in range(10):
+    for target in targets:
         for W, optimizer in zip((ours, theirs), optimizers, strict=True):
             optimizer.zero_grad()
             (W - target).square().sum().backward()
