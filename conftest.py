@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import statistics
 import time
 from collections import defaultdict
@@ -21,7 +20,7 @@ from tests.offline.sitecustomize import forbid_network
 
 forbid_network()
 CELL_SECONDS, NOTEBOOK_SECONDS = 60, 240  # on the two cores of a laptop
-LAPTOP = 150e9  # floating point operations per second that they reach in products of matrices (float32, AVX2, 3 GHz; 192e9 at most)
+LAPTOP = 150e9  # float32 operations per second in products of matrices: chosen, of 192e9 that two cores at 3 GHz with AVX2 have at most
 ledger: dict[str, dict[str, float]] = defaultdict(dict)
 speeds: dict[str, float] = {}  # what this machine reached in the first cell of a notebook
 
@@ -81,13 +80,13 @@ def pytest_terminal_summary(terminalreporter):
             said = f"{notebook}: this machine is {slowness(notebook):.1f} times slower than a laptop; the limits are as many times longer"
             terminalreporter.write_line(said)
     if record := os.environ.get("GENCOURSE_RECORD"):  # benchmarks/results/runtime.json, from which the README's table is made
+        import torch
+
+        from benchmarks.readme import hardware
+
         seconds = {notebook: round(sum(cells.values())) for notebook, cells in sorted(ledger.items())}
-        cpu = platform.processor() or platform.machine()
-        if Path("/proc/cpuinfo").exists():
-            cpu = next(
-                (line.split(": ")[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), cpu
-            )
-        known = {"cpu": cpu, "cores": os.cpu_count(), "gflops": round(statistics.median(speeds.values()) / 1e9) if speeds else None}
+        machine = hardware(torch.device("cpu"))
+        known = {name: machine[name] for name in ("cpu", "cores")}
         Path(record).write_text(json.dumps(known | {"seconds": seconds}, indent=2) + "\n")
     for line in overlong():
         terminalreporter.write_line(f"TOO LONG: {line}", red=True)

@@ -44,7 +44,7 @@ def chapters() -> str:
         work = f"{len(known)} exercises, about {sum(e.minutes for e in known)} minutes, {sum(e.points for e in known)} points"
         rows.append([title, *links, run, work])
     header = ["chapter", "notebook", "exercises", "solutions", f"runs on {runtime['cores']} CPU cores in", "work"]
-    below = f"Seconds on {runtime['cpu']}, which reached {runtime['gflops']} GFLOP/s in products of float32 matrices meanwhile."
+    below = f"Seconds on {runtime['cpu']}."
     return "\n\n".join([markdown(header, rows, text_columns=len(header)), below])
 
 

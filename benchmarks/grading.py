@@ -32,7 +32,7 @@ from pathlib import Path
 
 import psutil
 from command import publish
-from readme import RESULTS, ROOT, markdown, provenance, spread, stored
+from readme import RESULTS, ROOT, markdown, origin, provenance, spread, stored
 
 from gencourse.checks import _exercise, catalogue
 from gencourse.checks import vae as checks
@@ -242,7 +242,7 @@ def table(results: dict) -> str:
         f"{settings['submissions']} submissions of `exercises/{NAME}.ipynb`, by turns {', '.join(settings['kinds'])}; {of['wall']:.0f} s in all. "
         f"A submission's cells take {of['plain_each']:.1f} processor seconds in plain Python, the import of torch included; "
         f"the box spares the import of torch's compiler, which every optimizer asks for. "
-        f"The box is measured on {box['pairs']} submissions, with bubblewrap and without in turns. {provenance(results)}"
+        f"The box is measured on {box['pairs']} submissions, with bubblewrap and without in turns{', by `' + box['command'] + '`' if 'command' in box else ''}. {provenance(results)}"
     )
     return "\n\n".join([markdown(["grading", "measured"], rows), below])
 
@@ -255,7 +255,7 @@ def compare(args: argparse.Namespace) -> dict:
         jobs = planned(home / "in")
         if args.box_only:
             (saved,) = stored(OUT).values()
-            return saved | {"box": of_box(jobs[: args.pairs])}
+            return saved | {"box": of_box(jobs[: args.pairs]) | origin()}
         base, taken = torch_mib(), plain_seconds(jobs, args.plain)
         print("plain", {kind: spread(values) for kind, values in taken.items()}, flush=True)
         measured = of_class(home / "in", home / "book", WORKERS)

@@ -1,6 +1,6 @@
 """The corpus through the command line: the honest score or a stated flag, nothing leaks, nothing hangs, nobody suffers.
 
-Every eighth kind by default; GENCOURSE_TESTS=full grades all of them (about half an hour on two cores).
+Every eighth kind by default; GENCOURSE_TESTS=full grades all of them.
 """
 
 import contextlib
