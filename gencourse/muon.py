@@ -4,6 +4,7 @@ torch.optim.Muon is the same optimizer, always in bfloat16: on a CPU without uni
 long as in float32. This one uses bfloat16 where it gains, float32 elsewhere. Source: Jordan et al. 2024.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 import torch
@@ -16,17 +17,18 @@ from gencourse.runtime import gains_from_bfloat16
 def orthogonalized(G: Tensor, steps: int = 5) -> Tensor:
     """About U Vᵀ for a matrix G = U S Vᵀ: its singular vectors, with singular values near 1 (0.6 to 1.3, tiny ones less).
 
-    G (m, n) -> (m, n). Newton-Schulz iteration X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X on G / ‖G‖, which turns each singular
-    value s into a s + b s³ + c s⁵ and needs no decomposition; the coefficients are those of Jordan et al. 2024.
+    G (..., m, n) -> the same shape, each matrix by itself. Newton-Schulz iteration X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X on
+    G / ‖G‖, which turns each singular value s into a s + b s³ + c s⁵ and needs no decomposition; the coefficients are
+    those of Jordan et al. 2024.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    X = G.T if G.shape[0] > G.shape[1] else G  # the shorter side first, for a small X Xᵀ
+    X = G.mT if G.shape[-2] > G.shape[-1] else G  # the shorter side first, for a small X Xᵀ
     X = X.to(torch.bfloat16 if gains_from_bfloat16(G.device) else torch.float32)
-    X = X / X.norm().clamp(min=1e-7)
+    X = X / torch.linalg.matrix_norm(X, keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
-        A = X @ X.T
-        X = torch.addmm(X, torch.addmm(A, A, A, beta=b, alpha=c), X, beta=a)
-    return (X.T if G.shape[0] > G.shape[1] else X).to(G.dtype)
+        A = X @ X.mT
+        X = a * X + (b * A + c * (A @ A)) @ X
+    return (X.mT if G.shape[-2] > G.shape[-1] else X).to(G.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -44,12 +46,15 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Move every parameter that has a gradient; matrices of one shape go through the iteration together."""
         for group in self.param_groups:
+            updates = defaultdict(dict)
             for p in (p for p in group["params"] if p.grad is not None):
                 if p not in self.state:
                     self.state[p]["momentum"] = torch.zeros_like(p)
                 buffer = self.state[p]["momentum"]
                 buffer.lerp_(p.grad, 1 - group["momentum"])
-                update = orthogonalized(p.grad.lerp(buffer, group["momentum"]))
-                p.add_(update, alpha=-group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)
+                updates[p.shape][p] = p.grad.lerp(buffer, group["momentum"])
+            for (m, n), update in updates.items():
+                for p, change in zip(update, orthogonalized(torch.stack(list(update.values()))), strict=True):
+                    p.add_(change, alpha=-group["lr"] * max(1, m / n) ** 0.5)
