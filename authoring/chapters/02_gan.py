@@ -142,7 +142,7 @@ best = m.optimal_discriminator(p, q)
 torch.manual_seed(0)
 D = m.PointDiscriminator().to(device)
 optimizer = torch.optim.Adam(D.parameters(), lr=3e-3)
-n = scaled(default=1200, smoke=20, full=1500)
+n = scaled(default=900, smoke=20, full=1500)
 x_real, x_fake = (law.sample(n * 256, seed=1).split(256) for law in (real, blob))
 for step, pair in enumerate(zip(tqdm(x_real), x_fake, strict=True)):
     real_logits, fake_logits = (D(x.to(device)) for x in pair)
@@ -347,7 +347,7 @@ claim("g_loss_end", history.last("G/loss"), about=0.70, within=0.02, unit="nats"
 
 # %%
 slow, batches = train_on_ring(r1=0.1, d_rate=0.1)
-slow_history = fit(slow, batches, steps=scaled(default=1000, smoke=20, full=1500), lr=2e-3, precision="float32")
+slow_history = fit(slow, batches, steps=scaled(default=800, smoke=20, full=1500), lr=2e-3, precision="float32")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(1, 1.6))
 figures.point_clouds({"data": ring_data[:500], "samples": slow.sample(1000).cpu()}, "A D that learns too slowly", ax=left)
 figures.training_curves(slow_history, ["D/loss", "G/loss"], title="Its losses", ax=right)
@@ -460,7 +460,7 @@ def train_on_digits(generator, discriminator, steps, **settings):
     return game, fit(game, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=4e-4)
 
 # %%
-steps = scaled(default=800, smoke=5, full=4000)
+steps = scaled(default=600, smoke=5, full=4000)
 naive, naive_history = train_on_digits(PixelGenerator, pixel_discriminator, steps, loss="saturating")
 cured, cured_history = train_on_digits(PixelGenerator, pixel_discriminator, steps, loss="non-saturating", r1=1.0)
 
@@ -468,7 +468,7 @@ cured, cured_history = train_on_digits(PixelGenerator, pixel_discriminator, step
 figures.image_rows({"naive": naive.sample(14), "cured": cured.sample(14)}, title="Two plain networks, without and with the cure")
 loss = {"naive": naive_history.last("D/loss"), "cured": cured_history.last("D/loss")}
 claim("naive_d_loss", loss["naive"], below=0.01, unit="nats")
-claim("cured_d_loss", loss["cured"], about=0.80, within=0.15, unit="nats")
+claim("cured_d_loss", loss["cured"], about=0.72, within=0.15, unit="nats")
 
 # %% [markdown]
 # *Samples after equally many steps, from the same codes. Above: the naive game, whose generator makes a grey blot, much the same for every code.
@@ -493,7 +493,7 @@ claim("cured_d_loss", loss["cured"], about=0.80, within=0.15, unit="nats")
 # by itself.
 
 # %%
-G, D = m.Generator(latent_dim=64, width=32), m.Discriminator(width=32)
+G, D = m.Generator(latent_dim=64, width=24), m.Discriminator(width=24)
 print(G)
 print(f"{sum(p.numel() for p in G.parameters()):,} numbers in G, {sum(p.numel() for p in D.parameters()):,} in D")
 
@@ -522,9 +522,9 @@ def watch(step):
 
 # %%
 torch.manual_seed(0)
-dcgan = m.GAN(m.Generator(width=32), m.Discriminator(width=32), d_rate=2.0).to(device)
-steps = scaled(default=850, smoke=10, full=20_000)
-dcgan_history = fit(dcgan, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=4e-3, on_step=watch)
+dcgan = m.GAN(m.Generator(width=24), m.Discriminator(width=24), d_rate=2.0).to(device)
+steps = scaled(default=700, smoke=10, full=20_000)
+dcgan_history = fit(dcgan, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=8e-3, on_step=watch)
 
 # %%
 figures.image_grid(dcgan.sample(60, seed=1), columns=15, title="Digits from a convolutional GAN");
@@ -655,13 +655,13 @@ quality = {name: torch.tensor(list(values.values())) for name, values in distanc
 ax = figures.curves(step_axis, quality, "training step", "Fréchet distance of 500 samples", "Latest and averaged weights")
 figures.log_scale(ax)
 late = (quality["latest weights"] / quality["averaged weights"])[len(step_axis) // 2 :]
-claim("ema_ratio", late.mean(), about=1.0, within=0.1)
+claim("ema_ratio", late.mean(), about=1.06, within=0.1)
 
 # %% [markdown]
 # *The Fréchet distance of 500 samples to test images (section 2.14 explains it; lower is better) during the training of section 2.10, for the
 # same codes through G as the last step left it, and through the average.*
 #
-# In the second half the ratio of latest to averaged is about {{ema_ratio}} in the mean: in this run the average gains next to nothing. Likely reasons: in so
+# In the second half the ratio of latest to averaged is about {{ema_ratio}} in the mean: in this run the average gains little. Likely reasons: in so
 # short a run it reaches back over about a tenth of the steps only, D is smooth, and the learning rate falls to zero, which settles G as averaging would. Where the rate stays high, averaging often makes samples much steadier.
 #
 # ## 2.12 Asking for a class: clothes
@@ -674,8 +674,8 @@ claim("ema_ratio", late.mean(), about=1.0, within=0.1)
 fashion = images("fashion-mnist")
 labelled = minibatches(fashion.train_bytes, fashion.train_labels, batch_size=32, seed=0)
 torch.manual_seed(0)
-wardrobe = m.ConditionalGAN(m.Generator(width=32, num_classes=10), m.Discriminator(width=32, num_classes=10), d_rate=2.0).to(device)
-fit(wardrobe, labelled, steps=scaled(default=700, smoke=10, full=20_000), lr=4e-3);
+wardrobe = m.ConditionalGAN(m.Generator(width=24, num_classes=10), m.Discriminator(width=24, num_classes=10), d_rate=2.0).to(device)
+fit(wardrobe, labelled, steps=scaled(default=550, smoke=10, full=20_000), lr=8e-3);
 
 # %% tags=["cover"]
 clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
@@ -694,7 +694,7 @@ real_right = (judge.classify(fashion.test) == fashion.test_labels).double().mean
 asked = torch.arange(10).repeat(200)
 obeyed = (judge.classify(wardrobe.sample(asked, seed=3)) == asked).double().mean()
 claim("judge_right", 100 * real_right, about=93.7, within=0.3, unit="%")
-claim("obeyed", 100 * obeyed, about=81, within=6, unit="%")
+claim("obeyed", 100 * obeyed, about=80, within=6, unit="%")
 
 # %% [markdown]
 # The judge is right on {{judge_right}} % of the real test images and reads the class that was asked for in {{obeyed}} % of the samples. How
@@ -738,9 +738,9 @@ def move(x):
 
 def train_on_few(augment=None):
     torch.manual_seed(0)
-    game = m.GAN(m.Generator(width=32), m.Discriminator(width=32, spectral=False), d_rate=2.0, augment=augment).to(device)
-    steps = scaled(default=750, smoke=5, full=6000)
-    fit(game, minibatches(few_digits, batch_size=32, seed=0), steps=steps, lr=2e-3)
+    game = m.GAN(m.Generator(width=24), m.Discriminator(width=24, spectral=False), d_rate=2.0, augment=augment).to(device)
+    steps = scaled(default=550, smoke=5, full=6000)
+    fit(game, minibatches(few_digits, batch_size=32, seed=0), steps=steps, lr=4e-3)
     return game
 
 
@@ -763,8 +763,8 @@ for name, game in scarce.items():
     scarce_fd[name] = distance_of(game.sample(2000, seed=5))
 claim("belief_gap_without", belief["without"][0] - belief["without"][1], about=15, within=10, unit="%")
 claim("belief_gap_with", belief["with"][0] - belief["with"][1], about=0, within=3, unit="%")
-claim("fd_scarce_without", scarce_fd["without"], about=20, within=5)
-claim("fd_scarce_with", scarce_fd["with"], about=18, within=5)
+claim("fd_scarce_without", scarce_fd["without"], about=24, within=5)
+claim("fd_scarce_with", scarce_fd["with"], about=24.5, within=5)
 
 # %% [markdown]
 # Without augmentation D believes in training images more than in test images, by about {{belief_gap_without}} percentage points: it has begun to learn
@@ -831,7 +831,7 @@ figures.curves(step_axis, {"Fréchet": fall}, "training step", "Fréchet distanc
 figures.log_scale(right)
 early = list(snapshots)[2]
 g_losses = torch.tensor(dcgan_history["G/loss"])
-claim("fd_gain", fall[2] / fall[-1], about=2.3, within=0.8)
+claim("fd_gain", fall[2] / fall[-1], about=1.8, within=0.6)
 claim("g_loss_change", (g_losses[-100:].mean() - g_losses[early - 50 : early + 50].mean()).abs(), below=0.17, unit="nats")
 
 # %% [markdown]
@@ -847,7 +847,7 @@ made = dcgan.sample(400, seed=9).cpu()
 near_made, which = ev.nearest_neighbours(made, digits.train)
 near_test, _ = ev.nearest_neighbours(digits.test[::5], digits.train)
 figures.image_rows({"sample": made[:14], "nearest in training": digits.train[which[:14, 0]]}, title="Samples and their nearest training images")
-claim("copy_ratio", near_made.median() / near_test.median(), about=1.2, within=0.15)
+claim("copy_ratio", near_made.median() / near_test.median(), about=1.23, within=0.15)
 
 # %% [markdown]
 # *Samples above, the nearest training image of each below: similar pixel by pixel, sometimes another digit, never the same image.*
@@ -861,7 +861,7 @@ claim("copy_ratio", near_made.median() / near_test.median(), about=1.2, within=0
 # %%
 torch.manual_seed(0)
 vae = VAE(latent_dim=16, mean_image=digits.train.mean(0)).to(device)
-vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0), steps=scaled(default=900, smoke=5, full=20_000), lr=4e-3)
+vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0), steps=scaled(default=700, smoke=5, full=20_000), lr=4e-3)
 families = {"VAE": (vae.sample(2000, seed=5).cpu(), vae_history.seconds), "GAN": (dcgan.sample(2000, seed=5).cpu(), dcgan_history.seconds)}
 table = {name: scores(samples) for name, (samples, _) in families.items()}
 families["real images"], table["real images"] = (fifth, 0.0), found["other real images"]
@@ -869,11 +869,11 @@ print(f"{'':12}Fréchet   kernel  precision  recall   log p(x)        trained")
 for name, row in table.items():
     density = {"VAE": "a bound", "GAN": "none", "real images": "—"}[name]
     print(f"{name:10}{'{:9.1f} {:8.2f} {:10.2f} {:7.2f}'.format(*row)}   {density:10} {families[name][1]:8.0f} seconds")
-claim("vae_fd", table["VAE"][0], about=28, within=5)
-claim("gan_fd", table["GAN"][0], about=15, within=4)
-claim("vae_recall", table["VAE"][3], about=0.64, within=0.05)
+claim("vae_fd", table["VAE"][0], about=32, within=5)
+claim("gan_fd", table["GAN"][0], about=17, within=4)
+claim("vae_recall", table["VAE"][3], about=0.57, within=0.06)
 claim("gan_recall", table["GAN"][3], about=0.75, within=0.06)
-claim("vae_precision", table["VAE"][2], about=0.80, within=0.07)
+claim("vae_precision", table["VAE"][2], about=0.81, within=0.07)
 claim("gan_precision", table["GAN"][2], about=0.61, within=0.08)
 
 # %%
