@@ -12,6 +12,7 @@ import psutil
 
 from gencourse.grading.inside import wire
 from gencourse.grading.limits import Limits
+from gencourse.grading.memory import Meter
 from gencourse.grading.sandbox import Sandbox
 
 WATCH_S = 0.1  # between two looks at the memory
@@ -120,13 +121,11 @@ class Box:
     def _watch(self) -> None:
         """End the box when its processes hold too much memory together, or are too many."""
         try:
-            first = psutil.Process(self.process.pid)
+            first, meter = psutil.Process(self.process.pid), Meter()
             while not self.over.wait(WATCH_S):
                 family = [first, *first.children(recursive=True)]
                 self.cpu_s = max(self.cpu_s, sum(map(_cpu_seconds, family)))
-                mib = (sum(map(_resident, family)) + _in_memory_files(family)) / 2**20
-                if mib > self.limits.memory_mib:
-                    mib = (sum(map(_proportional, family)) + _in_memory_files(family)) / 2**20  # pages that forks share count once
+                mib = meter.mib(family, self.limits.memory_mib)
                 self.peak_mib = max(self.peak_mib, mib)
                 if mib > self.limits.memory_mib:
                     self.broken = BoxLost("memory-limit", f"The submission used more than {self.limits.memory_mib} MiB of memory.")
@@ -177,28 +176,3 @@ def _cpu_seconds(process: psutil.Process) -> float:
     with contextlib.suppress(psutil.Error):
         return sum(process.cpu_times()[:2])
     return 0.0
-
-
-def _resident(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return process.memory_info().rss
-    return 0
-
-
-def _proportional(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return process.memory_full_info().pss
-    return 0
-
-
-def _in_memory_files(family: list[psutil.Process]) -> int:
-    """Bytes in files that have no name in any folder, which nobody's resident memory counts."""
-    found: dict[tuple[int, int], int] = {}
-    for process in family:
-        with contextlib.suppress(OSError):
-            for link in os.scandir(f"/proc/{process.pid}/fd"):
-                with contextlib.suppress(OSError):
-                    if os.readlink(link.path).startswith("/memfd:"):
-                        about = os.stat(link.path)
-                        found[about.st_dev, about.st_ino] = about.st_blocks * 512
-    return sum(found.values())

@@ -370,6 +370,20 @@ def test_a_shard_that_is_none_is_one_sentence(text):
 ON_ALL_DESCRIPTORS = "import os\n\n\n" + HEAD + "    for fd in range(3, 1000):\n        try:\n            os.write(fd, {0})\n"
 ON_ALL_DESCRIPTORS += "        except OSError:\n            pass\n    return mu"
 MANY_VALUES = 'b"gencour1" + (4 << 20).to_bytes(8, "big") + (0).to_bytes(8, "big") + b"[" + b"{}," * ((4 << 20) // 3 - 1) + b"{}]  "'
+HIDING = """for _ in range(24):
+    part = mmap.mmap(-1, 1 << 27)
+    part.write(bytes(1 << 27))
+    part.madvise(mmap.MADV_DONTNEED)  # no longer resident, and in memory all the same
+    kept.append(part)
+"""
+REFUSED = """    system = ctypes.CDLL(None)
+    if system.shmget(0, 1 << 20, 0o1600) != -1 or system.msgget(0, 0o1600) != -1:
+        return mu
+    try:
+        os.memfd_create("hidden")
+    except OSError:
+        return mu + (0.5 * logvar).exp() * eps
+"""
 GREEDY = {
     "prints": HEAD + "    for _ in range(200):\n        print('x' * (1 << 20))\n    return mu + (0.5 * logvar).exp() * eps",
     "prints-in-cell": "for _ in range(200):\n    print('x' * (1 << 20))\n\n\n" + RIGHT,
@@ -380,6 +394,8 @@ GREEDY = {
     "error": HEAD + "    raise ValueError('x' * (100 << 20))",
     "garbage": ON_ALL_DESCRIPTORS.format("b'x' * 10_000_000"),
     "values": ON_ALL_DESCRIPTORS.format(MANY_VALUES),
+    "shared": "import mmap\n\n\nkept = []\n" + HIDING + "\n\n" + RIGHT,
+    "refused": "import ctypes\nimport os\n\n\n" + HEAD + REFUSED,
     "nested": ON_ALL_DESCRIPTORS.format(MANY_VALUES.replace("{},", "[],").replace("{}]", "[]]")),
 }
 
@@ -424,7 +440,8 @@ def test_memory_of_the_grader_stays_small_whatever_is_handed_in(bubblewrap, torc
     most, status = peaks(command(home, home / "book", "--jobs", "1"))
     rows = {row.student: row for row in table(home / "book")}
     assert status == 0 and rows.keys() == {*GREEDY, "fat"}
-    assert {name for name, row in rows.items() if row.points == 2} == {"prints", "prints-in-cell", "fat"}
+    assert {name for name, row in rows.items() if row.points == 2} == {"prints", "prints-in-cell", "shared", "refused", "fat"}
+    assert "memory-limit" in {flag["flag"] for flag in rows["shared"].flags}, "its answer is right, but it was stopped on the way"
     assert {row.status for row in rows.values()} == {"graded"}
     assert all(0 < mib - torch_mib < MEMORY_MIB for mib in most.values()), f"{most} beyond {torch_mib:.0f} MiB of torch's"
     assert max(path.stat().st_size for path in (home / "book" / "results").iterdir()) < 100_000

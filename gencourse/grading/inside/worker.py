@@ -27,6 +27,7 @@ from traitlets.config import Config
 
 from gencourse import asking
 from gencourse.grading.inside import wire
+from gencourse.grading.inside.refused import refuse_hidden_memory
 from gencourse.grading.inside.substitutes import ChecksFinder, CompilerOnDemand, Withheld
 
 OPEN_FILES = 512
@@ -186,5 +187,6 @@ def serve(reader, writer) -> None:
 
 if __name__ == "__main__":
     limit_resources(**json.loads(sys.argv[1]))
+    refuse_hidden_memory()
     os.chdir(os.path.expanduser("~"))
     serve(*own_channel())
