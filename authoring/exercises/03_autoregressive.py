@@ -765,7 +765,7 @@ else:
     print("Solve causal_attention, multi_head, sequence_nll and generate first; then this cell trains a transformer made of them.")
 
 # %% [markdown]
-# A single layer and a run of seconds: words that look English, no sentences. The chapter stacks four layers.
+# A single layer and a run of seconds: words that look English, no sentences. The chapter stacks three layers.
 #
 # ## Score
 #
