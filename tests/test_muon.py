@@ -48,3 +48,24 @@ def test_a_parameter_without_a_gradient_stays():
 def test_vectors_are_refused_with_a_sentence():
     with pytest.raises(InputError, match=r"parameters should be matrices, got one of shape \(3,\). Give it to Adam"):
         Muon([nn.Parameter(torch.zeros(3))], lr=0.1)
+
+
+def test_matrices_of_one_shape_do_not_disturb_one_another():
+    G = torch.randn(3, 8, 4, generator=seeded(4)) * torch.tensor([1e-3, 1.0, 1e3])[:, None, None]
+    torch.testing.assert_close(orthogonalized(G), torch.stack([orthogonalized(matrix) for matrix in G]), atol=0.02, rtol=0.02)
+
+
+def test_one_optimizer_for_several_matrices_steps_as_one_for_each():
+    shapes = [(8, 4), (4, 8), (8, 4), (6, 6), (8, 4)]
+    together, alone = ([nn.Parameter(torch.randn(shape, generator=seeded(i))) for i, shape in enumerate(shapes)] for _ in range(2))
+    targets = [[torch.randn(shape, generator=seeded(10 * step + i)) for i, shape in enumerate(shapes)] for step in range(3)]
+    optimizers = [Muon(together, lr=0.1), *(Muon([p], lr=0.1) for p in alone)]
+    for step in targets:
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        for p, q, target in zip(together, alone, step, strict=True):
+            ((p - target).square().sum() + (q - target).square().sum()).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+    for p, q in zip(together, alone, strict=True):
+        torch.testing.assert_close(p, q, atol=0.01, rtol=0.01)

@@ -25,22 +25,22 @@ class Meter:
     def mib(self, family: list[psutil.Process], enough: float) -> float:
         """MiB of all of them. Where that is more than `enough`, it is counted again so that pages which forks share count once."""
         self.looks += 1
-        nameless: dict[int, int] = {}
+        resident, nameless = 0, {}
         for process in family:
-            for inode, size in (*self.mapped(process).items(), *opened(process.pid).items()):
-                nameless[inode] = max(size, nameless.get(inode, 0))
+            with contextlib.suppress(psutil.Error, OSError):
+                held = process.memory_info()
+                resident += held.rss
+                for inode, size in (*self.mapped(process.pid, held.vms).items(), *opened(process.pid).items()):
+                    nameless[inode] = max(size, nameless.get(inode, 0))
         hidden = sum(nameless.values())
-        mib = (sum(map(resident, family)) + hidden) / 2**20
+        mib = (resident + hidden) / 2**20
         return mib if mib <= enough else (sum(map(proportional, family)) + hidden) / 2**20
 
-    def mapped(self, process: psutil.Process) -> dict[int, int]:
-        """Nameless files that a process maps, inode -> bytes; read again when it has grown, and now and then."""
-        with contextlib.suppress(psutil.Error, OSError):
-            size = process.memory_info().vms
-            if process.pid not in self.known or size > self.known[process.pid][0] or self.looks % LOOKS == 0:
-                self.known[process.pid] = size, mappings(process.pid, size)
-            return self.known[process.pid][1]
-        return {}
+    def mapped(self, pid: int, size: int) -> dict[int, int]:
+        """Nameless files that a process of this virtual size maps, inode -> bytes; read again when it has grown, and now and then."""
+        if pid not in self.known or size > self.known[pid][0] or self.looks % LOOKS == 0:
+            self.known[pid] = size, mappings(pid, size)
+        return self.known[pid][1]
 
 
 def mappings(pid: int, size: int) -> dict[int, int]:
@@ -52,8 +52,8 @@ def mappings(pid: int, size: int) -> dict[int, int]:
     found: dict[int, int] = {}
     with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as lines:
         for line in itertools.islice(lines, PIECES):
-            span, mode, offset, _, inode, *path = line.split(maxsplit=5)
-            if mode[3] == "s" and path and path[0].startswith(NAMELESS):
+            span, _, offset, _, inode, *path = line.split(maxsplit=5)
+            if path and path[0].startswith(NAMELESS):
                 start, end = (int(at, 16) for at in span.split("-"))
                 found[int(inode)] = max(found.get(int(inode), 0), int(offset, 16) + end - start)
         return {-pid: size} if next(lines, None) else found
@@ -69,12 +69,6 @@ def opened(pid: int) -> dict[int, int]:
                     about = os.stat(link.path)
                     found[about.st_ino] = about.st_blocks * 512
     return found
-
-
-def resident(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return process.memory_info().rss
-    return 0
 
 
 def proportional(process: psutil.Process) -> int:
