@@ -1,4 +1,4 @@
-"""Instant checks for what the learner writes: one module per chapter, one Exercise per function.
+"""Instant checks for what the learner writes: one package per chapter, in it one file per exercise.
 
 from gencourse.checks import report, vae as check
 check.kl_to_standard_normal(kl_to_standard_normal)     # a verdict, with a hint for the mistake that was made
@@ -6,7 +6,8 @@ check.kl_to_standard_normal.hint()                     # says more, one step at 
 report(check, globals())                               # the score table, judged afresh
 """
 
-from gencourse.checks._exercise import Exercise, catalogue, exercise, report
+from gencourse.checks._chapter import chapter
+from gencourse.checks._exercise import Exercise, catalogue, draw, exercise, report
 from gencourse.checks._verdict import Verdict
 
-__all__ = ["Exercise", "Verdict", "catalogue", "exercise", "report"]
+__all__ = ["Exercise", "Verdict", "catalogue", "chapter", "draw", "exercise", "report"]

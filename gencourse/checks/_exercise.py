@@ -1,62 +1,104 @@
 """Exercises that know their mistakes.
 
 An Exercise is a *trial*, the reference answer, and the mistakes that learners make, each a wrong answer with a hint of
-its own. A trial asks things of an answer and yields what came back, under a label:
+its own. A trial calls the answer and yields what came back, under a label:
 
     @exercise(reference=vae.reparameterize, difficulty=1, minutes=5, points=2)
-    def reparameterize(ask, seed):
-        mu, logvar, eps = torch.randn(3, 4, 2, generator=seeded(seed))
-        yield "the sample", ask("reparameterize(mu, logvar, eps)", mu=mu, logvar=logvar, eps=eps)
+    def reparameterize(answer, seed):
+        mu, logvar, eps = draw(seed, 3, 4, 2)
+        yield "the sample", answer(mu, logvar, eps)
+        yield "its gradients", answer.run(gradients, mu, logvar, eps)
 
     @reparameterize.mistake("exp(logvar) is the variance. What is the standard deviation?")
     def variance_as_std(mu, logvar, eps):
         return mu + logvar.exp() * eps
 
-The same trial is run on the reference and on the attempt, for several seeds. All values agree: right. Otherwise the
-mistake that agrees with the attempt on *every* value of every seed gives its hint (two mistakes may coincide on one
-value); if none does, the first value that differs is put into words.
+What has to run beside the answer is a *probe*: an ordinary function of `gencourse.probes` whose first argument is the
+answer. Plain data goes in, plain data comes back; a dict that comes back is one value for each of its keys. An
+exception is a value too. What is right is decided here, not there, so a trial yields values and computes with none.
 
-A trial touches the answer only through `ask(code, **inputs)`: code that is run where the answer lives, with plain data
-going in and plain data coming back. What is right is decided here, not there.
+The same trial is run on the reference and on the attempt, for several seeds. All values agree: right, if the attempt
+did no harm to what it was given and if the trial comes out right under every stress (gencourse.stress) as well.
+Otherwise the mistake that agrees with the attempt on *every* value of every seed gives its hint (two mistakes may
+coincide on one value); if none does, the first value that differs is put into words.
 """
 
-import contextlib
+import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
+from typing import Any, Protocol
 
 import torch
 
 from gencourse import runtime
-from gencourse.asking import AnswerRaised, NotAttempted, plain, run, shown_call
-from gencourse.checks._values import agree, difference, in_words, nothing
+from gencourse.checks import _words as words
+from gencourse.checks._values import agree, describe_value, difference, exact
 from gencourse.checks._verdict import CheckFailed, Hint, Report, Verdict
+from gencourse.runner import NotAttempted, Outcome, Raised, neutral, plain, run
+from gencourse.stress import STRESSES
 
 SEEDS = (0, 1, 2)
-Ask = Callable[..., object]
-Trial = Callable[[Ask, int], Iterator[tuple[str, object]]]
+Trial = Callable[[Any, int], Iterator[tuple[str, object]]]
 
 
 @dataclass(frozen=True)
-class Probe:
-    """One value that a trial looked at: its label, the code that gave it, with which inputs."""
+class Value:
+    """One value that a trial looked at: its label, the value, and the arguments of the call where it was a plain one."""
 
     label: str
-    call: str
     value: object
+    arguments: tuple[tuple, dict] | None = None
 
 
-class LocalAsk:
-    """Runs a trial's code beside the answer, in this process. A grader puts its own in the place of this one."""
+@dataclass(frozen=True)
+class Observation:
+    """What a trial saw of an answer: its values, and what was noticed in all of the calls."""
 
-    def __init__(self, name: str, answer: object):
-        self.name, self.answer, self.last_call = name, answer, ""
+    values: tuple[Value, ...]
+    harm: frozenset[tuple[str, str]] = frozenset()
+    empty: bool = False
+    stressed: bool = False
 
-    def __call__(self, code: str, **inputs):
-        given = ", ".join(f"{name} = {in_words(plain(value))}" for name, value in inputs.items())
-        self.last_call = shown_call(code, self.name) + (f"  where {given}" if given else "")
-        return run(code, self.name, self.answer, inputs)
+
+class Runner(Protocol):
+    """What brings a call to the answer, here or in a grader's box."""
+
+    def __call__(self, probe: Callable | None, args: tuple, kwargs: dict) -> Outcome: ...
+
+
+Connect = Callable[[str], Runner]  # from the name of a stress, "" for none
+
+
+def locally(answer: Callable) -> Connect:
+    """Runs in this process."""
+
+    def connect(stress: str) -> Runner:
+        return lambda probe, args, kwargs: run(probe, answer, args, kwargs, stress)
+
+    connect.answer = answer  # legacy
+    return connect
+
+
+class Answer:
+    """The answer as a trial sees it: `answer(...)` calls it, `answer.run(probe, ...)` calls a probe with it."""
+
+    def __init__(self, runner: Runner):
+        self.runner, self.arguments, self.outcomes = runner, None, []
+
+    def __call__(self, *args, **kwargs) -> object:
+        self.arguments = (args, kwargs)
+        return self._value(None, args, kwargs)
+
+    def run(self, probe: Callable, *args, **kwargs) -> object:
+        self.arguments = None
+        return self._value(probe, args, kwargs)
+
+    def _value(self, probe, args, kwargs) -> object:
+        self.outcomes.append(self.runner(probe, args, kwargs))
+        return self.outcomes[-1].value
 
 
 @dataclass(frozen=True)
@@ -72,18 +114,6 @@ class Mistake:
         return self.answer.__name__
 
 
-@contextlib.contextmanager
-def _float32_on_the_cpu() -> Iterator[None]:
-    """Trials draw the same numbers whatever default dtype and device the notebook has set."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.device("cpu"):
-            yield
-    finally:
-        torch.set_default_dtype(dtype)
-
-
 @dataclass(eq=False)
 class Exercise:
     """One thing that the learner writes. Call it with the answer for a verdict; `hint()` says more."""
@@ -94,9 +124,13 @@ class Exercise:
     minutes: int
     points: int
     hints: tuple[str, ...] = ()
-    insight: str = ""
+    on_success: str = ""
     rtol: float = 1e-4
     atol: float = 1e-5
+    exempt: Mapping[str, str] = field(
+        default_factory=dict
+    )  # stress or harm -> why it does not apply
+    float64: bool = False  # whether the text promises that float64 stays float64
     mistakes: list[Mistake] = field(default_factory=list)
     right_forms: list[Callable] = field(default_factory=list)
     last: Verdict | None = None
@@ -116,94 +150,206 @@ class Exercise:
 
         return register
 
-    def also_right(self, answer: Callable) -> Callable:
+    def alternative(self, answer: Callable) -> Callable:
         """Decorator: register a right answer that is written differently from the reference."""
         self.right_forms.append(answer)
         return answer
 
-    def __call__(self, answer: object) -> Verdict:
-        """Judge the answer, remember the verdict for `hint()`; in strict mode raise unless it is right."""
-        self.last, self.hints_given = self.judge(answer), 0
-        if runtime.strict() and self.last.status != "right":
-            raise CheckFailed(str(self.last))
-        return self.last
+    def __call__(self, answer: object = None) -> Verdict:
+        """Judge the answer, remember the verdict for `hint()`; in strict mode raise unless it is right.
 
-    def judge(self, answer: object, seeds: tuple[int, ...] = SEEDS, asker: Callable[[str, object], Ask] = LocalAsk) -> Verdict:
-        """The verdict on an answer. `asker(name, answer)` makes the `ask` that reaches it."""
+        The score table and the grader look for the answer by its name, so an answer that the caller's namespace does
+        not hold under that name earns no points.
+        """
+        verdict = self.judge(answer)
+        if verdict.points and sys._getframe(1).f_globals.get(self.name) is not answer:
+            verdict = verdict.without_points(words.other_name(self.name))
+        self.last, self.hints_given = verdict, 0
+        if runtime.strict() and verdict.status != "right":
+            raise CheckFailed(str(verdict))
+        return verdict
+
+    def judge(
+        self, answer: object, seeds: tuple[int, ...] = SEEDS, connect: Connect | None = None
+    ) -> Verdict:
+        """The verdict on an answer. `connect(stress)` makes what brings calls to it."""
         if not callable(answer):
-            text = f"Pass the function itself: check.{self.name}({self.name}), not what it returned ({in_words(plain(answer))})."
-            return Verdict(self.name, "not attempted" if answer is None else "wrong", 0, self.points, "" if answer is None else text)
+            return self._not_callable(answer)
+        connect = connect or locally(answer)
         try:
-            outcomes = [tuple(probes(self.trial, self.name, answer, seed, asker)) for seed in seeds]
-        except NotAttempted:
-            return Verdict(self.name, "not attempted", 0, self.points)
-        if all(nothing(probe.value) for outcome in outcomes for probe in outcome):
-            text = "It returned None. If you have written an answer, does it end with `return`?"
-            return Verdict(self.name, "not attempted", 0, self.points, text)
-        if all(self._same(outcome, self.expected(self.reference, seed)) for outcome, seed in zip(outcomes, seeds, strict=True)):
-            return Verdict(self.name, "right", self.points, self.points, self.insight)
+            seen = [self.observe(connect, seed) for seed in seeds]
+        except NotAttempted as stub:
+            return self._verdict("not attempted", str(stub))
+        if self._agrees(seen, self.reference, seeds):
+            try:
+                trouble, remark = self._harm(seen, seeds) or self._stress(connect, seeds[0])
+            except NotAttempted:
+                trouble, remark = words.UNWRITTEN_BRANCH, ""
+            if trouble:
+                return self._verdict("wrong", trouble)
+            return self._verdict("right", " ".join(filter(None, (self.on_success, remark))))
         for mistake in self.mistakes:
-            if all(self._same(outcome, self.expected(mistake.answer, seed)) for outcome, seed in zip(outcomes, seeds, strict=True)):
-                return Verdict(self.name, "wrong", 0, self.points, mistake.hint, mistake.name)
-        return Verdict(self.name, "wrong", 0, self.points, self._diagnosis(outcomes, seeds))
+            if self._agrees(seen, mistake.answer, seeds):
+                return self._verdict("wrong", mistake.hint, mistake.name)
+        if all(one.empty for one in seen) and not self.expected(self.reference, seeds[0]).empty:
+            return self._verdict("not attempted", words.RETURNED_NONE)
+        return self._verdict("wrong", self._diagnosis(seen, seeds))
 
-    def expected(self, answer: Callable, seed: int) -> tuple[Probe, ...]:
-        """What the trial sees of one of our own answers, right or wrong."""
-        return _known(self.trial, self.name, answer, seed)
+    def _verdict(self, status: str, message: str = "", mistake: str = "") -> Verdict:
+        points = self.points if status == "right" else 0
+        return Verdict(self.name, status, points, self.points, message, mistake)
 
-    def _same(self, outcome: tuple[Probe, ...], other: tuple[Probe, ...]) -> bool:
-        return [p.label for p in outcome] == [p.label for p in other] and all(
-            agree(a.value, b.value, self.rtol, self.atol) for a, b in zip(outcome, other, strict=True)
+    def _not_callable(self, answer: object) -> Verdict:
+        if answer is None:
+            return self._verdict("not attempted")
+        shown = describe_value(plain(answer))
+        call = f"check.{self.name}({self.name})"
+        return self._verdict(
+            "wrong", f"Pass the function itself: {call}, not what it returned ({shown})."
         )
 
-    def _diagnosis(self, outcomes: list[tuple[Probe, ...]], seeds: tuple[int, ...]) -> str:
+    def observe(self, connect: Connect, seed: int, stress: str = "") -> Observation:
+        """Run the trial once. Raises NotAttempted for a stub."""
+        start = seed + 1000 if stress == "another global seed" else seed
+        with neutral(), runtime.global_seed(start):
+            answer = Answer(connect(stress))
+            values = []
+            for label, value in self.trial(answer, seed):
+                parts = value.items() if isinstance(value, dict) else [("", value)]
+                for key, part in parts:
+                    full = f"{label}: {key}" if key else label
+                    values.append(Value(full, plain(part), answer.arguments))
+        return Observation(
+            tuple(values),
+            frozenset().union(*(outcome.harm for outcome in answer.outcomes)),
+            all(outcome.empty for outcome in answer.outcomes),
+            any(outcome.stressed for outcome in answer.outcomes),
+        )
+
+    def expected(self, answer: Callable, seed: int, stress: str = "") -> Observation:
+        """What the trial sees of one of our own answers, right or wrong."""
+        return _known(self, answer, seed, stress)
+
+    def _agrees(self, seen: list[Observation], other: Callable, seeds: tuple[int, ...]) -> bool:
+        pairs = zip(seen, seeds, strict=True)
+        return all(self.same(one, self.expected(other, seed)) for one, seed in pairs)
+
+    def same(self, one: Observation, other: Observation) -> bool:
+        """Whether two observations agree on every value."""
+        return [v.label for v in one.values] == [v.label for v in other.values] and all(
+            agree(a.value, b.value, self.rtol, self.atol)
+            for a, b in zip(one.values, other.values, strict=True)
+        )
+
+    def _harm(self, seen: list[Observation], seeds: tuple[int, ...]) -> tuple[str, str] | None:
+        """A sentence on what the attempt changed and the reference did not."""
+        for one, seed in zip(seen, seeds, strict=True):
+            for what, where in sorted(one.harm - self.expected(self.reference, seed).harm):
+                if what not in self.exempt:
+                    return words.harm(what, self._argument(where)), ""
+        return None
+
+    def _argument(self, where: str) -> str:
+        """The name of an argument that is known by its position."""
+        names = list(inspect.signature(self.reference).parameters)
+        return names[int(where)] if where.isdigit() and int(where) < len(names) else where
+
+    def stresses(self, seed: int) -> list[str]:
+        """The stresses that apply: those that change an argument and that the reference answers."""
+        plainly = self.expected(self.reference, seed)
+        broken = [isinstance(value.value, Raised) for value in plainly.values]
+        found = []
+        for stress in STRESSES:
+            if stress in self.exempt:
+                continue
+            one = self.expected(self.reference, seed, stress)
+            if one.stressed and [isinstance(v.value, Raised) for v in one.values] == broken:
+                found.append(stress)
+        return found
+
+    def _stress(self, connect: Connect, seed: int) -> tuple[str, str]:
+        """What is wrong with a right attempt when its arguments are altered, and a remark."""
+        for stress in self.stresses(seed):
+            one, want = (
+                self.observe(connect, seed, stress),
+                self.expected(self.reference, seed, stress),
+            )
+            if not self.same(one, want):
+                return words.stress(stress, self._difference(one, want)), ""
+            if stress == "float64" and not self._as_exact(one, want, seed):
+                return (words.NOT_FLOAT64, "") if self.float64 else ("", words.NOT_FLOAT64)
+        return "", ""
+
+    def _as_exact(self, one: Observation, want: Observation, seed: int) -> bool:
+        """Whether an attempt is as exact in float64 as reference and alternatives; True where these differ."""
+        others = [self.expected(other, seed, "float64") for other in self.right_forms]
+        sure = [
+            all(map(exact, other.values, want.values)) for other in others if self.same(other, want)
+        ]
+        return not any(sure) or all(map(exact, one.values, want.values))
+
+    def _diagnosis(self, seen: list[Observation], seeds: tuple[int, ...]) -> str:
         """The first value that differs from the reference's, in words."""
-        for outcome, seed in zip(outcomes, seeds, strict=True):
-            for got, want in zip(outcome, self.expected(self.reference, seed), strict=False):
-                if not agree(got.value, want.value, self.rtol, self.atol):
-                    said = difference(got.value, want.value, self.rtol, self.atol)
-                    return f"Looked at {want.label}. {said}\nCalled: {got.call}"
+        for one, seed in zip(seen, seeds, strict=True):
+            if said := self._difference(one, self.expected(self.reference, seed)):
+                return said
         return "It gave fewer values than expected."
+
+    def _difference(self, one: Observation, want: Observation) -> str:
+        for a, b in zip(one.values, want.values, strict=False):
+            if a.label != b.label:
+                kind = a.value if isinstance(a.value, Raised) else None
+                return f"Looked at {a.label}. {difference(kind, b.value, self.rtol, self.atol)}"
+            if not agree(a.value, b.value, self.rtol, self.atol):
+                said = difference(a.value, b.value, self.rtol, self.atol)
+                return f"Looked at {a.label}. {said}{self._called(a)}"
+        return ""
+
+    def _called(self, value: Value) -> str:
+        """The call that gave a value, with its arguments in words, where the trial made it directly."""
+        if value.arguments is None:
+            return ""
+        args, kwargs = value.arguments
+        named = {self._argument(str(i)): x for i, x in enumerate(args)} | kwargs
+        given = ", ".join(f"{name} = {describe_value(plain(x))}" for name, x in named.items())
+        return f"\nCalled: {self.name}({', '.join(named)})" + (f"  where {given}" if given else "")
 
     def hint(self) -> Hint:
         """Say more, one step at each call: first on the mistake that was found, then on the exercise."""
         found = next((m for m in self.mistakes if self.last and m.name == self.last.mistake), None)
         steps = ([found.more] if found and found.more else []) + list(self.hints)
-        said = (
-            steps[self.hints_given]
-            if self.hints_given < len(steps)
-            else "That is all. The worked answer stands under the same heading in the solutions notebook."
-        )
+        said = steps[self.hints_given] if self.hints_given < len(steps) else words.NO_MORE_HINTS
         self.hints_given += 1
         return Hint(said, max(0, len(steps) - self.hints_given))
 
     def __repr__(self) -> str:
-        return f"{self.name} {'★' * self.difficulty}, about {self.minutes} minutes, {self.points} points. Judge an answer with check.{self.name}({self.name})"
+        stars = "★" * self.difficulty
+        about = (
+            f"about {words.counted(self.minutes, 'minute')}, {words.counted(self.points, 'point')}"
+        )
+        return f"{self.name} {stars}, {about}. Judge an answer with check.{self.name}({self.name})"
 
 
-def exercise(*, reference: Callable, difficulty: int, minutes: int, points: int, **options) -> Callable[[Trial], Exercise]:
-    """Decorator: make a trial an Exercise. Options: hints, insight (said when it is right), rtol, atol."""
-    return lambda trial: Exercise(trial, reference, difficulty, minutes, points, **options)
+def exercise(
+    *, reference: Callable, difficulty: int, minutes: int, points: int, **options
+) -> Callable[[Trial], Exercise]:
+    """Decorator: make a trial an Exercise. Options: the other fields of Exercise."""
 
+    def made(trial: Trial) -> Exercise:
+        if next(iter(inspect.signature(trial).parameters)) == "ask":
+            raise TypeError(words.old_trial(trial.__name__))
+        return Exercise(trial, reference, difficulty, minutes, points, **options)
 
-def probes(trial: Trial, name: str, answer: object, seed: int, asker: Callable[[str, object], Ask] = LocalAsk) -> Iterator[Probe]:
-    """Run a trial on an answer. An exception in the answer is the last value."""
-    with _float32_on_the_cpu(), runtime.global_seed(seed), torch.enable_grad():
-        ask = asker(name, answer)
-        try:
-            for label, value in trial(ask, seed):
-                yield Probe(label, ask.last_call, plain(value))
-        except AnswerRaised as error:
-            yield Probe("the call itself", ask.last_call, error.raised)
+    return made
 
 
 @cache
-def _known(trial: Trial, name: str, answer: Callable, seed: int) -> tuple[Probe, ...]:
-    return tuple(probes(trial, name, answer, seed))
+def _known(exercise: Exercise, answer: Callable, seed: int, stress: str) -> Observation:
+    return exercise.observe(locally(answer), seed, stress)
 
 
 def catalogue(module: ModuleType) -> list[Exercise]:
-    """The exercises of a chapter's module, in the order of their definition."""
+    """The exercises of a chapter's module, in the order in which it names them."""
     return [value for value in vars(module).values() if isinstance(value, Exercise)]
 
 
@@ -213,4 +359,11 @@ def report(checks: ModuleType, answers: Mapping[str, object]) -> Report:
     Each exercise looks for its name among `answers`. What was judged before does not count, so the order in which
     cells were run cannot make a wrong or missing answer a right one.
     """
-    return Report(tuple(exercise.judge(answers.get(exercise.name)) for exercise in catalogue(checks)))
+    return Report(
+        tuple(exercise.judge(answers.get(exercise.name)) for exercise in catalogue(checks))
+    )
+
+
+def draw(seed: int, *shape: int) -> torch.Tensor:
+    """Standard normal numbers from a generator of their own, the same for every answer."""
+    return torch.randn(*shape, generator=runtime.seeded(seed))

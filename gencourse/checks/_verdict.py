@@ -2,13 +2,17 @@
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gencourse.errors import CourseError
 
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "○"}
-COLOURS = {"right": "#2a7e43", "wrong": "#b3470f", "not attempted": "#6b7280"}  # the mark and the word say it too
+COLOURS = {
+    "right": "#2a7e43",
+    "wrong": "#b3470f",
+    "not attempted": "#6b7280",
+}  # the mark and the word say it too
 
 
 class CheckFailed(CourseError, AssertionError):
@@ -32,10 +36,19 @@ class Verdict:
     mistake: str = ""
 
     def __str__(self) -> str:
-        first = f"{MARKS[self.status]} {self.name}: {self.status}, {self.points} of {self.out_of} points"
+        first = f"{MARKS[self.status]} {self.name}: {self.status}, {self.score}"
         return f"{first}\n{self.message}" if self.message else first
 
     __repr__ = __str__
+
+    @property
+    def score(self) -> str:
+        """The points in words: 2 of 3 points, 0 of 1 point."""
+        return f"{self.points} of {self.out_of} {'point' if self.out_of == 1 else 'points'}"
+
+    def without_points(self, why: str) -> "Verdict":
+        """The same verdict on the values, worth nothing, and why."""
+        return replace(self, points=0, message="\n".join(filter(None, (why, self.message))))
 
     def _repr_html_(self) -> str:
         colour = COLOURS[self.status]
@@ -48,7 +61,7 @@ class Verdict:
         return (
             f"<div style='border-left:4px solid {colour};padding:.4em .8em;max-width:46em'>"
             f"<b style='color:{colour}'>{MARKS[self.status]} {self.status}</b> · <code>{self.name}</code> · "
-            f"{self.points} of {self.out_of} points{body}{more}</div>"
+            f"{self.score}{body}{more}</div>"
         )
 
 
@@ -85,8 +98,13 @@ class Report:
 
     def __str__(self) -> str:
         width = max((len(v.name) for v in self.verdicts), default=0)
-        rows = [f"{MARKS[v.status]} {v.name:<{width}}  {v.status:<13}  {v.points:>2} / {v.out_of}" for v in self.verdicts]
-        return "\n".join([*rows, f"  {'total':<{width}}  {'':<13}  {self.points:>2} / {self.out_of}"])
+        rows = [
+            f"{MARKS[v.status]} {v.name:<{width}}  {v.status:<13}  {v.points:>2} / {v.out_of}"
+            for v in self.verdicts
+        ]
+        return "\n".join(
+            [*rows, f"  {'total':<{width}}  {'':<13}  {self.points:>2} / {self.out_of}"]
+        )
 
     __repr__ = __str__
 

@@ -1,21 +1,26 @@
-"""The exercises of the autoregressive chapter; the order of these imports is that of the notebook and of the score table."""
-# ruff: noqa: I001, F401
+"""The exercises on autoregressive models, in the order of the notebook and of the score table."""
 
-from gencourse.checks.autoregressive.tokens import next_token_pairs
-from gencourse.checks.autoregressive.likelihood import sequence_nll
-from gencourse.checks.autoregressive.units import perplexity, bits_per_dim
-from gencourse.checks.autoregressive.counting import counts_with_start
-from gencourse.checks.autoregressive.bigrams import bigram_probs
-from gencourse.checks.autoregressive.temperature import temperature_probs
-from gencourse.checks.autoregressive.filters import top_k_filter
-from gencourse.checks.autoregressive.nucleus import top_p_filter
-from gencourse.checks.autoregressive.loops import generate
-from gencourse.checks.autoregressive.masks import causal_mask
-from gencourse.checks.autoregressive.attention import causal_attention
-from gencourse.checks.autoregressive.heads import multi_head
-from gencourse.checks.autoregressive.pixels import pixelcnn_mask
-from gencourse.checks.autoregressive.stacks import masked_stack
-from gencourse.checks.autoregressive.leaks import depends_on
-from gencourse.checks.autoregressive.caches import cached_attention_step
-from gencourse.checks.autoregressive.raster import raster_sample
-from gencourse.checks.autoregressive.prefixes import prefix_targets
+from gencourse.checks import chapter
+
+ORDER = (
+    "next_token_pairs",
+    "sequence_nll",
+    "perplexity",
+    "bits_per_dim",
+    "counts_with_start",
+    "bigram_probs",
+    "temperature_probs",
+    "top_k_filter",
+    "top_p_filter",
+    "generate",
+    "causal_mask",
+    "causal_attention",
+    "multi_head",
+    "pixelcnn_mask",
+    "masked_stack",
+    "depends_on",
+    "cached_attention_step",
+    "raster_sample",
+    "prefix_targets",
+)
+chapter(__name__, ORDER, legacy=('attention', 'bigrams', 'caches', 'counting', 'filters', 'heads', 'leaks', 'likelihood', 'loops', 'masks', 'nucleus', 'pixels', 'prefixes', 'raster', 'stacks', 'temperature', 'tokens', 'units'))

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw
 from gencourse.models import autoregressive
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw
 from gencourse.checks.autoregressive.toys import HIGH, MODELS, banded, examples
 from gencourse.runtime import seeded

@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw, gradients
 from gencourse.checks._values import agree
 from gencourse.models import autoregressive

@@ -2,7 +2,7 @@
 
 import torch
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.models import autoregressive
 
 NOWHERE = """

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw
 from gencourse.models import autoregressive
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.models import autoregressive
 from gencourse.runtime import seeded
 

@@ -1,16 +1,22 @@
-"""The exercises of the GAN chapter; the order of these imports is that of the notebook and of the score table."""
-# ruff: noqa: I001, F401
+"""The exercises on generative adversarial networks, in the order of the notebook and of the score table."""
 
-from gencourse.checks.gan.noise import sample_noise
-from gencourse.checks.gan.densities import optimal_discriminator, value_from_grid
-from gencourse.checks.gan.losses import discriminator_loss, generator_loss
-from gencourse.checks.gan.saturation import logit_gradients
-from gencourse.checks.gan.steps import discriminator_step
-from gencourse.checks.gan.turns import generator_step
-from gencourse.checks.gan.coverage import mode_coverage
-from gencourse.checks.gan.diagnosis import diagnoses
-from gencourse.checks.gan.averages import ema_update
-from gencourse.checks.gan.starts import dcgan_init
-from gencourse.checks.gan.augmentation import augmented_logits
-from gencourse.checks.gan.penalties import gradient_penalty
-from gencourse.checks.gan.spectral import spectral_norm
+from gencourse.checks import chapter
+
+ORDER = (
+    "sample_noise",
+    "optimal_discriminator",
+    "value_from_grid",
+    "discriminator_loss",
+    "generator_loss",
+    "logit_gradients",
+    "discriminator_step",
+    "generator_step",
+    "mode_coverage",
+    "diagnoses",
+    "ema_update",
+    "dcgan_init",
+    "augmented_logits",
+    "gradient_penalty",
+    "spectral_norm",
+)
+chapter(__name__, ORDER, legacy=('augmentation', 'averages', 'coverage', 'densities', 'diagnosis', 'losses', 'noise', 'penalties', 'saturation', 'spectral', 'starts', 'turns'))

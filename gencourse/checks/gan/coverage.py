@@ -5,7 +5,7 @@ import math
 import torch
 
 from gencourse import evaluation
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.runtime import seeded
 
 

@@ -1,6 +1,6 @@
 """Exercise on telling four recorded runs apart by their samples and their curves."""
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 
 WORDS = ("healthy", "mode collapse", "the discriminator wins", "oscillation")
 NAMES = tuple(word.removeprefix("the ") for word in WORDS)  # capitals and the article do not matter

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 
 
 def sample_noise_reference(n: int, dim: int, generator: torch.Generator) -> Tensor:

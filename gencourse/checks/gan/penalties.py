@@ -4,7 +4,7 @@ import warnings
 
 import torch
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw
 from gencourse.models import gan
 from gencourse.models.gan.penalties import input_gradient

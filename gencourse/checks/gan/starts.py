@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.models import gan
 
 LAYERS = """

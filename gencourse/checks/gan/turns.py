@@ -3,10 +3,10 @@
 import torch
 import torch.nn.functional as F
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw
 from gencourse.checks.gan.players import ARRIVALS, PLAYERS
-from gencourse.checks.gan.steps import descend
+from gencourse.checks.gan.discriminator_step import descend
 
 
 def generator_step_reference(generator, discriminator, optimizer, z):

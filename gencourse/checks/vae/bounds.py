@@ -4,7 +4,7 @@ import torch
 from torch import distributions
 
 from gencourse import evaluation, figures
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw
 
 # --- importance_weighted_bound ---------------------------------------------------------------------------------

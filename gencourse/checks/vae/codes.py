@@ -5,7 +5,7 @@ import math
 import torch
 from torch import distributions
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw, gradients
 from gencourse.models import vae
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import distributions
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw
 from gencourse.models import vae
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from gencourse.checks._exercise import exercise
+from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw, gradients
 from gencourse.checks.vae.networks import split_heads_reference, split_trial
 from gencourse.models import vae

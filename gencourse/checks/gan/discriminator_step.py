@@ -3,9 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from gencourse.checks._exercise import exercise
-from gencourse.checks._inputs import draw
-from gencourse.checks.gan.players import PLAYERS
+from gencourse.checks import draw, exercise
+from gencourse.probes.gan.players import discriminator_turn
 
 
 def loss_of(real_logits, fake_logits):
@@ -38,25 +37,50 @@ def discriminator_step_reference(generator, discriminator, optimizer, real, z):
         "Four things happen in a step, in one order: forward, clear, backward, move.",
         "D may hold gradients from the generator's turn. When is the last moment to get rid of them?",
     ),
-    insight="D moved as it should, twice, whatever gradients it held before. The generator neither moved nor paid for a backward pass.",
+    on_success="D moved as it should, twice, whatever gradients it held before. The generator neither moved nor paid for a backward pass.",
 )
-def discriminator_step(ask, seed):
-    call = "discriminator_step(generator, discriminator, optimizer, real, z)"
-    setup = f"{PLAYERS}\noptimizer = torch.optim.SGD(discriminator.parameters(), lr=0.1, momentum=0.5)"
-    data = dict(real=draw(seed, 3, 2) + 1, z=draw(seed + 1, 5, 3), second=draw(seed + 2, 5, 3))
-    yield "the loss that one step returns", ask(f"{setup}\ntorch.as_tensor({call}).detach()", **data)
-    yield "the parameters of D after one step", ask(f"{setup}\n{call}\nstate(discriminator)", **data)
-    still = f"{setup}\nbefore = state(generator)\n{call}\nmoved(generator, before)"
-    yield "whether the generator moved", ask(still, **data)
-    held = f"{setup}\n{call}\nany(p.grad is not None and bool((p.grad != 0).any()) for p in generator.parameters())"
-    yield "whether the generator holds gradients after D's step", ask(held, **data)
-    twice = f"{setup}\n{call}\nz = second\n{call}\nstate(discriminator)"
-    yield "the parameters of D after two steps with different noise", ask(twice, **data)
-    leftover = f"{setup}\nstale(discriminator)\n{call}\nstate(discriminator)"
-    yield "the parameters of D after one step, when D held gradients from the generator's turn", ask(leftover, **data)
-    yield "whether both players can still learn", ask(f"{setup}\n{call}\nready()", **data)
-    kind = f'{setup}\nloss = {call}\n[isinstance(loss, float), getattr(loss, "requires_grad", False)]'
-    yield "whether a Python float is returned, and whether it holds the graph", ask(kind, **data)
+def discriminator_step(answer, seed):
+    real, z, second = draw(seed, 3, 2) + 1, draw(seed + 1, 5, 3), draw(seed + 2, 5, 3)
+    yield "one step", answer.run(discriminator_turn, real, z)
+    yield "two steps with different noise", answer.run(discriminator_turn, real, z, second)
+    stale = "one step, when D held gradients from the generator's turn"
+    yield stale, answer.run(discriminator_turn, real, z, stale=True)
+
+
+@discriminator_step.alternative
+def by_cross_entropy(generator, discriminator, optimizer, real, z):
+    optimizer.zero_grad()
+    real_logits, fake_logits = discriminator(real), discriminator(generator(z).detach())
+    loss = F.binary_cross_entropy_with_logits
+    total = loss(real_logits, torch.ones_like(real_logits)) + loss(
+        fake_logits, torch.zeros_like(fake_logits)
+    )
+    total.backward()
+    optimizer.step()
+    return total.item()
+
+
+@discriminator_step.alternative
+def one_pass_and_two_backwards(generator, discriminator, optimizer, real, z):
+    discriminator.zero_grad()
+    logits = discriminator(torch.cat([real, generator(z).data]))
+    real_loss, fake_loss = (
+        F.softplus(-logits[: len(real)]).mean(),
+        F.softplus(logits[len(real) :]).mean(),
+    )
+    real_loss.backward(retain_graph=True)
+    fake_loss.backward()
+    optimizer.step()
+    return real_loss.item() + fake_loss.item()
+
+
+@discriminator_step.alternative
+def cleaned_up_behind(generator, discriminator, optimizer, real, z):
+    loss = loss_of(discriminator(real), discriminator(generator(z)))
+    descend(optimizer, loss)
+    optimizer.zero_grad()
+    generator.zero_grad()
+    return loss.detach().item()
 
 
 @discriminator_step.mistake(
@@ -67,12 +91,16 @@ def samples_not_detached(generator, discriminator, optimizer, real, z):
     return descend(optimizer, loss_of(discriminator(real), discriminator(generator(z))))
 
 
-@discriminator_step.mistake("D learns from the data alone. The graph is cut in the wrong place: before D or after D?")
+@discriminator_step.mistake(
+    "D learns from the data alone. The graph is cut in the wrong place: before D or after D?"
+)
 def logits_detached(generator, discriminator, optimizer, real, z):
     return descend(optimizer, loss_of(discriminator(real), discriminator(generator(z)).detach()))
 
 
-@discriminator_step.mistake("D moves the wrong way: it learns to call fakes real and data fake. Which label belongs to which?")
+@discriminator_step.mistake(
+    "D moves the wrong way: it learns to call fakes real and data fake. Which label belongs to which?"
+)
 def labels_flipped(generator, discriminator, optimizer, real, z):
     return descend(optimizer, loss_of(-discriminator(real), -discriminator(generator(z).detach())))
 
@@ -84,7 +112,9 @@ def value_for_loss(generator, discriminator, optimizer, real, z):
     return descend(optimizer, -loss_of(discriminator(real), discriminator(generator(z).detach())))
 
 
-@discriminator_step.mistake("Both batches are called real in your step. What should D say about a sample?")
+@discriminator_step.mistake(
+    "Both batches are called real in your step. What should D say about a sample?"
+)
 def samples_called_real(generator, discriminator, optimizer, real, z):
     return descend(optimizer, loss_of(discriminator(real), -discriminator(generator(z).detach())))
 
@@ -99,7 +129,9 @@ def samples_alone(generator, discriminator, optimizer, real, z):
     return descend(optimizer, F.softplus(discriminator(generator(z).detach())).mean())
 
 
-@discriminator_step.mistake("The first step is right, the second is not. What is left over from the first when the second begins?")
+@discriminator_step.mistake(
+    "The first step is right, the second is not. What is left over from the first when the second begins?"
+)
 def never_cleared(generator, discriminator, optimizer, real, z):
     loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
     loss.backward()
@@ -129,42 +161,58 @@ def cleared_after_backward(generator, discriminator, optimizer, real, z):
     return loss.item()
 
 
-@discriminator_step.mistake("Your step grows with the batch. Should the learning rate have to change when the batch does?")
+@discriminator_step.mistake(
+    "Your step grows with the batch. Should the learning rate have to change when the batch does?"
+)
 def sums_for_means(generator, discriminator, optimizer, real, z):
     real_logits, fake_logits = discriminator(real), discriminator(generator(z).detach())
     return descend(optimizer, F.softplus(-real_logits).sum() + F.softplus(fake_logits).sum())
 
 
-@discriminator_step.mistake("Your loss and your step are half of what they should be. Is it the sum of two means, or their mean?")
+@discriminator_step.mistake(
+    "Your loss and your step are half of what they should be. Is it the sum of two means, or their mean?"
+)
 def half_the_loss(generator, discriminator, optimizer, real, z):
-    return descend(optimizer, 0.5 * loss_of(discriminator(real), discriminator(generator(z).detach())))
+    return descend(
+        optimizer, 0.5 * loss_of(discriminator(real), discriminator(generator(z).detach()))
+    )
 
 
-@discriminator_step.mistake("Here the larger batch counts more. Is the mean taken of each batch, or of both together?")
+@discriminator_step.mistake(
+    "Here the larger batch counts more. Is the mean taken of each batch, or of both together?"
+)
 def one_mean_over_both(generator, discriminator, optimizer, real, z):
     real_logits, fake_logits = discriminator(real), discriminator(generator(z).detach())
     return descend(optimizer, torch.cat([F.softplus(-real_logits), F.softplus(fake_logits)]).mean())
 
 
-@discriminator_step.mistake("The step is right. The loss that you return is the one after the step: which one is asked for?")
+@discriminator_step.mistake(
+    "The step is right. The loss that you return is the one after the step: which one is asked for?"
+)
 def loss_after_the_step(generator, discriminator, optimizer, real, z):
     discriminator_step_reference(generator, discriminator, optimizer, real, z)
     return loss_of(discriminator(real), discriminator(generator(z).detach())).item()
 
 
-@discriminator_step.mistake("The step is right. What you return still holds the graph of the step: what happens if a thousand are kept?")
+@discriminator_step.mistake(
+    "The step is right. What you return still holds the graph of the step: what happens if a thousand are kept?"
+)
 def tensor_returned(generator, discriminator, optimizer, real, z):
     loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
     descend(optimizer, loss)
     return loss
 
 
-@discriminator_step.mistake("The step is right. What you return is not yet a plain Python number: what turns it into one?")
+@discriminator_step.mistake(
+    "The step is right. What you return is not yet a plain Python number: what turns it into one?"
+)
 def detached_tensor_returned(generator, discriminator, optimizer, real, z):
     return torch.tensor(discriminator_step_reference(generator, discriminator, optimizer, real, z))
 
 
-@discriminator_step.mistake("The step is right, but now the generator can never learn again: you switched its gradients off for good.")
+@discriminator_step.mistake(
+    "The step is right, but now the generator can never learn again: you switched its gradients off for good."
+)
 def generator_frozen_for_good(generator, discriminator, optimizer, real, z):
     generator.requires_grad_(False)
     return discriminator_step_reference(generator, discriminator, optimizer, real, z)
@@ -178,37 +226,8 @@ def moved_by_hand(generator, discriminator, optimizer, real, z):
     return discriminator_step_reference(generator, discriminator, optimizer, real, z)
 
 
-@discriminator_step.mistake("The step is right, but the generator is left in evaluation mode. Who puts it back?")
+@discriminator_step.mistake(
+    "The step is right, but the generator is left in evaluation mode. Who puts it back?"
+)
 def generator_left_in_evaluation(generator, discriminator, optimizer, real, z):
     return discriminator_step_reference(generator.eval(), discriminator, optimizer, real, z)
-
-
-@discriminator_step.also_right
-def by_cross_entropy(generator, discriminator, optimizer, real, z):
-    optimizer.zero_grad()
-    real_logits, fake_logits = discriminator(real), discriminator(generator(z).detach())
-    loss = F.binary_cross_entropy_with_logits
-    total = loss(real_logits, torch.ones_like(real_logits)) + loss(fake_logits, torch.zeros_like(fake_logits))
-    total.backward()
-    optimizer.step()
-    return total.item()
-
-
-@discriminator_step.also_right
-def one_pass_and_two_backwards(generator, discriminator, optimizer, real, z):
-    discriminator.zero_grad()
-    logits = discriminator(torch.cat([real, generator(z).data]))
-    real_loss, fake_loss = F.softplus(-logits[: len(real)]).mean(), F.softplus(logits[len(real) :]).mean()
-    real_loss.backward(retain_graph=True)
-    fake_loss.backward()
-    optimizer.step()
-    return real_loss.item() + fake_loss.item()
-
-
-@discriminator_step.also_right
-def cleaned_up_behind(generator, discriminator, optimizer, real, z):
-    loss = loss_of(discriminator(real), discriminator(generator(z)))
-    descend(optimizer, loss)
-    optimizer.zero_grad()
-    generator.zero_grad()
-    return loss.detach().item()

@@ -1,0 +1,108 @@
+"""What a call leaves changed behind it: arguments, modules, generators, torch's modes."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Watch:
+    """The state of a call's arguments and of torch before the call; `harm` compares it with the state afterwards."""
+
+    def __init__(self, args: tuple, kwargs: dict):
+        named = {**{str(i): value for i, value in enumerate(args)}, **kwargs}
+        self.named = named
+        self.data = {name: frozen(value) for name, value in named.items()}
+        self.modules = {
+            name: modes(value) for name, value in named.items() if isinstance(value, nn.Module)
+        }
+        self.weights = {
+            name: weights(value) for name, value in named.items() if isinstance(value, nn.Module)
+        }
+        self.generators = {
+            name: (value.initial_seed(), value.get_state())
+            for name, value in named.items()
+            if isinstance(value, torch.Generator)
+        }
+        self.torch = torch_modes()
+        self.seed = torch.initial_seed()
+
+    def harm(self, args: tuple, kwargs: dict) -> set[tuple[str, str]]:
+        """What is no longer as it was: pairs of what happened, and to which argument or mode."""
+        found = {
+            ("changed", name)
+            for name, value in self.named.items()
+            if not unchanged(self.data[name], value)
+        }
+        for name, before in self.modules.items():
+            after = modes(self.named[name])
+            found |= {(what, name) for what in before if before[what] != after[what]}
+            same = unchanged(self.weights[name], weights(self.named[name]))
+            found |= set() if same else {("weights", name)}
+        for name, (seed, state) in self.generators.items():
+            generator = self.named[name]
+            if generator.initial_seed() != seed:
+                found.add(("reseeded", name))
+            elif torch.equal(generator.get_state(), state):
+                found.add(("unused", name))
+        now = torch_modes()
+        found |= {("mode", name) for name in now if now[name] != self.torch[name]}
+        if torch.initial_seed() != self.seed:
+            found.add(("reseeded", "torch"))
+        return found
+
+
+def torch_modes() -> dict[str, object]:
+    """The modes of torch that a call can leave changed, under the words for them."""
+    return {
+        "gradient mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "default dtype": torch.get_default_dtype(),
+        "default device": torch.get_default_device(),
+        "autocast": torch.is_autocast_enabled("cpu"),
+    }
+
+
+def modes(module: nn.Module) -> dict[str, tuple]:
+    """Whether each part of a module is in training mode, and whether each parameter can learn."""
+    return {
+        "training mode": tuple(part.training for part in module.modules()),
+        "requires_grad": tuple(p.requires_grad for p in module.parameters()),
+    }
+
+
+def weights(module: nn.Module) -> list[Tensor]:
+    """Copies of a module's parameters and buffers."""
+    return [t.detach().clone() for t in (*module.parameters(), *module.buffers())]
+
+
+def frozen(value):
+    """A copy that nobody else holds, of the data in an argument; None for what is no data."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [frozen(item) for item in value]
+    return value if isinstance(value, bool | int | float | str) else None
+
+
+def unchanged(before, after) -> bool:
+    """Whether data is what it was, NaN being equal to NaN."""
+    if isinstance(before, Tensor):
+        if (
+            not isinstance(after, Tensor)
+            or before.shape != after.shape
+            or before.dtype != after.dtype
+        ):
+            return False
+        after = after.detach()
+        return torch.equal(before, after) or bool(
+            ((before == after) | (before != before) & (after != after)).all()
+        )
+    if isinstance(before, dict):
+        return (
+            isinstance(after, dict)
+            and before.keys() == after.keys()
+            and all(unchanged(before[k], after[k]) for k in before)
+        )
+    if isinstance(before, list):
+        return len(before) == len(after) and all(map(unchanged, before, after))
+    return before is None or before == after

@@ -1,0 +1,152 @@
+"""Arguments that mean the same to a right answer, or something just as clear, and that a fragile one breaks on.
+
+A stress transforms the arguments of one call: `transform(call, args, kwargs) -> (args, kwargs, changed)`, where `call`
+is the answer itself. The whole trial is run again with it, on the attempt and on the reference, and what the two yield
+is compared. So a stress need not know what the right value is, only that the reference's is right.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def mapped(function: Callable[[Tensor], Tensor], value):
+    """A function applied to every tensor in an argument that is data."""
+    if isinstance(value, nn.Parameter):
+        return value
+    if isinstance(value, Tensor):
+        return function(value)
+    if type(value) in (list, tuple):
+        return type(value)(mapped(function, item) for item in value)
+    if type(value) is dict:
+        return {key: mapped(function, item) for key, item in value.items()}
+    return value
+
+
+def by_tensor(function: Callable[[Tensor], Tensor]) -> Callable:
+    """The stress that applies a function to every tensor; one that returns its argument itself changed nothing."""
+
+    def transform(call, args, kwargs):
+        changed = False
+
+        def counted(tensor):
+            nonlocal changed
+            result = function(tensor)
+            changed = changed or result is not tensor
+            return result
+
+        return mapped(counted, args), mapped(counted, kwargs), changed
+
+    return transform
+
+
+def strided(x: Tensor) -> Tensor:
+    """The same numbers, every second place in memory."""
+    return torch.stack([x, torch.zeros_like(x)], -1)[..., 0] if x.numel() > 1 else x
+
+
+def double(x: Tensor) -> Tensor:
+    """The same numbers in float64."""
+    return x.double() if x.dtype == torch.float32 else x
+
+
+def batch_size(tensors: list[Tensor]) -> int:
+    """The length that most tensors have as their first dimension; of several such lengths the first."""
+    lengths = Counter(len(x) for x in tensors if x.ndim > 0)
+    return lengths.most_common(1)[0][0] if lengths else 0
+
+
+def listed(value) -> list[Tensor]:
+    """The tensors that are arguments themselves, not inside of others."""
+    return [x for x in value if isinstance(x, Tensor) and not isinstance(x, nn.Parameter)]
+
+
+def by_batch(function: Callable[[Tensor], Tensor]) -> Callable:
+    """The stress that applies a function to those arguments whose first dimension is the batch."""
+
+    def transform(call, args, kwargs):
+        size = batch_size(listed([*args, *kwargs.values()]))
+        changed = False
+
+        def applied(x):
+            nonlocal changed
+            if (
+                not isinstance(x, Tensor)
+                or isinstance(x, nn.Parameter)
+                or x.ndim == 0
+                or len(x) != size
+            ):
+                return x
+            result = function(x)
+            changed = changed or result is not x
+            return result
+
+        return tuple(map(applied, args)), {key: applied(x) for key, x in kwargs.items()}, changed
+
+    return transform
+
+
+def one_row(x: Tensor) -> Tensor:
+    """The first example alone."""
+    return x if len(x) == 1 else x[:1].clone()
+
+
+def more_rows(x: Tensor) -> Tensor:
+    """Further examples, three for each, drawn anew between those that are there; whole numbers stay among those there."""
+    n = len(x)
+    if n < 2:
+        return x
+    generator = torch.Generator().manual_seed(7)
+    first, second = (x[torch.randint(n, (3 * n,), generator=generator)] for _ in range(2))
+    share = torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
+    if x.is_floating_point() and not bool((x == x.round()).all()):
+        between = torch.lerp(first.double(), second.double(), share.double()).to(x.dtype)
+    else:
+        between = torch.where(torch.rand(first.shape, generator=generator) < 0.5, first, second)
+    return torch.cat([x, between])
+
+
+def one_column(call, args, kwargs):
+    """One place in the place of T, or one dimension of D: the second dimension cut to its first entry."""
+    tensors = [x for x in listed([*args, *kwargs.values()]) if x.ndim > 1]
+    lengths = Counter(x.shape[1] for x in tensors)
+    width = lengths.most_common(1)[0][0] if lengths else 0
+
+    def applied(x):
+        wide = (
+            isinstance(x, Tensor)
+            and not isinstance(x, nn.Parameter)
+            and x.ndim > 1
+            and x.shape[1] == width
+        )
+        return x[:, :1].clone() if wide and width > 1 else x
+
+    return tuple(map(applied, args)), {key: applied(x) for key, x in kwargs.items()}, width > 1
+
+
+def twice(call, args, kwargs):
+    """A first call with the same arguments, whose result is thrown away. Modules and generators would be changed by it."""
+    values = [*args, *kwargs.values()]
+    if any(isinstance(x, nn.Module | torch.optim.Optimizer | torch.Generator) for x in values):
+        return args, kwargs, False
+    with torch.random.fork_rng(devices=[]):
+        call(*mapped(Tensor.clone, args), **mapped(Tensor.clone, kwargs))
+    return args, kwargs, True
+
+
+def unaltered(call, args, kwargs):
+    """Nothing: for the stress that is another seed of torch's global generator, which whoever starts the trial sets."""
+    return args, kwargs, True
+
+
+STRESSES: dict[str, Callable] = {
+    "memory that is not contiguous": by_tensor(strided),
+    "float64": by_tensor(double),
+    "one example": by_batch(one_row),
+    "more examples": by_batch(more_rows),
+    "one column": one_column,
+    "a second call": twice,
+    "another global seed": unaltered,
+}
