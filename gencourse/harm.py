@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+HARMS = ("changed", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode")
+
 
 class Watch:
     """The state of a call's arguments and of torch before the call; `harm` compares it with the state afterwards."""

@@ -99,8 +99,10 @@ def more_rows(x: Tensor) -> Tensor:
     if n < 2:
         return x
     generator = torch.Generator().manual_seed(7)
-    first, second = (x[torch.randint(n, (3 * n,), generator=generator)] for _ in range(2))
-    share = torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
+    one = torch.randint(n, (3 * n,), generator=generator)
+    other = (one + torch.randint(1, n, (3 * n,), generator=generator)) % n  # another row, never itself
+    first, second = x[one], x[other]
+    share = 0.1 + 0.8 * torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
     if x.is_floating_point() and not bool((x == x.round()).all()):
         between = torch.lerp(first.double(), second.double(), share.double()).to(x.dtype)
     else:

@@ -22,7 +22,7 @@ def matching(a, b, close: Callable[[Tensor, Tensor], bool]) -> bool:
         return a.kind == b.kind
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(matching(a[key], b[key], close) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
+    if isinstance(a, list | tuple) and type(a) is type(b):
         return len(a) == len(b) and all(matching(x, y, close) for x, y in zip(a, b, strict=True))
     return type(a) is type(b) and a == b
 
