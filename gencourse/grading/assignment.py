@@ -5,14 +5,14 @@ import hashlib
 import importlib
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
 from gencourse.checks import Exercise
 from gencourse.errors import InputError
-from gencourse.grading import markup, release
+from gencourse.grading import release
+from gencourse.grading.author_modules import author_modules, make_importable
 
 PACKAGE = Path(__file__).parents[1]
 ENGINE = 3  # raised when the grader itself would come to other points
@@ -68,10 +68,8 @@ def load(path: Path) -> Assignment:
     stubs = release.released(source).cells if marked else release.with_metadata(source).cells
     tests = release.solved(source).cells if marked else stubs
     aliases = imported_checks([cell.source for cell in stubs if cell.cell_type == "code"])
-    own = beside(path.parent, aliases.values())
-    probes = tuple(pair for name, source in own for pair in probes_of(path.parent, source) if pair not in own)
-    modules = tuple(dict.fromkeys((*probes, *own)))  # probes first: checks import them
-    markup.make_importable(modules)
+    modules, probes = author_modules(path.parent, aliases.values())
+    make_importable(modules)
     cells, tasks = [], []
     for stub, test in zip(stubs, tests, strict=True):
         about = stub.metadata.get("nbgrader", {})
@@ -85,21 +83,7 @@ def load(path: Path) -> Assignment:
     checks = tuple(sorted({"gencourse.checks", *(task.module for task in tasks if task.module)}))
     used = "".join(sorted({source_of(task.module) for task in tasks if task.module}))
     content = json.dumps([ENGINE, [vars(c) for c in cells], [vars(t) for t in tasks], modules, used])
-    return Assignment(path.stem, tuple(cells), tuple(tasks), checks, modules, tuple(dict.fromkeys(probes)), hashlib.sha256(content.encode()).hexdigest()[:16])
-
-
-def beside(folder: Path, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Those modules of these names that lie in a folder: (name, source), by name."""
-    files = {name: folder / f"{name}.py" for name in names if name.isidentifier()}
-    return tuple((name, file.read_text("utf-8")) for name, file in sorted(files.items()) if file.is_file())
-
-
-def probes_of(folder: Path, source: str) -> list[tuple[str, str]]:
-    """The modules beside a module of checks that it imports, and those that these import, what is imported first."""
-    found = []
-    for name, text in beside(folder, {module.split(".")[0] for module in imported_checks([source]).values()}):
-        found += [*probes_of(folder, text), (name, text)]
-    return found
+    return Assignment(path.stem, tuple(cells), tuple(tasks), checks, modules, probes, hashlib.sha256(content.encode()).hexdigest()[:16])
 
 
 def task_of(cell, about: dict, aliases: dict[str, str]) -> Task:

@@ -12,8 +12,8 @@ import torch
 from gencourse.checks import Verdict
 from gencourse.errors import CourseError, InputError
 from gencourse.grading import assignment as assignments
-from gencourse.grading import markup
 from gencourse.grading.assignment import Task
+from gencourse.grading.author_modules import make_importable
 from gencourse.grading.box import BoxLost, InfrastructureError
 from gencourse.grading.inside.wire import Malformed
 from gencourse.grading.rebuild import Rebuilt, rebuild
@@ -82,7 +82,7 @@ def judge(job: Job) -> dict:
 def judged(job: Job) -> dict:
     """The result of a job whose grading meets no fault of ours."""
     began = time.monotonic()
-    markup.make_importable(job.assignment.modules)
+    make_importable(job.assignment.modules)
     head = heading(job)
     if job.handed.problem:
         status, _, reason = job.handed.problem.partition(": ")

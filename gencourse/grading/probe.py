@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gencourse.runner import Raised
 from gencourse.grading.assignment import PACKAGE
 from gencourse.grading.box import Box, BoxLost
 from gencourse.grading.limits import Limits
 from gencourse.grading.sandbox import ENVIRONMENT, Sandbox, SandboxUnavailable
+from gencourse.runner import Raised
 
 
 @dataclass(frozen=True)

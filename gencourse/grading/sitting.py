@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from gencourse.runner import Raised
 from gencourse.grading import assignment as assignments
 from gencourse.grading.assignment import Assignment, Task
 from gencourse.grading.box import Box, BoxLost, InfrastructureError
@@ -12,6 +11,7 @@ from gencourse.grading.collect import Handed
 from gencourse.grading.limits import Limits
 from gencourse.grading.rebuild import Step
 from gencourse.grading.sandbox import Sandbox
+from gencourse.runner import Raised
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import random
 import pytest
 import torch
 
-from gencourse.runner import Opaque, Raised
 from gencourse.checks._values import agree
 from gencourse.grading.inside import wire
+from gencourse.runner import Opaque, Raised
 
 LIMIT = 1 << 20
 
