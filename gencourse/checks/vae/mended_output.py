@@ -6,7 +6,8 @@ import torch
 
 from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw
-from gencourse.checks.vae.networks import sample_prior_reference, sampling_trial
+from gencourse.checks.vae.networks import sampling_trial
+from gencourse.checks.vae.sample_prior import sample_prior_reference
 
 mended_generate = exercise(
     reference=sample_prior_reference,

@@ -4,7 +4,8 @@ import torch
 
 from gencourse.checks._legacy import exercise
 from gencourse.checks._inputs import draw, gradients
-from gencourse.checks.vae.networks import split_heads_reference, split_trial
+from gencourse.checks.vae.networks import split_trial
+from gencourse.checks.vae.split_heads import split_heads_reference
 from gencourse.models import vae
 
 mended_heads = exercise(

@@ -2,9 +2,9 @@
 
 import torch
 
-from gencourse.checks._legacy import exercise
-from gencourse.checks._inputs import draw
+from gencourse.checks import draw, exercise
 from gencourse.models import vae
+from gencourse.probes.vae.objective import kind_of_loss, train
 
 
 def vae_train_step_reference(model, optimizer, x, eps, beta):
@@ -17,19 +17,6 @@ def vae_train_step_reference(model, optimizer, x, eps, beta):
     return loss.item()
 
 
-TOY = """
-class Toy(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Parameter(torch.tensor(0.5)), nn.Parameter(torch.tensor(-0.3))
-    def forward(self, x, eps):
-        z = self.a * x + self.b.exp() * eps
-        return {"reconstruction": (x - z).square().sum(1), "kl": 0.5 * (z.square() + self.b.square()).sum(1)}
-model = Toy()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-"""
-
-
 @exercise(
     reference=vae_train_step_reference,
     difficulty=2,
@@ -40,22 +27,35 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
         "Gradients add up until somebody clears them. When is the last moment to do so?",
         "What you return is kept for a plot. Should a plot hold on to the graph?",
     ),
-    insight="Two steps moved the parameters exactly as the reference moves them.",
+    on_success="Two steps moved the parameters exactly as the reference moves them.",
 )
-def vae_train_step(ask, seed):
+def vae_train_step(answer, seed):
     x, eps, second = draw(seed, 3, 4, 2)
-    call = "vae_train_step(model, optimizer, x, eps, beta)"
-    parameters = "[model.a.item(), model.b.item()]"
-    data = dict(x=x, eps=eps, second=second)
-    yield "the loss that one step returns at beta = 3", ask(f"{TOY}\ntorch.as_tensor({call}).detach()", **data, beta=3.0)
-    yield "the parameters after one step", ask(f"{TOY}\n{call}\n{parameters}", **data, beta=3.0)
-    twice = f"{TOY}\n{call}\neps = second\n{call}\n{parameters}"
-    yield "the parameters after two steps with different noise", ask(twice, **data, beta=3.0)
-    kind = f'{TOY}\nloss = {call}\n[isinstance(loss, float), getattr(loss, "requires_grad", False)]'
-    yield "whether a Python float is returned, and whether it holds the graph", ask(kind, **data, beta=3.0)
+    yield "one step at beta = 3", answer.run(train, x, eps, beta=3.0)
+    yield "two steps with different noise at beta = 3", answer.run(train, x, eps, second, beta=3.0)
+    said = "three steps with momentum at beta = 0.4"
+    yield said, answer.run(train, x, eps, second, eps, beta=0.4, momentum=0.9)
+    yield "one step at beta = 0", answer.run(train, 3 * x, eps, beta=0.0)
+    said = "one step when the parameters held gradients before"
+    yield said, answer.run(train, x, eps, beta=1.5, stale=True)
+    yield "one step", answer.run(kind_of_loss, x, eps, 3.0)
 
 
-@vae_train_step.mistake("The first step is right, the second is not. What is left over from the first when the second begins?")
+@vae_train_step.alternative
+def cleared_at_the_end(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = torch.mean(terms["reconstruction"]) + beta * torch.mean(terms["kl"])
+    model.zero_grad()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    return float(loss.detach())
+
+
+@vae_train_step.mistake(
+    "The first step is right, the second is not. What is left over from the first when the "
+    "second begins?"
+)
 def gradients_never_cleared(model, optimizer, x, eps, beta):
     terms = model(x, eps)
     loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
@@ -65,7 +65,8 @@ def gradients_never_cleared(model, optimizer, x, eps, beta):
 
 
 @vae_train_step.mistake(
-    "The parameters do not move at all. Are all the calls there, and in which order do you clear, go backward and step?"
+    "The parameters do not move at all. Are all the calls there, and in which order do you "
+    "clear, go backward and step?"
 )
 def cleared_after_backward(model, optimizer, x, eps, beta):
     terms = model(x, eps)
@@ -77,7 +78,8 @@ def cleared_after_backward(model, optimizer, x, eps, beta):
 
 
 @vae_train_step.mistake(
-    "Your first step changes nothing, and the second fails: parameters moved between forward and backward. In which order do the calls belong?"
+    "Your first step changes nothing, and the second fails: parameters moved between forward "
+    "and backward. In which order do the calls belong?"
 )
 def step_before_backward(model, optimizer, x, eps, beta):
     terms = model(x, eps)
@@ -93,7 +95,9 @@ def beta_left_out(model, optimizer, x, eps, beta):
     return vae_train_step_reference(model, optimizer, x, eps, 1.0)
 
 
-@vae_train_step.mistake("Your step grows with the batch. Should the learning rate have to change when the batch does?")
+@vae_train_step.mistake(
+    "Your step grows with the batch. Should the learning rate have to change when the batch does?"
+)
 def summed_loss(model, optimizer, x, eps, beta):
     terms = model(x, eps)
     loss = (terms["reconstruction"] + beta * terms["kl"]).sum()
@@ -103,7 +107,10 @@ def summed_loss(model, optimizer, x, eps, beta):
     return loss.item()
 
 
-@vae_train_step.mistake("The steps are right. What you return still holds the graph of the step: what happens if a thousand are kept?")
+@vae_train_step.mistake(
+    "The steps are right. What you return still holds the graph of the step: what happens if a "
+    "thousand are kept?"
+)
 def tensor_returned(model, optimizer, x, eps, beta):
     terms = model(x, eps)
     loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
@@ -113,17 +120,24 @@ def tensor_returned(model, optimizer, x, eps, beta):
     return loss
 
 
-@vae_train_step.mistake("The steps are right. What you return is not yet a plain Python number: what turns it into one?")
+@vae_train_step.mistake(
+    "The steps are right. What you return is not yet a plain Python number: what turns it into one?"
+)
 def detached_tensor_returned(model, optimizer, x, eps, beta):
     return torch.tensor(vae_train_step_reference(model, optimizer, x, eps, beta))
 
 
-@vae_train_step.mistake("eps is handed to you, but your result does not depend on it. Which noise reached the model?")
+@vae_train_step.mistake(
+    "eps is handed to you, but your result does not depend on it. Which noise reached the model?"
+)
 def zero_noise(model, optimizer, x, eps, beta):
     return vae_train_step_reference(model, optimizer, x, torch.zeros_like(eps), beta)
 
 
-@vae_train_step.mistake("The steps are right. The loss that you return is the one after the step: which one is asked for?")
+@vae_train_step.mistake(
+    "The steps are right. The loss that you return is the one after the step: which one is "
+    "asked for?"
+)
 def loss_after_the_step(model, optimizer, x, eps, beta):
     vae_train_step_reference(model, optimizer, x, eps, beta)
     terms = model(x, eps)
@@ -138,14 +152,3 @@ def uphill(model, optimizer, x, eps, beta):
     (-loss).backward()
     optimizer.step()
     return loss.item()
-
-
-@vae_train_step.also_right
-def cleared_at_the_end(model, optimizer, x, eps, beta):
-    terms = model(x, eps)
-    loss = torch.mean(terms["reconstruction"]) + beta * torch.mean(terms["kl"])
-    model.zero_grad()
-    loss.backward()
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=False)
-    return float(loss.detach())
