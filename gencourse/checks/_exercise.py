@@ -14,8 +14,9 @@ its own. A trial calls the answer and yields what came back, under a label:
         return mu + logvar.exp() * eps
 
 What has to run beside the answer is a *probe*: an ordinary function of `gencourse.probes` whose first argument is the
-answer. Plain data goes in, plain data comes back; a dict that comes back is one value for each of its keys. An
-exception is a value too. What is right is decided here, not there, so a trial yields values and computes with none.
+answer. Plain data goes in, plain data comes back; a dict that comes back is one value for each of its keys (but one
+that the answer itself returned to a plain call is one value). An exception is a value too. What is right is decided
+here, not there, so a trial yields values and computes with none.
 
 The same trial is run on the reference and on the attempt, for several seeds. All values agree: right, if the attempt
 did no harm to what it was given and if the trial comes out right under every stress (gencourse.stress) as well.
@@ -87,10 +88,12 @@ class Answer:
 
     def __init__(self, runner: Runner):
         self.runner, self.arguments, self.outcomes = runner, None, []
+        self.returned: object = None  # by the last plain call
 
     def __call__(self, *args, **kwargs) -> object:
         self.arguments = (args, kwargs)
-        return self._value(None, args, kwargs)
+        self.returned = self._value(None, args, kwargs)
+        return self.returned
 
     def run(self, probe: Callable, *args, **kwargs) -> object:
         self.arguments = None
@@ -215,8 +218,8 @@ class Exercise:
             answer = Answer(connect(stress))
             values = []
             for label, value in self.trial(answer, seed):
-                probed = isinstance(value, dict) and answer.arguments is None
-                parts = value.items() if probed else [("", value)]
+                whole = not isinstance(value, dict) or value is answer.returned
+                parts = [("", value)] if whole else value.items()
                 for key, part in parts:
                     full = f"{label}: {key}" if key else label
                     values.append(Value(full, plain(part), answer.arguments))
