@@ -99,7 +99,9 @@ def more_rows(x: Tensor) -> Tensor:
     if n < 2:
         return x
     generator = torch.Generator().manual_seed(7)
-    first, second = (x[torch.randint(n, (3 * n,), generator=generator)] for _ in range(2))
+    one = torch.randint(n, (3 * n,), generator=generator)
+    other = (one + torch.randint(1, n, (3 * n,), generator=generator)) % n  # another row, so no copy
+    first, second = x[one], x[other]
     share = torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
     if x.is_floating_point() and not bool((x == x.round()).all()):
         finite = first.isfinite() & second.isfinite()  # an infinity between two numbers would be NaN
