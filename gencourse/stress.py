@@ -104,7 +104,9 @@ def more_rows(x: Tensor) -> Tensor:
     first, second = x[one], x[other]
     share = 0.1 + 0.8 * torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
     if x.is_floating_point() and not bool((x == x.round()).all()):
+        finite = first.isfinite() & second.isfinite()  # an infinity between two numbers would be NaN
         between = torch.lerp(first.double(), second.double(), share.double()).to(x.dtype)
+        between = torch.where(finite, between, first)
     else:
         between = torch.where(torch.rand(first.shape, generator=generator) < 0.5, first, second)
     return torch.cat([x, between])
