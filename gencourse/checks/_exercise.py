@@ -184,19 +184,33 @@ class Exercise:
         except NotAttempted as stub:
             return self._verdict("not attempted", str(stub))
         if self._agrees(seen, self.reference, seeds):
+            if harm := self._harm(seen, seeds):
+                known = self._recognised(seen, seeds, with_harm=True)
+                return known or self._verdict("wrong", harm)
             try:
-                trouble, remark = self._harm(seen, seeds) or self._stress(connect, seeds[0])
+                trouble, remark = self._stress(connect, seeds[0])
             except NotAttempted:
                 trouble, remark = words.UNWRITTEN_BRANCH, ""
             if trouble:
                 return self._verdict("wrong", trouble)
             return self._verdict("right", " ".join(filter(None, (self.on_success, remark))))
-        for mistake in self.mistakes:
-            if self._agrees(seen, mistake.answer, seeds):
-                return self._verdict("wrong", mistake.hint, mistake.name)
+        if known := self._recognised(seen, seeds):
+            return known
         if all(one.empty for one in seen) and not self.expected(self.reference, seeds[0]).empty:
             return self._verdict("not attempted", words.RETURNED_NONE)
         return self._verdict("wrong", self._diagnosis(seen, seeds))
+
+    def _recognised(
+        self, seen: list[Observation], seeds: tuple[int, ...], with_harm: bool = False
+    ) -> Verdict | None:
+        """The hint of the mistake that agrees on every value; `with_harm`: and that changes the same arguments."""
+        for mistake in self.mistakes:
+            if not self._agrees(seen, mistake.answer, seeds):
+                continue
+            harm = [self.expected(mistake.answer, seed).harm for seed in seeds]
+            if not with_harm or harm == [one.harm for one in seen]:
+                return self._verdict("wrong", mistake.hint, mistake.name)
+        return None
 
     def _verdict(self, status: str, message: str = "", mistake: str = "") -> Verdict:
         points = self.points if status == "right" else 0
@@ -245,13 +259,13 @@ class Exercise:
             for a, b in zip(one.values, other.values, strict=True)
         )
 
-    def _harm(self, seen: list[Observation], seeds: tuple[int, ...]) -> tuple[str, str] | None:
+    def _harm(self, seen: list[Observation], seeds: tuple[int, ...]) -> str:
         """A sentence on what the attempt changed and the reference did not."""
         for one, seed in zip(seen, seeds, strict=True):
             for what, where in sorted(one.harm - self.expected(self.reference, seed).harm):
                 if what not in self.exempt:
-                    return words.harm(what, self._argument(where)), ""
-        return None
+                    return words.harm(what, self._argument(where))
+        return ""
 
     def _argument(self, where: str) -> str:
         """The name of an argument that is known by its position."""
