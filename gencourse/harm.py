@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-HARMS = ("changed", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode")
+HARMS = ("changed", "gradients", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode")
 
 
 class Watch:

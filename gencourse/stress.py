@@ -125,9 +125,19 @@ def one_column(call, args, kwargs):
             and x.ndim > 1
             and x.shape[1] == width
         )
-        return x[:, :1].clone() if wide and width > 1 else x
+        if not wide or width == 1:
+            return x
+        return torch.ones_like(x[:, :1]) if distributions(x) else x[:, :1].clone()
 
     return tuple(map(applied, args)), {key: applied(x) for key, x in kwargs.items()}, width > 1
+
+
+def distributions(x: Tensor) -> bool:
+    """Whether x holds probabilities that sum to 1 along its second dimension."""
+    if not x.is_floating_point() or not bool((x >= 0).all()):
+        return False
+    total = x.sum(1)
+    return torch.allclose(total, torch.ones_like(total), atol=1e-4)
 
 
 def twice(call, args, kwargs):

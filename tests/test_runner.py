@@ -162,6 +162,12 @@ def test_further_examples_stay_of_their_kind():
     assert torch.allclose(more.sum(1), torch.ones(24)) and set(images.unique().tolist()) <= {0.0, 1.0}
 
 
+def test_one_column_of_probabilities_is_certainty():
+    p, x = torch.rand(6, 5).softmax(1), torch.rand(6, 5)
+    (certain, cut), _ = stressed("one column", p, x)
+    assert torch.equal(certain, torch.ones(6, 1)) and torch.equal(cut, x[:, :1])
+
+
 def test_second_call_sees_what_an_answer_remembers():
     seen = []
 
