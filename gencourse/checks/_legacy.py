@@ -25,7 +25,7 @@ class LegacyExercise(Exercise):
                     values.append(Value(label, plain(value)))
             except AnswerRaised as error:
                 values.append(Value("the call itself", error.raised))
-        none = all(v.value is None or (isinstance(v.value, list) and v.value and not any(v.value)) for v in values)
+        none = all(v.value is None or (isinstance(v.value, list) and v.value and all(x is None for x in v.value)) for v in values)
         return Observation(tuple(values), empty=bool(none))
 
     def stresses(self, seed):
