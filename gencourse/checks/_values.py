@@ -16,8 +16,8 @@ def is_number(value) -> bool:
 def matching(a, b, close: Callable[[Tensor, Tensor], bool]) -> bool:
     """Whether two plain values have the same structure, and numbers that are close."""
     if is_number(a) and is_number(b):
-        a, b = torch.as_tensor(a), torch.as_tensor(b)
-        return a.shape == b.shape and close(a.double(), b.double())
+        a, b = (torch.as_tensor(x, dtype=torch.float64) for x in (a, b))
+        return a.shape == b.shape and close(a, b)
     if isinstance(a, Raised) and isinstance(b, Raised):
         return a.kind == b.kind
     if isinstance(a, dict) and isinstance(b, dict):
