@@ -293,7 +293,8 @@ class Exercise:
                 self.expected(self.reference, seed, stress),
             )
             if not self.same(one, want):
-                return words.stress(stress, self._difference(one, want)), ""
+                said = self._difference(one, want, called=False)
+                return words.stress(stress, said), ""
             if stress == "float64" and not self._as_exact(one, want, seed):
                 return (words.NOT_FLOAT64, "") if self.float64 else ("", words.NOT_FLOAT64)
         return "", ""
@@ -313,14 +314,15 @@ class Exercise:
                 return said
         return "It gave fewer values than expected."
 
-    def _difference(self, one: Observation, want: Observation) -> str:
+    def _difference(self, one: Observation, want: Observation, called: bool = True) -> str:
+        """The first value that differs; `called`: with the call, whose arguments under stress were others."""
         for a, b in zip(one.values, want.values, strict=False):
             if a.label != b.label:
                 kind = a.value if isinstance(a.value, Raised) else None
                 return f"Looked at {a.label}. {difference(kind, b.value, self.rtol, self.atol)}"
             if not agree(a.value, b.value, self.rtol, self.atol):
                 said = difference(a.value, b.value, self.rtol, self.atol)
-                return f"Looked at {a.label}. {said}{self._called(a)}"
+                return f"Looked at {a.label}. {said}{self._called(a) if called else ''}"
         return ""
 
     def _called(self, value: Value) -> str:

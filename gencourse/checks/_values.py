@@ -108,6 +108,8 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
         return f"The shape should be {tuple(want.shape)}, got {tuple(got.shape)}."
     if want.dtype == torch.bool and got.dtype == torch.bool and want.ndim == 0:
         return f"The answer to that should be {_yes(want)}, and is {_yes(got)}."
+    if want.dtype == torch.bool and got.dtype == torch.bool:
+        return _at(tuple((got != want).nonzero()[0].tolist()), got, want)
     a, b = got.double().flatten(), want.double().flatten()
     if not bool(a.isfinite().all()) and bool(b.isfinite().all()):
         what = "NaN" if bool(a.isnan().any()) else "an infinity"
@@ -131,8 +133,13 @@ def _yes(value: Tensor) -> str:
 def _at(place: tuple[int, ...], got: Tensor, want: Tensor) -> str:
     """The place at which two tensors differ, and both numbers there, with as many digits as it takes to tell them apart."""
     a, b = got[place].item(), want[place].item()
+    numbers = not (isinstance(a, bool) and isinstance(b, bool))
     shown = next(
-        (f"be {b:.{d}g}, got {a:.{d}g}" for d in (4, 8, 17) if f"{a:.{d}g}" != f"{b:.{d}g}"),
+        (
+            f"be {b:.{d}g}, got {a:.{d}g}"
+            for d in (4, 8, 17)
+            if numbers and f"{a:.{d}g}" != f"{b:.{d}g}"
+        ),
         f"be {b}, got {a}",
     )
     if got.ndim == 0:

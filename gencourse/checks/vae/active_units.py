@@ -38,7 +38,7 @@ def active_units(answer, seed):
     yield "five units when no threshold is given", answer.run(units, mu)
     yield "five units, one of them constant, at the threshold 0", answer.run(units, mu, 0.0)
     near = (0.2, 0.7, 0.9, 0.96, 1.04, 1.1, 1.4, 5.0)
-    for threshold in (0.01, 0.3, 2.5):
+    for threshold in (0.0137, 0.347, 2.5):
         said = f"units whose variances lie around the threshold {threshold}"
         yield said, answer.run(units, means(seed, 200, near, threshold), threshold)
     said = "units whose variances lie around the threshold that is not given"

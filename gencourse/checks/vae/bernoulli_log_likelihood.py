@@ -32,6 +32,7 @@ def bernoulli_log_likelihood(answer, seed):
     yield fair, answer(torch.zeros_like(logits), x)
     yield "the value at logits of +1000 and -1000", answer(1000 * logits.sign(), x)
     logits, x = draw(seed + 1, 3, 3, 4, 2), (draw(seed + 101, 3, 3, 4, 2) > 0.5).float()
+    yield "three images of two pixels", answer(logits[:, :1, :1], x[:, :1, :1])
     yield "three images with three channels", answer(logits, x)
     yield "three images with three channels at logits up to 80", answer(30 * logits, x)
 

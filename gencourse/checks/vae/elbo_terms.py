@@ -41,7 +41,7 @@ def at_the_exact_posterior(x, w, s2):
 )
 def elbo_terms(answer, seed):
     log_likelihood, kl = -10 + draw(seed, 5), draw(seed + 1, 5).abs() + 0.5
-    for beta in (1.0, 4.0, 0.3, 2.6, 0.0):
+    for beta in (1.0, 4.0, 0.3, 2.6, 0.0, 12.5):
         yield f"five examples at beta = {beta:g}", answer(log_likelihood, kl, beta)
     said = "the bound at the exact posterior of a linear-Gaussian model, where it equals log p(x)"
     terms = at_the_exact_posterior(draw(seed, 4), 1.5, 0.5)

@@ -45,6 +45,8 @@ def gaussian_log_density(answer, seed):
     narrow = torch.full((2, 3), -12.0)
     far = answer(40 * (0.5 * narrow).exp(), torch.zeros(2, 3), narrow)
     yield "two points 40 standard deviations away from a narrow density", far
+    near = answer(mu + 0.02 * x, mu, logvar - 7)
+    yield "five points near the centre of narrow densities", near
     eps, mu, logvar = draw(seed + 1, 3, 4, 6)
     logvar = 4 * logvar
     x = 10 * mu + (0.5 * logvar).exp() * eps

@@ -70,8 +70,9 @@ def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, ob
     z = torch.cat([torch.zeros(0, latent_dim), *codes])
     if images.shape != (n, latent_dim) or z.shape != (n, latent_dim):
         return found | {"how many codes went through the decoder": len(z)}
-    spread = 5 / math.sqrt(2 * n)
-    mean, std = z.mean(0).abs(), (z.std(0) - 1).abs()
+    mean, std = z.mean(0).abs(), (torch.cat([z.std(0), z.std()[None]]) - 1).abs()
+    spread = 5 / math.sqrt(2 * n) / torch.tensor([1.0] * latent_dim + [math.sqrt(latent_dim)])
+    beyond = float((z.abs() > 3).double().mean())  # 0.0027 for a standard normal
     return {
         **found,
         "whether all samples are images in [0, 1]": bool(((images >= 0) & (images <= 1)).all()),
@@ -83,6 +84,7 @@ def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, ob
         "whether all codes lie in [0, 1]": bool(((z >= 0) & (z <= 1)).all()),
         "whether the codes are distributed as N(0, 1)": distance_from_normal(z)
         < 2.5 / math.sqrt(n * latent_dim),
+        "whether the codes leave [-3, 3] as often as a normal does": 0.0005 < beyond < 0.005,
         **correlated(z, 5 / math.sqrt(n)),
     }
 
