@@ -59,8 +59,10 @@ def batch_size(tensors: list[Tensor]) -> int:
 
 
 def listed(value) -> list[Tensor]:
-    """The tensors that are arguments themselves, not inside of others."""
-    return [x for x in value if isinstance(x, Tensor) and not isinstance(x, nn.Parameter)]
+    """The tensors in arguments that are data, in lists, tuples and dicts too."""
+    found: list[Tensor] = []
+    mapped(found.append, value)
+    return found
 
 
 def by_batch(function: Callable[[Tensor], Tensor]) -> Callable:
@@ -72,18 +74,11 @@ def by_batch(function: Callable[[Tensor], Tensor]) -> Callable:
 
         def applied(x):
             nonlocal changed
-            if (
-                not isinstance(x, Tensor)
-                or isinstance(x, nn.Parameter)
-                or x.ndim == 0
-                or len(x) != size
-            ):
-                return x
-            result = function(x)
+            result = x if x.ndim == 0 or len(x) != size else function(x)
             changed = changed or result is not x
             return result
 
-        return tuple(map(applied, args)), {key: applied(x) for key, x in kwargs.items()}, changed
+        return mapped(applied, args), mapped(applied, kwargs), changed
 
     return transform
 
@@ -119,17 +114,11 @@ def one_column(call, args, kwargs):
     width = lengths.most_common(1)[0][0] if lengths else 0
 
     def applied(x):
-        wide = (
-            isinstance(x, Tensor)
-            and not isinstance(x, nn.Parameter)
-            and x.ndim > 1
-            and x.shape[1] == width
-        )
-        if not wide or width == 1:
+        if width <= 1 or x.ndim < 2 or x.shape[1] != width:
             return x
         return torch.ones_like(x[:, :1]) if distributions(x) else x[:, :1].clone()
 
-    return tuple(map(applied, args)), {key: applied(x) for key, x in kwargs.items()}, width > 1
+    return mapped(applied, args), mapped(applied, kwargs), width > 1
 
 
 def distributions(x: Tensor) -> bool:
