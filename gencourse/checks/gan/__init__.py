@@ -19,4 +19,4 @@ ORDER = (
     "gradient_penalty",
     "spectral_norm",
 )
-chapter(__name__, ORDER, legacy=('augmentation', 'averages', 'penalties', 'spectral', 'starts'))
+chapter(__name__, ORDER, legacy=('augmentation', 'penalties', 'spectral'))
