@@ -19,4 +19,4 @@ ORDER = (
     "gradient_penalty",
     "spectral_norm",
 )
-chapter(__name__, ORDER, legacy=('augmentation', 'averages', 'coverage', 'diagnosis', 'penalties', 'spectral', 'starts', 'turns'))
+chapter(__name__, ORDER, legacy=('augmentation', 'penalties', 'spectral'))
