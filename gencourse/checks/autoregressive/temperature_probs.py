@@ -59,7 +59,7 @@ def temperature_probs(answer, seed):
         "whether the logits are after the call at T = 0 as before",
         answer.run(unchanged, logits, 0),
     )
-    tied = torch.tensor([-3.0, -4.0, -3.0, -3.5])
+    tied = torch.tensor([[1.5, 0.0, 1.5, -2.0], [-3.0, -4.0, -3.0, -3.5]])
     yield "T = 0, two equal largest logits", answer.run(mass_together, tied, 0, [0, 2])
 
 
