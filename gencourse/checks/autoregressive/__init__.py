@@ -23,4 +23,4 @@ ORDER = (
     "raster_sample",
     "prefix_targets",
 )
-chapter(__name__, ORDER, legacy=('attention', 'bigrams', 'caches', 'counting', 'filters', 'heads', 'leaks', 'likelihood', 'loops', 'masks', 'nucleus', 'pixels', 'prefixes', 'raster', 'stacks', 'temperature', 'tokens', 'units'))
+chapter(__name__, ORDER, legacy=('bigrams', 'counting', 'filters', 'likelihood', 'loops', 'nucleus', 'temperature', 'tokens', 'units'))
