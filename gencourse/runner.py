@@ -160,14 +160,20 @@ def neutral() -> Iterator[None]:
         torch.set_grad_enabled(grad)
 
 
-def copied(value, generators: bool = False):
-    """A tensor's clone; lists, tuples and dicts anew, with copies of what they hold; generators where asked for."""
+def copied(value, generators: bool = False, known: dict[int, Tensor] | None = None):
+    """A tensor's clone; lists, tuples and dicts anew, with copies of what they hold; generators where asked for.
+
+    A tensor that is held twice stays one tensor.
+    """
+    known = {} if known is None else known
     if isinstance(value, Tensor):
-        return value if isinstance(value, torch.nn.Parameter) else value.clone()
+        if id(value) not in known:
+            known[id(value)] = value if isinstance(value, torch.nn.Parameter) else value.clone()
+        return known[id(value)]
     if isinstance(value, dict):
-        return {key: copied(item, generators) for key, item in value.items()}
+        return {key: copied(item, generators, known) for key, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(copied(item, generators) for item in value)
+        return type(value)(copied(item, generators, known) for item in value)
     if generators and isinstance(value, torch.Generator):
         return torch.Generator(value.device).set_state(value.get_state())
     return value

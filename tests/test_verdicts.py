@@ -93,7 +93,7 @@ def test_code_below_the_stubs_raise_is_told_that_it_never_runs():
         return kl(mu, logvar)
 
     def above(mu, logvar):
-        result = kl(mu, logvar)
+        kl(mu, logvar)
         raise NotImplementedError()
 
     assert "never runs" in check.kl_to_standard_normal(below).message
@@ -118,7 +118,7 @@ def test_only_larger_batches_show_what_is_typed_in():
         return total
 
     verdict = check.kl_to_standard_normal.judge(five_rows)
-    assert verdict.status == "wrong" and "IndexError" in verdict.message or "larger batch" in verdict.message
+    assert (verdict.status == "wrong" and "IndexError" in verdict.message) or "larger batch" in verdict.message
 
 
 def test_verdict_does_not_depend_on_the_callers_modes():
@@ -261,7 +261,7 @@ def test_verdict_does_not_depend_on_the_default_dtype_or_device():
 
 
 def test_old_trial_is_told_the_new_form():
-    with pytest.raises(TypeError, match="should take `answer`.*write answer"):
+    with pytest.raises(TypeError, match=r"should take `answer`.*write answer"):
 
         @exercise(reference=kl, difficulty=1, minutes=1, points=1)
         def toy(ask, seed):

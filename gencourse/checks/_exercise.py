@@ -79,7 +79,6 @@ def locally(answer: Callable) -> Connect:
     def connect(stress: str) -> Runner:
         return lambda probe, args, kwargs: run(probe, answer, args, kwargs, stress)
 
-    connect.answer = answer  # legacy
     return connect
 
 

@@ -23,4 +23,4 @@ ORDER = (
     "raster_sample",
     "prefix_targets",
 )
-chapter(__name__, ORDER, legacy=('attention', 'caches', 'heads', 'leaks', 'masks', 'pixels', 'prefixes', 'raster', 'stacks'))
+chapter(__name__, ORDER)

@@ -19,4 +19,4 @@ ORDER = (
     "gradient_penalty",
     "spectral_norm",
 )
-chapter(__name__, ORDER, legacy=('augmentation', 'penalties', 'spectral'))
+chapter(__name__, ORDER)

@@ -25,4 +25,4 @@ ORDER = (
     "mended_generate",
     "mended_report",
 )
-chapter(__name__, ORDER, legacy=('bounds', 'hunt', 'mended_output', 'mended_training'))
+chapter(__name__, ORDER)

@@ -1,0 +1,59 @@
+"""Causal attention, alone and inside of several heads."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gencourse.probes.general import gradients
+
+
+def same_before(attention, t: int, q, k, v, *later: Tensor) -> bool:
+    """Whether the outputs before place t stay what they are when all from it on is `later`'s."""
+    before = attention(q, k, v)
+    changed = [
+        torch.cat([x[:, :, :t], y[:, :, t:]], 2) for x, y in zip((q, k, v), later, strict=True)
+    ]
+    after = attention(*changed)
+    return torch.equal(before[:, :, :t], after[:, :, :t])
+
+
+def exchanged(attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The output for q, k, v (B, T, heads, d) with two dimensions exchanged, as heads are."""
+    return attention(*(x.transpose(1, 2) for x in (q, k, v)))
+
+
+def in_half_precision(attention, q: Tensor, k: Tensor, v: Tensor) -> dict[str, bool]:
+    """Whether the output has half precision, and whether it is that in single precision, nearly."""
+    half, single = attention(q.half(), k.half(), v.half()), attention(q, k, v)
+    return {
+        "whether half precision comes out": half.dtype == torch.half,
+        "whether two digits are right": bool((half.float() - single).abs().max() < 0.02),
+    }
+
+
+def ordinary(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention for q, k, v (..., T, d)."""
+    hidden = torch.ones(q.shape[-2], q.shape[-2], dtype=torch.bool).triu(1)
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    return scores.masked_fill(hidden, -torch.inf).softmax(-1) @ v
+
+
+def unmasked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """An attention without mask and scale."""
+    return (q @ k.transpose(-2, -1)).softmax(-1) @ v
+
+
+def with_heads(multi_head, q, k, v, heads: int, masked: bool = True) -> Tensor:
+    """The output of several heads, each a causal attention or, not `masked`, another one."""
+    return multi_head(ordinary if masked else unmasked, q, k, v, heads)
+
+
+def gradients_with_heads(multi_head, q: Tensor, k: Tensor, v: Tensor, heads: int) -> list[Tensor]:
+    """The gradients of the output of several heads, summed with different weights, for q, k, v."""
+
+    def weighted(q, k, v):
+        output = multi_head(ordinary, q, k, v, heads)
+        return output * torch.linspace(-1, 2, output.numel()).view(output.shape)
+
+    return gradients(weighted, q, k, v)

@@ -1,0 +1,56 @@
+"""Attention one place at a time, step after step."""
+
+import torch
+from torch import Tensor
+
+Caches = tuple[Tensor, Tensor]
+
+
+def fitting(x: Tensor, cache: Tensor) -> Tensor:
+    """As many rows of x as the cache has, from the first on and again from there."""
+    return x[torch.arange(len(cache)) % len(x)]
+
+
+def steps(step, text: Tensor, positions: Tensor, weights: Tensor, caches: Caches):
+    """A text (B, T, C) place by place: the outputs of the steps, and the caches after the last."""
+    outputs = []
+    for place in range(text.shape[1]):
+        x = fitting(text[:, place], caches[0])
+        output, *caches = step(x, positions, weights, *caches)
+        outputs.append(output)
+    return outputs, caches
+
+
+def empty(text: Tensor) -> Caches:
+    """Caches that hold no place."""
+    return text[:, :0], text[:, :0]
+
+
+def one_text(step, text, positions, weights) -> dict[str, object]:
+    """All steps of a text, beginning with empty caches."""
+    outputs, caches = steps(step, text, positions, weights, empty(text))
+    return {"the outputs": outputs, "the caches after the last step": list(caches)}
+
+
+def in_turns(step, first: Tensor, second: Tensor, positions, weights) -> list[Tensor]:
+    """The outputs for two texts of which each has its own caches, one step of each in turn."""
+    caches, outputs = [empty(first), empty(second)], []
+    for place in range(first.shape[1]):
+        for i, text in enumerate((first, second)):
+            now = text[:, place : place + 1]
+            output, caches[i] = steps(step, now, positions, weights, caches[i])
+            outputs += output
+    return outputs
+
+
+def both_from_the_last_row(step, first: Tensor, second: Tensor, positions, weights) -> list[Tensor]:
+    """The outputs when all rows continue the caches of the last."""
+    _, (cache_k, cache_v) = steps(step, first, positions, weights, empty(first))
+    rows = [-1] * len(cache_k)
+    return steps(step, second, positions, weights, (cache_k[rows], cache_v[rows]))[0]
+
+
+def continued_twice(step, start, first, second, positions, weights) -> list[list[Tensor]]:
+    """The outputs of two texts that continue the same caches, those of their common start."""
+    _, caches = steps(step, start, positions, weights, empty(start))
+    return [steps(step, text, positions, weights, caches)[0] for text in (first, second)]

@@ -1,0 +1,29 @@
+"""A stack of masked convolutions, with the masks that are usual and with others."""
+
+import torch
+from torch import Tensor
+
+
+def raster_mask(kernel: int, kind: str) -> Tensor:
+    """1 before the centre in reading order, in kind B also at it."""
+    ones = torch.zeros(kernel * kernel)
+    ones[: kernel * kernel // 2 + (kind == "B")] = 1
+    return ones.view(kernel, kernel)
+
+
+def turned_mask(kernel: int, kind: str) -> Tensor:
+    """The same with rows and columns exchanged."""
+    return raster_mask(kernel, kind).T
+
+
+def logits(stack, x: Tensor, weights: list[Tensor], turned: bool = False) -> Tensor:
+    """The logits of a stack, with the usual masks or, `turned`, with others."""
+    return stack(x, weights, turned_mask if turned else raster_mask)
+
+
+def moved(stack, x: Tensor, weights: list[Tensor], row: int, column: int) -> Tensor:
+    """Which logits, (B, H, W), move when one pixel of all images changes."""
+    changed = x.clone()
+    changed[:, :, row, column] += 5
+    before, after = stack(x, weights, raster_mask), stack(changed, weights, raster_mask)
+    return ((after - before).abs() > 1e-4).any(1)

@@ -1,0 +1,93 @@
+"""Toy models in which some output may depend on a later input, for a function that should find out.
+
+They are exact for any number of rows: products and running sums of columns, no matrix product.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+LEAKS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "": lambda x, b: torch.zeros_like(x[:, 0]),
+    "sum": lambda x, b: x[:, b],
+    "product": lambda x, b: x[:, b] * x[:, 0],
+    "gated": lambda x, b: x[:, b].relu() * x[:, 0].relu(),
+    "band": lambda x, b: (x[:, b] * (1.4 - x[:, b])).relu() * x[:, 0].relu(),
+    "rare": lambda x, b: ((x[:, b] > 0) & (x[:, 0] > 2)).to(x.dtype),
+}
+
+
+def causal(x: Tensor, weights: Tensor, outputs: int) -> Tensor:
+    """Outputs 0 to `outputs` - 1, each depending on the inputs before it."""
+    terms = weights.to(x.dtype) * (x + 0.3 * x * x)
+    columns = [torch.full_like(x[:, :1], 10.0), terms, torch.zeros_like(x[:, :1])]
+    return torch.cat(columns, 1).cumsum(1)[:, :outputs]
+
+
+class Noisy(nn.Module):
+    """A causal model that adds noise in training mode."""
+
+    def __init__(self, weights: Tensor, outputs: int):
+        super().__init__()
+        self.inner = nn.Dropout(0.5)
+        self.weights, self.outputs = weights, outputs
+
+    def forward(self, x):
+        noise = torch.rand(len(x), self.outputs) if self.inner.training else 0.0
+        return causal(x, self.weights, self.outputs) + noise
+
+
+def found(depends_on, x, weights, outputs: int, leak: str = "", a=0, b=0, size=1.0) -> Tensor:
+    """The answer for a causal model; with a leak, output a depends on input b, too."""
+    place = torch.eye(outputs, dtype=x.dtype)[a]
+
+    def f(x):
+        return causal(x, weights, outputs) + place * (size * LEAKS[leak](x, b)).unsqueeze(1)
+
+    return depends_on(f, x)
+
+
+def holds_booleans(depends_on, x: Tensor, weights: Tensor, outputs: int) -> bool:
+    """Whether the answer is a tensor of booleans."""
+    result = depends_on(lambda x: causal(x, weights, outputs), x)
+    return getattr(result, "dtype", None) == torch.bool
+
+
+def found_in_steps(depends_on, x: Tensor, outputs: int) -> Tensor:
+    """The answer for a model that knows of the inputs before only whether they are positive."""
+
+    def steps(x):
+        return torch.cat([torch.ones_like(x[:, :1]), (x > 0).to(x.dtype)], 1).cumsum(1)[:, :outputs]
+
+    return depends_on(steps, x)
+
+
+def found_in_tokens(depends_on, x: Tensor, table: Tensor) -> Tensor:
+    """The answer for a model of tokens whose output 0 looks ahead at token 1.
+
+    It refuses tokens that no example has at that place.
+    """
+
+    def lookup(tokens):
+        for j in range(x.shape[1]):
+            if not torch.isin(tokens[:, j], x[:, j]).all():
+                raise ValueError(
+                    "f got a token that no example has at that place. "
+                    "Give an input the values that it has in other examples."
+                )
+        return table[torch.cat([tokens[:, 1:2], tokens[:, :-1]], 1)]
+
+    return depends_on(lookup, x)
+
+
+def found_in_module(
+    depends_on, x: Tensor, weights: Tensor, outputs: int, training: bool
+) -> dict[str, object]:
+    """The answer for a module that adds noise in training mode, and its mode afterwards."""
+    model = Noisy(weights, outputs).train(training)
+    return {
+        "the answer": depends_on(model, x),
+        "whether the module is in training mode afterwards": model.training,
+        "whether its dropout is in training mode afterwards": model.inner.training,
+    }

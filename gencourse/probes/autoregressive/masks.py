@@ -1,0 +1,83 @@
+"""Masks: the kind of their numbers, and the device on which they are made."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+CPU = torch.device("cpu")
+
+
+def holds_booleans(answer, *args) -> bool:
+    """Whether the answer returns a tensor of booleans."""
+    return getattr(answer(*args), "dtype", None) == torch.bool
+
+
+class Elsewhere(TorchFunctionMode):
+    """Within the block torch seems to have a device, xpu:7, which every machine can play.
+
+    A tensor made there or moved there is noted as being there, and so is what is computed from it.
+    Like torch it refuses to compute with tensors of two devices.
+    """
+
+    device = torch.device("xpu", 7)
+
+    def __init__(self):
+        super().__init__()
+        self.noted: list[Tensor] = []
+
+    def holds(self, value: object) -> bool:
+        """Whether this is a tensor on the device."""
+        return any(value is tensor for tensor in self.noted)
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """Call a function of torch on the CPU, and note what it makes as being elsewhere."""
+        kwargs = kwargs or {}
+        if func is torch.device:
+            return func(*args, **kwargs)
+        if func == Tensor.device.__get__:
+            return self.device if self.holds(args[0]) else func(*args)
+        given = [*args, *kwargs.values()]
+        parts = [part for x in given for part in (x if isinstance(x, list | tuple) else [x])]
+        tensors = [x for x in parts if isinstance(x, Tensor) and x.ndim > 0]
+        there = [x for x in tensors if self.holds(x)]
+        named = [torch.device(x) for x in parts if names_device(x)]
+        named += [CPU] if func is Tensor.cpu else []
+        if there and len(there) < len(tensors) and "item__" not in func.__name__ and not named:
+            raise RuntimeError(f"Expected all tensors on one device, found {self.device} and cpu")
+        result = func(*map(here, args), **{name: here(x) for name, x in kwargs.items()})
+        if isinstance(result, Iterator):
+            result = list(result)
+        made = result if isinstance(result, list | tuple) else [result]
+        made = [x for x in made if isinstance(x, Tensor)]
+        self.noted = [x for x in self.noted if not any(x is y for y in made)]
+        self.noted += made if (named[-1] == self.device if named else there) else []
+        return iter(result) if func is Tensor.__iter__ else result
+
+
+def names_device(value: object) -> bool:
+    """Whether an argument of a function of torch is a device or its name."""
+    known = ("cpu", "cuda", "xpu", "meta")
+    return isinstance(value, torch.device | str) and str(value).startswith(known)
+
+
+def here(value: object) -> object:
+    """The argument with the CPU in the place of a device."""
+    return CPU if names_device(value) else value
+
+
+def made_elsewhere(answer, T: int, by_name: bool) -> bool:
+    """Whether the result is on the device that it was asked for, one other than the CPU."""
+    with Elsewhere() as elsewhere:
+        result = answer(T, str(elsewhere.device) if by_name else elsewhere.device)
+    return elsewhere.holds(result)
+
+
+def refused(answer, *args) -> bool:
+    """Whether the answer raises a ValueError."""
+    try:
+        answer(*args)
+    except ValueError:
+        return True
+    return False
