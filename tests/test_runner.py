@@ -44,6 +44,14 @@ def test_exception_of_the_answer_is_a_value_and_one_of_the_probe_speaks_of_what_
     assert outcome(lambda x: None, torch.ones(2), probe=halved).empty
 
 
+def test_fault_of_a_probe_is_no_value():
+    def careless(answer, x):
+        return answer(x[99])
+
+    with pytest.raises(IndexError):
+        outcome(lambda x: x, torch.ones(2), probe=careless)
+
+
 def test_stub_is_told_from_other_errors():
     def stub(x):
         raise NotImplementedError()
