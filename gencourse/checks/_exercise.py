@@ -298,8 +298,10 @@ class Exercise:
     def _difference(self, one: Observation, want: Observation) -> str:
         for a, b in zip(one.values, want.values, strict=False):
             if a.label != b.label:
-                kind = a.value if isinstance(a.value, Raised) else None
-                return f"Looked at {a.label}. {difference(kind, b.value, self.rtol, self.atol)}"
+                if a.value is None or isinstance(a.value, Raised):
+                    return f"Looked at {a.label}. {difference(a.value, b.value, self.rtol, self.atol)}"
+                shown = describe_value(a.value)
+                return f"Looked at {a.label}. It is {shown}, so {b.label} could not be looked at."
             if not agree(a.value, b.value, self.rtol, self.atol):
                 said = difference(a.value, b.value, self.rtol, self.atol)
                 return f"Looked at {a.label}. {said}{self._called(a)}"

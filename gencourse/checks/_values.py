@@ -91,6 +91,8 @@ def difference(got, want, rtol: float, atol: float) -> str:
     if isinstance(got, list) and isinstance(want, list):
         if len(got) != len(want):
             return f"It should give {len(want)} values, got {len(got)}."
+        if len(want) == 1:
+            return difference(got[0], want[0], rtol, atol)
         i = next(
             i for i, (x, y) in enumerate(zip(got, want, strict=True)) if not agree(x, y, rtol, atol)
         )
@@ -117,7 +119,7 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
         return _at(tuple(apart.nonzero()[0].tolist()), got, want)
     gap = (got.double() - want.double()).abs() * apart
     place = tuple(int(i) for i in torch.unravel_index(gap.argmax(), gap.shape))
-    if got.numel() == 1 or describe_value(got) != describe_value(want):
+    if describe_value(got) != describe_value(want):
         said = f"Expected {describe_value(want)}, got {describe_value(got)}"
         said += f"; the largest difference is {float(gap[place]):.3g}."
         return said + _relation(a, b, rtol, atol)
