@@ -254,7 +254,8 @@ check.latent_grid(latent_grid)
 #
 # First the tool: a test for a KL function. `trust_kl(kl)` gets somebody's function `kl(mu, logvar)` and answers True if
 # it computes $\mathrm{KL}(q\,\|\,\mathcal N(0, I))$, one value per row, and False if not. Three right versions must pass
-# (they round differently); ten wrong ones must not (some return another shape).
+# (they round differently). Sixteen wrong ones must not: some return another shape, some are wrong by a tenth, or for some
+# inputs only. A seventeenth raises an error, which your test may let through; it must not answer True.
 
 # %%
 def trust_kl(kl):

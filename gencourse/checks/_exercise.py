@@ -318,8 +318,10 @@ class Exercise:
         """The first value that differs; `called`: with the call, whose arguments under stress were others."""
         for a, b in zip(one.values, want.values, strict=False):
             if a.label != b.label:
-                kind = a.value if isinstance(a.value, Raised) else None
-                return f"Looked at {a.label}. {difference(kind, b.value, self.rtol, self.atol)}"
+                if a.value is None or isinstance(a.value, Raised):
+                    return f"Looked at {a.label}. {difference(a.value, b.value, self.rtol, self.atol)}"
+                shown = describe_value(a.value)
+                return f"Looked at {a.label}. It is {shown}, so {b.label} could not be looked at."
             if not agree(a.value, b.value, self.rtol, self.atol):
                 if self.secret and a.label.startswith(self.secret):
                     return f"Looked at {a.label}. It is not {describe_value(a.value)}."

@@ -91,6 +91,8 @@ def difference(got, want, rtol: float, atol: float) -> str:
     if isinstance(got, list) and isinstance(want, list):
         if len(got) != len(want):
             return f"It should give {len(want)} values, got {len(got)}."
+        if len(want) == 1:
+            return difference(got[0], want[0], rtol, atol)
         i = next(
             i for i, (x, y) in enumerate(zip(got, want, strict=True)) if not agree(x, y, rtol, atol)
         )

@@ -29,6 +29,8 @@ def mended_reconstruction(answer, seed):
     sure = 1000 * logits.sign() * draw(seed + 10, 4, 784).exp()
     to_logits = "the gradients that training sends to the logits"
     yield "the reconstruction term of four images", answer(logits, x)
+    well = (2 * x - 1) * (5 + logits.abs())
+    yield "the term of four images that came back well", answer(well, x)
     yield "the term at logits around +1000 and -1000", answer(sure, x)
     yield to_logits, answer.run(gradients, logits, x, wrt=(0,))
     yield f"{to_logits} around +1000 and -1000", answer.run(gradients, sure, x, wrt=(0,))

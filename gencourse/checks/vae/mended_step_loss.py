@@ -25,6 +25,7 @@ def step_loss_reference(output, x, reconstruction, kl):
         "Two names were exchanged and every shape still fitted. Named results would have prevented "
         "it."
     ),
+    rtol=1e-5,
 )
 def mended_step_loss(answer, seed):
     logits, x = draw(seed, 2, 4, 6)

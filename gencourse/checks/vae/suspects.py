@@ -8,12 +8,13 @@ PIECES = BROKEN | {"decode", "update"}
 
 
 def compared(named: object) -> dict[str, object]:
-    """What there is to say of a list of names without saying which are right; all else as it is."""
+    """What can be said of a list of names without giving the right ones away; all else as it is."""
+    strangers = "the names that are none of the nine pieces"
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        return {"what you name": named}
+        return {strangers: named}
     said = set(named)
     return {
-        "the names that are none of the nine pieces": ", ".join(sorted(said - PIECES)) or "none",
+        strangers: ", ".join(sorted(said - PIECES)) or "none",
         "whether all the pieces that you name are broken": said <= BROKEN,
         "whether all the broken pieces are named": said >= BROKEN,
         "the set of broken pieces": sorted(said),

@@ -68,5 +68,5 @@ def trusts_what_crashes(test) -> bool:
         return bool(test(lambda mu, logvar: per_dimension(mu, logvar).sum(2)))
     except NotImplementedError:  # a stub's
         raise
-    except Exception:
+    except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
         return False
