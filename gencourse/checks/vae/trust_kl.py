@@ -40,7 +40,10 @@ def by_closed_form(kl):
         "Your test lets three right versions pass and stops seventeen wrong ones. Keep it: a check "
         "with power is half of the work."
     ),
-    exempt={"a second call": "a trial calls the test twenty times as it is"},
+    exempt={
+        "a second call": "a trial calls the test twenty times as it is",
+        "reseeded": "a test may seed the numbers that it draws for itself",
+    },
 )
 def trust_kl(answer, seed):
     names = [*RIGHT, *WRONG]
