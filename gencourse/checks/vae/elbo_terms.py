@@ -49,7 +49,7 @@ def elbo_terms(answer, seed):
     log_likelihood, kl = 5 * draw(seed + 2, 7), 40 * draw(seed + 3, 7).square()
     said = "seven examples whose log-densities have either sign, at beta = 0.7"
     yield said, answer(log_likelihood, kl, 0.7)
-    said = "the gradients of the loss, at beta = 0.7, for log_likelihood and kl"
+    said = "the gradients of the loss at beta = 0.7"
     yield said, answer.run(gradients_of_loss, log_likelihood, kl, 0.7)
 
 

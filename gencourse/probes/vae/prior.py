@@ -65,11 +65,14 @@ def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, ob
     """The samples of a decoder that changes nothing, and what codes it was given."""
     decoder = Recorder()
     images = torch.as_tensor(sample(decoder, n, latent_dim, seeded(seed))).detach()
-    found: dict[str, object] = {"the shape": list(images.shape)}
     codes = [z.reshape(-1, latent_dim).float() for z in decoder.codes]
     z = torch.cat([torch.zeros(0, latent_dim), *codes])
+    found: dict[str, object] = {
+        "the shape": list(images.shape),
+        "how many codes went through the decoder": len(z),
+    }
     if images.shape != (n, latent_dim) or z.shape != (n, latent_dim):
-        return found | {"how many codes went through the decoder": len(z)}
+        return found
     mean, std = z.mean(0).abs(), (torch.cat([z.std(0), z.std()[None]]) - 1).abs()
     spread = 5 / math.sqrt(2 * n) / torch.tensor([1.0] * latent_dim + [math.sqrt(latent_dim)])
     beyond = float((z.abs() > 3).double().mean())  # 0.0027 for a standard normal
