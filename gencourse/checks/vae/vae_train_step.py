@@ -28,6 +28,7 @@ def vae_train_step_reference(model, optimizer, x, eps, beta):
         "What you return is kept for a plot. Should a plot hold on to the graph?",
     ),
     on_success="Two steps moved the parameters exactly as the reference moves them.",
+    exempt={"float64": "the model's parameters are float32, so sums of gradients round"},
 )
 def vae_train_step(answer, seed):
     x, eps, second = draw(seed, 3, 4, 2)

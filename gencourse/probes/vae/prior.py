@@ -11,21 +11,25 @@ SIDE = 2  # of the images of a Recorder
 
 
 class Recorder(nn.Module):
-    """z (n, D) -> logits, z itself or images (n, 1, SIDE, SIDE); keeps the codes and the logits."""
+    """z (n, D) -> logits, z itself or images (n, 1, SIDE, SIDE).
+
+    Codes and logits are kept in lists, to which copies of the module append as well.
+    """
 
     def __init__(self, images: bool = False):
         super().__init__()
         self.images, self.scale = images, nn.Parameter(torch.ones(()))
         self.codes: list[Tensor] = []
         self.logits: list[Tensor] = []
+        self.keep_code, self.keep_logits = self.codes.append, self.logits.append
 
     def forward(self, z: Tensor) -> Tensor:
         logits = self.scale * z
         if self.images:
             steps = torch.linspace(-4, 5, SIDE * SIDE, dtype=z.dtype).view(1, SIDE, SIDE)
             logits = 2 * logits.sum(-1)[..., None, None, None] + steps
-        self.codes.append(z.detach().clone())
-        self.logits.append(logits.detach().clone())
+        self.keep_code(z.detach().clone())
+        self.keep_logits(logits.detach().clone())
         return logits
 
 
