@@ -38,7 +38,7 @@ def vae_train_step(answer, seed):
     for optimizer in ("SGD with momentum", "Adam"):
         said = f"three steps of {optimizer} at beta = 0.4"
         yield said, answer.run(train, x, *noises, beta=0.4, optimizer=optimizer)
-    yield "one step at beta = 0", answer.run(train, 3 * x, eps, beta=0.0)
+    yield "one step at beta = 0", answer.run(train, 10 * x, eps, beta=0.0)
     said = "one step when the parameters held gradients before"
     yield said, answer.run(train, x, eps, beta=1.5, stale=True)
     yield "one step", answer.run(kind_of_loss, x, eps, 3.0)
