@@ -301,11 +301,13 @@ class Exercise:
 
     def _as_exact(self, one: Observation, want: Observation, seed: int) -> bool:
         """Whether an attempt is as exact in float64 as reference and alternatives; True where these differ."""
-        others = [self.expected(other, seed, "float64") for other in self.right_forms]
-        sure = [
-            all(map(exact, other.values, want.values)) for other in others if self.same(other, want)
-        ]
-        return not any(sure) or all(map(exact, one.values, want.values))
+        if all(map(exact, one.values, want.values)):
+            return True
+        others = (self.expected(other, seed, "float64") for other in self.right_forms)
+        return not any(
+            self.same(other, want) and all(map(exact, other.values, want.values))
+            for other in others
+        )
 
     def _diagnosis(self, seen: list[Observation], seeds: tuple[int, ...]) -> str:
         """The first value that differs from the reference's, in words."""

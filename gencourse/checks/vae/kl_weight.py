@@ -17,6 +17,8 @@ from gencourse.probes.vae.objective import as_float
         "What should no warm-up at all, warmup = 0, give?",
     ),
     on_success="It starts at 0, reaches beta_max exactly at step = warmup, and stays.",
+    rtol=1e-5,
+    atol=1e-6,
 )
 def kl_weight(answer, seed):
     w = 40 + seed

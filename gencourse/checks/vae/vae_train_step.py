@@ -28,14 +28,17 @@ def vae_train_step_reference(model, optimizer, x, eps, beta):
         "What you return is kept for a plot. Should a plot hold on to the graph?",
     ),
     on_success="Two steps moved the parameters exactly as the reference moves them.",
+    exempt={"float64": "the model's parameters are float32, so sums of gradients round"},
 )
 def vae_train_step(answer, seed):
     x, eps, second = draw(seed, 3, 4, 2)
     yield "one step at beta = 3", answer.run(train, x, eps, beta=3.0)
     yield "two steps with different noise at beta = 3", answer.run(train, x, eps, second, beta=3.0)
-    said = "three steps with momentum at beta = 0.4"
-    yield said, answer.run(train, x, eps, second, eps, beta=0.4, momentum=0.9)
-    yield "one step at beta = 0", answer.run(train, 3 * x, eps, beta=0.0)
+    noises = (eps, second, eps)
+    for optimizer in ("SGD with momentum", "Adam"):
+        said = f"three steps of {optimizer} at beta = 0.4"
+        yield said, answer.run(train, x, *noises, beta=0.4, optimizer=optimizer)
+    yield "one step at beta = 0", answer.run(train, 10 * x, eps, beta=0.0)
     said = "one step when the parameters held gradients before"
     yield said, answer.run(train, x, eps, beta=1.5, stale=True)
     yield "one step", answer.run(kind_of_loss, x, eps, 3.0)

@@ -9,14 +9,20 @@ def bound(terms_of, log_likelihood: Tensor, kl: Tensor, beta: float) -> Tensor:
     return terms_of(log_likelihood, kl, beta)["elbo"]
 
 
-def gradients_of_loss(terms_of, log_likelihood: Tensor, kl: Tensor, beta: float) -> list[Tensor]:
+def gradients_of_loss(
+    terms_of, log_likelihood: Tensor, kl: Tensor, beta: float
+) -> dict[str, Tensor]:
     """The gradients of the summed loss for log-likelihood and KL, 0 where none arrives."""
+    names = ("for log_likelihood", "for kl")
     inputs = [log_likelihood.clone().requires_grad_(), kl.clone().requires_grad_()]
     total = torch.as_tensor(terms_of(*inputs, beta)["loss"]).sum()
     if not total.requires_grad:
-        return [torch.zeros_like(x) for x in inputs]
+        return {name: torch.zeros_like(x) for name, x in zip(names, inputs, strict=True)}
     found = torch.autograd.grad(total, inputs, allow_unused=True)
-    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
+    return {
+        name: torch.zeros_like(x) if g is None else g
+        for name, x, g in zip(names, inputs, found, strict=True)
+    }
 
 
 def as_float(weight, *arguments) -> float:
@@ -37,15 +43,22 @@ class Toy(nn.Module):
         return {"reconstruction": (x - z).square().sum(1), "kl": kl}
 
 
+OPTIMIZERS = {
+    "SGD": lambda parameters: torch.optim.SGD(parameters, lr=0.05),
+    "SGD with momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.05, momentum=0.9),
+    "Adam": lambda parameters: torch.optim.Adam(parameters, lr=0.1, betas=(0.7, 0.9)),
+}
+
+
 def train(
-    step, x: Tensor, *noises: Tensor, beta: float, momentum: float = 0.0, stale: bool = False
-):
+    step, x: Tensor, *noises: Tensor, beta: float, optimizer: str = "SGD", stale: bool = False
+) -> dict[str, list]:
     """One step for each batch of noise; `stale`: the parameters held gradients before the first."""
     model = Toy()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=momentum)
+    moves = OPTIMIZERS[optimizer](model.parameters())
     if stale:
         model.a.grad, model.b.grad = torch.tensor(2.0), torch.tensor(-3.0)
-    losses = [step(model, optimizer, x, eps, beta) for eps in noises]
+    losses = [step(model, moves, x, eps, beta) for eps in noises]
     return {
         "the losses": [torch.as_tensor(loss).detach() for loss in losses],
         "the parameters": [model.a.item(), model.b.item()],

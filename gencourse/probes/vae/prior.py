@@ -11,21 +11,25 @@ SIDE = 2  # of the images of a Recorder
 
 
 class Recorder(nn.Module):
-    """z (n, D) -> logits, z itself or images (n, 1, SIDE, SIDE); keeps the codes and the logits."""
+    """z (n, D) -> logits, z itself or images (n, 1, SIDE, SIDE).
+
+    Codes and logits are kept in lists, to which copies of the module append as well.
+    """
 
     def __init__(self, images: bool = False):
         super().__init__()
         self.images, self.scale = images, nn.Parameter(torch.ones(()))
         self.codes: list[Tensor] = []
         self.logits: list[Tensor] = []
+        self.keep_code, self.keep_logits = self.codes.append, self.logits.append
 
     def forward(self, z: Tensor) -> Tensor:
         logits = self.scale * z
         if self.images:
             steps = torch.linspace(-4, 5, SIDE * SIDE, dtype=z.dtype).view(1, SIDE, SIDE)
             logits = 2 * logits.sum(-1)[..., None, None, None] + steps
-        self.codes.append(z.detach().clone())
-        self.logits.append(logits.detach().clone())
+        self.keep_code(z.detach().clone())
+        self.keep_logits(logits.detach().clone())
         return logits
 
 
@@ -65,11 +69,14 @@ def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, ob
     """The samples of a decoder that changes nothing, and what codes it was given."""
     decoder = Recorder()
     images = torch.as_tensor(sample(decoder, n, latent_dim, seeded(seed))).detach()
-    found: dict[str, object] = {"the shape": list(images.shape)}
     codes = [z.reshape(-1, latent_dim).float() for z in decoder.codes]
     z = torch.cat([torch.zeros(0, latent_dim), *codes])
+    found: dict[str, object] = {
+        "the shape": list(images.shape),
+        "how many codes went through the decoder": len(z),
+    }
     if images.shape != (n, latent_dim) or z.shape != (n, latent_dim):
-        return found | {"how many codes went through the decoder": len(z)}
+        return found
     mean, std = z.mean(0).abs(), (torch.cat([z.std(0), z.std()[None]]) - 1).abs()
     spread = 5 / math.sqrt(2 * n) / torch.tensor([1.0] * latent_dim + [math.sqrt(latent_dim)])
     beyond = float((z.abs() > 3).double().mean())  # 0.0027 for a standard normal
