@@ -40,7 +40,8 @@ def solved(*answers):  # whether these functions pass their checks
 # ### {{exercise sample_noise}}
 #
 # What a generator starts from: `n` codes of `dim` numbers each, all independent, from $\mathcal N(0, 1)$. The numbers
-# come from the `generator` that is handed in (a `torch.Generator`) and from nowhere else.
+# come from the `generator` that is handed in (a `torch.Generator`) and from nowhere else. Return a tensor in float32, the
+# precision of the networks below.
 
 # %%
 def sample_noise(n, dim, generator):
@@ -205,6 +206,7 @@ else:
 #   not cut, D's update would be the same. But a backward pass through G would be paid for nothing, and gradients
 #   that belong to nobody's loss would lie in G until somebody clears them.
 # - D may hold gradients when its turn begins, left there by G's turn. They must not count.
+# - Neither network changes its mode (training or evaluation), not even for a while: G would make other samples.
 
 # %%
 def discriminator_step(generator, discriminator, optimizer, real, z):
@@ -231,7 +233,7 @@ check.discriminator_step(discriminator_step)
 # - The gradient reaches G *through* D. D lends its slope and does not move.
 # - On the way gradients arrive in D's parameters as well. They may stay there or be cleared, as you like:
 #   `discriminator_step` does not count them. D must be able to learn afterwards.
-# - G may hold gradients when its turn begins. They must not count.
+# - G may hold gradients when its turn begins. They must not count. Here too neither network changes its mode.
 
 # %%
 def generator_step(generator, discriminator, optimizer, z):
@@ -446,7 +448,7 @@ else:
 # weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution with mean 0 and *standard
 # deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1 and standard deviation
 # 0.02; all their biases 0, where there are any. A layer may lack biases (`bias=False`), and a batch norm its scales and
-# biases (`affine=False`): then there is nothing to set. Other modules stay as they are.
+# biases (`affine=False`): then there is nothing to set. Running statistics and other modules stay as they are.
 
 # %%
 def dcgan_init(module):

@@ -34,9 +34,9 @@ def discriminator_loss(answer, seed):
     real, fake, more = (2 * draw(seed + i, 5) + 0.3 for i in range(3))
     yield "the loss for four real and four fake logits", answer(real[:4], fake[:4])
     yield "the loss at logits of 0, where D cannot tell", answer(torch.zeros(4), torch.zeros(4))
-    far = torch.tensor([80.0, 200.0, 12.0])
-    right = "a D that is sure and right: real at 80, 200 and 12, fake at -80, -200 and -12"
-    wrong = "a D that is sure and wrong: real at -80, -200 and -12, fake at 80, 200 and 12"
+    far = torch.tensor([80.0, 200.0, 6.0])
+    right = "a D that is sure and right: real at 80, 200 and 6, fake at -80, -200 and -6"
+    wrong = "a D that is sure and wrong: real at -80, -200 and -6, fake at 80, 200 and 6"
     yield f"the loss of {right}", answer(far, -far)
     yield f"the loss of {wrong}", answer(-far, far)
     yield f"the gradients for the logits of {wrong}", answer.run(gradients, -far, far)

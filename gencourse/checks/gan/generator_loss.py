@@ -37,9 +37,9 @@ def generator_loss(answer, seed):
     yield "the loss at a logit of 0", answer(torch.zeros(1))
     yield "the gradient at a logit of -10, where D is sure", answer.run(gradients, sure)
     yield "the gradients of five samples", answer.run(gradients, logits)
-    far = torch.tensor([-200.0, 200.0, 80.0, -40.0])
-    yield "the loss at logits of -200, 200, 80 and -40", answer(far)
-    yield "the gradients at logits of -200, 200, 80 and -40", answer.run(gradients, far)
+    far = torch.tensor([-200.0, 200.0, 80.0, -6.0])
+    yield "the loss at logits of -200, 200, 80 and -6", answer(far)
+    yield "the gradients at logits of -200, 200, 80 and -6", answer.run(gradients, far)
 
 
 @generator_loss.alternative

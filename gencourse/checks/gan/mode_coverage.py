@@ -72,7 +72,7 @@ def mode_coverage(answer, seed):
     said = "samples 2.5 standard deviations off in both coordinates, k = 3"
     yield said, answer(corners, c, 0.1, 3.0)
     halo = cloud(seed, c, [0.08, 0.25, 0.5, 0.33], [100] * 4)
-    for k in (3.0, 3.4, 2.4):
+    for k in (3.0, 3.4, 2.4, 0.7):
         said = f"samples at 0.8, 2.5, 5 and 3.3 standard deviations from four centres, k = {k:g}"
         yield said, answer(halo, c, 0.1, k)
     wide = 10 * ring(5, 2.0) + torch.tensor([7.0, -3.0])

@@ -144,7 +144,7 @@ def one_code_for_all(n, dim, generator):
 )
 def standardised(n, dim, generator):
     z = torch.randn(n, dim, generator=generator)
-    return (z - z.mean(0)) / z.std(0)
+    return (z - z.mean(0)) / z.std(0, correction=0)
 
 
 @sample_noise.mistake("Right for `dim` = 3 only. Is a number typed in that is an argument?")

@@ -12,6 +12,7 @@ class Network(nn.Module):
     def __init__(self):
         super().__init__()
         block = nn.Sequential(nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3, affine=False))
+        self.first = nn.Linear(2, 2)
         self.body = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Sequential(block))
         self.gain = nn.Parameter(torch.ones(2))
         self.register_buffer("centre", torch.zeros(4))

@@ -91,7 +91,8 @@ def batch_of_five(answer, generator: Generator) -> dict[str, object]:
     found = kind(first)
     if tuple(first.shape) != (5, 2) or tuple(second.shape) != (5, 2):
         return found
-    sums, known = first.double().mean(0), torch.isin(second.abs(), first.abs())
+    sums = first.double().mean(0)
+    known = torch.isin(second.abs().flatten(), first.abs().flatten())
     return found | {
         "whether its columns add up to exactly 0": bool((sums.abs() < 1e-6).all()),
         "whether a second call with the same generator repeats numbers of the first": bool(

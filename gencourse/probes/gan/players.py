@@ -30,7 +30,7 @@ class Generator(Player):
 
     def forward(self, z: Tensor) -> Tensor:
         self.asked.append(self.training)
-        return (z @ self.a + self.c).view(-1, *self.shape)
+        return (z @ self.a).view(-1, *self.shape) + self.c.view(self.shape)
 
 
 class Discriminator(Player):
@@ -92,19 +92,13 @@ def returned(loss: object) -> dict[str, bool]:
 
 
 def discriminator_turn(
-    step, real: Tensor, *noises: Tensor, stale: bool = False, scale: float = 1.0, rest: bool = False
+    step, real: Tensor, *noises: Tensor, stale: bool = False, scale: float = 1.0
 ) -> dict[str, object]:
-    """One step of D for each batch of noise.
-
-    `stale`: D held gradients before the first. `scale`: a factor of its logits. `rest`: G is in
-    evaluation mode and its parameters ask for no gradients.
-    """
+    """One step of D for each batch of noise; `stale`: D held gradients before the first."""
     generator, discriminator = Generator(real.shape[1:]), Discriminator(real.shape[1:], scale)
     optimizer = momentum(discriminator)
     if stale:
         hold_gradients(discriminator)
-    if rest:
-        generator.eval().requires_grad_(False)
     before = state(generator)
     for z in noises:
         loss = step(generator, discriminator, optimizer, real, z)
