@@ -42,29 +42,42 @@ def bigram_probs(answer, seed):
         wide * torch.tensor([[1], [0], [1]]),
         counts[:, :4].clone(),
     )
-    empty[2], tall[0] = 0, 0
+    empty[2], tall[0], hollow[0] = 0, 0, torch.tensor([0, 1, 0, 0])
 
-    yield "a 5 by 5 table without smoothing", answer(counts, 0.0)
-    yield "alpha = 0.5", answer(counts, 0.5)
-    yield "alpha = 3", answer(counts, 3)
+    yield "the probabilities for a 5 by 5 table without smoothing", answer(counts, 0.0)
+    yield "the probabilities with alpha = 0.5", answer(counts, 0.5)
+    yield "the probabilities with alpha = 3", answer(counts, 3)
     kept = "whether the table of counts is after the call as before,"
     yield f"{kept} alpha = 3", answer.run(unchanged, counts, 3)
-    yield "alpha = 10,000,000: all nearly alike", answer(counts, 1e7)
-    yield "3 rows and 4 columns, alpha = 0.2", answer(wide, 0.2)
-    yield "3 rows and 4 columns, the second row empty, alpha = 0", answer(hollow, 0.0)
-    yield "5 rows and 4 columns, the first row empty, alpha = 1.5", answer(tall, 1.5)
-    yield "5 rows and 4 columns, the first row empty, alpha = 0", answer(tall, 0)
-    yield "an empty row, alpha = 0.01", answer(empty, 0.01)
-    yield "an empty row, alpha = 0.00001", answer(empty, 1e-5)
-    yield "an empty row, alpha = 0: that row is uniform", answer(empty, 0.0)
+    yield "the probabilities with alpha = 40.5", answer(counts, 40.5)
+    yield "the probabilities with alpha = 10,000,000: all nearly alike", answer(counts, 1e7)
+    yield "the probabilities with 3 rows and 4 columns, alpha = 0.2", answer(wide, 0.2)
+    yield (
+        "the probabilities with 3 rows and 4 columns with 1, 0 and more counts, alpha = 0",
+        answer(hollow, 0.0),
+    )
+    yield (
+        "the probabilities with 5 rows and 4 columns, the first row empty, alpha = 1.5",
+        answer(tall, 1.5),
+    )
+    yield (
+        "the probabilities with 5 rows and 4 columns, the first row empty, alpha = 0",
+        answer(tall, 0),
+    )
+    yield "the probabilities with an empty row, alpha = 0.01", answer(empty, 0.01)
+    yield "the probabilities with an empty row, alpha = 0.00001", answer(empty, 1e-5)
+    yield "the probabilities with an empty row, alpha = 0: that row is uniform", answer(empty, 0.0)
     yield f"{kept} an empty row and alpha = 0", answer.run(unchanged, empty, 0.0)
     exact = (
         "which probabilities are exactly 0 without smoothing: those of pairs that were never seen"
     )
     yield exact, answer.run(zeros, counts, 0.0)
-    yield "a table in which nothing was counted, alpha = 0", answer(0 * wide, 0.0)
-    yield "counts up to some 100,000, alpha = 0.25", answer(wide * (wide + 9) ** 4, 0.25)
-    yield "counts in int32, alpha = 0.7", answer(counts.int(), 0.7)
+    yield "the probabilities when nothing was counted, alpha = 0", answer(0 * wide, 0.0)
+    yield (
+        "the probabilities with counts up to some 100,000, alpha = 0.25",
+        answer(wide * (wide + 9) ** 4, 0.25),
+    )
+    yield "the probabilities with counts in int32, alpha = 0.7", answer(counts.int(), 0.7)
 
 
 @bigram_probs.alternative

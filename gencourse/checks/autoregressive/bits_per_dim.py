@@ -14,6 +14,7 @@ from gencourse.runtime import seeded
     difficulty=1,
     minutes=4,
     points=1,
+    rtol=1e-5,
     hints=(
         (
             "An 8-bit pixel that is one of 256 values, all equally likely, costs 8 bits. How many "
@@ -28,7 +29,7 @@ from gencourse.runtime import seeded
 )
 def bits_per_dim(answer, seed):
     nll = 300 + 80 * torch.rand(4, generator=seeded(seed))
-    yield "four images of 3 × 8 × 8", answer(nll, 192)
+    yield "the bits per dimension of four images of 3 × 8 × 8", answer(nll, 192)
     uniform = torch.full((2,), 784 * math.log(256))
     yield "256 equally likely values for each of 784 pixels: 8 bits", answer(uniform, 784)
     yield "a model of one pixel at 0.5 nats", answer(torch.tensor([0.5]), 1)

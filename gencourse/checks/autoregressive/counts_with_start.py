@@ -54,21 +54,23 @@ def written(seed, *lengths, below):
 )
 def counts_with_start(answer, seed):
     one = torch.tensor([0, 1, 1, 2])
-    yield "the single document 0, 1, 1, 2 with V = 4", answer([one], 4)
+    yield "the counts of the single document 0, 1, 1, 2 with V = 4", answer([one], 4)
     again = torch.tensor([2, 0, 2, 0, 2, 0, 2])
-    yield "the document 2, 0, 2, 0, 2, 0, 2, where pairs repeat", answer([again], 4)
+    yield "the counts of the document 2, 0, 2, 0, 2, 0, 2, where pairs repeat", answer([again], 4)
     several = written(seed, 6, 1, 9, 4, below=5)
-    yield "documents with 6, 1, 9 and 4 tokens, V = 5", answer(several, 5)
+    yield "the counts of documents with 6, 1, 9 and 4 tokens, V = 5", answer(several, 5)
     yield "the table", answer.run(kind_of_table, several, 5)
     few = written(seed + 1, 7, 5, below=3)
-    yield "two documents in which only 3 of 6 tokens occur", answer(few, 6)
+    yield "the counts of two documents in which only 3 of 6 tokens occur", answer(few, 6)
     empty = written(seed + 2, 3, 0, 4, 0, below=4)
     after = answer.run(unchanged, written(seed + 4, 3, 5, below=4), 4)
     yield "whether the documents are after the call as before", after
-    yield "the second and the fourth of four documents are empty", answer(empty, 4)
-    yield "the first document is empty", answer(empty[1:3], 4)
-    yield "a document of 300 tokens, V = 1", answer([torch.zeros(300, dtype=torch.long)], 1)
-    yield "150 documents of one token, V = 2", answer(written(seed + 5, *[1] * 150, below=2), 2)
+    yield "the counts when the second and the fourth document are empty", answer(empty, 4)
+    yield "the counts when the first document is empty", answer(empty[1:3], 4)
+    zeros = torch.zeros(300, dtype=torch.long)
+    yield "the counts of a document of 300 tokens, V = 1", answer([zeros], 1)
+    ones = written(seed + 5, *[1] * 150, below=2)
+    yield "the counts of 150 documents of one token each, V = 2", answer(ones, 2)
 
 
 @counts_with_start.alternative

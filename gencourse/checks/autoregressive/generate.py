@@ -10,9 +10,9 @@ from gencourse.runtime import seeded
 
 
 def uneven():
-    """Probabilities of 21 tokens: one of 0.6, ten of 0.03, nine of 0.1 / 9, and one of 0."""
-    p = torch.tensor([0.03, 0.1 / 9] * 9 + [0.6, 0.03, 0.0])
-    return p / p.sum()
+    """Probabilities of 21 tokens: one of 0.56, 19 different ones below 0.05, one of 0."""
+    p = 0.005 + 0.002 * torch.arange(19)[torch.arange(19) * 7 % 19]
+    return torch.cat([p[:9], torch.tensor([1 - float(p.sum())]), p[9:], torch.zeros(1)])
 
 
 @exercise(
@@ -51,15 +51,15 @@ def generate(answer, seed):
     yield "whether the prompt is after the call as before", kept
     yield "three further tokens when the prompt itself is longer than block", written(long, 3, V=13)
     yield "three further tokens with block = 1", written(short, 3, block=1)
-    yield "two further tokens when there is a single prompt, B = 1", written(short[:1], 2)
-    yield "a model that comes in evaluation mode", written(short, 1, training=False)
+    yield "one further token when there is a single prompt, B = 1", written(short[:1], 1)
+    yield "a model that comes in evaluation mode", written(short, 3, training=False)
     yield "a caller who records no graphs", written(long, 2, block=9, recording=False)
-    yield "texts of a model that is unsure", answer.run(repetitions, short, 6, 4, 1.0, seed)
-    for T, factor in ((2.0, 1.0), (0.5, 1.0), (20.0, 20.0), (0.05, 0.05)):
+    yield "texts of a model that is unsure", answer.run(repetitions, short, 4, 3, 1.0, seed)
+    for T, factor, n in ((2.0, 1.0, 80), (0.5, 1.0, 80), (20.0, 20.0, 40), (0.05, 0.05, 40)):
         logits = factor * uneven().log()
         tables = {f"{t:g}": (logits / t).softmax(0) for t in (factor / 2, factor, 2 * factor)}
-        found = answer.run(draws, logits, T, seed, tables[f"{T:g}"], tables)
-        yield f"400 tokens drawn at T = {T:g}", found
+        found = answer.run(draws, logits, T, n, seed, tables[f"{T:g}"], tables)
+        yield f"{n} texts of 4 tokens drawn at T = {T:g}", found
     label = "four further tokens at T = 0, where the largest logit is 0.000001 above the others"
     yield label, written(long, 4, T=0, sharpness=1e-6)
 

@@ -29,17 +29,23 @@ def perplexity_reference(nll, counts):
 )
 def perplexity(answer, seed):
     nll = 0.5 + 2 * torch.rand(4, generator=seeded(seed))
-    yield "four sequences with 9, 1, 4 and 2 tokens", answer(nll, torch.tensor([9, 1, 4, 2]))
-    yield "four sequences with 3 tokens each", answer(nll, torch.tensor([3, 3, 3, 3]))
+    said = "the perplexity of four sequences with"
+    yield f"{said} 9, 1, 4 and 2 tokens", answer(nll, torch.tensor([9, 1, 4, 2]))
+    yield f"{said} 3 tokens each", answer(nll, torch.tensor([3, 3, 3, 3]))
     even = torch.full((3,), math.log(7.0))
-    yield "a model that guesses among 7 tokens", answer(even, torch.tensor([5, 2, 4]))
+    guess = "the perplexity of a model that guesses among 7 tokens"
+    yield guess, answer(even, torch.tensor([5, 2, 4]))
     none = torch.cat([nll[:2], torch.zeros(1)])
-    label = "the last of three sequences has no token, and loss 0"
+    label = "the perplexity when the last of three sequences has no token, and loss 0"
     yield label, answer(none, torch.tensor([6, 1, 0]))
-    yield "100, 3001 and 700 tokens", answer(nll[:3], torch.tensor([100, 3001, 700]))
-    yield "one sequence of 40,000 tokens", answer(nll[:1], torch.tensor([40_000]))
-    yield "a model that is nearly sure", answer(nll / 50, torch.tensor([2, 7, 1, 3]))
-    yield "a model that pays about 11 nats per token", answer(nll + 9, torch.tensor([1, 2, 8, 3]))
+    long = torch.tensor([700, 70_001, 30_011])
+    yield "the perplexity of 700, 70,001 and 30,011 tokens", answer(nll[:3], long)
+    yield (
+        "the perplexity of a model that is nearly sure",
+        answer(nll / 50, torch.tensor([2, 7, 1, 3])),
+    )
+    dear = "the perplexity of a model that pays about 11 nats per token"
+    yield dear, answer(nll + 9, torch.tensor([1, 2, 8, 3]))
 
 
 @perplexity.alternative

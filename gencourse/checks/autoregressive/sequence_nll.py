@@ -51,26 +51,27 @@ def sequence_nll(answer, seed):
     mixed = targets.where(targets != 3, 4)
     mixed[:, 0], mixed[:, 3] = 0, 3
 
-    yield "3 sequences of 5 tokens, V = 7, none ignored", answer(logits, targets, -100)
-    yield "when all logits are 0", answer(torch.zeros(B, T, V), targets, -100)
-    yield "when 1, 4 and 0 targets are ignored", answer(logits, padded, -100)
+    yield "the loss of 3 sequences of 5 tokens, V = 7", answer(logits, targets, -100)
+    yield "the loss when all logits are 0", answer(torch.zeros(B, T, V), targets, -100)
+    yield "the loss when 1, 4 and 0 targets are ignored", answer(logits, padded, -100)
     slopes = answer.run(gradients, logits, padded, -100, wrt=(0,))
     yield "the gradients for the logits, with ignored targets", slopes
-    yield "when it is token 0 that is ignored", answer(logits, padded.clamp(min=0), 0)
-    yield "when the second target of each sequence is ignored", answer(logits, inside, -100)
+    yield "the loss when it is token 0 that is ignored", answer(logits, padded.clamp(min=0), 0)
+    yield "the loss when the second target of each is ignored", answer(logits, inside, -100)
     single = answer(3 * draw(seed + 2, 1, 1, V), targets[:1, :1], -100)
-    yield "a single sequence with a single token", single
+    yield "the loss of a single sequence with a single token", single
     for size in (150, 5000):
         far = answer(size * draw(seed + 3, 2, T, V), torch.full((2, T), 1), -100)
-        yield f"at logits of about ±{size}, where probabilities round to 0", far
-    yield "when all targets of the second sequence are ignored", answer(logits, empty, -100)
+        yield f"the loss at logits of about ±{size}, where probabilities round to 0", far
+    yield "the loss when all targets of the second are ignored", answer(logits, empty, -100)
     yield "the gradients then", answer.run(gradients, logits, empty, -100, wrt=(0,))
     nothing = answer.run(gradients, logits[:1], empty[1:2], -100, wrt=(0,))
     yield "the gradients when all targets of the only sequence are ignored", nothing
     kept = answer.run(unchanged, logits, padded, -100, at=1)
     yield "whether the targets are after the call as before", kept
-    yield "when it is token 3 that is ignored, and token 0 counts", answer(logits, mixed, 3)
-    yield "when the ignored number is V = 7, for which there is no logit", answer(logits, beyond, V)
+    yield "the loss when token 3 is ignored, and token 0 counts", answer(logits, mixed, 3)
+    above = "the loss when the number that is ignored is V = 7, for which there is no logit"
+    yield above, answer(logits, beyond, V)
 
 
 @sequence_nll.alternative
@@ -84,9 +85,8 @@ def by_log_softmax(logits, targets, ignored=-100):
 
 @sequence_nll.alternative
 def nan_behind_a_wall(logits, targets, ignored=-100):
-    return nothing_divided_by_nothing(
-        logits, targets, ignored
-    ).nan_to_num()  # cross_entropy sends nothing to ignored places
+    loss = nothing_divided_by_nothing(logits, targets, ignored)
+    return loss.nan_to_num()  # cross_entropy sends nothing to ignored places
 
 
 @sequence_nll.alternative

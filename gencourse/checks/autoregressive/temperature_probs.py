@@ -36,25 +36,29 @@ def temperature_probs(answer, seed):
 
     yield "the distribution 0.5, 0.3, 0.2 at T = 2", answer(known, 2.0)
     yield "the distribution 0.5, 0.3, 0.2 at T = 1, where nothing changes", answer(known, 1.0)
-    yield "logits (2, 3, 5) at T = 0.5", answer(logits, 0.5)
-    yield "logits (4, 4) at T = 1.7", answer(draw(seed + 1, 4, 4), 1.7)
+    yield "the distributions for logits (2, 3, 5) at T = 0.5", answer(logits, 0.5)
+    yield "the distributions for logits (4, 4) at T = 1.7", answer(draw(seed + 1, 4, 4), 1.7)
     yield (
         "whether the logits are after the call at T = 3 as before",
         answer.run(unchanged, logits, 3.0),
     )
-    for T in (2.0, 1.0, 30.0, 0.0):
-        yield f"T = {T:g}, when one logit is -∞", answer(closed, T)
-    yield "logits of some hundred at T = 0.01", answer(200 * draw(seed + 2, 3, 5), 0.01)
-    yield "logits of some hundred at T = 60", answer(200 * draw(seed + 3, 3, 5) - 300, 60)
-    yield "logits of some thousand at T = 1000", answer(3000 * draw(seed + 4, 2, 6), 1e3)
+    for T in (2.0, 1.0, 1000.0, 0.0):
+        yield f"the distributions at T = {T:g} when one logit is -∞", answer(closed, T)
+    said = "the distributions for logits of some"
+    yield f"{said} hundred at T = 0.01", answer(200 * draw(seed + 2, 3, 5), 0.01)
+    yield f"{said} hundred at T = 60", answer(200 * draw(seed + 3, 3, 5) - 300, 60)
+    yield f"{said} thousand at T = 1000", answer(3000 * draw(seed + 4, 2, 6), 1e3)
     yield "the distribution 0.5, 0.3, 0.2 at T = 0.004", answer(known, 0.004)
     for T in (0.08, 0.005):
-        yield f"logits (6,), all within {4 * T:g}, at T = {T:g}", answer(T * draw(seed + 5, 6), T)
+        yield (
+            f"the distribution for logits of about ±{T:g} at T = {T:g}",
+            answer(T * draw(seed + 5, 6), T),
+        )
     close = torch.tensor([[1.0, 2.0, 2.001, -1.0], [0.5, 0.0, -7.0, 0.499]])
-    yield "T = 0, two logits only 0.001 apart", answer(close, 0.0)
+    yield "the distributions at T = 0, two logits only 0.001 apart", answer(close, 0.0)
     closer = torch.tensor([0.0, 1e-6, -1.0])
-    yield "T = 0, two logits only a millionth apart", answer(closer, 0)
-    yield "logits (2, 3, 5) at T = 0", answer(logits, 0)
+    yield "the distribution at T = 0, two logits only a millionth apart", answer(closer, 0)
+    yield "the distributions for logits (2, 3, 5) at T = 0", answer(logits, 0)
     yield (
         "whether the logits are after the call at T = 0 as before",
         answer.run(unchanged, logits, 0),

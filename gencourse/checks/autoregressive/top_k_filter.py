@@ -56,7 +56,7 @@ def top_k_filter(answer, seed):
     yield f"{said} k = 2 of 5", answer.run(independent, one, 2)
     yield "logits (3, 5) with k = 9, more than there are", answer(beyond, 9)
     yield f"{said} k = 9 of 5", answer.run(independent, beyond, 9)
-    yield "logits (2, 65) with k = 40", answer(uneven(seed + 6, 2, 65) - 30, 40)
+    yield "logits (2, 65) with k = 40", answer(uneven(seed + 6, 2, 65) - 500, 40)
     near = 100 + 1e-4 * torch.tensor([[3.0, 1.0, 4.0, 0.0, 5.0, 9.0, 2.0, 6.0]])
     yield "logits that are 0.0001 apart, k = 3", answer(near, 3)
 

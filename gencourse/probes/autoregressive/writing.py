@@ -1,7 +1,5 @@
 """Models that write, and what a learner's loop makes of them."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -60,7 +58,7 @@ def writing(
 
     `training`: the model comes in training mode; `recording`: graphs are recorded by the caller.
     """
-    model = Adder(V, sharpness).train(training)
+    model, start = Adder(V, sharpness).train(training), torch.random.get_rng_state()
     with torch.set_grad_enabled(recording):
         text = generate(model, idx, n, block, T, seeded(seed))
         after = torch.is_grad_enabled()
@@ -73,6 +71,9 @@ def writing(
         "whether a graph was recorded in the model": any(model.graphs),
         "whether graphs are recorded after the call": after,
         "whether the model's parameters can still learn": model.scale.requires_grad,
+        "whether torch's global generator was left alone": torch.equal(
+            start, torch.random.get_rng_state()
+        ),
     }
 
 
@@ -86,6 +87,7 @@ def prompt_unchanged(generate, idx: Tensor, n: int, block: int, T: float, seed: 
 def repetitions(generate, idx: Tensor, n: int, block: int, T: float, seed: int) -> dict[str, bool]:
     """Which texts are equal when a model that is unsure writes several times."""
     model, generator = Adder(7, 0.5), seeded(seed)
+    idx = uncopied(idx)  # so no stress leaves one row, which might repeat by luck
     before = torch.random.get_rng_state()
     first = generate(model, idx, n, block, T, generator)
     alone = torch.equal(before, torch.random.get_rng_state())
@@ -95,38 +97,64 @@ def repetitions(generate, idx: Tensor, n: int, block: int, T: float, seed: int) 
     other = generate(model, idx, n, block, T, generator.manual_seed(seed + 1))
     return {
         "whether a generator in the same state gives the same text": torch.equal(first, third),
-        "whether a second call with the same generator repeats the text": torch.equal(first, second),
+        "whether a second call with the same generator repeats the text": torch.equal(
+            first, second
+        ),
         "whether a generator in another state gives the same text": torch.equal(first, other),
         "whether torch's global generator was left alone": alone,
     }
 
 
 def draws(
-    generate, logits: Tensor, T: float, seed: int, expected: Tensor, others: dict[str, Tensor]
+    generate,
+    logits: Tensor,
+    T: float,
+    B: int,
+    seed: int,
+    expected: Tensor,
+    others: dict[str, Tensor],
 ) -> dict[str, object]:
-    """How often each token comes in 100 texts of 4 tokens, by a model that always has these logits.
+    """How often each token comes in B texts of 4 tokens, by a model that always has these logits.
 
     `expected` (V,) are the probabilities of the tokens, `others` those at some temperatures.
-    Tolerances are 5.5 standard errors, so one right answer in some ten million would miss one.
+    Tolerances are 5.5 standard errors, so one right answer in some million would miss one.
     """
-    N, n, V = 100, 4, len(logits)
-    prompt = uncopied(torch.zeros(N, 1, dtype=torch.long))  # so no stress takes rows away
-    text = generate(Dice(logits), prompt, n, 3, T, seeded(seed))
-    if text.shape != (N, n + 1):
+    n, generator, start = 4, seeded(seed), torch.random.get_rng_state()
+    prompt = uncopied(torch.zeros(B, 1, dtype=torch.long))  # so no stress takes rows away
+    text = generate(Dice(logits), prompt, n, 3, T, generator)
+    if text.shape != (B, n + 1):
         return {"the shape": list(text.shape)}
     drawn = text[:, 1:]
-    share = torch.bincount(drawn.flatten(), minlength=V).double() / drawn.numel()
-    likely = expected > 0.1
-    p = torch.stack([expected[likely].sum(), expected[~likely].sum()]).double()
-    found = torch.stack([share[likely].sum(), share[~likely].sum()])
-    near = (found - p).abs() <= 5.5 * (p * (1 - p) / drawn.numel()).sqrt()
-    pairs = float(expected.double().square().sum())
-    equal = float((drawn[:, :-1] == drawn[:, 1:]).double().mean())
-    spread = 5.5 * math.sqrt(pairs * (1 - pairs) / drawn[:, 1:].numel())
+    share = torch.bincount(drawn.flatten(), minlength=len(logits)).double() / drawn.numel()
+    kinds = torch.stack([k & (expected > 0) for k in kinds_of_tokens(expected)]).double()
+    pairs = expected.double().square().sum()
+    equal = (drawn[:, :-1] == drawn[:, 1:]).double().mean()
     distance = {name: float((share - table).abs().sum()) for name, table in others.items()}
     return {
         "which temperature the tokens look like": min(distance, key=distance.get),
-        "whether likely and unlikely tokens come as often as they should": bool(near.all()),
+        "whether likely, middling and unlikely tokens come as often as they should": bool(
+            near(kinds @ share, kinds @ expected.double(), drawn.numel()).all()
+        ),
         "whether tokens of probability 0 come": bool((share[expected == 0] > 0).any()),
-        "whether a token is drawn independently of the one before": abs(equal - pairs) < spread,
+        "whether a token is drawn independently of the one before": bool(
+            near(equal, pairs, drawn[:, 1:].numel())
+        ),
+        "whether the generator moved on": not torch.equal(
+            generator.get_state(), seeded(seed).get_state()
+        ),
+        "whether torch's global generator was left alone": torch.equal(
+            start, torch.random.get_rng_state()
+        ),
     }
+
+
+def kinds_of_tokens(expected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Which tokens are the likeliest, above the median, and below it."""
+    first = expected == expected.max()
+    above = expected > expected.median()
+    return first, above & ~first, ~above
+
+
+def near(share: Tensor, p: Tensor, count: int) -> Tensor:
+    """Whether shares of `count` draws lie within 5.5 standard errors of their probabilities."""
+    return (share - p).abs() <= 5.5 * (p * (1 - p) / count).sqrt() + 1e-6
