@@ -65,16 +65,11 @@ def depends_on(answer, seed):
     yield "the answer for a model of one output, which sees input 2", find(x, "sum", 1, 0, 2)
     yield "the answer from 2 examples", find(x[:2])
     yield "the answer from 18 examples", find(torch.cat([x, 0.7 * x, 0.3 - x]), "sum")
-    for mode, training in (
-        ("training mode, where it adds noise", True),
-        ("evaluation mode", False),
-    ):
-        yield f"a module in {mode}", answer.run(toys.found_in_module, x, weights, 5, training)
+    for mode in ("training", "evaluation"):
+        module = answer.run(toys.found_in_module, x, weights, 5, mode == "training")
+        yield f"a module in {mode} mode, which adds noise in training", module
     yield "the answer for a model made of steps, x > 0", answer.run(toys.found_in_steps, x, 5)
-    yield (
-        "the answer for tokens, output 0 seeing token 1",
-        answer.run(toys.found_in_tokens, tokens()),
-    )
+    yield "the answer where output 0 sees token 1", answer.run(toys.found_in_tokens, tokens())
 
 
 @depends_on.alternative
