@@ -203,12 +203,16 @@ class Exercise:
     def _recognised(
         self, seen: list[Observation], seeds: tuple[int, ...], with_harm: bool = False
     ) -> Verdict | None:
-        """The hint of the mistake that agrees on every value; `with_harm`: and that changes the same arguments."""
+        """The hint of the mistake that agrees on every value, and does no harm that was not seen.
+
+        `with_harm`: that does just the harm that was seen.
+        """
         for mistake in self.mistakes:
             if not self._agrees(seen, mistake.answer, seeds):
                 continue
             harm = [self.expected(mistake.answer, seed).harm for seed in seeds]
-            if not with_harm or harm == [one.harm for one in seen]:
+            pairs = list(zip(harm, (one.harm for one in seen), strict=True))
+            if all(a == b if with_harm else a <= b for a, b in pairs):
                 return self._verdict("wrong", mistake.hint, mistake.name)
         return None
 

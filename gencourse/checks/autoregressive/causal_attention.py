@@ -40,8 +40,8 @@ def causal_attention(answer, seed):
     yield "the output for 3 texts, 1 head, 40 places and d = 2", answer(*draws(seed, *long))
     one = [x[:, :, :1] for x in (q, k, v)]
     yield "the output for a single place, T = 1", answer(*one)
-    said = "the output for q, k and v with heads and places exchanged in memory, as in `multi_head`"
-    yield said, answer.run(exchanged, *(x.transpose(1, 2) for x in (q, k, v)))
+    said = "the output for q, k and v that lie in memory as (B, T, heads, d), as in `multi_head`"
+    yield said, answer.run(exchanged, q, k, v)
     later = [other + i for i in range(3)]
     for t in (1, 4):
         said = f"whether the outputs before place {t} stay the same when all from there on changes"

@@ -9,23 +9,18 @@ from gencourse.probes.autoregressive.examples import banded, examples, positive,
 
 
 def depends_on_reference(f, x):
-    """Which outputs move when an input moves: f (N, D) -> (N, K), x (N, D) -> (K, D) bool.
-
-    True at [i, j] if output i of some example changes when its input j takes the value of another
-    example. A module is tried in evaluation mode and left in the mode that it was in.
-    """
-    training = isinstance(f, nn.Module) and f.training
-    if training:
+    """Which outputs, (K, D), move when an input takes the values of all other examples."""
+    if training := isinstance(f, nn.Module) and f.training:
         f.eval()
-    before = f(x)
-    moved = torch.zeros(before.shape[1], x.shape[1], dtype=torch.bool)
+    others, moved = len(x) - 1, []
+    before = f(x).repeat(others, 1)
     for j in range(x.shape[1]):
-        varied = x.repeat(len(x) - 1, 1)
+        varied = x.repeat(others, 1)
         varied[:, j] = torch.cat([x[:, j].roll(shift) for shift in range(1, len(x))])
-        moved[:, j] = (f(varied) != before.repeat(len(x) - 1, 1)).any(0)
+        moved.append((f(varied) != before).any(0))
     if training:
         f.train()
-    return moved
+    return torch.stack(moved, 1)
 
 
 @exercise(
@@ -57,62 +52,50 @@ def depends_on(answer, seed):
     def find(x, leak="", outputs=5, a=a, b=b, size=1.0):
         return answer.run(toys.found, x, weights[: x.shape[1]], outputs, leak, a, b, size)
 
-    yield "the answer for a causal model of 5 inputs", find(x)
-    leaks = f"the answer when output {a} depends on input {b}"
-    yield f"{leaks}, too", find(x, "sum", size=0.5)
-    yield f"{leaks} by a billionth", find(x, "sum", size=1e-9)
+    for D, K in ((5, 5), (5, 3), (3, 5), (1, 2)):
+        said = f"the answer for a causal model of {D} inputs, {K} outputs"
+        yield said, find(x[:, :D], outputs=K, a=0)
+    leak = f"the answer when output {a} depends on input {b}"
+    yield f"{leak}, too", find(x, "sum", size=0.5)
+    yield f"{leak} by a billionth", find(x, "sum", size=1e-9)
     yield f"the answer when output {a} sees input {b} times input 0", find(x, "product")
-    yield f"{leaks} in examples where input 0 is positive", find(positive(x, b), "gated")
-    said = f"{leaks} between 0 and 1.4 and where input 0 is positive, but no example has both"
-    yield said, find(banded(x, b), "band")
+    yield f"{leak} in examples where input 0 is positive", find(positive(x, b), "gated")
+    yield f"{leak} in a band and where input 0 is positive", find(banded(x, b), "band")
     for i, k in ((4, 3), (3, 4), (5, 2), (0, 3)):
-        said = f"{leaks} in example {i} alone, and not at the value that example {k} has"
-        yield said, find(rare(x, b, i, k), "rare")
-    yield "whether the answer holds booleans", answer.run(toys.holds_booleans, x, weights, 5)
-    yield "the answer for a model of 3 outputs and 5 inputs", find(x, outputs=3)
-    yield "the answer for a model of 5 outputs and 3 inputs", find(x[:, :3])
-    yield "the answer for a model of 2 outputs and 1 input", find(x[:, :1], outputs=2, a=0)
+        yield f"{leak} in example {i} alone, not at {k}'s value", find(rare(x, b, i, k), "rare")
     yield "the answer for a model of one output, which sees input 2", find(x, "sum", 1, 0, 2)
     yield "the answer from 2 examples", find(x[:2])
     yield "the answer from 18 examples", find(torch.cat([x, 0.7 * x, 0.3 - x]), "sum")
-    training = "a module in training mode, where it adds noise"
-    yield training, answer.run(toys.found_in_module, x, weights, 5, True)
-    yield "a module in evaluation mode", answer.run(toys.found_in_module, x, weights, 5, False)
-    said = "the answer for a model made of steps, x > 0, whose derivative is 0"
-    yield said, answer.run(toys.found_in_steps, x, 5)
-    said = "the answer for tokens, where output 0 looks ahead at token 1"
-    yield said, answer.run(toys.found_in_tokens, tokens(), draw(seed + 3, 6).double())
+    for mode in ("training", "evaluation"):
+        module = answer.run(toys.found_in_module, x, weights, 5, mode == "training")
+        yield f"a module in {mode} mode, which adds noise in training", module
+    yield "the answer for a model made of steps, x > 0", answer.run(toys.found_in_steps, x, 5)
+    yield "the answer where output 0 sees token 1", answer.run(toys.found_in_tokens, tokens())
 
 
 @depends_on.alternative
 def neighbour_by_neighbour(f, x):
-    mode = getattr(f, "training", None)
-    if mode:
+    if mode := getattr(f, "training", None):
         f = f.eval()
     outputs, found = f(x), []
     for j in range(x.size(1)):
         other = x.clone()
         other[:, j] = torch.flip(x, [0])[:, j]
         found.append(((f(other) - outputs).abs() > 1e-12).sum(0) > 0)
-    if mode:
-        f.train()
+    f.train() if mode else None
     return torch.stack(found).T
 
 
 @depends_on.alternative
 @torch.no_grad()
 def all_examples_at_once(f, x):
-    was = f.training if isinstance(f, nn.Module) else False
+    was, columns = getattr(f, "training", False) and f.eval(), []
+    for j in range(x.shape[1]):
+        rows = x.repeat_interleave(len(x), 0)
+        rows[:, j] = x[:, j].repeat(len(x))
+        columns.append((f(rows) != f(x).repeat_interleave(len(x), 0)).any(0))
     if was:
-        f.train(False)
-    N, D = x.shape
-    columns = []
-    for j in range(D):
-        rows = x.repeat_interleave(N, 0)
-        rows[:, j] = x[:, j].repeat(N)
-        columns.append((f(rows) != f(x).repeat_interleave(N, 0)).any(0))
-    if was:
-        f.train(True)
+        f.train()
     return torch.stack(columns, 1)
 
 

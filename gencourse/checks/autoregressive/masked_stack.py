@@ -196,8 +196,8 @@ def no_margin(x, weights, mask):
 
 
 @masked_stack.mistake(
-    "The logits are right, but your caller's weights are not what they were. Which operation works "
-    "in place?"
+    "Your caller's weights are not what they were: whoever uses them again gets other logits. Which "
+    "operation works in place?"
 )
 def weights_changed(x, weights, mask):
     return stack(

@@ -19,8 +19,8 @@ def same_before(attention, t: int, q, k, v, *later: Tensor) -> bool:
 
 
 def exchanged(attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The output for q, k, v (B, T, heads, d) with two dimensions exchanged, as heads are."""
-    return attention(*(x.transpose(1, 2) for x in (q, k, v)))
+    """The output for q, k, v (B, heads, T, d) that lie in memory as (B, T, heads, d)."""
+    return attention(*(x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v)))
 
 
 def in_half_precision(attention, q: Tensor, k: Tensor, v: Tensor) -> dict[str, bool]:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 LEAKS: dict[str, Callable[[Tensor, int], Tensor]] = {
-    "": lambda x, b: torch.zeros_like(x[:, 0]),
     "sum": lambda x, b: x[:, b],
     "product": lambda x, b: x[:, b] * x[:, 0],
     "gated": lambda x, b: x[:, b].relu() * x[:, 0].relu(),
@@ -40,18 +39,13 @@ class Noisy(nn.Module):
 
 def found(depends_on, x, weights, outputs: int, leak: str = "", a=0, b=0, size=1.0) -> Tensor:
     """The answer for a causal model; with a leak, output a depends on input b, too."""
-    place = torch.eye(outputs, dtype=x.dtype)[a]
+    place = (torch.arange(outputs) == a).to(x.dtype)
 
     def f(x):
-        return causal(x, weights, outputs) + place * (size * LEAKS[leak](x, b)).unsqueeze(1)
+        leaking = LEAKS[leak](x, b).unsqueeze(1) * size * place if leak else 0.0
+        return causal(x, weights, outputs) + leaking
 
     return depends_on(f, x)
-
-
-def holds_booleans(depends_on, x: Tensor, weights: Tensor, outputs: int) -> bool:
-    """Whether the answer is a tensor of booleans."""
-    result = depends_on(lambda x: causal(x, weights, outputs), x)
-    return getattr(result, "dtype", None) == torch.bool
 
 
 def found_in_steps(depends_on, x: Tensor, outputs: int) -> Tensor:
@@ -63,7 +57,7 @@ def found_in_steps(depends_on, x: Tensor, outputs: int) -> Tensor:
     return depends_on(steps, x)
 
 
-def found_in_tokens(depends_on, x: Tensor, table: Tensor) -> Tensor:
+def found_in_tokens(depends_on, x: Tensor) -> Tensor:
     """The answer for a model of tokens whose output 0 looks ahead at token 1.
 
     It refuses tokens that no example has at that place.
@@ -76,7 +70,7 @@ def found_in_tokens(depends_on, x: Tensor, table: Tensor) -> Tensor:
                     "f got a token that no example has at that place. "
                     "Give an input the values that it has in other examples."
                 )
-        return table[torch.cat([tokens[:, 1:2], tokens[:, :-1]], 1)]
+        return torch.cat([tokens[:, 1:2], tokens[:, :-1]], 1).double().square()
 
     return depends_on(lookup, x)
 
@@ -86,8 +80,10 @@ def found_in_module(
 ) -> dict[str, object]:
     """The answer for a module that adds noise in training mode, and its mode afterwards."""
     model = Noisy(weights, outputs).train(training)
+    answer = depends_on(model, x)
     return {
-        "the answer": depends_on(model, x),
+        "the answer": answer,
+        "whether the answer holds booleans": getattr(answer, "dtype", None) == torch.bool,
         "whether the module is in training mode afterwards": model.training,
         "whether its dropout is in training mode afterwards": model.inner.training,
     }
