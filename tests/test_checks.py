@@ -153,10 +153,14 @@ def test_name_of_an_exercise_is_never_its_file():
 
 @pytest.mark.parametrize("path", [f for f in FILES if f.stem != "__init__"], ids=lambda p: f"{p.parent.name}.{p.stem}")
 def test_trial_reference_and_alternatives_stand_first_and_are_short(path):
-    lines = path.read_text("utf-8").splitlines()
-    mistakes = [i for i, line in enumerate(lines) if line.startswith(f"@{path.stem}.mistake(")]
-    others = [i for i, line in enumerate(lines) if line.startswith(f"@{path.stem}.alternative")]
-    assert mistakes and others and max(others) < mistakes[0] <= 100
+    ends, begins = {"alternative": [], "mistake": []}, {"mistake": []}
+    for node in ast.parse(path.read_text("utf-8")).body:
+        for decorator in getattr(node, "decorator_list", ()):
+            kind = ast.unparse(decorator).removeprefix(f"{path.stem}.").split("(")[0]
+            if kind in ends:
+                ends[kind].append(node.end_lineno)
+                begins.setdefault(kind, []).append(decorator.lineno)
+    assert max(ends["alternative"]) <= 100 and max(ends["alternative"]) < min(begins["mistake"])
 
 
 @pytest.mark.parametrize("folder", ["checks", "probes"])
