@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
+from gencourse.validation import require_count, require_tensor
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#999999")
 DASHES = ("-", "--", "-.", ":")

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from gencourse.errors import InputError, InputTypeError, TrainingStopped, describe, require_count
+from gencourse.errors import InputError, InputTypeError, TrainingStopped, describe
 from gencourse.runtime import autocast
+from gencourse.validation import require_count
 
 
 @dataclass

@@ -13,6 +13,7 @@ PACKAGE = sorted((ROOT / "gencourse").rglob("*.py"))
 LAYERS = {  # a module may import from lower layers only, or from its own folder
     "errors": 0,
     "runtime": 1,
+    "validation": 1,
     "asking": 2,
     "claims": 2,
     "data": 2,

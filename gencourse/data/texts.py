@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gencourse.errors import DataUnavailable, InputError, InputTypeError, describe, require_count, require_tensor
+from gencourse.errors import DataUnavailable, InputError, InputTypeError, describe
 from gencourse.runtime import seeded
+from gencourse.validation import require_count, require_tensor
 
 SHIPPED = ("shakespeare", "melville")
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.runtime import global_seed, seeded
+from gencourse.validation import require_count, require_tensor
 
 
 def iwae_bound(log_w: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from gencourse.errors import InputError, InputTypeError, describe, require_tensor
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.figures import PALETTE
+from gencourse.validation import require_tensor
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import as_typed, drawable, picture, visible
 from gencourse.widgets.notebook import ipywidgets

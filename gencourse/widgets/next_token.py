@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.figures import PALETTE
 from gencourse.models.autoregressive import filtered_probs, temperature_probs
+from gencourse.validation import require_count, require_tensor
 from gencourse.widgets.drawing import as_typed, drawable
 
 SETTINGS = {  # the panels of the static form

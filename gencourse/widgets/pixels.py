@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from gencourse.errors import InputError, InputTypeError, describe, require_count, require_same_shape, require_tensor
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.figures import PALETTE
+from gencourse.validation import require_count, require_same_shape, require_tensor
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import picture
 from gencourse.widgets.notebook import ipywidgets

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gencourse.errors import InputError, require_tensor
+from gencourse.errors import InputError
 from gencourse.figures import image_rows, tile
+from gencourse.validation import require_tensor
 from gencourse.widgets import notebook
 from gencourse.widgets.notebook import ipywidgets, png
 

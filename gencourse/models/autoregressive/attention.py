@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
+from gencourse.validation import require_count, require_tensor
 
 
 def causal_mask(T: int, device: torch.device | str = "cpu") -> Tensor:

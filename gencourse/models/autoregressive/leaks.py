@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.runtime import seeded
+from gencourse.validation import require_count, require_tensor
 
 
 @torch.no_grad()

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_images
+from gencourse.errors import InputError
 from gencourse.runtime import full_precision, seeded
+from gencourse.validation import require_count, require_images
 
 
 def made_masks(D: int, hidden: int, layers: int) -> list[Tensor]:

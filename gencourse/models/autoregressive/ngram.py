@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import require_count
 from gencourse.models.autoregressive.tokens import sequence_nll
+from gencourse.validation import require_count
 
 
 class NeuralNgram(nn.Module):

@@ -4,9 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, describe, require_count, require_images, require_tensor
+from gencourse.errors import InputError, describe
 from gencourse.models.autoregressive.made import require_binary
 from gencourse.runtime import full_precision, seeded
+from gencourse.validation import require_count, require_images, require_tensor
 
 
 def pixelcnn_mask(kernel: int, kind: str) -> Tensor:

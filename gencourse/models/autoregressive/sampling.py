@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.runtime import full_precision
+from gencourse.validation import require_count, require_tensor
 
 
 def temperature_probs(logits: Tensor, T: float = 1.0) -> Tensor:

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gencourse.errors import InputError, InputTypeError, describe, require_count, require_tensor
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.runtime import full_precision
+from gencourse.validation import require_count, require_tensor
 
 IGNORED = -100  # a target that is not counted: padding, or the part of a sequence that was given
 

@@ -7,7 +7,7 @@ the generator's gradients pass through, and it does not learn to make augmented 
 import torch
 from torch import Tensor
 
-from gencourse.errors import require_tensor
+from gencourse.validation import require_tensor
 
 
 def shift_brightness(x: Tensor, u: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_images, require_tensor
+from gencourse.errors import InputError
 from gencourse.models.gan.losses import LOSSES
 from gencourse.models.gan.penalties import gradient_penalty, r1_penalty
 from gencourse.runtime import seeded
 from gencourse.training import Player, adam
+from gencourse.validation import require_count, require_images, require_tensor
 
 
 @torch.no_grad()

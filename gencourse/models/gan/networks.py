@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
+from gencourse.validation import require_count, require_tensor
 
 
 def dcgan_init(module: nn.Module) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gencourse.errors import require_count, require_same_shape
+from gencourse.validation import require_count, require_same_shape
 
 LOG_2PI = math.log(2 * math.pi)
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from gencourse.data import GaussianMixture, points
-from gencourse.errors import DataUnavailable, InputError, require_count
+from gencourse.errors import DataUnavailable, InputError
+from gencourse.validation import require_count
 from gencourse.widgets.gan_lab.observe import Frame, Scores
 from gencourse.widgets.gan_lab.play import Match
 from gencourse.widgets.gan_lab.settings import Settings

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from gencourse.errors import InputError, InputTypeError, describe, require_count
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.models.gan import LOSSES
+from gencourse.validation import require_count
 
 DATA = ("ring", "grid", "two", "spiral")
 PENALTIES = ("none", "R1", "gradient penalty")

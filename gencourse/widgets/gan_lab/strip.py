@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gencourse.errors import require_count
+from gencourse.validation import require_count
 from gencourse.widgets.gan_lab.curves import DistancePanel, LossPanel
 from gencourse.widgets.gan_lab.panels import LAYERS, PlanePanel
 from gencourse.widgets.gan_lab.recording import Recording
