@@ -20,7 +20,6 @@ LAYERS = {  # a module may import from lower layers only, or from its own folder
     "training": 2,
     "evaluation": 2,
     "figures": 2,
-    "muon": 2,
     "models": 3,  # may import training: a model that is a game brings its players
     "widgets": 4,
     "checks": 5,

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from gencourse.errors import InputError
-from gencourse.muon import Muon, orthogonalized
 from gencourse.runtime import seeded
+from gencourse.training import Muon, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (48, 12), (12, 48)])

@@ -8,9 +8,8 @@ from gencourse.errors import InputError
 from gencourse.models.autoregressive.attention import Cache, CausalSelfAttention, attention_weights
 from gencourse.models.autoregressive.sampling import draw, require_prompt
 from gencourse.models.autoregressive.tokens import sequence_nll
-from gencourse.muon import Muon
 from gencourse.runtime import seeded
-from gencourse.training import Joint, Player, adam
+from gencourse.training import Joint, Muon, Player, adam
 from gencourse.validation import require_count
 
 
