@@ -10,7 +10,6 @@ of the machine hits all alike. Both networks are told steps, not seconds: see be
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor
 
 from gencourse.data import Text, text, windows
+from gencourse.evaluation import bits_per_dim
 from gencourse.models.autoregressive import GPT, bigram_counts, bigram_nll, bigram_probs, next_token_pairs, sequence_nll
 from gencourse.runtime import gains_from_bfloat16, pick_device
 
@@ -114,7 +114,7 @@ def summary(done: list[tuple[Run, float]], dimensions: int, unit: str) -> dict:
 
 def bits(nats: list[float], dimensions: int = 1) -> dict:
     """Nats per example, over several trainings, and the same in bits per dimension."""
-    return {"nats": spread(nats), "bits": spread(value / dimensions / math.log(2) for value in nats)}
+    return {"nats": spread(nats), "bits": spread(bits_per_dim(value, dimensions) for value in nats)}
 
 
 def table(results: dict) -> str:

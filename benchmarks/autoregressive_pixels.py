@@ -10,13 +10,11 @@ the bound that the VAE's own comparison found. The contestants take turns, seed 
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 import vae
 from autoregressive import measure
 from autoregressive_peers import PIXEL_BATCH, Run, pixelcnn
@@ -26,6 +24,8 @@ from readme import RESULTS, markdown, provenance, show, spread, stored
 from torch import Tensor, nn
 
 from gencourse.data import Images, binarised, images, minibatches
+from gencourse.evaluation import bits_per_dim
+from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.autoregressive import MADE, PixelCNN
 from gencourse.runtime import gains_from_bfloat16, pick_device
 
@@ -48,7 +48,7 @@ def gencourse(data: Images, seconds: float, seed: int, *, network: type[nn.Modul
 @torch.no_grad()
 def test_nats(logits: Callable[[Tensor], Tensor], test: Tensor) -> float:
     """The mean of -log p(x), exact, over images x (N, 1, 28, 28) of 0 and 1."""
-    nll = [F.binary_cross_entropy_with_logits(logits(x), x, reduction="none").flatten(1).sum(1) for x in test.split(IMAGES_AT_ONCE)]
+    nll = [-bernoulli_log_likelihood(logits(x), x) for x in test.split(IMAGES_AT_ONCE)]
     return torch.cat(nll).mean().item()
 
 
@@ -81,7 +81,7 @@ def vae_bound(path: Path, evaluated: int) -> list[dict]:
             where = f"results/{path.name}, {results['hardware']['cpu']}, {results['date']}"
             what = f"at most so many nats (IWAE-{k}), after {seconds:g} s; not measured again, from {where}"
             nats = {"mean": -row["iwae"]["mean"], "min": -row["iwae"]["max"], "max": -row["iwae"]["min"]}
-            limits = {"nats": nats, "bits": {key: round(value / 784 / math.log(2), 3) for key, value in nats.items()}}
+            limits = {"nats": nats, "bits": {key: round(bits_per_dim(value, 784), 3) for key, value in nats.items()}}
             used = {key: row[key] for key in ("train_seconds", "images_per_second")}
             return [{"name": "VAE of chapter 1, IWAE bound", "what": what, "bound": True} | used | limits]
     return []

@@ -1,6 +1,5 @@
 """The distribution of the next token as bars: the model's own, and what temperature, top-k and top-p leave of it."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -11,6 +10,7 @@ from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
 from gencourse.errors import InputError
+from gencourse.evaluation import bits_per_dim
 from gencourse.figures import PALETTE
 from gencourse.models.autoregressive import filtered_probs, temperature_probs
 from gencourse.validation import require_count, require_tensor
@@ -33,7 +33,7 @@ def entropy(p: Tensor) -> float:
 
 def both_units(nats: float) -> str:
     """An entropy in words: nats, and bits = nats / log 2."""
-    return f"{nats:.2f} nats = {nats / math.log(2):.2f} bits"
+    return f"{nats:.2f} nats = {bits_per_dim(nats, dims=1):.2f} bits"
 
 
 def token_bars(own: Tensor, left: Tensor, vocabulary: Sequence[str], most: int = 20, ax: Axes | None = None) -> Axes:

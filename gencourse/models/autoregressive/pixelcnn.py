@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gencourse.errors import InputError, describe
+from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.autoregressive.made import require_binary
 from gencourse.runtime import full_precision, seeded
 from gencourse.validation import require_count, require_images, require_tensor
@@ -115,7 +116,7 @@ class PixelCNN(nn.Module):
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, 1, H, W) of 0 and 1 -> (B,), nats."""
         require_binary("PixelCNN.log_prob", x, self.image_shape)
-        return -F.binary_cross_entropy_with_logits(self(x), x, reduction="none").flatten(1).sum(1)
+        return bernoulli_log_likelihood(self(x), x)
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
         """{"loss"}: -log p(x), (B,), nats per image."""

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gencourse.errors import InputError, InputTypeError
+from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.vae.equations import (
-    bernoulli_log_likelihood,
     importance_log_weights,
     kl_to_standard_normal,
     negative_elbo,
