@@ -1,4 +1,4 @@
-"""Record the GAN lab's runs into gencourse/widgets/gan_lab/files/, or with --check only see whether a new recording shows the same.
+"""Record the GAN lab's runs into gencourse/gan_lab/files/, or with --check only see whether a new recording shows the same.
 
     python -m uv run python authoring/record_gan_runs.py [--check] [NAME ...]
 
@@ -10,9 +10,9 @@ import sys
 import time
 from dataclasses import replace
 
-from gencourse.widgets.gan_lab.diagnosis import EXPECTED, diagnoses, symptoms
-from gencourse.widgets.gan_lab.recording import FILES, SHIPPED, file_of, record, save
-from gencourse.widgets.gan_lab.settings import Settings
+from gencourse.gan_lab.diagnosis import EXPECTED, diagnoses, symptoms
+from gencourse.gan_lab.recording import FILES, SHIPPED, file_of, record, save
+from gencourse.gan_lab.settings import Settings
 
 FRAMES = 50  # after the first
 RUNS = {  # name -> settings, rounds

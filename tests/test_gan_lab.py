@@ -18,14 +18,15 @@ from PIL import Image
 
 from gencourse import widgets
 from gencourse.errors import InputError, InputTypeError
+from gencourse.gan_lab.curves import draw_value
+from gencourse.gan_lab.panels import LAYERS, arrow_lines
+from gencourse.gan_lab.picture import Picture
+from gencourse.gan_lab.recording import SHIPPED, record, recorded
+from gencourse.gan_lab.settings import CHOICES, Settings
+from gencourse.gan_lab.story import STORIES
+from gencourse.gan_lab.strip import curves_of
 from gencourse.models.gan import LOSSES
-from gencourse.widgets.gan_lab.curves import draw_value
-from gencourse.widgets.gan_lab.live import Live
-from gencourse.widgets.gan_lab.panels import LAYERS, arrow_lines
-from gencourse.widgets.gan_lab.picture import Picture
-from gencourse.widgets.gan_lab.recording import SHIPPED, record, recorded
-from gencourse.widgets.gan_lab.settings import CHOICES, Settings
-from gencourse.widgets.gan_lab.story import STORIES
+from gencourse.widgets.lab_live import Live
 
 SMALL = Settings(hidden=8, batch_size=16)
 RED = "B00020"
@@ -350,7 +351,7 @@ def test_settings_on_paper_are_played_for_the_strip(monkeypatch):
 
 def test_curves_show_the_recorded_scores():
     run = recorded("ring")
-    losses, distance = widgets.curves_of(run)
+    losses, distance = curves_of(run)
     assert losses.lines[0].get_ydata()[-1] == pytest.approx(run.frames[-1].scores.d_loss)
     assert distance.lines[0].get_ydata()[0] == pytest.approx(math.log(2), abs=0.01)
     plt.close("all")

@@ -15,6 +15,7 @@ from gencourse import widgets
 from gencourse.errors import InputError, InputTypeError
 from gencourse.models.autoregressive import GPT, PixelCNN, draw, filtered_probs, temperature_probs, top_k_filter, top_p_filter
 from gencourse.runtime import global_seed, seeded
+from gencourse.widgets.attention import attention_map
 from gencourse.widgets.drawing import drawable, visible
 from gencourse.widgets.next_token import entropy, token_bars
 from gencourse.widgets.pixels import moment
@@ -464,7 +465,7 @@ def test_attention_grid_has_a_map_for_every_layer_and_head(weights, capsys):
 
 
 def test_long_texts_get_numbers_on_the_axes():
-    ax = widgets.attention_map(torch.eye(64), "x" * 64)
+    ax = attention_map(torch.eye(64), "x" * 64)
     assert [label.get_text() for label in ax.get_xticklabels()][:2] == ["1", "9"]
 
 

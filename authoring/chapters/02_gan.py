@@ -31,11 +31,12 @@ from gencourse import evaluation as ev
 from gencourse import figures
 from gencourse.claims import claim
 from gencourse.data import GaussianMixture, images, minibatches, points
+from gencourse.gan_lab import recorded, symptoms
 from gencourse.models import gan as m
 from gencourse.models.vae import VAE
 from gencourse.runtime import global_seed, pick_device, scaled, seeded
 from gencourse.training import check_model, fit
-from gencourse.widgets import film_strip, gan_lab, image_replay, recorded, symptoms
+from gencourse.widgets import film_strip, gan_lab, image_replay
 
 device = pick_device()
 print("running on", device)

@@ -26,7 +26,7 @@ from gencourse.checks import report
 from gencourse.data import images, minibatches, points
 from gencourse.models import gan as m
 from gencourse.runtime import scaled, seeded
-from gencourse.widgets.gan_lab.recording import four_runs
+from gencourse.gan_lab import four_runs
 
 ring, digits = points("ring"), images("mnist")
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from gencourse.errors import InputError
-from gencourse.widgets.gan_lab.controls import SPEEDS, read_settings, setting_controls, shape, show_settings
-from gencourse.widgets.gan_lab.observe import Frame, Scores
-from gencourse.widgets.gan_lab.play import Match
-from gencourse.widgets.gan_lab.settings import Settings
-from gencourse.widgets.gan_lab.story import MOVED, rules
+from gencourse.gan_lab.match import Match
+from gencourse.gan_lab.observe import Frame, Scores
+from gencourse.gan_lab.settings import Settings
+from gencourse.gan_lab.story import MOVED, rules
+from gencourse.widgets.lab_controls import SPEEDS, read_settings, setting_controls, shape, show_settings
 from gencourse.widgets.notebook import FAULTS, button, ipywidgets
 
 PAUSE = 0.16  # seconds from one picture to the next at least, so that the page keeps up

@@ -1,9 +1,9 @@
 """The words of the lab: a line that shows who hands what to whom, the rules of a match, and what just happened."""
 
-from gencourse.widgets.gan_lab.curves import is_logarithmic
-from gencourse.widgets.gan_lab.observe import Scores
-from gencourse.widgets.gan_lab.panels import BLUE, ORANGE
-from gencourse.widgets.gan_lab.settings import Settings
+from gencourse.gan_lab.curves import is_logarithmic
+from gencourse.gan_lab.observe import Scores
+from gencourse.gan_lab.panels import BLUE, ORANGE
+from gencourse.gan_lab.settings import Settings
 
 NOISE_WORDS = {"normal 2-D": "2 normal numbers", "uniform 2-D": "2 uniform numbers", "normal 1-D": "1 normal number"}
 PLAYERS = {"D": ("discriminator D", BLUE), "G": ("generator G", ORANGE)}

@@ -6,10 +6,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gencourse.gan_lab.curves import DistancePanel, LossPanel
+from gencourse.gan_lab.panels import LAYERS, PlanePanel
+from gencourse.gan_lab.recording import Recording
 from gencourse.validation import require_count
-from gencourse.widgets.gan_lab.curves import DistancePanel, LossPanel
-from gencourse.widgets.gan_lab.panels import LAYERS, PlanePanel
-from gencourse.widgets.gan_lab.recording import Recording
 
 SMALL = {"font.size": 8.5, "axes.titlesize": 9}
 

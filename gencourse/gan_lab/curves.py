@@ -8,9 +8,9 @@ import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from gencourse.gan_lab.observe import Scores
+from gencourse.gan_lab.panels import BLUE, GREEN, ORANGE
 from gencourse.models.gan import LOSSES
-from gencourse.widgets.gan_lab.observe import Scores
-from gencourse.widgets.gan_lab.panels import BLUE, GREEN, ORANGE
 
 LEGEND = {
     "loc": "upper center",

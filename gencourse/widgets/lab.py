@@ -3,14 +3,14 @@
 from matplotlib.figure import Figure
 
 from gencourse.errors import InputTypeError, describe
+from gencourse.gan_lab.picture import SHOWN_WIDTH, Picture
+from gencourse.gan_lab.recording import SHIPPED, Recording, record, recorded
+from gencourse.gan_lab.settings import Settings
+from gencourse.gan_lab.story import STORIES, flow, rules
+from gencourse.gan_lab.strip import film_strip
 from gencourse.widgets import notebook
-from gencourse.widgets.gan_lab.controls import COLUMN, layer_boxes, two_columns
-from gencourse.widgets.gan_lab.live import Live
-from gencourse.widgets.gan_lab.picture import SHOWN_WIDTH, Picture
-from gencourse.widgets.gan_lab.recording import SHIPPED, Recording, record, recorded
-from gencourse.widgets.gan_lab.settings import Settings
-from gencourse.widgets.gan_lab.story import STORIES, flow, rules
-from gencourse.widgets.gan_lab.strip import film_strip
+from gencourse.widgets.lab_controls import COLUMN, layer_boxes, two_columns
+from gencourse.widgets.lab_live import Live
 from gencourse.widgets.notebook import button, ipywidgets, told
 
 MODES = (("recorded run", "recorded"), ("play live", "live"))  # words on the button, value

@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 
-from gencourse.widgets.gan_lab.panels import LAYERS
-from gencourse.widgets.gan_lab.settings import CHOICES, Settings
+from gencourse.gan_lab.panels import LAYERS
+from gencourse.gan_lab.settings import CHOICES, Settings
 from gencourse.widgets.notebook import ipywidgets
 
 COLUMN = "294px"

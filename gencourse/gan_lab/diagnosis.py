@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable
 from statistics import mean
 
-from gencourse.widgets.gan_lab.recording import Recording
+from gencourse.gan_lab.recording import Recording
 
 LEAP = 1.0  # a sample that moves further between two frames has leapt; neighbours on the ring are 1.5 apart
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gencourse.data import points
 from gencourse.figures import PALETTE
-from gencourse.widgets.gan_lab.observe import REACH, Frame, best_surface, cell_centres
+from gencourse.gan_lab.observe import REACH, Frame, best_surface, cell_centres
 
 BLUE, ORANGE, GREEN, PINK = PALETTE[:4]
 BELIEF = LinearSegmentedColormap.from_list("belief", ["#F0A070", "#FBE6D8", "#FFFFFF", "#D9E8F4", "#78B0DA"])

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from gencourse.data import GaussianMixture, points
 from gencourse.errors import DataUnavailable, InputError
+from gencourse.gan_lab.match import Match
+from gencourse.gan_lab.observe import Frame, Scores
+from gencourse.gan_lab.settings import Settings
 from gencourse.validation import require_count
-from gencourse.widgets.gan_lab.observe import Frame, Scores
-from gencourse.widgets.gan_lab.play import Match
-from gencourse.widgets.gan_lab.settings import Settings
 
 FILES = Path(__file__).parent / "files"
 SHIPPED = {  # name -> title; the first four go well, the last three do not

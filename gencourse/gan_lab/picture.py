@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from gencourse.data import points
-from gencourse.widgets.gan_lab.curves import DistancePanel, LossPanel, round_up
-from gencourse.widgets.gan_lab.observe import Frame, Scores
-from gencourse.widgets.gan_lab.panels import BELIEF, LAYERS, PlanePanel, SheetPanel
-from gencourse.widgets.gan_lab.settings import Settings
+from gencourse.gan_lab.curves import DistancePanel, LossPanel, round_up
+from gencourse.gan_lab.observe import Frame, Scores
+from gencourse.gan_lab.panels import BELIEF, LAYERS, PlanePanel, SheetPanel
+from gencourse.gan_lab.settings import Settings
 
 WIDTH, HEIGHT, DPI = 6.9, 5.75, 150  # inches, and more dots than SHOWN_WIDTH needs, for sharp screens
 SHOWN_WIDTH = "690px"

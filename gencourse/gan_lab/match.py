@@ -7,11 +7,11 @@ from torch import Tensor
 
 from gencourse.data import minibatches, points
 from gencourse.errors import InputError, TrainingStopped
+from gencourse.gan_lab.observe import JUDGED, Frame, Observer
+from gencourse.gan_lab.settings import Settings
 from gencourse.models.gan import GAN, LOSSES, PointDiscriminator, PointGenerator, gradient_penalty
 from gencourse.runtime import global_seed, seeded
 from gencourse.training import adam
-from gencourse.widgets.gan_lab.observe import JUDGED, Frame, Observer
-from gencourse.widgets.gan_lab.settings import Settings
 
 POOL = 20_000  # data points that batches are drawn from
 
