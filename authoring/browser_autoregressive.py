@@ -1,6 +1,6 @@
 """Open the three widgets of chapter 3 in JupyterLab in a real browser, move what can be moved, and see that the page follows.
 
-    python -m uv run --with playwright python authoring/browser_autoregressive.py --out shots
+    python -m uv run --with playwright python -m authoring.browser_autoregressive --out shots
 
 The models are small and untrained, or counted. Needs Chromium or Chrome on PATH, or its path in CHROME. A screenshot of
 every stage goes to the folder --out. The exit status is 0 if the page changed whenever it should, nothing was wider than
@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 import nbformat
-from browser_check import CHROMIUM_FLAGS, jupyterlab, open_notebook, print_texts, run_all, settle
-from browser_lab import OVERFLOW
 from playwright.sync_api import Error, Locator, Page, TimeoutError, sync_playwright
+
+from authoring.browser_check import CHROMIUM_FLAGS, jupyterlab, open_notebook, print_texts, run_all, settle
+from authoring.browser_lab import OVERFLOW
 
 CELLS = (
     """

@@ -1,8 +1,8 @@
 """Nats per character after an equal time of training: the course's GPT, nanoGPT's configuration for a CPU, and a bigram.
 
-    python benchmarks/autoregressive.py --corpus FILE     any text in UTF-8, tiny Shakespeare for example
-    python benchmarks/autoregressive.py                   the Shakespeare that ships with the course
-    python benchmarks/autoregressive.py --table-only      README.md anew from the saved files
+    python -m benchmarks.autoregressive --corpus FILE     any text in UTF-8, tiny Shakespeare for example
+    python -m benchmarks.autoregressive                   the Shakespeare that ships with the course
+    python -m benchmarks.autoregressive --table-only      README.md anew from the saved files
 
 Equal for all: the text, whose last tenth is held out; the threads; the seconds from the first batch to the last; the
 evaluation, on every held-out character, which is not counted. The contestants take turns, seed by seed, so that a drift
@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from autoregressive_peers import Run, nanogpt
-from budget import train_within
-from command import options, parsed, publish, tunable
-from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor
 
+from benchmarks.autoregressive_peers import Run, nanogpt
+from benchmarks.budget import train_within
+from benchmarks.command import options, parsed, publish, tunable
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread
 from gencourse.data import Text, text, windows
 from gencourse.evaluation import bits_per_dim
 from gencourse.models.autoregressive import GPT, bigram_counts, bigram_nll, bigram_probs, next_token_pairs, sequence_nll

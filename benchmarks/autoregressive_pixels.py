@@ -1,8 +1,8 @@
 """The probability of a test image after an equal time of training: the course's PixelCNN and MADE, and the usual PixelCNN.
 
-    python benchmarks/autoregressive_pixels.py --mnist FOLDER          full MNIST, from a folder with its four idx files
-    python benchmarks/autoregressive_pixels.py --out FILE              the part of MNIST that ships with the course, to try it
-    python benchmarks/autoregressive_pixels.py --table-only            README.md anew from the saved file
+    python -m benchmarks.autoregressive_pixels --mnist FOLDER          full MNIST, from a folder with its four idx files
+    python -m benchmarks.autoregressive_pixels --out FILE              the part of MNIST that ships with the course, to try it
+    python -m benchmarks.autoregressive_pixels --table-only            README.md anew from the saved file
 
 Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the first batch to the
 last; the evaluation, on the binarised test set of benchmarks/vae.py, which is not counted. So the numbers stand beside
@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import vae
-from autoregressive import measure
-from autoregressive_peers import PIXEL_BATCH, Run, pixelcnn
-from budget import train_within
-from command import options, parsed, publish
-from readme import RESULTS, markdown, provenance, show, spread, stored
 from torch import Tensor, nn
 
+from benchmarks import vae
+from benchmarks.autoregressive import measure
+from benchmarks.autoregressive_peers import PIXEL_BATCH, Run, pixelcnn
+from benchmarks.budget import train_within
+from benchmarks.command import options, parsed, publish
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread, stored
 from gencourse.data import Images, binarised, images, minibatches
 from gencourse.evaluation import bits_per_dim
 from gencourse.likelihoods import bernoulli_log_likelihood

@@ -1,7 +1,7 @@
 """How fast one samples when nothing is computed twice: GPT with and without its cache, PixelCNN beside a whole pass per pixel.
 
-    python benchmarks/autoregressive_speed.py                  save results/autoregressive_speed.json, table into README.md
-    python benchmarks/autoregressive_speed.py --table-only     make the table anew from the saved file
+    python -m benchmarks.autoregressive_speed                  save results/autoregressive_speed.json, table into README.md
+    python -m benchmarks.autoregressive_speed --table-only     make the table anew from the saved file
 
 Both ways give the same samples, and it is measured whether they do. They take turns, and a ratio compares neighbours of
 one round, so that a busy machine slows both alike. The networks have been trained for a moment: one that has learnt
@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from command import publish
-from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor, nn
 
+from benchmarks.command import publish
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread
 from gencourse.data import binarised, images, minibatches, text, windows
 from gencourse.models.autoregressive import GPT, Cache, PixelCNN, next_token_pairs, raster_sample
 from gencourse.runtime import pick_device, seeded

@@ -24,7 +24,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 def origin() -> dict:
     """What every file of results begins with: the command, the date, the hardware; no path and no host name."""
     words = [re.sub(r"[^=]*/[^=]*", "PATH", word) for word in sys.argv[1:]]
-    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+    command = " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *words])
     return {"command": command, "date": date.today().isoformat(), "hardware": hardware(pick_device())}
 
 

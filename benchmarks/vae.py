@@ -1,8 +1,8 @@
 """The quality of a VAE after an equal time of training: the course's, the usual tutorial's, and pythae's.
 
-    uv run --with pythae python benchmarks/vae.py --data FOLDER       full MNIST, from a folder with its four idx files
-    uv run --with pythae python benchmarks/vae.py                     the part of MNIST that ships with the course
-    python benchmarks/vae.py --table-only                             README.md anew from the saved files
+    uv run --with pythae python -m benchmarks.vae --data FOLDER       full MNIST, from a folder with its four idx files
+    uv run --with pythae python -m benchmarks.vae                     the part of MNIST that ships with the course
+    python -m benchmarks.vae --table-only                             README.md anew from the saved files
 
 Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the first batch to the
 last; the evaluation, on one binarised test set, which is not counted. The contestants take turns, seed by seed, so
@@ -17,12 +17,12 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from budget import train_within
-from command import options, parsed, publish, tunable
-from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor
-from vae_peers import Codec, Run, pythae, tutorial
 
+from benchmarks.budget import train_within
+from benchmarks.command import options, parsed, publish, tunable
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread
+from benchmarks.vae_peers import Codec, Run, pythae, tutorial
 from gencourse.data import Images, binarised, images, minibatches
 from gencourse.evaluation import iwae_bound
 from gencourse.models.vae import VAE, bernoulli_log_likelihood, importance_log_weights

@@ -128,5 +128,5 @@ def test_package_has_no_topic_without_a_chapter(folder):
 
 
 def test_generated_notebooks_are_up_to_date():
-    done = subprocess.run([sys.executable, "authoring/build.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "authoring.build", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
