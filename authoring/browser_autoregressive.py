@@ -43,7 +43,7 @@ known = torch.arange(28)[None, :, None].expand(1, 28, 28) < 14
 samples, completed = pixelcnn.sample(6), pixelcnn.complete(x[:2], known)
 line = "ROMEO:\\nBut, soft! <light> & $more$?"
 with global_seed(0):
-    gpt = GPT(128, block=64, layers=3, heads=4, width=32)
+    gpt = GPT(128, block_size=64, layers=3, heads=4, width=32)
 with torch.no_grad():
     for p in gpt.blocks.parameters():
         p.mul_(12 if p.ndim == 2 else 1)

@@ -20,9 +20,9 @@ RUNS = {  # name -> settings, rounds
     "grid": (Settings(data="grid"), 4000),
     "two": (Settings(data="two", lr=1e-3), 600),
     "spiral": (Settings(data="spiral", lr=1e-3, penalty_weight=0.02), 1500),
-    "collapse": (Settings(penalty="none", lr=1e-4, d_rate=50.0), 800),
-    "discriminator wins": (Settings(loss="saturating", penalty="none", optimizer="SGD", lr=0.01, d_rate=40.0, d_steps=5), 400),
-    "oscillation": (Settings(penalty="none", lr=5e-3, d_rate=0.2, g_steps=5), 800),
+    "collapse": (Settings(penalty="none", lr=1e-4, d_lr_ratio=50.0), 800),
+    "discriminator wins": (Settings(loss="saturating", penalty="none", optimizer="SGD", lr=0.01, d_lr_ratio=40.0, d_steps=5), 400),
+    "oscillation": (Settings(penalty="none", lr=5e-3, d_lr_ratio=0.2, g_steps=5), 800),
 }
 RUNS |= {  # those of the exercise: the same rules, other networks and data, all equally long
     "A": (replace(RUNS["oscillation"][0], seed=3), 1000),

@@ -24,7 +24,7 @@ from benchmarks.readme import RESULTS, markdown, provenance, show, spread
 from gencourse.data import Text, text, windows
 from gencourse.evaluation import bits_per_dim
 from gencourse.models.autoregressive import GPT, bigram_counts, bigram_nll, bigram_probs, next_token_pairs, sequence_nll
-from gencourse.runtime import gains_from_bfloat16, pick_device
+from gencourse.runtime import bfloat16_is_faster, pick_device
 
 BLOCK = 64  # characters that a model sees at most, in training and in the evaluation
 GENCOURSE = {"layers": 4, "heads": 3, "width": 96, "batch_size": 24, "lr": 0.02}  # each is an option of the command
@@ -35,7 +35,7 @@ OUT, OUT_SHIPPED = RESULTS / "autoregressive_text.json", RESULTS / "autoregressi
 def gencourse(data: Text, seconds: float, seed: int, *, batch_size: int, lr: float, **sizes: int) -> Run:
     """The course's GPT, trained by `fit` for as many steps as the budget allows."""
     gpt, used, steps = train_within(
-        lambda: GPT(len(data.vocabulary), block=BLOCK, **sizes),
+        lambda: GPT(len(data.vocabulary), block_size=BLOCK, **sizes),
         lambda: windows(data.train, BLOCK, batch_size, seed=seed),
         seconds, seed, lr=lr,
     )  # fmt: skip
@@ -74,10 +74,8 @@ def bigram(data: Text) -> dict:
 
 def contestants(settings: dict) -> dict[str, tuple[str, Callable[..., Run]]]:
     """By name: what is trained, and how."""
-    ours = (
-        f"`GPT(block={BLOCK}, layers={{layers}}, heads={{heads}}, width={{width}})`, `fit` (Muon and Adam) with lr={{lr:g}} falling to 0, "
-    )
-    ours = (ours + "batches of {batch_size}").format(**settings) + (", bfloat16" if gains_from_bfloat16(pick_device()) else "")
+    ours = f"`GPT(block_size={BLOCK}, layers={{layers}}, heads={{heads}}, width={{width}})`, `fit` (Muon and Adam) with lr={{lr:g}} falling to 0, "
+    ours = (ours + "batches of {batch_size}").format(**settings) + (", bfloat16" if bfloat16_is_faster(pick_device()) else "")
     return {
         "gencourse": (ours, partial(gencourse, **settings)),
         "tutorial": (

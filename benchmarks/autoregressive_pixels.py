@@ -27,7 +27,7 @@ from gencourse.data import Images, binarised, images, minibatches
 from gencourse.evaluation import bits_per_dim
 from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.autoregressive import MADE, PixelCNN
-from gencourse.runtime import gains_from_bfloat16, pick_device
+from gencourse.runtime import bfloat16_is_faster, pick_device
 
 PIXELCNN, PIXELCNN_FIT = {"channels": 16, "kernel": 7, "layers": 3}, {"batch_size": 8, "lr": 8e-3}
 MADE_SIZES, MADE_FIT = {"hidden": 1024}, {"batch_size": 256, "lr": 8e-3}
@@ -58,7 +58,7 @@ def contestants() -> dict[str, tuple[str, Callable[..., Run]]]:
     def of_the_course(network: type[nn.Module], sizes: dict, fit: dict) -> tuple[str, Callable[..., Run]]:
         arguments = ", ".join(f"{key}={value}" for key, value in sizes.items())
         what = f"`{network.__name__}({arguments}, …)`, `fit` with lr={fit['lr']:g} falling to 0, batches of {fit['batch_size']}"
-        what += ", bfloat16" if gains_from_bfloat16(pick_device()) else ""
+        what += ", bfloat16" if bfloat16_is_faster(pick_device()) else ""
         return what, partial(gencourse, network=network, sizes=sizes, **fit)
 
     return {

@@ -31,7 +31,7 @@ from gencourse.runtime import seeded
 
 GENERATOR = {"latent_dim": 64, "width": 32}
 DISCRIMINATOR = {"width": 32, "spectral": True}
-GAME = {"loss": "non-saturating", "d_rate": 2.0, "ema": 0.999, "betas": (0.0, 0.9)}
+GAME = {"loss": "non-saturating", "d_lr_ratio": 2.0, "ema_decay": 0.999, "betas": (0.0, 0.9)}
 FIT = {"batch_size": 64, "lr": 4e-3, "precision": "auto"}
 MEASURES = {"frechet": 2, "kernel": 2, "precision": 2, "recall": 2}  # and the digits that the table shows of them
 OUT, OUT_SHIPPED = RESULTS / "gan.json", RESULTS / "gan_shipped.json"

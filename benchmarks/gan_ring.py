@@ -35,13 +35,13 @@ class Setting(NamedTuple):
 
 SETTINGS = {
     "reference": Setting(
-        '`GAN(loss="non-saturating", r1=0.1, d_rate=2)`, `fit` with lr=0.002',
-        {"loss": "non-saturating", "r1": 0.1, "d_rate": 2.0},
+        '`GAN(loss="non-saturating", r1=0.1, d_lr_ratio=2)`, `fit` with lr=0.002',
+        {"loss": "non-saturating", "r1": 0.1, "d_lr_ratio": 2.0},
         {"lr": 2e-3, "precision": "float32"},
     ),
     "slow discriminator": Setting(
-        "the same, but d_rate=0.1: G outruns D, so all samples crowd where D is fooled at the moment, and D chases them round the ring",
-        {"loss": "non-saturating", "r1": 0.1, "d_rate": 0.1},
+        "the same, but d_lr_ratio=0.1: G outruns D, so all samples crowd where D is fooled at the moment, and D chases them round the ring",
+        {"loss": "non-saturating", "r1": 0.1, "d_lr_ratio": 0.1},
         {"lr": 2e-3, "precision": "float32"},
     ),
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from gencourse.runtime import gains_from_bfloat16, pick_device
+from gencourse.runtime import bfloat16_is_faster, pick_device
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -38,7 +38,7 @@ def hardware(device: torch.device) -> dict:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "bfloat16": gains_from_bfloat16(device),
+        "bfloat16": bfloat16_is_faster(device),
     }
 
 

@@ -26,7 +26,7 @@ from benchmarks.vae_peers import Codec, Run, pythae, tutorial
 from gencourse.data import Images, binarised, images, minibatches
 from gencourse.evaluation import iwae_bound
 from gencourse.models.vae import VAE, bernoulli_log_likelihood, importance_log_weights
-from gencourse.runtime import gains_from_bfloat16, pick_device, seeded
+from gencourse.runtime import bfloat16_is_faster, pick_device, seeded
 
 GENCOURSE = {"latent_dim": 40, "hidden": 512, "batch_size": 256, "lr": 4e-3}  # each is an option of the command
 ROWS_AT_ONCE = 2_000  # images times draws in one pass of a decoder
@@ -72,7 +72,7 @@ def binarised_test(data: Images, n: int | None) -> Tensor:
 def contestants(settings: dict) -> dict[str, tuple[str, Callable[..., Run] | None]]:
     """By name: what is trained, and how; None in the place of what cannot be imported."""
     ours = "VAE(latent_dim={latent_dim}, hidden={hidden}), `fit` with lr={lr:g} falling to 0, batches of {batch_size}".format(**settings)
-    ours += ", bfloat16" if gains_from_bfloat16(pick_device()) else ""
+    ours += ", bfloat16" if bfloat16_is_faster(pick_device()) else ""
     try:
         importlib.import_module("pythae.trainers")
         version, train = metadata.version("pythae"), pythae

@@ -99,7 +99,7 @@ def test_play_this_live_takes_over_the_rules(watching):
     watching.choice.value = "discriminator wins"
     watching.take.click()
     assert watching.mode.value == "live" and watching.live.match.settings == watching.run.settings and watching.live.match.steps == 0
-    assert watching.live.controls["d_rate"].value == 40 and watching.live.controls["d_steps"].value == 5
+    assert watching.live.controls["d_lr_ratio"].value == 40 and watching.live.controls["d_steps"].value == 5
 
 
 def test_buttons_move_the_players_they_name(live):
@@ -128,7 +128,7 @@ def test_reset_starts_anew(live):
         ("penalty", "gradient penalty"),
         ("penalty_weight", 5.0),
         ("lr", 0.01),
-        ("d_rate", 0.5),
+        ("d_lr_ratio", 0.5),
         ("d_steps", 3),
         ("g_steps", 4),
         ("optimizer", "SGD"),
@@ -251,12 +251,14 @@ def test_play_without_an_event_loop_says_so(live):
 
 def test_a_match_that_diverges_ends_in_a_sentence(notebook):
     async def scene():
-        lab = widgets.gan_lab(Settings(loss="Wasserstein", penalty="none", optimizer="SGD", lr=1.0, d_rate=50.0, hidden=8, batch_size=16))
+        lab = widgets.gan_lab(
+            Settings(loss="Wasserstein", penalty="none", optimizer="SGD", lr=1.0, d_lr_ratio=50.0, hidden=8, batch_size=16)
+        )
         lab.live.play_button.click()
         while lab.live.task is not None:
             await asyncio.sleep(0.01)
         assert RED in lab.status.value and "should be finite" in lab.status.value and "press Reset" in lab.status.value
-        for name, value in (("lr", 1e-3), ("d_rate", 1.0)):
+        for name, value in (("lr", 1e-3), ("d_lr_ratio", 1.0)):
             lab.live.controls[name].value = value
         lab.live.reset_button.click()
         lab.live.step_button.click()
@@ -334,7 +336,7 @@ def test_a_strip_stands_in_where_widgets_cannot_run(capsys):
     lab._ipython_display_()
     assert "Figure" in capsys.readouterr().out
     lab.close()
-    strip = lab.on_paper()
+    strip = lab.static_figure()
     assert isinstance(strip, Figure) and strip.subfigs[0].get_suptitle() == SHIPPED["collapse"]
     assert [ax.get_title() for ax in strip.subfigs[0].axes][::5] == ["after 0 rounds", "after 800 rounds"]
     assert widgets.film_strip(recorded("collapse"), columns=3, title="").subfigs[0].get_suptitle() == ""
@@ -342,7 +344,7 @@ def test_a_strip_stands_in_where_widgets_cannot_run(capsys):
 
 
 def test_settings_on_paper_are_played_for_the_strip(monkeypatch):
-    strip = widgets.gan_lab(SMALL).on_paper()
+    strip = widgets.gan_lab(SMALL).static_figure()
     assert "non-saturating loss" in strip.subfigs[0].get_suptitle()
     losses = strip.subfigs[1].axes[0].lines[0].get_ydata()
     assert len(losses) == 6

@@ -101,7 +101,7 @@ def test_the_penalty_and_its_weight_reach_the_discriminator(penalty):
 def test_a_new_rule_counts_from_the_next_move():
     match = Match(Settings(**SMALL))
     match.step()
-    match.adopt(Settings(loss="Wasserstein", penalty="none", lr=0.5, d_rate=3.0, **SMALL))
+    match.adopt(Settings(loss="Wasserstein", penalty="none", lr=0.5, d_lr_ratio=3.0, **SMALL))
     assert match.g_optimizer.param_groups[0]["lr"] == 0.5 and match.d_optimizer.param_groups[0]["lr"] == 1.5
     with torch.no_grad():
         logits = match.gan.discriminator(match.gan.generator(match.observer.z))
@@ -230,7 +230,7 @@ def test_a_damaged_file_is_refused_in_a_sentence(tmp_path, damage):
     elif damage == "frames missing":
         np.savez(path, **arrays | {"fake": arrays["fake"][:-1]})
     else:
-        np.savez(path, **arrays | {"about": np.array(str(arrays["about"]).replace("d_rate", "rate_of_d"))})
+        np.savez(path, **arrays | {"about": np.array(str(arrays["about"]).replace("d_lr_ratio", "rate_of_d"))})
     with pytest.raises(DataUnavailable, match=r"load: path should be a whole recording, got a damaged run.npz"):
         load(path)
 

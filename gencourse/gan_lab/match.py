@@ -40,7 +40,7 @@ class Match:
         self.settings, self.steps, self.random = settings, 0, seeded(seed)
         density = points(settings.data)
         with global_seed(seed):
-            self.gan = GAN(PointGenerator(settings.latent_dim, settings.hidden), PointDiscriminator(settings.hidden), ema=0)
+            self.gan = GAN(PointGenerator(settings.latent_dim, settings.hidden), PointDiscriminator(settings.hidden), ema_decay=0)
         self.batches = minibatches(density.sample(POOL, seed=seed), batch_size=settings.batch_size, seed=seed)
         self.observer = Observer(density, settings.noise, draw_codes(settings.noise, JUDGED, seeded(seed + 1)), seed=seed + 1)
         self.make_optimizers()
@@ -50,11 +50,11 @@ class Match:
         """Fresh optimizers: what the old ones remember is forgotten."""
         name, lr = self.settings.optimizer, self.settings.lr
         self.g_optimizer = make_optimizer(name, self.gan.generator, lr)
-        self.d_optimizer = make_optimizer(name, self.gan.discriminator, lr * self.settings.d_rate)
+        self.d_optimizer = make_optimizer(name, self.gan.discriminator, lr * self.settings.d_lr_ratio)
 
     def adopt(self, settings: Settings) -> None:
         """Go on under new settings. Those that decide the data or the networks must be as they were."""
-        if self.settings.starts_anew(settings):
+        if self.settings.needs_new_match(settings):
             raise InputError("Match.adopt: settings should keep data, noise, hidden, batch_size and seed, got others. Make a new Match.")
         renewed = settings.optimizer != self.settings.optimizer
         self.settings = settings
@@ -62,7 +62,7 @@ class Match:
             self.make_optimizers()
         self.gan.losses = LOSSES[settings.loss]
         self.gan.r1 = settings.penalty_weight if settings.penalty == "R1" else 0.0
-        for optimizer, lr in ((self.g_optimizer, settings.lr), (self.d_optimizer, settings.lr * settings.d_rate)):
+        for optimizer, lr in ((self.g_optimizer, settings.lr), (self.d_optimizer, settings.lr * settings.d_lr_ratio)):
             for group in optimizer.param_groups:
                 group["lr"] = lr
 

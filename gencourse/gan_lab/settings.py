@@ -19,7 +19,7 @@ class Settings:
     """One game: the data, the rules, and how fast each player learns.
 
     `loss` names one of models.gan.LOSSES. `penalty_weight` is the γ of R1 or the λ of the gradient penalty. `lr` is the
-    generator's learning rate, and `d_rate` the discriminator's in that of the generator. In one round D makes `d_steps`
+    generator's learning rate, and `d_lr_ratio` the discriminator's in that of the generator. In one round D makes `d_steps`
     moves and then G makes `g_steps`. Both networks have two hidden layers of `hidden` units.
     """
 
@@ -28,7 +28,7 @@ class Settings:
     penalty: str = "R1"
     penalty_weight: float = 0.1
     lr: float = 2e-3
-    d_rate: float = 2.0
+    d_lr_ratio: float = 2.0
     d_steps: int = 1
     g_steps: int = 1
     optimizer: str = "Adam"
@@ -47,7 +47,7 @@ class Settings:
             require_count("Settings", name, getattr(self, name), at_least=least)
         if self.batch_size > 4096:
             raise InputError(f"Settings: batch_size should be at most 4096, got {self.batch_size}. Lower it.")
-        for name, what in (("lr", "above 0"), ("d_rate", "above 0"), ("penalty_weight", "at least 0")):
+        for name, what in (("lr", "above 0"), ("d_lr_ratio", "above 0"), ("penalty_weight", "at least 0")):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise InputTypeError(f"Settings: {name} should be a number, got {describe(value)}. Pass a float.")
@@ -59,6 +59,6 @@ class Settings:
         """The length of a code."""
         return NOISES[self.noise]
 
-    def starts_anew(self, other: "Settings") -> bool:
+    def needs_new_match(self, other: "Settings") -> bool:
         """Whether a match under these settings cannot go on under the others, because data or networks differ."""
         return any(getattr(self, name) != getattr(other, name) for name in FIXED)

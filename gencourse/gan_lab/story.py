@@ -68,5 +68,5 @@ def rules(settings: Settings) -> str:
     penalty = "no penalty" if settings.penalty == "none" else f"{settings.penalty} with weight {settings.penalty_weight:g}"
     return (
         f"{settings.loss} loss, {penalty}; {settings.optimizer}, learning rate of G {settings.lr:g}, of D "
-        f"{settings.lr * settings.d_rate:g}; moves in a round: D {settings.d_steps}, G {settings.g_steps}."
+        f"{settings.lr * settings.d_lr_ratio:g}; moves in a round: D {settings.d_steps}, G {settings.g_steps}."
     )

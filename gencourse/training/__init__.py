@@ -8,7 +8,7 @@ further terms are recorded. A model that brings its own optimizer, or that is a 
 from gencourse.training.contract import Player, check_model, require_terms
 from gencourse.training.history import History
 from gencourse.training.loop import fit
-from gencourse.training.muon import Muon, orthogonalized
-from gencourse.training.optimizers import Joint, adam
+from gencourse.training.muon import Muon, orthogonalize
+from gencourse.training.optimizers import JointOptimizer, adam
 
-__all__ = ["History", "Joint", "Muon", "Player", "adam", "check_model", "fit", "orthogonalized", "require_terms"]
+__all__ = ["History", "JointOptimizer", "Muon", "Player", "adam", "check_model", "fit", "orthogonalize", "require_terms"]

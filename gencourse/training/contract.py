@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gencourse.errors import InputError, InputTypeError, describe
-from gencourse.training.optimizers import Joint
+from gencourse.training.optimizers import JointOptimizer
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Player:
     """
 
     name: str
-    optimizer: torch.optim.Optimizer | Joint
+    optimizer: torch.optim.Optimizer | JointOptimizer
     loss: Callable[..., dict[str, Tensor]]
 
 

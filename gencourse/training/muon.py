@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from gencourse.errors import InputError
-from gencourse.runtime import gains_from_bfloat16
+from gencourse.runtime import bfloat16_is_faster
 
 
-def orthogonalized(G: Tensor, steps: int = 5) -> Tensor:
+def orthogonalize(G: Tensor, steps: int = 5) -> Tensor:
     """About U Vᵀ for a matrix G = U S Vᵀ: its singular vectors, with singular values near 1 (0.6 to 1.3, tiny ones less).
 
     G (..., m, n) -> the same shape, each matrix by itself. Newton-Schulz iteration X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X on
@@ -23,7 +23,7 @@ def orthogonalized(G: Tensor, steps: int = 5) -> Tensor:
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     X = G.mT if G.shape[-2] > G.shape[-1] else G  # the shorter side first, for a small X Xᵀ
-    X = X.to(torch.bfloat16 if gains_from_bfloat16(G.device) else torch.float32)
+    X = X.to(torch.bfloat16 if bfloat16_is_faster(G.device) else torch.float32)
     X = X / torch.linalg.matrix_norm(X, keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
         A = X @ X.mT
@@ -32,7 +32,7 @@ def orthogonalized(G: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices (m, n): W ← W - lr · max(1, m/n)^½ · orthogonalized(update), the update a Nesterov momentum.
+    """For matrices (m, n): W ← W - lr · max(1, m/n)^½ · orthogonalize(update), the update a Nesterov momentum.
 
     buffer ← μ buffer + (1 - μ) gradient, update = μ buffer + (1 - μ) gradient, μ = `momentum`. Embeddings, gains and
     biases belong to another optimizer.
@@ -56,5 +56,5 @@ class Muon(torch.optim.Optimizer):
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 updates[p.shape][p] = p.grad.lerp(buffer, group["momentum"])
             for (m, n), update in updates.items():
-                for p, change in zip(update, orthogonalized(torch.stack(list(update.values()))), strict=True):
+                for p, change in zip(update, orthogonalize(torch.stack(list(update.values()))), strict=True):
                     p.add_(change, alpha=-group["lr"] * max(1, m / n) ** 0.5)

@@ -13,7 +13,7 @@ def adam(parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, floa
     return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=fused)
 
 
-class Joint:
+class JointOptimizer:
     """Several optimizers that step as one, each on its own parameters, where `fit` or a Player expects one."""
 
     def __init__(self, *optimizers: torch.optim.Optimizer):

@@ -11,7 +11,7 @@ from gencourse.gan_lab.strip import film_strip
 from gencourse.widgets import notebook
 from gencourse.widgets.lab_controls import COLUMN, layer_boxes, two_columns
 from gencourse.widgets.lab_live import Live
-from gencourse.widgets.notebook import button, ipywidgets, told
+from gencourse.widgets.notebook import button, ipywidgets, status_html
 
 MODES = (("recorded run", "recorded"), ("play live", "live"))  # words on the button, value
 HINTS = {
@@ -120,11 +120,11 @@ class GanLab:
         scores = [frame.scores for frame in frames]
         self.image.value = self.pen.draw(frames[now], scores[: now + 1], settings, layers, until=scores[-1].step)
         self.flow.value = flow(scores[now], settings)
-        self.about.value = told(STORIES.get(self.choice.value, "")) + told("Rules: " + rules(settings))
+        self.about.value = status_html(STORIES.get(self.choice.value, "")) + status_html("Rules: " + rules(settings))
 
     def tell(self, text: str, wrong: bool = False) -> None:
         """Put a sentence into the status line."""
-        self.status.value = told(text, wrong)
+        self.status.value = status_html(text, wrong)
 
     def close(self) -> None:
         """Stop playing and take the lab off the page."""
@@ -133,9 +133,9 @@ class GanLab:
             self.box.close()
 
     def _ipython_display_(self) -> None:
-        notebook.display_either(self.box, self.on_paper)
+        notebook.display_widget_or_figure(self.box, self.static_figure)
 
-    def on_paper(self) -> Figure:
+    def static_figure(self) -> Figure:
         """A film strip of the recorded run, or of a short match under the Settings that were given."""
         return film_strip(record(self.settings, steps=600, every=120, title=rules(self.settings)) if self.starts_live else self.run)
 

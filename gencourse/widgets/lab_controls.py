@@ -16,12 +16,12 @@ WORDS = {  # setting -> description of its control, in the order of the column
     "penalty_weight": "its weight",
     "optimizer": "optimizer",
     "lr": "learning rate of G",
-    "d_rate": "D's rate / G's rate",
+    "d_lr_ratio": "D's rate / G's rate",
     "d_steps": "D moves a round",
     "g_steps": "G moves a round",
     "hidden": "neurons a layer",
 }
-POWERS = {"penalty_weight": (-3, 2), "lr": (-5, 0), "d_rate": (-2, 2)}  # of ten, at the ends of their sliders
+POWERS = {"penalty_weight": (-3, 2), "lr": (-5, 0), "d_lr_ratio": (-2, 2)}  # of ten, at the ends of their sliders
 COUNTS = ("d_steps", "g_steps")
 WIDTHS = (8, 16, 32, 64, 128, 256)
 SPEEDS = (1, 2, 5, 10, 20)

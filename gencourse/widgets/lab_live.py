@@ -13,7 +13,7 @@ from gencourse.gan_lab.observe import Frame, Scores
 from gencourse.gan_lab.settings import Settings
 from gencourse.gan_lab.story import MOVED, rules
 from gencourse.widgets.lab_controls import SPEEDS, read_settings, setting_controls, shape, show_settings
-from gencourse.widgets.notebook import FAULTS, button, ipywidgets
+from gencourse.widgets.notebook import EXPECTED_ERRORS, button, ipywidgets
 
 PAUSE = 0.16  # seconds from one picture to the next at least, so that the page keeps up
 BREATH = 0.001  # seconds after each round, in which the kernel hears of a pressed button and may take the lock
@@ -70,7 +70,7 @@ class Live:
         with self.lock:
             try:
                 action()
-            except FAULTS as error:
+            except EXPECTED_ERRORS as error:
                 self.pause()
                 self.tell(str(error) or type(error).__name__, wrong=True)
 
@@ -101,7 +101,7 @@ class Live:
     def change(self) -> None:
         """Go by what the controls show: in the match under way if possible, else in a new one."""
         wanted = read_settings(self.controls, self.base)
-        if self.match is None or self.match.settings.starts_anew(wanted):
+        if self.match is None or self.match.settings.needs_new_match(wanted):
             self.restart()
             return
         if wanted.loss != self.match.settings.loss:  # the curves of another loss do not compare

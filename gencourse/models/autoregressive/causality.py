@@ -12,10 +12,10 @@ from gencourse.validation import require_count, require_tensor
 
 @torch.no_grad()
 def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, seed: int = 0) -> Tensor:
-    """Which outputs change when an input changes: (outputs, inputs) bool, True at [i, j] if place j moves place i.
+    """Which outputs change when an input changes: (outputs, inputs) bool, True at [i, j] if position j moves position i.
 
     x (1, T) of tokens or (1, C, H, W) of pixels, chosen at random; tokens or pixels are flattened in raster order.
-    Each input in turn takes `swaps` other values that occur in x (pixels: new random values), and an output place
+    Each input in turn takes `swaps` other values that occur in x (pixels: new random values), and an output position
     counts as moved if any of its numbers changes by more than rounding can, 100 ulp. The model should be in evaluation
     mode and in double precision, with random weights: a trained weight may be near zero by chance, a random one is not.
     """
@@ -26,7 +26,7 @@ def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, see
         raise InputError("depends_on: model should be in evaluation mode, got training mode. Call model.eval(): dropout moves everything.")
     require_count("depends_on", "swaps", swaps)
     generator, D = seeded(seed), x.numel()
-    before = _by_place(model(x), D)
+    before = _by_position(model(x), D)
     if not before.is_floating_point() or not before.isfinite().all():
         raise InputError(
             "depends_on: model should return finite floating-point numbers, got others, which hide a change. Look at its weights."
@@ -37,12 +37,12 @@ def depends_on(model: Callable[[Tensor], Tensor], x: Tensor, swaps: int = 3, see
         varied = x.flatten(1).repeat(swaps, 1)
         varied[:, j] = _other_values(x.flatten(), j, swaps, generator)
         for row in model(varied.view(swaps, *x.shape[1:])):
-            moved[:, j] |= (~((_by_place(row[None], D) - before).abs() <= rounding)).any(-1).cpu()
+            moved[:, j] |= (~((_by_position(row[None], D) - before).abs() <= rounding)).any(-1).cpu()
     return moved
 
 
-def _by_place(output: Tensor, D: int) -> Tensor:
-    """Outputs (1, T, V) for T = D tokens, or (1, C, H, W) with D numbers, as (places, numbers per place)."""
+def _by_position(output: Tensor, D: int) -> Tensor:
+    """Outputs (1, T, V) for T = D tokens, or (1, C, H, W) with D numbers, as (positions, numbers per position)."""
     if output[0].numel() == D:
         return output[0].flatten()[:, None]
     if output.ndim == 3 and output.shape[1] == D:
@@ -66,9 +66,9 @@ def _other_values(x: Tensor, j: int, swaps: int, generator: torch.Generator) -> 
 def find_leak(moved: Tensor, own_input: bool = False) -> tuple[int, int] | None:
     """The first (output, input) where an output depends on what it must not see, None if there is none.
 
-    moved is what `depends_on` returns. Outputs may depend on the inputs before their own place; also on that at their
-    own place if `own_input`, as for a GPT, whose output t predicts token t + 1.
+    moved is what `depends_on` returns. Outputs may depend on the inputs before their own position; also on that at their
+    own position if `own_input`, as for a GPT, whose output t predicts token t + 1.
     """
     ahead = moved & ~torch.ones_like(moved).tril(0 if own_input else -1)
-    places = ahead.nonzero()
-    return None if len(places) == 0 else tuple(places[0].tolist())
+    positions = ahead.nonzero()
+    return None if len(positions) == 0 else tuple(positions[0].tolist())
