@@ -283,7 +283,7 @@ def test_reference_settings_reach_the_ring_of_eight():
 def test_settings_are_refused_in_sentences():
     with pytest.raises(InputError, match=r"loss should be one of non-saturating, .* got 'minimax'"):
         image_game(loss="minimax")
-    with pytest.raises(InputError, match=r"ema should lie in \[0, 1\), got 1"):
+    with pytest.raises(InputError, match=r"ema_decay should lie in \[0, 1\), got 1"):
         image_game(ema_decay=1)
     with pytest.raises(InputError, match=r"z should have shape \(B, 6\)"):
         image_game().generator(torch.zeros(2, 5))
