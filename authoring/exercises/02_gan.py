@@ -26,7 +26,7 @@ from gencourse.checks import report
 from gencourse.data import images, minibatches, points
 from gencourse.models import gan as m
 from gencourse.runtime import scaled, seeded
-from gencourse.widgets.gan_lab.recording import four_runs
+from gencourse.gan_lab import four_runs
 
 ring, digits = points("ring"), images("mnist")
 
@@ -255,10 +255,10 @@ check.generator_step(generator_step)
 # hidden layers, and D learns twice as fast as G.
 
 # %%
-def play(generator, discriminator, batches, steps, lr, d_rate, after=lambda step: None):
+def play(generator, discriminator, batches, steps, lr, d_lr_ratio, after=lambda step: None):
     """Both players in turns, by your own steps; `after(step)` is called at the end of each round."""
     g_optimizer = torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.5, 0.99))
-    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=d_rate * lr, betas=(0.5, 0.99))
+    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=d_lr_ratio * lr, betas=(0.5, 0.99))
     noise = seeded(1)
     for step, x in zip(tqdm(range(1, steps + 1), leave=False), batches):
         z = sample_noise(len(x), generator.latent_dim, noise)
@@ -278,7 +278,7 @@ if solved(sample_noise, discriminator_step, generator_step):
         if step * 4 % steps < 4:
             film[step] = G(z).detach()
 
-    play(G, D, minibatches(ring.sample(20_000, seed=0), batch_size=256, seed=0), steps, lr=2e-3, d_rate=2.0, after=keep)
+    play(G, D, minibatches(ring.sample(20_000, seed=0), batch_size=256, seed=0), steps, lr=2e-3, d_lr_ratio=2.0, after=keep)
     figure, axes = plt.subplots(1, len(film), figsize=(11, 2.9), sharex=True, sharey=True, layout="constrained")
     for ax, (step, x) in zip(axes, film.items()):
         ax.scatter(*ring.sample(300, seed=1).T, s=8, facecolors="none", edgecolors=figures.PALETTE[0], label="data")
@@ -587,7 +587,7 @@ if solved(sample_noise, discriminator_step, generator_step, dcgan_init, ema_upda
     average = copy.deepcopy(G).requires_grad_(False)
     batches = minibatches(digits.train_bytes, batch_size=64, seed=0)
     steps = scaled(default=200, smoke=2, full=5000)
-    play(G, D, batches, steps, lr=2e-3, d_rate=1.0, after=lambda step: ema_update(average, G, min(0.99, step / (step + 10))))
+    play(G, D, batches, steps, lr=2e-3, d_lr_ratio=1.0, after=lambda step: ema_update(average, G, min(0.99, step / (step + 10))))
     with torch.no_grad():
         figures.image_grid(average.eval()(sample_noise(30, 32, seeded(4))), columns=15, title="Thirty samples of your averaged generator")
 else:

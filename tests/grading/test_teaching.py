@@ -98,7 +98,9 @@ def clone(bubblewrap, tmp_path_factory):
         (mine / name).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        patch.setattr(cli.run, "locally", lambda jobs, workers: ((job, judge(job)) for job in jobs))  # no new processes, for speed
+        patch.setattr(
+            "gencourse.grading.run.locally", lambda jobs, workers: ((job, judge(job)) for job in jobs)
+        )  # no new processes, for speed
         yield home
 
 
