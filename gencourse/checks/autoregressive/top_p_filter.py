@@ -48,7 +48,7 @@ def top_p_filter(answer, seed):
     tail = shuffled(seed + 5, 0.9, 0.0925, 0.004, 0.0025, 0.001, 0.0, 0.0)
     many = shuffled(seed + 6, *(0.2 * 0.8**i for i in range(40)), scales=(1.0, 0.3), move=400.0)
     equal = shuffled(seed + 7, 0.29, 0.29, 0.21, 0.08, 0.08, 0.05, move=-900.0)
-    sure = torch.tensor([[0.0, 40.0, -40.0], [1.0, 2.0, 3.0]])
+    sure = torch.tensor([[0.0, 40.0, -40.0, -torch.inf], [1.0, 2.0, 3.0, 0.0]])
     for p in (0.7, 0.9, 0.2, 0.97, 0.01):
         yield f"the probabilities 0.15, 0.5, 0.05, 0.3 with p = {p}", answer(known, p)
     yield "logits (4, 4) with p = 0.8, rows of very different scale", answer(square, 0.8)
