@@ -1,6 +1,5 @@
 """Exercise on the sampling loop: draw a token, append it, ask again."""
 
-
 import torch
 
 from gencourse.checks import exercise
