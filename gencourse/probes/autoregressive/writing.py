@@ -9,7 +9,7 @@ from gencourse.runtime import seeded
 
 
 class Adder(nn.Module):
-    """Its next token is likely the sum of its context, each token with its place; it keeps a diary.
+    """Its next token is likely the sum of its context and of the last place; it keeps a diary.
 
     `sharpness` is by how much the logit of that token lies above the others.
     """
