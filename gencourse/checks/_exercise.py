@@ -233,7 +233,8 @@ class Exercise:
             answer = Answer(connect(stress))
             values = []
             for label, value in self.trial(answer, seed):
-                parts = value.items() if isinstance(value, dict) else [("", value)]
+                probed = isinstance(value, dict) and answer.arguments is None
+                parts = value.items() if probed else [("", value)]
                 for key, part in parts:
                     full = f"{label}: {key}" if key else label
                     values.append(Value(full, plain(part), answer.arguments))
