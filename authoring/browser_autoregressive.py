@@ -1,6 +1,6 @@
 """Open the three widgets of chapter 3 in JupyterLab in a real browser, move what can be moved, and see that the page follows.
 
-    python -m uv run --with playwright python authoring/browser_autoregressive.py --out shots
+    python -m uv run --with playwright python -m authoring.browser_autoregressive --out shots
 
 The models are small and untrained, or counted. Needs Chromium or Chrome on PATH, or its path in CHROME. A screenshot of
 every stage goes to the folder --out. The exit status is 0 if the page changed whenever it should, nothing was wider than
@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 import nbformat
-from browser_check import CHROMIUM_FLAGS, jupyterlab, open_notebook, print_texts, run_all, settle
-from browser_lab import OVERFLOW
 from playwright.sync_api import Error, Locator, Page, TimeoutError, sync_playwright
+
+from authoring.browser_check import CHROMIUM_FLAGS, jupyterlab, open_notebook, print_texts, run_all, settle
+from authoring.browser_lab import OVERFLOW
 
 CELLS = (
     """
@@ -42,7 +43,7 @@ known = torch.arange(28)[None, :, None].expand(1, 28, 28) < 14
 samples, completed = pixelcnn.sample(6), pixelcnn.complete(x[:2], known)
 line = "ROMEO:\\nBut, soft! <light> & $more$?"
 with global_seed(0):
-    gpt = GPT(128, block=64, layers=3, heads=4, width=32)
+    gpt = GPT(128, block_size=64, layers=3, heads=4, width=32)
 with torch.no_grad():
     for p in gpt.blocks.parameters():
         p.mul_(12 if p.ndim == 2 else 1)

@@ -1,6 +1,6 @@
 """Open one notebook in JupyterLab in a real browser, run all its cells, look at every page, and move a slider.
 
-    python -m uv run --with playwright python authoring/browser_check.py notebooks/01_vae.ipynb --out shots --slider 1
+    python -m uv run --with playwright python -m authoring.browser_check notebooks/01_vae.ipynb --out shots --slider 1
 
 A copy of the notebook is opened, so nothing is written beside it. Screenshots go to the folder --out: page_00.png,
 page_01.png and so on for the whole notebook, slider_before.png and slider_after.png, failure.png where it came to that.

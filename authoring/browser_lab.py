@@ -1,6 +1,6 @@
 """Open the GAN lab in JupyterLab in a real browser, press its buttons, and see that the picture follows.
 
-    python -m uv run --with playwright python authoring/browser_lab.py --out shots
+    python -m uv run --with playwright python -m authoring.browser_lab --out shots
 
 Needs Chromium or Chrome on PATH, or its path in CHROME. A screenshot of every stage goes to the folder --out. The exit
 status is 0 if the picture changed whenever it should, stood still after Pause, nothing was wider than the page, and no
@@ -17,8 +17,9 @@ import time
 from pathlib import Path
 
 import nbformat
-from browser_check import CHROMIUM_FLAGS, jupyterlab, open_notebook, print_texts, run_all, settle
 from playwright.sync_api import Error, Page, TimeoutError, sync_playwright
+
+from authoring.browser_check import CHROMIUM_FLAGS, jupyterlab, open_notebook, print_texts, run_all, settle
 
 CELL = "from gencourse.widgets import gan_lab\n\ngan_lab()"
 PICTURE = "() => [...document.querySelectorAll('.jp-OutputArea-output img')].map((image) => image.src).join(' ')"

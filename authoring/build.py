@@ -1,8 +1,8 @@
 """Make the notebooks from their sources. Run it after every change below authoring/.
 
-    uv run python authoring/build.py                     exercises and solutions; chapters keep the outputs that still fit
-    uv run python authoring/build.py --execute 01_vae    also run this chapter (all of them without a name) and keep the figures
-    uv run python authoring/build.py --check             write nothing; fail if anything in the three folders is out of date
+    uv run python -m authoring.build                     exercises and solutions; chapters keep the outputs that still fit
+    uv run python -m authoring.build --execute 01_vae    also run this chapter (all of them without a name) and keep the figures
+    uv run python -m authoring.build --check             write nothing; fail if anything in the three folders is out of date
 
 | source | generated |
 | --- | --- |
@@ -24,12 +24,12 @@ import sys
 import tomllib
 from pathlib import Path
 
-import front_page
 import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from authoring import front_page
 from gencourse.grading import release
 from gencourse.grading.release import as_text, with_ids
 
@@ -243,7 +243,7 @@ def main() -> None:
     elif text != readme.read_text("utf-8"):
         found.append("README.md is out of date")
     if found:
-        sys.exit("\n".join([*found, "Run: uv run python authoring/build.py --execute"]))
+        sys.exit("\n".join([*found, "Run: uv run python -m authoring.build --execute"]))
 
 
 if __name__ == "__main__":

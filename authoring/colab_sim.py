@@ -1,6 +1,6 @@
 """Run one notebook as Colab would: Colab's Python and versions, an empty folder, nothing but the notebook in it.
 
-    python -m uv run python authoring/colab_sim.py notebooks/01_vae.ipynb --python python3.13
+    python -m uv run python -m authoring.colab_sim notebooks/01_vae.ipynb --python python3.13
 
 A virtual environment gets the versions of tests/data/colab-freeze.txt and a stand-in for google.colab that IPython
 loads at its start, as on Colab. The wheel of gencourse lies where the notebook's first cell looks for it

@@ -3,16 +3,13 @@
 import importlib
 import json
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
+from benchmarks.readme import markdown, replaced  # the benchmarks' way of putting tables into README.md
+from gencourse.checks import Exercise, catalogue
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-from readme import markdown, replaced  # noqa: E402  (the benchmarks' way of putting tables into README.md)
-
-from gencourse.checks import Exercise, catalogue  # noqa: E402
 
 
 def sources() -> list[Path]:

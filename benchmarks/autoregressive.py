@@ -1,8 +1,8 @@
 """Nats per character after an equal time of training: the course's GPT, nanoGPT's configuration for a CPU, and a bigram.
 
-    python benchmarks/autoregressive.py --corpus FILE     any text in UTF-8, tiny Shakespeare for example
-    python benchmarks/autoregressive.py                   the Shakespeare that ships with the course
-    python benchmarks/autoregressive.py --table-only      README.md anew from the saved files
+    python -m benchmarks.autoregressive --corpus FILE     any text in UTF-8, tiny Shakespeare for example
+    python -m benchmarks.autoregressive                   the Shakespeare that ships with the course
+    python -m benchmarks.autoregressive --table-only      README.md anew from the saved files
 
 Equal for all: the text, whose last tenth is held out; the threads; the seconds from the first batch to the last; the
 evaluation, on every held-out character, which is not counted. The contestants take turns, seed by seed, so that a drift
@@ -10,21 +10,21 @@ of the machine hits all alike. Both networks are told steps, not seconds: see be
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-from autoregressive_peers import Run, nanogpt
-from budget import train_within
-from command import options, parsed, publish, tunable
-from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor
 
+from benchmarks.autoregressive_peers import Run, nanogpt
+from benchmarks.budget import train_within
+from benchmarks.command import options, parsed, publish, tunable
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread
 from gencourse.data import Text, text, windows
+from gencourse.evaluation import bits_per_dim
 from gencourse.models.autoregressive import GPT, bigram_counts, bigram_nll, bigram_probs, next_token_pairs, sequence_nll
-from gencourse.runtime import gains_from_bfloat16, pick_device
+from gencourse.runtime import bfloat16_is_faster, pick_device
 
 BLOCK = 64  # characters that a model sees at most, in training and in the evaluation
 GENCOURSE = {"layers": 4, "heads": 3, "width": 96, "batch_size": 24, "lr": 0.02}  # each is an option of the command
@@ -35,7 +35,7 @@ OUT, OUT_SHIPPED = RESULTS / "autoregressive_text.json", RESULTS / "autoregressi
 def gencourse(data: Text, seconds: float, seed: int, *, batch_size: int, lr: float, **sizes: int) -> Run:
     """The course's GPT, trained by `fit` for as many steps as the budget allows."""
     gpt, used, steps = train_within(
-        lambda: GPT(len(data.vocabulary), block=BLOCK, **sizes),
+        lambda: GPT(len(data.vocabulary), block_size=BLOCK, **sizes),
         lambda: windows(data.train, BLOCK, batch_size, seed=seed),
         seconds, seed, lr=lr,
     )  # fmt: skip
@@ -74,10 +74,8 @@ def bigram(data: Text) -> dict:
 
 def contestants(settings: dict) -> dict[str, tuple[str, Callable[..., Run]]]:
     """By name: what is trained, and how."""
-    ours = (
-        f"`GPT(block={BLOCK}, layers={{layers}}, heads={{heads}}, width={{width}})`, `fit` (Muon and Adam) with lr={{lr:g}} falling to 0, "
-    )
-    ours = (ours + "batches of {batch_size}").format(**settings) + (", bfloat16" if gains_from_bfloat16(pick_device()) else "")
+    ours = f"`GPT(block_size={BLOCK}, layers={{layers}}, heads={{heads}}, width={{width}})`, `fit` (Muon and Adam) with lr={{lr:g}} falling to 0, "
+    ours = (ours + "batches of {batch_size}").format(**settings) + (", bfloat16" if bfloat16_is_faster(pick_device()) else "")
     return {
         "gencourse": (ours, partial(gencourse, **settings)),
         "tutorial": (
@@ -114,7 +112,7 @@ def summary(done: list[tuple[Run, float]], dimensions: int, unit: str) -> dict:
 
 def bits(nats: list[float], dimensions: int = 1) -> dict:
     """Nats per example, over several trainings, and the same in bits per dimension."""
-    return {"nats": spread(nats), "bits": spread(value / dimensions / math.log(2) for value in nats)}
+    return {"nats": spread(nats), "bits": spread(bits_per_dim(value, dimensions) for value in nats)}
 
 
 def table(results: dict) -> str:

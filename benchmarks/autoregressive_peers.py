@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from budget import within
-from data import tutorial_loader
 from torch import Tensor, nn
 
+from benchmarks.budget import within
+from benchmarks.data import tutorial_loader
 from gencourse.data import Images, Text
 from gencourse.runtime import pick_device
 

@@ -1,8 +1,8 @@
 """The probability of a test image after an equal time of training: the course's PixelCNN and MADE, and the usual PixelCNN.
 
-    python benchmarks/autoregressive_pixels.py --mnist FOLDER          full MNIST, from a folder with its four idx files
-    python benchmarks/autoregressive_pixels.py --out FILE              the part of MNIST that ships with the course, to try it
-    python benchmarks/autoregressive_pixels.py --table-only            README.md anew from the saved file
+    python -m benchmarks.autoregressive_pixels --mnist FOLDER          full MNIST, from a folder with its four idx files
+    python -m benchmarks.autoregressive_pixels --out FILE              the part of MNIST that ships with the course, to try it
+    python -m benchmarks.autoregressive_pixels --table-only            README.md anew from the saved file
 
 Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the first batch to the
 last; the evaluation, on the binarised test set of benchmarks/vae.py, which is not counted. So the numbers stand beside
@@ -10,24 +10,24 @@ the bound that the VAE's own comparison found. The contestants take turns, seed 
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-import vae
-from autoregressive import measure
-from autoregressive_peers import PIXEL_BATCH, Run, pixelcnn
-from budget import train_within
-from command import options, parsed, publish
-from readme import RESULTS, markdown, provenance, show, spread, stored
 from torch import Tensor, nn
 
+from benchmarks import vae
+from benchmarks.autoregressive import measure
+from benchmarks.autoregressive_peers import PIXEL_BATCH, Run, pixelcnn
+from benchmarks.budget import train_within
+from benchmarks.command import options, parsed, publish
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread, stored
 from gencourse.data import Images, binarised, images, minibatches
+from gencourse.evaluation import bits_per_dim
+from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.autoregressive import MADE, PixelCNN
-from gencourse.runtime import gains_from_bfloat16, pick_device
+from gencourse.runtime import bfloat16_is_faster, pick_device
 
 PIXELCNN, PIXELCNN_FIT = {"channels": 16, "kernel": 7, "layers": 3}, {"batch_size": 8, "lr": 8e-3}
 MADE_SIZES, MADE_FIT = {"hidden": 1024}, {"batch_size": 256, "lr": 8e-3}
@@ -48,7 +48,7 @@ def gencourse(data: Images, seconds: float, seed: int, *, network: type[nn.Modul
 @torch.no_grad()
 def test_nats(logits: Callable[[Tensor], Tensor], test: Tensor) -> float:
     """The mean of -log p(x), exact, over images x (N, 1, 28, 28) of 0 and 1."""
-    nll = [F.binary_cross_entropy_with_logits(logits(x), x, reduction="none").flatten(1).sum(1) for x in test.split(IMAGES_AT_ONCE)]
+    nll = [-bernoulli_log_likelihood(logits(x), x) for x in test.split(IMAGES_AT_ONCE)]
     return torch.cat(nll).mean().item()
 
 
@@ -58,7 +58,7 @@ def contestants() -> dict[str, tuple[str, Callable[..., Run]]]:
     def of_the_course(network: type[nn.Module], sizes: dict, fit: dict) -> tuple[str, Callable[..., Run]]:
         arguments = ", ".join(f"{key}={value}" for key, value in sizes.items())
         what = f"`{network.__name__}({arguments}, …)`, `fit` with lr={fit['lr']:g} falling to 0, batches of {fit['batch_size']}"
-        what += ", bfloat16" if gains_from_bfloat16(pick_device()) else ""
+        what += ", bfloat16" if bfloat16_is_faster(pick_device()) else ""
         return what, partial(gencourse, network=network, sizes=sizes, **fit)
 
     return {
@@ -81,7 +81,7 @@ def vae_bound(path: Path, evaluated: int) -> list[dict]:
             where = f"results/{path.name}, {results['hardware']['cpu']}, {results['date']}"
             what = f"at most so many nats (IWAE-{k}), after {seconds:g} s; not measured again, from {where}"
             nats = {"mean": -row["iwae"]["mean"], "min": -row["iwae"]["max"], "max": -row["iwae"]["min"]}
-            limits = {"nats": nats, "bits": {key: round(value / 784 / math.log(2), 3) for key, value in nats.items()}}
+            limits = {"nats": nats, "bits": {key: round(bits_per_dim(value, 784), 3) for key, value in nats.items()}}
             used = {key: row[key] for key in ("train_seconds", "images_per_second")}
             return [{"name": "VAE of chapter 1, IWAE bound", "what": what, "bound": True} | used | limits]
     return []

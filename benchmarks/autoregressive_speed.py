@@ -1,7 +1,7 @@
 """How fast one samples when nothing is computed twice: GPT with and without its cache, PixelCNN beside a whole pass per pixel.
 
-    python benchmarks/autoregressive_speed.py                  save results/autoregressive_speed.json, table into README.md
-    python benchmarks/autoregressive_speed.py --table-only     make the table anew from the saved file
+    python -m benchmarks.autoregressive_speed                  save results/autoregressive_speed.json, table into README.md
+    python -m benchmarks.autoregressive_speed --table-only     make the table anew from the saved file
 
 Both ways give the same samples, and it is measured whether they do. They take turns, and a ratio compares neighbours of
 one round, so that a busy machine slows both alike. The networks have been trained for a moment: one that has learnt
@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from command import publish
-from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor, nn
 
+from benchmarks.command import publish
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread
 from gencourse.data import binarised, images, minibatches, text, windows
-from gencourse.models.autoregressive import GPT, Cache, PixelCNN, next_token_pairs, raster_sample
+from gencourse.models.autoregressive import GPT, KVCache, PixelCNN, next_token_pairs, raster_sample
 from gencourse.runtime import pick_device, seeded
 from gencourse.training import fit
 
@@ -56,7 +56,7 @@ def race(slow: Callable[[], Tensor], fast: Callable[[], Tensor], rounds: int) ->
 @torch.no_grad()
 def largest_difference(gpt: GPT, tokens: Tensor) -> float:
     """The largest difference of any logit, over all steps through sequences (B, block), between the cache and the whole context."""
-    caches, largest = [Cache(gpt.block) for _ in gpt.blocks], 0.0
+    caches, largest = [KVCache(gpt.block_size) for _ in gpt.blocks], 0.0
     for t in range(tokens.shape[1]):
         by_cache, whole = gpt(tokens[:, t : t + 1], caches)[:, -1], gpt(tokens[:, : t + 1])[:, -1]
         largest = max(largest, (by_cache - whole).abs().max().item())
@@ -66,7 +66,7 @@ def largest_difference(gpt: GPT, tokens: Tensor) -> float:
 def of_gpt(block: int, rounds: int) -> dict:
     """One row: tokens per second of `GPT.generate` for one block; twice as many tokens as the context holds are drawn."""
     data = text("shakespeare")
-    gpt = trained(lambda: GPT(len(data.vocabulary), block=block, **GPT_SIZES), windows(data.train, block, 8, seed=0), lr=0.02)
+    gpt = trained(lambda: GPT(len(data.vocabulary), block_size=block, **GPT_SIZES), windows(data.train, block, 8, seed=0), lr=0.02)
     prompt = next_token_pairs(data.validation, block)[0][:BATCH_SIZE].to(pick_device())
     first, n = prompt[:, :1], 2 * block
     gpt.generate(first, 8)  # what only the first calls pay

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
-from readme import origin, rewrite, save, stored
+
+from benchmarks.readme import origin, rewrite, save, stored
 
 
 def options(description: str, *, seconds: float, seeds: int, contestants: Iterable[str], out: str) -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """How fast batches come: `minibatches` over bytes in memory, beside the two usual DataLoaders.
 
-    python benchmarks/data.py                  measure, save results/data.json, put the table into README.md
-    python benchmarks/data.py --table-only     make the table anew from the saved file
+    python -m benchmarks.data                  measure, save results/data.json, put the table into README.md
+    python -m benchmarks.data --table-only     make the table anew from the saved file
 
 Each way delivers shuffled float batches (128, 1, 28, 28) in [0, 1], the DataLoaders with labels, as is their habit. The
 ways take turns, and a ratio compares neighbours of one round, so that a busy machine slows both alike.
@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
-from readme import RESULTS, markdown, origin, provenance, rewrite, save, show, spread, stored
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
+from benchmarks.readme import RESULTS, markdown, origin, provenance, rewrite, save, show, spread, stored
 from gencourse.data import Images, images, minibatches
 
 BATCH_SIZE = 128

@@ -1,8 +1,8 @@
 """The quality of a GAN after an equal time of training: the course's, the usual tutorial's, and torchgan's.
 
-    uv run --with torchgan python benchmarks/gan.py --data FOLDER     full Fashion-MNIST, from a folder with its four idx files
-    uv run --with torchgan python benchmarks/gan.py                   the part of Fashion-MNIST that ships with the course
-    python benchmarks/gan.py --table-only                             README.md anew from the saved files
+    uv run --with torchgan python -m benchmarks.gan --data FOLDER     full Fashion-MNIST, from a folder with its four idx files
+    uv run --with torchgan python -m benchmarks.gan                   the part of Fashion-MNIST that ships with the course
+    python -m benchmarks.gan --table-only                             README.md anew from the saved files
 
 Equal for all: the images; the threads; the seconds from the first batch to the last; the evaluation, in the features of
 the classifier that ships, on as many samples as there are test images, which is not counted. The contestants take
@@ -17,13 +17,13 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from budget import train_within
-from command import options, parsed, publish
-from gan_peers import Run, torchgan, tutorial
-from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor
 from torchvision.utils import save_image
 
+from benchmarks.budget import train_within
+from benchmarks.command import options, parsed, publish
+from benchmarks.gan_peers import Run, torchgan, tutorial
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread
 from gencourse.data import Images, images, minibatches
 from gencourse.evaluation import feature_network, frechet_distance, kernel_distance, precision_recall
 from gencourse.models.gan import GAN, Discriminator, Generator
@@ -31,7 +31,7 @@ from gencourse.runtime import seeded
 
 GENERATOR = {"latent_dim": 64, "width": 32}
 DISCRIMINATOR = {"width": 32, "spectral": True}
-GAME = {"loss": "non-saturating", "d_rate": 2.0, "ema": 0.999, "betas": (0.0, 0.9)}
+GAME = {"loss": "non-saturating", "d_lr_ratio": 2.0, "ema_decay": 0.999, "betas": (0.0, 0.9)}
 FIT = {"batch_size": 64, "lr": 4e-3, "precision": "auto"}
 MEASURES = {"frechet": 2, "kernel": 2, "precision": 2, "recall": 2}  # and the digits that the table shows of them
 OUT, OUT_SHIPPED = RESULTS / "gan.json", RESULTS / "gan_shipped.json"

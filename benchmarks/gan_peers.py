@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from data import TorchvisionMNIST
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
+from benchmarks.data import TorchvisionMNIST
 from gencourse.data import Images
 from gencourse.runtime import pick_device
 

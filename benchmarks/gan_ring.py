@@ -1,7 +1,7 @@
 """Whether a GAN finds all eight modes of a ring of Gaussians: the course's settings, and settings that fail.
 
-    python benchmarks/gan_ring.py                  ten seeds of each, save results/gan_ring.json, put the table into README.md
-    python benchmarks/gan_ring.py --table-only     make the table anew from the saved file
+    python -m benchmarks.gan_ring                  ten seeds of each, save results/gan_ring.json, put the table into README.md
+    python -m benchmarks.gan_ring --table-only     make the table anew from the saved file
 
 Every setting trains the same two networks on the same points, each of which is seen once: as many are drawn as the
 training looks at. A mode counts as found if it holds at least a fifth of its fair share of 10,000 samples.
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from readme import RESULTS, markdown, origin, provenance, rewrite, save, show, spread, stored
 from torch import Tensor
 
+from benchmarks.readme import RESULTS, markdown, origin, provenance, rewrite, save, show, spread, stored
 from gencourse.data import minibatches, points
 from gencourse.evaluation import mode_coverage
 from gencourse.models.gan import GAN, PointDiscriminator, PointGenerator
@@ -35,13 +35,13 @@ class Setting(NamedTuple):
 
 SETTINGS = {
     "reference": Setting(
-        '`GAN(loss="non-saturating", r1=0.1, d_rate=2)`, `fit` with lr=0.002',
-        {"loss": "non-saturating", "r1": 0.1, "d_rate": 2.0},
+        '`GAN(loss="non-saturating", r1=0.1, d_lr_ratio=2)`, `fit` with lr=0.002',
+        {"loss": "non-saturating", "r1": 0.1, "d_lr_ratio": 2.0},
         {"lr": 2e-3, "precision": "float32"},
     ),
     "slow discriminator": Setting(
-        "the same, but d_rate=0.1: G outruns D, so all samples crowd where D is fooled at the moment, and D chases them round the ring",
-        {"loss": "non-saturating", "r1": 0.1, "d_rate": 0.1},
+        "the same, but d_lr_ratio=0.1: G outruns D, so all samples crowd where D is fooled at the moment, and D chases them round the ring",
+        {"loss": "non-saturating", "r1": 0.1, "d_lr_ratio": 0.1},
         {"lr": 2e-3, "precision": "float32"},
     ),
 }

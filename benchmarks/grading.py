@@ -1,9 +1,9 @@
 """What grading a class costs: time, processor seconds, the box's share, memory; and whether a cluster that loses a worker agrees.
 
-    python benchmarks/grading.py                                           save results/grading.json, table into README.md
-    python benchmarks/grading.py --table-only                              make the table anew from the saved file
-    python benchmarks/grading.py --box-only                                measure the box anew, keep the rest of the saved file
-    python benchmarks/grading.py --submissions 4 --pairs 1 --plain 4 --out FILE    a small class, not published
+    python -m benchmarks.grading                                           save results/grading.json, table into README.md
+    python -m benchmarks.grading --table-only                              make the table anew from the saved file
+    python -m benchmarks.grading --box-only                                measure the box anew, keep the rest of the saved file
+    python -m benchmarks.grading --submissions 4 --pairs 1 --plain 4 --out FILE    a small class, not published
 
 The class hands in exercises/01_vae.ipynb: by turns solved, with three registered mistakes, half solved and unsolved. It
 is graded by `gencourse grade` with two jobs, and again on a Dask cluster of two workers, one of which is killed midway.
@@ -31,9 +31,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from command import publish
-from readme import RESULTS, ROOT, markdown, origin, provenance, spread, stored
 
+from benchmarks.command import publish
+from benchmarks.readme import RESULTS, ROOT, markdown, origin, provenance, spread, stored
 from gencourse.checks import _exercise, catalogue
 from gencourse.checks import vae as checks
 from gencourse.grading import assignment as assignments

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from gencourse.runtime import gains_from_bfloat16, pick_device
+from gencourse.runtime import bfloat16_is_faster, pick_device
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -24,7 +24,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 def origin() -> dict:
     """What every file of results begins with: the command, the date, the hardware; no path and no host name."""
     words = [re.sub(r"[^=]*/[^=]*", "PATH", word) for word in sys.argv[1:]]
-    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+    command = " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *words])
     return {"command": command, "date": date.today().isoformat(), "hardware": hardware(pick_device())}
 
 
@@ -38,7 +38,7 @@ def hardware(device: torch.device) -> dict:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "bfloat16": gains_from_bfloat16(device),
+        "bfloat16": bfloat16_is_faster(device),
     }
 
 

@@ -1,8 +1,8 @@
 """The quality of a VAE after an equal time of training: the course's, the usual tutorial's, and pythae's.
 
-    uv run --with pythae python benchmarks/vae.py --data FOLDER       full MNIST, from a folder with its four idx files
-    uv run --with pythae python benchmarks/vae.py                     the part of MNIST that ships with the course
-    python benchmarks/vae.py --table-only                             README.md anew from the saved files
+    uv run --with pythae python -m benchmarks.vae --data FOLDER       full MNIST, from a folder with its four idx files
+    uv run --with pythae python -m benchmarks.vae                     the part of MNIST that ships with the course
+    python -m benchmarks.vae --table-only                             README.md anew from the saved files
 
 Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the first batch to the
 last; the evaluation, on one binarised test set, which is not counted. The contestants take turns, seed by seed, so
@@ -17,16 +17,16 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from budget import train_within
-from command import options, parsed, publish, tunable
-from readme import RESULTS, markdown, provenance, show, spread
 from torch import Tensor
-from vae_peers import Codec, Run, pythae, tutorial
 
+from benchmarks.budget import train_within
+from benchmarks.command import options, parsed, publish, tunable
+from benchmarks.readme import RESULTS, markdown, provenance, show, spread
+from benchmarks.vae_peers import Codec, Run, pythae, tutorial
 from gencourse.data import Images, binarised, images, minibatches
 from gencourse.evaluation import iwae_bound
 from gencourse.models.vae import VAE, bernoulli_log_likelihood, importance_log_weights
-from gencourse.runtime import gains_from_bfloat16, pick_device, seeded
+from gencourse.runtime import bfloat16_is_faster, pick_device, seeded
 
 GENCOURSE = {"latent_dim": 40, "hidden": 512, "batch_size": 256, "lr": 4e-3}  # each is an option of the command
 ROWS_AT_ONCE = 2_000  # images times draws in one pass of a decoder
@@ -72,7 +72,7 @@ def binarised_test(data: Images, n: int | None) -> Tensor:
 def contestants(settings: dict) -> dict[str, tuple[str, Callable[..., Run] | None]]:
     """By name: what is trained, and how; None in the place of what cannot be imported."""
     ours = "VAE(latent_dim={latent_dim}, hidden={hidden}), `fit` with lr={lr:g} falling to 0, batches of {batch_size}".format(**settings)
-    ours += ", bfloat16" if gains_from_bfloat16(pick_device()) else ""
+    ours += ", bfloat16" if bfloat16_is_faster(pick_device()) else ""
     try:
         importlib.import_module("pythae.trainers")
         version, train = metadata.version("pythae"), pythae

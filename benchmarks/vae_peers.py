@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from data import tutorial_loader
 from torch import Tensor, nn
 
+from benchmarks.data import tutorial_loader
 from gencourse.data import Images
 from gencourse.runtime import pick_device
 

@@ -1,3 +1,21 @@
-"""gencourse: the tested reference behind a course on generative models."""
+"""gencourse: the tested reference behind a course on generative models.
+
+The parts are imported when they are first used: `import gencourse; gencourse.models.vae` works, and `import gencourse`
+alone takes no time.
+"""
+
+import importlib
+from types import ModuleType
 
 __version__ = "0.1.0"
+_PARTS = ("checks", "data", "evaluation", "figures", "models", "training", "widgets")
+
+
+def __getattr__(name: str) -> ModuleType:  # PEP 562
+    if name in _PARTS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PARTS})

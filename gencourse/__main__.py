@@ -9,12 +9,14 @@ def main() -> None:
     """Run the command; an error of ours is a sentence, not a traceback."""
     try:
         from gencourse.cli import app
-    except ModuleNotFoundError as error:
-        sys.exit(f"gencourse: the command line needs {error.name}, which is not installed. Run: pip install 'gencourse[grading]'")
-    try:
+
         app()
     except CourseError as error:
         sys.exit(str(error))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "gencourse":
+            raise
+        sys.exit(f"gencourse: this command needs {error.name}, which is not installed. Run: pip install 'gencourse[grading]'")
 
 
 if __name__ == "__main__":

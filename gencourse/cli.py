@@ -1,28 +1,26 @@
-"""The command `gencourse`: hand out exercises, grade what comes back, export and report."""
+"""The command `gencourse`: hand out exercises, grade what comes back, export and report.
+
+Each command imports what it needs when it is called, so that help and usage errors do not wait for torch.
+"""
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from gencourse.errors import InputError
-from gencourse.grading import assignment as assignments
-from gencourse.grading import export as exports
-from gencourse.grading import probe as escapes
-from gencourse.grading import release as releases
-from gencourse.grading import report as reports
-from gencourse.grading import run
-from gencourse.grading.collect import collect
-from gencourse.grading.gradebook import Gradebook
-from gencourse.grading.judge import Job
 from gencourse.grading.limits import Limits
-from gencourse.grading.sandbox import Sandbox, choose
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+if TYPE_CHECKING:
+    from gencourse.grading.gradebook import Gradebook
+    from gencourse.grading.judge import Job
+    from gencourse.grading.sandbox import Sandbox
+
+HELP = "Hand out exercises, grade what comes back, export and report."
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 console = Console()
 GradebookFolder = Annotated[Path, typer.Argument(help="The folder that `gencourse grade` filled.")]
 
@@ -33,6 +31,8 @@ def release(
     to: Annotated[Path, typer.Option(help="The folder for what learners get.")],
 ) -> None:
     """Make the notebooks that learners get: answers become stubs, checks are locked."""
+    from gencourse.grading import release as releases
+
     for notebook in notebooks:
         console.print(f"{releases.release(notebook, to)}", highlight=False)
 
@@ -57,6 +57,10 @@ def grade(
     allow_root: Annotated[bool, typer.Option("--allow-root", help="Grade as root, where limits hold less well.")] = False,
 ) -> None:
     """Grade a class: results, a CSV, a report for every student, and a summary of the class."""
+    from gencourse.grading import run
+    from gencourse.grading.gradebook import Gradebook
+    from gencourse.grading.sandbox import choose
+
     refuse_root(allow_root)
     if sandbox not in ("", "bubblewrap", "podman", "docker"):
         raise InputError(
@@ -90,8 +94,12 @@ def handed_out() -> list[Path]:
     return found
 
 
-def enrolled(submissions: Path, paths: list[Path], wall: Sandbox, limits: Limits, book: Gradebook) -> list[Job]:
+def enrolled(submissions: Path, paths: list[Path], wall: "Sandbox", limits: Limits, book: "Gradebook") -> "list[Job]":
     """A job for every student and assignment; the rosters are written. Of several assignments those that somebody handed in count."""
+    from gencourse.grading import assignment as assignments
+    from gencourse.grading import run
+    from gencourse.grading.collect import collect
+
     loaded = {path.stem: assignments.load(path) for path in paths}
     found = collect(submissions, list(loaded.values()))
     handed_in = [name for name, handed in found.items() if any(one.file for one in handed)]
@@ -104,8 +112,10 @@ def enrolled(submissions: Path, paths: list[Path], wall: Sandbox, limits: Limits
     return work
 
 
-def shown(results, count: int):
+def shown(results: "Iterable[tuple[Job, dict]]", count: int) -> "Iterator[tuple[Job, dict]]":
     """The results as they come, behind a bar with an estimate of the time that is left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("graded"),
         BarColumn(),
@@ -122,8 +132,13 @@ def shown(results, count: int):
             progress.advance(bar)
 
 
-def finish(book: Gradebook) -> None:
+def finish(book: "Gradebook") -> None:
     """The CSV, the reports, and a few lines on the class."""
+    from rich.table import Table
+
+    from gencourse.grading import export as exports
+    from gencourse.grading import report as reports
+
     table = Table("assignment", "status", "submissions", "mean points")
     rows = book.rows()
     for name in sorted({row.assignment for row in rows}):
@@ -140,8 +155,12 @@ def finish(book: Gradebook) -> None:
     console.print(f"{reports.write_reports(book, book.folder / 'reports')}", highlight=False)
 
 
-def show_escapes(wall: Sandbox) -> None:
+def show_escapes(wall: "Sandbox") -> None:
     """A table of escapes; exit status 1 if one succeeded."""
+    from rich.table import Table
+
+    from gencourse.grading import probe as escapes
+
     table = Table("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
     free = 0
     with console.status("trying to get out"):
@@ -170,6 +189,8 @@ def points(
     clear: Annotated[bool, typer.Option("--clear", help="Forget what was given by hand before.")] = False,
 ) -> None:
     """Give points or a comment by hand."""
+    from gencourse.grading.gradebook import Gradebook
+
     book = Gradebook(gradebook)
     book.grade_by_hand(student, assignment, task, points, comment, clear)
     finish(book)
@@ -186,6 +207,9 @@ def export(
     unfinished: Annotated[bool, typer.Option("--unfinished", help="Also write grades that wait for points by hand.")] = False,
 ) -> None:
     """Write the grades as CSV, or fill in the sheet that Canvas or Moodle exported."""
+    from gencourse.grading import export as exports
+    from gencourse.grading.gradebook import Gradebook
+
     book = Gradebook(gradebook)
     if canvas and moodle:
         raise InputError("export: the sheet should be Canvas's or Moodle's, got both. Fill in one after the other.")
@@ -203,4 +227,6 @@ def export(
 @app.command()
 def report(gradebook: GradebookFolder) -> None:
     """Write the CSV and the HTML reports anew."""
+    from gencourse.grading.gradebook import Gradebook
+
     finish(Gradebook(gradebook))

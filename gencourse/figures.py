@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
+from gencourse.validation import require_count, require_tensor
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#999999")
 DASHES = ("-", "--", "-.", ":")
@@ -62,7 +63,7 @@ def image_rows(rows: Mapping[str, Tensor], title: str = "", scale: float = 0.6) 
     return axes[:, 0]
 
 
-def smoothed(values: Sequence[float], window: int) -> tuple[np.ndarray, np.ndarray]:
+def running_mean(values: Sequence[float], window: int) -> tuple[np.ndarray, np.ndarray]:
     """Running means over `window` values and the step at which each window ends."""
     window = max(1, min(window, len(values)))
     means = np.convolve(values, np.ones(window) / window, mode="valid")
@@ -74,7 +75,7 @@ def training_curves(history, terms: Sequence[str] | None = None, title: str = "T
     if ax is None:
         _, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
     for i, term in enumerate(terms or history.values):
-        steps, means = smoothed(history[term], window=max(1, history.steps // 40))
+        steps, means = running_mean(history[term], window=max(1, history.steps // 40))
         ax.plot(steps, means, DASHES[i % 4], color=PALETTE[i % 10], label=term)
     ax.set(xlabel="training step", ylabel="nats per example", title=title, ylim=ylim)
     ax.legend()
@@ -168,12 +169,12 @@ def families(ax: Axes | None = None) -> Axes:
     return ax
 
 
-def point_clouds(clouds: Mapping[str, Tensor], title: str, limit: float = 3.0, most: int = 1500, ax: Axes | None = None) -> Axes:
+def point_clouds(clouds: Mapping[str, Tensor], title: str, limit: float = 3.0, max_points: int = 1500, ax: Axes | None = None) -> Axes:
     """Several sets of points (N, 2) in the plane, each with a colour and a marker of its own; the last lies on top."""
     if ax is None:
         _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
     for i, (name, x) in enumerate(clouds.items()):
-        shown = x.detach().cpu()[:most]
+        shown = x.detach().cpu()[:max_points]
         ax.scatter(*shown.T.numpy(), s=9, color=PALETTE[i % 10], marker=MARKERS[i % 10], alpha=0.5, linewidths=0, label=name)
     ax.set(xlabel="x₁", ylabel="x₂", title=title, aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit))
     if len(clouds) > 1:
@@ -181,17 +182,17 @@ def point_clouds(clouds: Mapping[str, Tensor], title: str, limit: float = 3.0, m
     return ax
 
 
-def plane(limit: float = 3.0, n: int = 61) -> tuple[Tensor, float]:
+def plane_grid(limit: float = 3.0, n: int = 61) -> tuple[Tensor, float]:
     """A square grid over [-limit, limit]² as rows (n · n, 2), and the area of one of its cells."""
     line = torch.linspace(-limit, limit, n)
     x2, x1 = torch.meshgrid(line, line, indexing="ij")
     return torch.stack([x1, x2], -1).flatten(0, 1), (2 * limit / (n - 1)) ** 2
 
 
-def surface(
+def heatmap(
     values: Tensor, title: str, limit: float = 3.0, vmin: float = 0.0, vmax: float = 1.0, label: str = "", ax: Axes | None = None
 ) -> Axes:
-    """Values (n · n,) on `plane(limit, n)` as a map with a colour bar; the ½ contour is drawn where values are probabilities."""
+    """Values (n · n,) on `plane_grid(limit, n)` as a map with a colour bar; the ½ contour is drawn where values are probabilities."""
     if ax is None:
         _, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
     n = round(len(values) ** 0.5)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+HARMS = ("changed", "gradients", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode")
+
 
 class Watch:
     """The state of a call's arguments and of torch before the call; `harm` compares it with the state afterwards."""
@@ -11,6 +13,7 @@ class Watch:
         named = {**{str(i): value for i, value in enumerate(args)}, **kwargs}
         self.named = named
         self.data = {name: frozen(value) for name, value in named.items()}
+        self.wanting = {name: wants_gradients(value) for name, value in named.items()}
         self.modules = {
             name: modes(value) for name, value in named.items() if isinstance(value, nn.Module)
         }
@@ -31,6 +34,11 @@ class Watch:
             ("changed", name)
             for name, value in self.named.items()
             if not unchanged(self.data[name], value)
+        }
+        found |= {
+            ("gradients", name)
+            for name, value in self.named.items()
+            if wants_gradients(value) and not self.wanting[name]
         }
         for name, before in self.modules.items():
             after = modes(self.named[name])
@@ -71,6 +79,11 @@ def modes(module: nn.Module) -> dict[str, tuple]:
 def weights(module: nn.Module) -> list[Tensor]:
     """Copies of a module's parameters and buffers."""
     return [t.detach().clone() for t in (*module.parameters(), *module.buffers())]
+
+
+def wants_gradients(value) -> bool:
+    """Whether a tensor is a leaf that asks for gradients, so that its `numpy()` fails."""
+    return isinstance(value, Tensor) and value.is_leaf and value.requires_grad
 
 
 def frozen(value):

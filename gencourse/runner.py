@@ -111,6 +111,8 @@ def run(
         except (
             BaseException
         ) as error:  # whatever an answer raises is a finding, never a crash of the notebook
+            if watched.error is None and not watched.results:
+                raise  # a fault of the probe itself, before it has called anything
             if _unwritten(error):
                 raise NotAttempted(_unreached(error)) from None
             value = raised(error) if error is watched.error else unusable(watched.results)
@@ -120,8 +122,6 @@ def run(
 
 def unusable(results: list[object]) -> Raised:
     """In the place of an exception in a probe, which comes of what the answer returned: that, in words."""
-    if not results:
-        return Raised("Unusable", "Your function was not called as its docstring says it may be.")
     if results[-1] is None:
         return Raised("Unusable", "It returned None. Does every path end with `return`?")
     return Raised(

@@ -72,7 +72,7 @@ def pick_device() -> torch.device:
     return torch.device(asked)
 
 
-def gains_from_bfloat16(device: torch.device) -> bool:
+def bfloat16_is_faster(device: torch.device) -> bool:
     """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, CPUs with AMX tiles or AVX-512 BF16.
 
     On other CPUs bfloat16 is emulated and slower than float32.
@@ -87,7 +87,7 @@ def autocast(device: torch.device, precision: str = "auto") -> contextlib.Abstra
     """Mixed precision for a training step: "auto" (bfloat16 where it gains), "bfloat16" or "float32"."""
     if precision not in ("auto", "bfloat16", "float32"):
         raise InputError(f"autocast: precision should be auto, bfloat16 or float32, got {precision!r}. Pass one of them.")
-    wanted = gains_from_bfloat16(device) if precision == "auto" else precision == "bfloat16"
+    wanted = bfloat16_is_faster(device) if precision == "auto" else precision == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
 
 

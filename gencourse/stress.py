@@ -59,8 +59,10 @@ def batch_size(tensors: list[Tensor]) -> int:
 
 
 def listed(value) -> list[Tensor]:
-    """The tensors that are arguments themselves, not inside of others."""
-    return [x for x in value if isinstance(x, Tensor) and not isinstance(x, nn.Parameter)]
+    """The tensors in arguments that are data, in lists, tuples and dicts too."""
+    found: list[Tensor] = []
+    mapped(found.append, value)
+    return found
 
 
 def by_batch(function: Callable[[Tensor], Tensor]) -> Callable:
@@ -72,18 +74,11 @@ def by_batch(function: Callable[[Tensor], Tensor]) -> Callable:
 
         def applied(x):
             nonlocal changed
-            if (
-                not isinstance(x, Tensor)
-                or isinstance(x, nn.Parameter)
-                or x.ndim == 0
-                or len(x) != size
-            ):
-                return x
-            result = function(x)
+            result = x if x.ndim == 0 or len(x) != size else function(x)
             changed = changed or result is not x
             return result
 
-        return tuple(map(applied, args)), {key: applied(x) for key, x in kwargs.items()}, changed
+        return mapped(applied, args), mapped(applied, kwargs), changed
 
     return transform
 
@@ -99,10 +94,14 @@ def more_rows(x: Tensor) -> Tensor:
     if n < 2:
         return x
     generator = torch.Generator().manual_seed(7)
-    first, second = (x[torch.randint(n, (3 * n,), generator=generator)] for _ in range(2))
-    share = torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
+    one = torch.randint(n, (3 * n,), generator=generator)
+    other = (one + torch.randint(1, n, (3 * n,), generator=generator)) % n  # another row, never itself
+    first, second = x[one], x[other]
+    share = 0.1 + 0.8 * torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
     if x.is_floating_point() and not bool((x == x.round()).all()):
+        finite = first.isfinite() & second.isfinite()  # an infinity between two numbers would be NaN
         between = torch.lerp(first.double(), second.double(), share.double()).to(x.dtype)
+        between = torch.where(finite, between, first)
     else:
         between = torch.where(torch.rand(first.shape, generator=generator) < 0.5, first, second)
     return torch.cat([x, between])
@@ -115,15 +114,19 @@ def one_column(call, args, kwargs):
     width = lengths.most_common(1)[0][0] if lengths else 0
 
     def applied(x):
-        wide = (
-            isinstance(x, Tensor)
-            and not isinstance(x, nn.Parameter)
-            and x.ndim > 1
-            and x.shape[1] == width
-        )
-        return x[:, :1].clone() if wide and width > 1 else x
+        if width <= 1 or x.ndim < 2 or x.shape[1] != width:
+            return x
+        return torch.ones_like(x[:, :1]) if distributions(x) else x[:, :1].clone()
 
-    return tuple(map(applied, args)), {key: applied(x) for key, x in kwargs.items()}, width > 1
+    return mapped(applied, args), mapped(applied, kwargs), width > 1
+
+
+def distributions(x: Tensor) -> bool:
+    """Whether x holds probabilities that sum to 1 along its second dimension."""
+    if not x.is_floating_point() or not bool((x >= 0).all()):
+        return False
+    total = x.sum(1)
+    return torch.allclose(total, torch.ones_like(total), atol=1e-4)
 
 
 def twice(call, args, kwargs):

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from gencourse.data import minibatches
 from gencourse.errors import InputError, InputTypeError
 from gencourse.models import autoregressive as m
-from gencourse.models.autoregressive.attention import Cache
+from gencourse.models.autoregressive.attention import KVCache
 from gencourse.runtime import global_seed, seeded
-from gencourse.training import Joint, check_model, fit
+from gencourse.training import JointOptimizer, check_model, fit
 
 
 def randn(*shape, seed=0):
@@ -30,7 +30,7 @@ def random_model(make, seed=0):
 
 MODELS = {  # every model of the chapter, an input, and whether output t may depend on input t (it predicts t + 1)
     "n-gram": (lambda: m.NeuralNgram(7, context=3, width=4, hidden=8), torch.tensor([[0, 3, 6, 2, 2, 5, 1, 4]]), True),
-    "GPT": (lambda: m.GPT(7, block=8, layers=2, heads=2, width=8), torch.tensor([[0, 3, 6, 2, 2, 5, 1, 4]]), True),
+    "GPT": (lambda: m.GPT(7, block_size=8, layers=2, heads=2, width=8), torch.tensor([[0, 3, 6, 2, 2, 5, 1, 4]]), True),
     "MADE": (lambda: m.MADE((1, 4, 5), hidden=48, layers=2), torch.rand(1, 1, 4, 5, generator=seeded(1)).double(), False),
     "plain PixelCNN": (lambda: m.PlainPixelCNN(6, 3, 3), torch.rand(1, 1, 5, 6, generator=seeded(1)).double(), False),
     "PixelCNN": (lambda: m.PixelCNN(6, 3, 2, (1, 5, 6)), torch.rand(1, 1, 5, 6, generator=seeded(1)).double(), False),
@@ -106,7 +106,7 @@ def test_a_planted_leak_is_found(place):
 
 def test_a_leak_in_a_mask_is_found_in_tokens():
     gpt, idx = random_model(MODELS["GPT"][0]), MODELS["GPT"][1]
-    leaky = lambda tokens: gpt(tokens) + 1e-9 * gpt.token(tokens.roll(-1, 1))[..., :7]  # noqa: E731
+    leaky = lambda tokens: gpt(tokens) + 1e-9 * gpt.token_embedding(tokens.roll(-1, 1))[..., :7]  # noqa: E731
     assert m.find_leak(m.depends_on(leaky, idx), own_input=True) == (0, 1)
 
 
@@ -324,10 +324,10 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(p):
 
 def test_draws_have_the_filtered_probabilities():
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0]).repeat(20_000, 1)
-    drawn = m.draw(logits, T=0.7, top_k=3, top_p=0.9, generator=seeded(0))
+    drawn = m.sample_token(logits, T=0.7, top_k=3, top_p=0.9, generator=seeded(0))
     want = m.top_p_filter(m.top_k_filter(logits[:1] / 0.7, 3), 0.9).softmax(-1)[0]
     torch.testing.assert_close(torch.bincount(drawn, minlength=4) / 20_000, want, atol=0.015, rtol=0)
-    assert torch.equal(m.draw(logits, T=0), torch.zeros(20_000).long())
+    assert torch.equal(m.sample_token(logits, T=0), torch.zeros(20_000).long())
 
 
 def test_generate_of_a_counting_model_crops_the_context_and_restores_the_mode():
@@ -366,13 +366,13 @@ def turned(x):
 
 def test_rotation_equals_complex_multiplication():
     x = randn(2, 3, 7, 6)
-    torch.testing.assert_close(m.rotate(x), turned(x), rtol=0, atol=1e-6)
-    torch.testing.assert_close(m.rotate(x[..., 4:, :], start=4), m.rotate(x)[..., 4:, :])
+    torch.testing.assert_close(m.apply_rotary(x), turned(x), rtol=0, atol=1e-6)
+    torch.testing.assert_close(m.apply_rotary(x[..., 4:, :], offset=4), m.apply_rotary(x)[..., 4:, :])
 
 
 def test_rotated_products_depend_on_the_distance_alone():
     q, k = randn(8), randn(8, seed=1)
-    turned_q, turned_k = m.rotate(q.expand(9, 8)), m.rotate(k.expand(9, 8))
+    turned_q, turned_k = m.apply_rotary(q.expand(9, 8)), m.apply_rotary(k.expand(9, 8))
     products = turned_q @ turned_k.T
     for distance in range(9):
         along = products.diagonal(-distance)
@@ -396,7 +396,7 @@ def test_causal_mask(T):
 
 def small_gpt(**kwargs):
     with global_seed(1):
-        model = m.GPT(11, **({"block": 12, "layers": 2, "heads": 2, "width": 16} | kwargs)).eval()
+        model = m.GPT(11, **({"block_size": 12, "layers": 2, "heads": 2, "width": 16} | kwargs)).eval()
         for p in model.parameters():
             torch.nn.init.normal_(p, std=0.4)
     return model
@@ -405,7 +405,7 @@ def small_gpt(**kwargs):
 def test_cached_logits_equal_the_whole_pass():
     gpt, idx = small_gpt(), torch.randint(11, (3, 12), generator=seeded(0))
     whole = gpt(idx)
-    caches = [Cache(gpt.block) for _ in gpt.blocks]
+    caches = [KVCache(gpt.block_size) for _ in gpt.blocks]
     pieces = [gpt(idx[:, a:b], caches) for a, b in ((0, 4), (4, 5), (5, 6), (6, 9), (9, 12))]
     assert (torch.cat(pieces, 1) - whole).abs().max() < 1e-5
 
@@ -419,7 +419,7 @@ def test_generating_with_and_without_cache_gives_the_same_tokens(prompt, n):
 
 
 def test_a_context_of_one_token_is_enough():
-    gpt = small_gpt(block=1)
+    gpt = small_gpt(block_size=1)
     assert gpt.generate(torch.zeros(2, 1).long(), 5).shape == (2, 6)
 
 
@@ -431,7 +431,7 @@ def test_gpt_generates_what_the_plain_loop_generates_within_a_block():
 def test_gpt_by_hand():
     """One block, one head, written out once more."""
     gpt, idx = small_gpt(layers=1, heads=1).double(), torch.tensor([[4, 0, 7]])
-    b, x = gpt.blocks[0], gpt.token.weight[idx[0]]
+    b, x = gpt.blocks[0], gpt.token_embedding.weight[idx[0]]
 
     def norm(h, layer):
         scale = (h.var(1, unbiased=False, keepdim=True) + 1e-5).sqrt()
@@ -442,7 +442,7 @@ def test_gpt_by_hand():
     x = x + scores / scores.sum(1, keepdim=True) @ v @ b.attention.out.weight.T
     h = norm(x, b.norm2) @ b.mlp[0].weight.T
     x = x + (h * (1 + torch.erf(h / 2**0.5)) / 2) @ b.mlp[2].weight.T
-    torch.testing.assert_close(gpt(idx)[0], norm(x, gpt.norm) @ gpt.token.weight.T, rtol=0, atol=1e-5)
+    torch.testing.assert_close(gpt(idx)[0], norm(x, gpt.norm) @ gpt.token_embedding.weight.T, rtol=0, atol=1e-5)
 
 
 def test_attention_maps_are_causal_and_sum_to_one():
@@ -471,14 +471,14 @@ def test_gpt_learns_to_copy():
     half = torch.randint(9, (4000, 6), generator=seeded(0))
     idx = torch.cat([half, half], 1)
     with global_seed(0):
-        gpt = m.GPT(9, block=12, layers=2, heads=2, width=32)
+        gpt = m.GPT(9, block_size=12, layers=2, heads=2, width=32)
         fit(gpt, minibatches(idx[:, :-1], idx[:, 1:], batch_size=64, seed=0), steps=400, lr=0.02, precision="float32", progress=False)
     nll = -gpt(idx[:50, :-1]).log_softmax(-1).gather(2, idx[:50, 1:, None])[..., 0]
     assert nll[:, :5].mean() > 0.95 * math.log(9) and nll[:, 6:].mean() < 0.2
 
 
 def test_too_long_a_text_is_refused_with_a_sentence():
-    with pytest.raises(InputError, match="at most block = 12"):
+    with pytest.raises(InputError, match="at most block_size = 12"):
         small_gpt()(torch.zeros(1, 13).long())
     with pytest.raises(InputError, match="multiple of 2 · heads"):
         m.GPT(5, width=12, heads=4)
@@ -490,7 +490,7 @@ def test_too_long_a_text_is_refused_with_a_sentence():
         (lambda: m.MADE((1, 4, 4), 16), torch.ones(3, 1, 4, 4)),
         (lambda: m.PixelCNN(4, 3, 1, (1, 4, 4)), torch.ones(3, 1, 4, 4)),
         (lambda: m.NeuralNgram(5), (torch.zeros(3, 4).long(), torch.ones(3, 4).long())),
-        (lambda: m.GPT(5, block=4, layers=1, heads=2, width=8), (torch.zeros(3, 4).long(), torch.ones(3, 4).long())),
+        (lambda: m.GPT(5, block_size=4, layers=1, heads=2, width=8), (torch.zeros(3, 4).long(), torch.ones(3, 4).long())),
     ],
 )
 def test_models_keep_the_contract_of_the_loop(model, batch, capsys):
@@ -501,7 +501,7 @@ def test_models_keep_the_contract_of_the_loop(model, batch, capsys):
 
 def test_all_parameters_of_a_gpt_are_trained():
     with global_seed(0):
-        gpt = m.GPT(5, block=4, layers=1, heads=2, width=8)
+        gpt = m.GPT(5, block_size=4, layers=1, heads=2, width=8)
     (player,) = gpt.players(0.1)
     trained = [p for group in player.optimizer.param_groups for p in group["params"]]
     assert {id(p) for p in trained} == {id(p) for p in gpt.parameters()} and len(trained) == len(list(gpt.parameters()))
@@ -512,12 +512,12 @@ def test_all_parameters_of_a_gpt_are_trained():
 
 def test_draw_filters_by_k_and_then_by_p_of_what_is_left():
     logits = torch.tensor([2.0, 1.0, 0.5, 0.2]).repeat(20_000, 1)  # top-p alone, or first, would leave three
-    drawn = m.draw(logits, T=0.7, top_k=3, top_p=0.88, generator=seeded(0))
+    drawn = m.sample_token(logits, T=0.7, top_k=3, top_p=0.88, generator=seeded(0))
     want = F.pad((logits[0, :2] / 0.7).softmax(-1), (0, 2))
     torch.testing.assert_close(torch.bincount(drawn, minlength=4) / 20_000, want, atol=0.015, rtol=0)
-    assert m.draw(torch.tensor([[300.0, 0.0]]), T=1e-37).tolist() == [0]
+    assert m.sample_token(torch.tensor([[300.0, 0.0]]), T=1e-37).tolist() == [0]
     with pytest.raises(InputError, match="no NaN"):
-        m.draw(torch.full((1, 3), torch.nan))
+        m.sample_token(torch.full((1, 3), torch.nan))
 
 
 def test_a_model_is_in_evaluation_mode_while_it_generates_and_its_parts_get_their_own_modes_back():
@@ -575,7 +575,7 @@ def test_an_untrained_model_starts_near_the_mean_image(make):
 
 def test_joint_clears_and_steps_all():
     a, b = torch.nn.Parameter(torch.ones(1)), torch.nn.Parameter(torch.ones(1))
-    both = Joint(torch.optim.SGD([a], 0.1), torch.optim.SGD([b], 0.5))
+    both = JointOptimizer(torch.optim.SGD([a], 0.1), torch.optim.SGD([b], 0.5))
     for _ in range(2):
         both.zero_grad()
         (a + b).sum().backward()
@@ -606,10 +606,10 @@ def test_faults_are_told_and_not_passed_over():
         m.depends_on(lambda x: x * torch.nan, torch.rand(1, 1, 2, 2))
     with pytest.raises(InputError, match="S ≥ T"):
         m.causal_attention(randn(1, 3, 4), randn(1, 2, 4), randn(1, 2, 4))
-    with pytest.raises(InputError, match="2 places"):
-        Cache(2).append(randn(1, 1, 3, 4), randn(1, 1, 3, 4))
+    with pytest.raises(InputError, match="2 positions"):
+        KVCache(2).append(randn(1, 1, 3, 4), randn(1, 1, 3, 4))
     with pytest.raises(InputError, match="even"):
-        m.rotate(randn(2, 3))
+        m.apply_rotary(randn(2, 3))
     with pytest.raises(InputError, match="1, H, W"):
         m.PixelCNN(image_shape=(3, 4, 4))
     with pytest.raises(InputError, match="mean_image"):

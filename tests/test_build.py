@@ -1,15 +1,13 @@
 """The way from sources to notebooks: numbers, answers, ids, metadata, and what the build refuses."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
+from authoring import build, front_page
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "authoring"))
-import build  # noqa: E402
-import front_page  # noqa: E402
 
 CHAPTER = """# %% [markdown]
 # # A chapter

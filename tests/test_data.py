@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from gencourse.data import binarised, images, minibatches, points, whole_sets
+from gencourse.data import binarised, downloads, images, minibatches, points
 from gencourse.data import images as load
+from gencourse.data.downloads import IDX_FILES
 from gencourse.data.images import FASHION
-from gencourse.data.whole_sets import IDX_FILES
 from gencourse.errors import DataUnavailable, InputError, InputTypeError
 from gencourse.runtime import seeded
 
@@ -131,7 +131,7 @@ def test_download_is_kept_and_read(folder, tmp_path, monkeypatch):
         (cache / "mnist").mkdir(parents=True, exist_ok=True)
         (cache / "mnist" / filename).write_bytes(gzip.compress(raw))
 
-    monkeypatch.setattr(whole_sets, "download_url", copy)
+    monkeypatch.setattr(downloads, "download_url", copy)
     assert len(images("mnist", full=True).train_bytes) == 6
     assert len(asked) == 4 and all(len(md5) == 32 for _, md5 in asked)
 
@@ -143,11 +143,11 @@ def test_second_mirror_is_tried(tmp_path, monkeypatch):
         tried.append(url)
         raise URLError("down")
 
-    monkeypatch.setattr(whole_sets, "download_url", fail)
+    monkeypatch.setattr(downloads, "download_url", fail)
     monkeypatch.setenv("GENCOURSE_DATA", str(tmp_path))
     with pytest.raises(DataUnavailable):
         images("mnist", full=True)
-    assert len(tried) == len(whole_sets.datasets.MNIST.mirrors) > 1
+    assert len(tried) == len(downloads.datasets.MNIST.mirrors) > 1
 
 
 def test_unknown_name_lists_the_names():

@@ -129,7 +129,7 @@ def test_no_tracked_file_names_a_registry_or_a_machine():
         (HOST, ("https://files.python", "hosted.org/packages/torch.whl")),
         (HOST, ("https://mirror.example/api/si", "mple/torch")),
         (HOST, ("pip install --extra-index", "-url https://mirror.example")),
-        (MACHINE_PATH, ('File "/wo', 'rk/main/gencourse/training.py"')),
+        (MACHINE_PATH, ('File "/wo', 'rk/main/gencourse/runtime.py"')),
         (MACHINE_PATH, ("/", "root/.cache")),
         (MACHINE_PATH, ("path=/ho", "me/somebody/course")),
     ],

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gencourse.errors import InputError
-from gencourse.evaluation import active_units, bits_per_dim, elbo_parts, importance_bound, iwae_bound, nearest_neighbours
+from gencourse.evaluation import active_units, bits_per_dim, dataset_elbo_terms, dataset_iwae_bound, iwae_bound, nearest_neighbours
 from gencourse.runtime import seeded
 
 
@@ -35,7 +35,7 @@ def test_importance_bound_does_not_depend_on_how_it_is_cut():
 
     x = torch.arange(7.0)[:, None]
     for rows in (1, 10, 1000):
-        assert torch.equal(importance_bound(log_weights, x, K=5, rows_at_once=rows), x[:, 0])
+        assert torch.equal(dataset_iwae_bound(log_weights, x, K=5, rows_at_once=rows), x[:, 0])
 
 
 def test_elbo_parts_keep_order_repeat_and_ignore_beta():
@@ -44,7 +44,7 @@ def test_elbo_parts_keep_order_repeat_and_ignore_beta():
         return {"loss": reconstruction + 9 * x[:, 1], "reconstruction": reconstruction, "kl": x[:, 1]}
 
     x = torch.rand(11, 2, generator=seeded(0))
-    first, second = elbo_parts(loss, x, batch_size=4), elbo_parts(loss, x, batch_size=4)
+    first, second = dataset_elbo_terms(loss, x, batch_size=4), dataset_elbo_terms(loss, x, batch_size=4)
     assert torch.equal(first["elbo"], second["elbo"])
     assert torch.equal(first["kl"], x[:, 1])
     torch.testing.assert_close(first["elbo"], -(first["reconstruction"] + first["kl"]))

@@ -10,7 +10,7 @@ from gencourse.checks import gan as checks
 from gencourse.data import GaussianMixture, minibatches, points
 from gencourse.errors import InputError
 from gencourse.evaluation import mode_coverage
-from gencourse.figures import plane
+from gencourse.figures import plane_grid
 from gencourse.models import gan
 from gencourse.runtime import global_seed, seeded
 from gencourse.training import check_model, fit
@@ -119,7 +119,7 @@ def test_equal_and_disjoint_densities_are_the_two_ends():
 def test_a_trained_discriminator_approaches_the_best_one():
     """On a mixture whose densities are known: the error shrinks with training, and the value nears its bound from below."""
     data, blob = points("two"), GaussianMixture(torch.zeros(1, 2), torch.tensor([1.2]), torch.ones(1))
-    grid, cell = plane(limit=5.0, n=61)
+    grid, cell = plane_grid(limit=5.0, n=61)
     p, q = data.log_prob(grid).exp(), blob.log_prob(grid).exp()
     best = gan.optimal_discriminator(p, q)
     bound = (-math.log(4) + 2 * gan.jensen_shannon(p, q, cell)).item()
@@ -232,25 +232,25 @@ def test_generators_gradient_is_that_of_its_loss():
 
 
 def test_average_follows_the_recursion_and_is_what_samples_come_from():
-    game = image_game(ema=0.9)
+    game = image_game(ema_decay=0.9)
     key, want = "project.weight", None
     _, g = game.players(1e-2)
     x = torch.rand(4, 2, 8, 12)
-    want = game.average.state_dict()[key].clone()
+    want = game.ema_generator.state_dict()[key].clone()
     for step in range(1, 4):
         g.optimizer.zero_grad()
         g.loss(x)["loss"].mean().backward()
         g.optimizer.step()
         decay = min(0.9, step / (step + 10))
         want = decay * want + (1 - decay) * game.generator.state_dict()[key]
-    torch.testing.assert_close(game.average.state_dict()[key], want)
-    assert not any(p.requires_grad for p in game.average.parameters())
+    torch.testing.assert_close(game.ema_generator.state_dict()[key], want)
+    assert not any(p.requires_grad for p in game.ema_generator.parameters())
     torch.testing.assert_close(game.sample(5, seed=2), game.generate(torch.randn(5, 6, generator=seeded(2))))
     assert game.sample(5).shape == (5, 2, 8, 12) and game.sample(5).min() >= 0 and game.sample(5).max() <= 1
 
 
 def test_without_an_average_samples_come_from_the_generator_itself():
-    game = image_game(ema=0.0)
+    game = image_game(ema_decay=0.0)
     fit(game, iter([torch.rand(4, 2, 8, 12)] * 3), steps=3, progress=False)
     z = torch.randn(5, 6, generator=seeded(0))
     torch.testing.assert_close(game.generate(z), game.generator.eval()(z))
@@ -274,7 +274,7 @@ def test_label_changes_the_sample_and_the_verdict():
 def test_reference_settings_reach_the_ring_of_eight():
     ring = points("ring")
     with global_seed(0):
-        game = gan.GAN(gan.PointGenerator(), gan.PointDiscriminator(), r1=0.1, d_rate=2.0)
+        game = gan.GAN(gan.PointGenerator(), gan.PointDiscriminator(), r1=0.1, d_lr_ratio=2.0)
         batches = minibatches(ring.sample(10_000, seed=0), batch_size=256, seed=0)
         fit(game, batches, steps=700, lr=2e-3, progress=False, precision="float32")
     assert mode_coverage(game.sample(2000), ring.centres, ring.stds).modes == 8
@@ -283,8 +283,8 @@ def test_reference_settings_reach_the_ring_of_eight():
 def test_settings_are_refused_in_sentences():
     with pytest.raises(InputError, match=r"loss should be one of non-saturating, .* got 'minimax'"):
         image_game(loss="minimax")
-    with pytest.raises(InputError, match=r"ema should lie in \[0, 1\), got 1"):
-        image_game(ema=1)
+    with pytest.raises(InputError, match=r"ema_decay should lie in \[0, 1\), got 1"):
+        image_game(ema_decay=1)
     with pytest.raises(InputError, match=r"z should have shape \(B, 6\)"):
         image_game().generator(torch.zeros(2, 5))
     with pytest.raises(InputError, match="4 divides"):
@@ -312,7 +312,7 @@ def test_augmentations_do_what_their_names_say():
     torch.testing.assert_close(
         gan.shift_brightness(x, torch.tensor([0.5, 1.0])) - x, torch.tensor([0.0, 0.25]).view(2, 1, 1, 1).expand_as(x)
     )
-    cut = gan.cut_out(x, torch.full((2, 2), 0.5), share=0.5) == 0
+    cut = gan.cutout(x, torch.full((2, 2), 0.5), share=0.5) == 0
     assert cut.flatten(1).sum(1).tolist() == [9, 9] and cut[0, 0, 4, 4]
 
 

@@ -18,14 +18,15 @@ from PIL import Image
 
 from gencourse import widgets
 from gencourse.errors import InputError, InputTypeError
+from gencourse.gan_lab.curves import draw_value
+from gencourse.gan_lab.panels import LAYERS, arrow_lines
+from gencourse.gan_lab.picture import Picture
+from gencourse.gan_lab.recording import SHIPPED, record, recorded
+from gencourse.gan_lab.settings import CHOICES, Settings
+from gencourse.gan_lab.story import STORIES
+from gencourse.gan_lab.strip import curves_of
 from gencourse.models.gan import LOSSES
-from gencourse.widgets.gan_lab.curves import draw_value
-from gencourse.widgets.gan_lab.live import Live
-from gencourse.widgets.gan_lab.panels import LAYERS, arrow_lines
-from gencourse.widgets.gan_lab.picture import Picture
-from gencourse.widgets.gan_lab.recording import SHIPPED, record, recorded
-from gencourse.widgets.gan_lab.settings import CHOICES, Settings
-from gencourse.widgets.gan_lab.story import STORIES
+from gencourse.widgets.lab_live import Live
 
 SMALL = Settings(hidden=8, batch_size=16)
 RED = "B00020"
@@ -98,7 +99,7 @@ def test_play_this_live_takes_over_the_rules(watching):
     watching.choice.value = "discriminator wins"
     watching.take.click()
     assert watching.mode.value == "live" and watching.live.match.settings == watching.run.settings and watching.live.match.steps == 0
-    assert watching.live.controls["d_rate"].value == 40 and watching.live.controls["d_steps"].value == 5
+    assert watching.live.controls["d_lr_ratio"].value == 40 and watching.live.controls["d_steps"].value == 5
 
 
 def test_buttons_move_the_players_they_name(live):
@@ -127,7 +128,7 @@ def test_reset_starts_anew(live):
         ("penalty", "gradient penalty"),
         ("penalty_weight", 5.0),
         ("lr", 0.01),
-        ("d_rate", 0.5),
+        ("d_lr_ratio", 0.5),
         ("d_steps", 3),
         ("g_steps", 4),
         ("optimizer", "SGD"),
@@ -250,12 +251,14 @@ def test_play_without_an_event_loop_says_so(live):
 
 def test_a_match_that_diverges_ends_in_a_sentence(notebook):
     async def scene():
-        lab = widgets.gan_lab(Settings(loss="Wasserstein", penalty="none", optimizer="SGD", lr=1.0, d_rate=50.0, hidden=8, batch_size=16))
+        lab = widgets.gan_lab(
+            Settings(loss="Wasserstein", penalty="none", optimizer="SGD", lr=1.0, d_lr_ratio=50.0, hidden=8, batch_size=16)
+        )
         lab.live.play_button.click()
         while lab.live.task is not None:
             await asyncio.sleep(0.01)
         assert RED in lab.status.value and "should be finite" in lab.status.value and "press Reset" in lab.status.value
-        for name, value in (("lr", 1e-3), ("d_rate", 1.0)):
+        for name, value in (("lr", 1e-3), ("d_lr_ratio", 1.0)):
             lab.live.controls[name].value = value
         lab.live.reset_button.click()
         lab.live.step_button.click()
@@ -333,7 +336,7 @@ def test_a_strip_stands_in_where_widgets_cannot_run(capsys):
     lab._ipython_display_()
     assert "Figure" in capsys.readouterr().out
     lab.close()
-    strip = lab.on_paper()
+    strip = lab.static_figure()
     assert isinstance(strip, Figure) and strip.subfigs[0].get_suptitle() == SHIPPED["collapse"]
     assert [ax.get_title() for ax in strip.subfigs[0].axes][::5] == ["after 0 rounds", "after 800 rounds"]
     assert widgets.film_strip(recorded("collapse"), columns=3, title="").subfigs[0].get_suptitle() == ""
@@ -341,7 +344,7 @@ def test_a_strip_stands_in_where_widgets_cannot_run(capsys):
 
 
 def test_settings_on_paper_are_played_for_the_strip(monkeypatch):
-    strip = widgets.gan_lab(SMALL).on_paper()
+    strip = widgets.gan_lab(SMALL).static_figure()
     assert "non-saturating loss" in strip.subfigs[0].get_suptitle()
     losses = strip.subfigs[1].axes[0].lines[0].get_ydata()
     assert len(losses) == 6
@@ -350,7 +353,7 @@ def test_settings_on_paper_are_played_for_the_strip(monkeypatch):
 
 def test_curves_show_the_recorded_scores():
     run = recorded("ring")
-    losses, distance = widgets.curves_of(run)
+    losses, distance = curves_of(run)
     assert losses.lines[0].get_ydata()[-1] == pytest.approx(run.frames[-1].scores.d_loss)
     assert distance.lines[0].get_ydata()[0] == pytest.approx(math.log(2), abs=0.01)
     plt.close("all")

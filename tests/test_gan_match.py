@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from gencourse import widgets
 from gencourse.data import points
 from gencourse.errors import DataUnavailable, InputError, InputTypeError, TrainingStopped
+from gencourse.gan_lab.diagnosis import EXPECTED, RULES, diagnoses, symptoms
+from gencourse.gan_lab.match import Match
+from gencourse.gan_lab.observe import ARROWS, CELLS, SHOWN, belief, best_surface, cell_centres, divergence, push
+from gencourse.gan_lab.recording import FILES, SHIPPED, UNNAMED, Recording, file_of, load, record, recorded, save
+from gencourse.gan_lab.settings import NOISES, PENALTIES, Settings
 from gencourse.models.gan import LOSSES
 from gencourse.runtime import seeded
-from gencourse.widgets.gan_lab.diagnosis import EXPECTED, RULES
-from gencourse.widgets.gan_lab.observe import ARROWS, CELLS, SHOWN, belief, best_surface, cell_centres, divergence, push
-from gencourse.widgets.gan_lab.play import Match
-from gencourse.widgets.gan_lab.recording import FILES, SHIPPED, UNNAMED, Recording, file_of, load, record, recorded, save
-from gencourse.widgets.gan_lab.settings import NOISES, PENALTIES, Settings
 
 SMALL = {"hidden": 8, "batch_size": 16}
 
@@ -102,7 +101,7 @@ def test_the_penalty_and_its_weight_reach_the_discriminator(penalty):
 def test_a_new_rule_counts_from_the_next_move():
     match = Match(Settings(**SMALL))
     match.step()
-    match.adopt(Settings(loss="Wasserstein", penalty="none", lr=0.5, d_rate=3.0, **SMALL))
+    match.adopt(Settings(loss="Wasserstein", penalty="none", lr=0.5, d_lr_ratio=3.0, **SMALL))
     assert match.g_optimizer.param_groups[0]["lr"] == 0.5 and match.d_optimizer.param_groups[0]["lr"] == 1.5
     with torch.no_grad():
         logits = match.gan.discriminator(match.gan.generator(match.observer.z))
@@ -205,7 +204,7 @@ def test_far_samples_are_told_apart_for_sure():
 
 def test_a_recording_survives_its_file(tmp_path):
     run = record(Settings(noise="normal 1-D", d_steps=2, **SMALL), steps=4, every=2, title="a title")
-    run = Recording(run.settings, run.frames, run.title, widgets.symptoms(run))
+    run = Recording(run.settings, run.frames, run.title, symptoms(run))
     save(run, tmp_path / "run.npz")
     back = load(tmp_path / "run.npz")
     assert (back.settings, back.title, back.symptoms, len(back.frames)) == (run.settings, "a title", run.symptoms, 3)
@@ -231,7 +230,7 @@ def test_a_damaged_file_is_refused_in_a_sentence(tmp_path, damage):
     elif damage == "frames missing":
         np.savez(path, **arrays | {"fake": arrays["fake"][:-1]})
     else:
-        np.savez(path, **arrays | {"about": np.array(str(arrays["about"]).replace("d_rate", "rate_of_d"))})
+        np.savez(path, **arrays | {"about": np.array(str(arrays["about"]).replace("d_lr_ratio", "rate_of_d"))})
     with pytest.raises(DataUnavailable, match=r"load: path should be a whole recording, got a damaged run.npz"):
         load(path)
 
@@ -251,8 +250,8 @@ def test_shipped_files_are_small():
 @pytest.mark.parametrize("name", [*SHIPPED, *UNNAMED])
 def test_a_shipped_run_shows_what_it_was_recorded_for(name):
     run = load(file_of(name))
-    assert widgets.diagnoses(run) == [EXPECTED[name]], "one rule holds, and it is the right one"
-    assert widgets.symptoms(run) == pytest.approx(run.symptoms, abs=0.005), "recomputed from the frames as they are stored"
+    assert diagnoses(run) == [EXPECTED[name]], "one rule holds, and it is the right one"
+    assert symptoms(run) == pytest.approx(run.symptoms, abs=0.005), "recomputed from the frames as they are stored"
     assert 40 <= len(run.frames) <= 55
     assert all(math.isfinite(value) for frame in run.frames for value in frame.scores)
 

@@ -5,23 +5,23 @@ import torch
 from torch import nn
 
 from gencourse.errors import InputError
-from gencourse.muon import Muon, orthogonalized
 from gencourse.runtime import seeded
+from gencourse.training import Muon, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (48, 12), (12, 48)])
 def test_singular_vectors_stay_and_singular_values_come_near_one(shape):
     U, _, Vh = torch.linalg.svd(torch.randn(shape, generator=seeded(0)), full_matrices=False)
     S = torch.linspace(1, 5, min(shape))
-    made = U.T @ orthogonalized(U @ S.diag() @ Vh) @ Vh.T  # in the basis of the singular vectors
+    made = U.T @ orthogonalize(U @ S.diag() @ Vh) @ Vh.T  # in the basis of the singular vectors
     assert made.diagonal().min() > 0.6 and made.diagonal().max() < 1.3
     assert (made - made.diagonal().diag()).abs().max() < 0.05, "other directions should stay out"
 
 
 def test_scale_of_the_gradient_does_not_matter():
     G = torch.randn(6, 4, generator=seeded(1))
-    torch.testing.assert_close(orthogonalized(1e-4 * G), orthogonalized(G), atol=0.02, rtol=0.02)
-    assert orthogonalized(torch.zeros(6, 4)).eq(0).all(), "no gradient, no step"
+    torch.testing.assert_close(orthogonalize(1e-4 * G), orthogonalize(G), atol=0.02, rtol=0.02)
+    assert orthogonalize(torch.zeros(6, 4)).eq(0).all(), "no gradient, no step"
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (32, 8), (8, 32)])
@@ -52,7 +52,7 @@ def test_vectors_are_refused_with_a_sentence():
 
 def test_matrices_of_one_shape_do_not_disturb_one_another():
     G = torch.randn(3, 8, 4, generator=seeded(4)) * torch.tensor([1e-3, 1.0, 1e3])[:, None, None]
-    torch.testing.assert_close(orthogonalized(G), torch.stack([orthogonalized(matrix) for matrix in G]), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(orthogonalize(G), torch.stack([orthogonalize(matrix) for matrix in G]), atol=0.02, rtol=0.02)
 
 
 def test_one_optimizer_for_several_matrices_steps_as_one_for_each():

@@ -1,21 +1,20 @@
 """The README's tables are those that the files of results give."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks import autoregressive as text_benchmark
+from benchmarks import autoregressive_pixels as pixels_benchmark
+from benchmarks import autoregressive_speed as speed_benchmark
+from benchmarks import data as data_benchmark
+from benchmarks import gan as gan_benchmark
+from benchmarks import gan_ring as ring_benchmark
+from benchmarks import grading as grading_benchmark
+from benchmarks import readme
+from benchmarks import vae as vae_benchmark
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import autoregressive as text_benchmark  # noqa: E402
-import autoregressive_pixels as pixels_benchmark  # noqa: E402
-import autoregressive_speed as speed_benchmark  # noqa: E402
-import data as data_benchmark  # noqa: E402
-import gan as gan_benchmark  # noqa: E402
-import gan_ring as ring_benchmark  # noqa: E402
-import grading as grading_benchmark  # noqa: E402
-import readme  # noqa: E402
-import vae as vae_benchmark  # noqa: E402
 
 TABLES = [
     (vae_benchmark, "vae"),

@@ -51,7 +51,7 @@ def test_mixed_precision_is_used_only_where_asked_or_gained(monkeypatch):
         return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
     for precision, gains, want in (("auto", True, torch.bfloat16), ("auto", False, torch.float32), ("float32", True, torch.float32)):
-        monkeypatch.setattr(runtime, "gains_from_bfloat16", lambda device, gains=gains: gains)
+        monkeypatch.setattr(runtime, "bfloat16_is_faster", lambda device, gains=gains: gains)
         with runtime.autocast(torch.device("cpu"), precision):
             assert product() == want
     with pytest.raises(InputError, match="precision should be auto, bfloat16 or float32, got 'half'"):

@@ -79,16 +79,16 @@ def test_weather_is_four_years_of_days():
 @pytest.mark.parametrize("template", range(len(weather.TEMPLATES)))
 def test_every_sentence_is_read_back_as_its_day(template):
     for day in weather.weather():
-        assert weather.read_sentence(weather.sentence(day, template)) == day
+        assert weather.parse_sentence(weather.sentence(day, template)) == day
 
 
 def test_a_sentence_that_says_less_more_or_else_is_not_its_day():
     day = weather.Day("July", "sun", 12, 25, 0, 3)
     told = weather.sentence(day, 0)
-    assert weather.read_sentence(told + " It was warm.") is None
-    assert weather.read_sentence(told.replace(" with 0 mm of water and", "")) is None
-    assert weather.read_sentence(told.replace("25", "26")) == day._replace(high=26)
-    assert weather.read_sentence(told.replace("sunny", "suny")) is None
+    assert weather.parse_sentence(told + " It was warm.") is None
+    assert weather.parse_sentence(told.replace(" with 0 mm of water and", "")) is None
+    assert weather.parse_sentence(told.replace("25", "26")) == day._replace(high=26)
+    assert weather.parse_sentence(told.replace("sunny", "suny")) is None
     with pytest.raises(InputError, match="template"):
         weather.sentence(day, 3)
 
@@ -108,7 +108,7 @@ def test_records_and_sentences_go_through_tokens_and_back():
         for line in (weather.record(day), weather.sentence(day, 1)):
             numbers = vocabulary.encode(line)
             assert vocabulary.decode(numbers) == line and numbers.max() < len(vocabulary)
-    assert weather.pieces("rain -3 12=") == ["rain", " ", "-", "3", " ", "1", "2", "="]
-    assert vocabulary.decode(torch.cat([vocabulary.encode(" rain"), torch.tensor([vocabulary.end, 0])])) == " rain"
+    assert weather.tokenize("rain -3 12=") == ["rain", " ", "-", "3", " ", "1", "2", "="]
+    assert vocabulary.decode(torch.cat([vocabulary.encode(" rain"), torch.tensor([vocabulary.end_id, 0])])) == " rain"
     with pytest.raises(InputError, match="hail"):
         vocabulary.encode("July hail 1 2 3 4=")

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import distributions as D
 
-from gencourse.checks.vae import codes, densities
+from gencourse.checks import vae as checks
 from gencourse.errors import InputError, InputTypeError
-from gencourse.evaluation import elbo_parts, importance_bound, iwae_bound
+from gencourse.evaluation import dataset_elbo_terms, dataset_iwae_bound, iwae_bound
 from gencourse.models import vae as m
 from gencourse.runtime import global_seed, seeded
 
@@ -47,11 +47,10 @@ def test_gaussian_density_integrates_to_one():
     assert integral(m.gaussian_log_density) == pytest.approx(1, abs=1e-8)
 
 
-@pytest.mark.parametrize(
-    "wrong", [densities.constant_left_out, densities.logvar_not_halved, densities.divided_by_std, densities.logvar_as_log_std]
-)
-def test_the_integral_has_power(wrong):
-    if wrong is densities.logvar_as_log_std:  # a normalised density, but another one: its variance gives it away
+@pytest.mark.parametrize("name", ["constant_left_out", "logvar_not_halved", "divided_by_std", "logvar_as_log_std"])
+def test_the_integral_has_power(name):
+    wrong = next(m.answer for m in checks.gaussian_log_density.mistakes if m.name == name)
+    if name == "logvar_as_log_std":  # a normalised density, but another one: its variance gives it away
         assert integral(wrong) == pytest.approx(1, abs=1e-6)
         x, zero = torch.ones(1, 1), torch.zeros(1, 1)
         assert not torch.isclose(wrong(x, zero, zero + 1), m.gaussian_log_density(x, zero, zero + 1))
@@ -75,7 +74,7 @@ def test_kl_is_zero_at_the_prior_and_positive_elsewhere():
     assert (m.kl_to_standard_normal(*randn(2, 100, Z)) > 0).all()
 
 
-@pytest.mark.parametrize("mistake", codes.kl_to_standard_normal.mistakes, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", checks.kl_to_standard_normal.mistakes, ids=lambda mistake: mistake.name)
 def test_the_kl_oracle_has_power(mistake):
     mu, logvar = randn(2, B, Z)
     q, p = D.Normal(mu, (logvar / 2).exp()), D.Normal(torch.zeros_like(mu), torch.ones_like(mu))
@@ -142,8 +141,8 @@ def test_bound_is_below_the_likelihood_of_a_vae_by_integration():
             for image in every
         )
     assert total.item() == pytest.approx(1, abs=1e-3)
-    elbo = torch.stack([elbo_parts(model.loss, x, seed=seed)["elbo"] for seed in range(300)]).mean(0)
-    tight = importance_bound(model.log_weights, x, K=50_000, rows_at_once=200_000)
+    elbo = torch.stack([dataset_elbo_terms(model.loss, x, seed=seed)["elbo"] for seed in range(300)]).mean(0)
+    tight = dataset_iwae_bound(model.log_weights, x, K=50_000, rows_at_once=200_000)
     assert (elbo < log_p + 0.02).all()
     assert (log_p - elbo).max() > 0.005, "the oracle needs a gap to see"
     torch.testing.assert_close(tight, log_p, atol=0.02, rtol=0)
@@ -195,7 +194,7 @@ def test_a_wrong_posterior_costs_exactly_its_divergence():
         torch.testing.assert_close(model.log_prob(x) - exact_elbo(model, x, *wrong), price, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("mistake", codes.kl_to_standard_normal.mistakes, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", checks.kl_to_standard_normal.mistakes, ids=lambda mistake: mistake.name)
 def test_the_linear_gaussian_oracle_has_power(mistake):
     model = orthogonal_model()
     x = model.sample(7, seed=1)
@@ -225,7 +224,7 @@ def test_linear_gaussian_posterior_equals_bayes_on_a_grid():
 def test_iwae_grows_with_k_and_stays_below_the_truth():
     model = tiny()
     x = pictures(50)
-    few, more, many = (importance_bound(model.log_weights, x, K=K).mean() for K in (1, 10, 1000))
+    few, more, many = (dataset_iwae_bound(model.log_weights, x, K=K).mean() for K in (1, 10, 1000))
     assert few < more < many
     assert iwae_bound(torch.zeros(6, B)).abs().max() < 1e-6
 
@@ -255,8 +254,8 @@ def test_conditional_vae_listens_to_the_label():
     a, b = model.decode_mean(z, model.one_hot(y))
     assert not torch.allclose(a, b)
     assert model.reconstruct(x, y).shape == x.shape
-    elbo = torch.stack([elbo_parts(model.loss, x, y, seed=seed)["elbo"] for seed in range(200)]).mean(0)
-    assert (importance_bound(model.log_weights, x, y, K=2000) > elbo).all()
+    elbo = torch.stack([dataset_elbo_terms(model.loss, x, y, seed=seed)["elbo"] for seed in range(200)]).mean(0)
+    assert (dataset_iwae_bound(model.log_weights, x, y, K=2000) > elbo).all()
     with pytest.raises(InputError, match=r"y should lie in 0\.\.3"):
         model.loss(x, torch.tensor([0, 4]))
     with pytest.raises(InputTypeError, match="whole-number labels"):

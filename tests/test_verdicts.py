@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from gencourse.asking import Opaque, plain, run
-from gencourse.checks import exercise, report
+from gencourse.checks import draw, exercise, report
 from gencourse.checks import vae as check
-from gencourse.checks._values import agree, difference
+from gencourse.checks._values import agree, describe_value, difference
 from gencourse.checks._verdict import CheckFailed
 from gencourse.models import vae as m
-from gencourse.runtime import seeded
+from gencourse.runner import Opaque, plain
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +31,7 @@ UNFORESEEN = {  # wrong in ways that no mistake is registered for: what the plai
     "nan": (lambda mu, logvar: kl(mu, logvar) * float("nan"), "It holds NaN"),
     "text": (lambda mu, logvar: "kl", "got 'kl'"),
     "generator": (lambda mu, logvar: (x for x in mu), "object of type generator"),
+    "no arguments": (lambda: 1, "TypeError"),
     "exits": (lambda mu, logvar: exit(), "SystemExit"),
 }
 
@@ -55,30 +55,70 @@ def test_verdict_on_what_is_no_function():
     assert verdict.status == "wrong" and "Pass the function itself" in verdict.message
 
 
-def test_answers_cannot_spoil_their_inputs_or_the_global_generator():
-    def greedy(mu, logvar):
-        right = kl(mu, logvar)
-        mu.zero_()
-        logvar.fill_(9)
-        torch.manual_seed(1)
-        return right
-
-    before = torch.random.get_rng_state()
-    assert check.kl_to_standard_normal(greedy).status == "right"
-    assert torch.equal(before, torch.random.get_rng_state())
+HARMFUL = {  # a right value, obtained by harming others: what the verdict has to mention
+    "argument": (lambda mu, logvar: (kl(mu, logvar), mu.zero_())[0], "it changes `mu`"),
+    "seed": (lambda mu, logvar: (kl(mu, logvar), torch.manual_seed(1))[0], "sets the seed of torch"),
+    "dtype": (lambda mu, logvar: (kl(mu, logvar), torch.set_default_dtype(torch.float64))[0], "torch's default dtype"),
+    "graph": (lambda mu, logvar: (kl(mu, logvar), torch.set_grad_enabled(False))[0], "torch's gradient mode"),
+}
 
 
-def test_tensors_in_lists_tuples_and_dicts_are_copied_too():
-    def greedy(inputs):
-        for part in inputs:
-            (part["x"] if isinstance(part, dict) else part[0]).zero_()
-        inputs[0].append(torch.ones(2))
-        return inputs
+@pytest.mark.parametrize("case", HARMFUL)
+def test_right_value_with_harm_is_wrong_and_the_harm_is_named_and_undone(case):
+    answer, words = HARMFUL[case]
+    state, grad = torch.random.get_rng_state(), torch.is_grad_enabled()
+    verdict = check.kl_to_standard_normal(answer)
+    assert verdict.status == "wrong" and words in verdict.message, verdict.message
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, grad)
 
-    given = [[torch.ones(2)], (torch.ones(3), "text", None), {"x": torch.ones(4)}]
-    changed = run("answer(inputs)", "answer", greedy, {"inputs": given})
-    assert [len(part) for part in changed] == [2, 3, 1] and not changed[2]["x"].any()
-    assert len(given[0]) == 1 and all(bool(t.all()) for t in (given[0][0], given[1][0], given[2]["x"]))
+
+def test_answer_under_another_name_earns_nothing_and_is_told_why():
+    def differently_named(mu, logvar):
+        return kl(mu, logvar)
+
+    verdict = check.kl_to_standard_normal(differently_named)
+    assert (verdict.status, verdict.points) == ("right", 0)
+    assert "No points yet" in verdict.message and "`kl_to_standard_normal`" in verdict.message
+    assert check.kl_to_standard_normal.judge(differently_named).points == check.kl_to_standard_normal.points
+    namespace = {"check": check, "kl_to_standard_normal": differently_named}
+    exec("verdict = check.kl_to_standard_normal(kl_to_standard_normal)", namespace)
+    assert namespace["verdict"].points == check.kl_to_standard_normal.points
+
+
+def test_code_below_the_stubs_raise_is_told_that_it_never_runs():
+    def below(mu, logvar):
+        """The docstring that was handed out."""
+        raise NotImplementedError()
+        return kl(mu, logvar)
+
+    def above(mu, logvar):
+        kl(mu, logvar)
+        raise NotImplementedError()
+
+    assert "never runs" in check.kl_to_standard_normal(below).message
+    assert "ends in" in check.kl_to_standard_normal(above).message
+    assert check.kl_to_standard_normal(below).status == "not attempted"
+
+
+def test_float64_is_a_remark():
+    def through_float32(mu, logvar):
+        return kl(mu.float(), logvar.float()).to(mu.dtype)
+
+    verdict = check.kl_to_standard_normal.judge(through_float32)
+    assert verdict.status == "right" and "float64" in verdict.message
+    assert "float64" not in check.kl_to_standard_normal.judge(kl).message
+
+
+def test_only_larger_batches_show_what_is_typed_in():
+    def five_rows(mu, logvar):
+        total = torch.zeros(5)
+        for i in range(5):
+            total[i] = kl(mu, logvar)[i]
+        return total
+
+    verdict = check.kl_to_standard_normal.judge(five_rows)
+    assert (verdict.status == "wrong" and "IndexError" in verdict.message) or "larger batch" in verdict.message
 
 
 def test_verdict_does_not_depend_on_the_callers_modes():
@@ -92,10 +132,10 @@ def test_mistakes_that_coincide_on_one_value_are_told_apart():
     """At logvar = 0 all readings of logvar agree; only a diagnosis over every value can tell them apart."""
 
     @exercise(reference=m.reparameterize, difficulty=1, minutes=1, points=1, hints=("think",))
-    def toy(ask, seed):
-        mu, eps = torch.randn(2, 3, 2, generator=seeded(seed))
-        yield "first", ask("toy(mu, logvar, eps)", mu=mu, logvar=torch.zeros(3, 2), eps=eps)
-        yield "second", ask("toy(mu, logvar, eps)", mu=mu, logvar=torch.ones(3, 2), eps=eps)
+    def toy(answer, seed):
+        mu, eps = draw(seed, 2, 3, 2)
+        yield "first", answer(mu, torch.zeros(3, 2), eps)
+        yield "second", answer(mu, torch.ones(3, 2), eps)
 
     @toy.mistake("never")
     def noise_forgotten(mu, logvar, eps):
@@ -168,7 +208,7 @@ def test_infinities_that_are_asked_for_are_not_blamed():
     assert "holds" not in said and "At [0, 2] it should be 2, got -inf." in said
     assert "At [0, 1] it should be -inf, got 0." in difference(torch.tensor([[3.0, 0.0, 2.0]]), want, 1e-5, 1e-6)
     assert "At [0, 0] it should be 3, got nan." in difference(torch.tensor([[float("nan"), -inf, 2.0]]), want, 1e-5, 1e-6)
-    assert "It should be inf, got 1." in difference(1.0, inf, 1e-5, 1e-6)
+    assert "It should be inf, got 1" in difference(1.0, inf, 1e-5, 1e-6)
     assert "It holds an infinity" in difference(want, torch.zeros(1, 3), 1e-5, 1e-6)
 
 
@@ -220,13 +260,29 @@ def test_verdict_does_not_depend_on_the_default_dtype_or_device():
             torch.set_default_dtype(torch.float32)
 
 
-def test_answer_that_sets_the_default_dtype_harms_nobody():
-    def meddling(mu, logvar):
-        torch.set_default_dtype(torch.float64)
-        return kl(mu, logvar)
+def test_old_trial_is_told_the_new_form():
+    with pytest.raises(TypeError, match=r"should take `answer`.*write answer"):
 
-    assert check.kl_to_standard_normal(meddling).status == "right"
-    assert torch.get_default_dtype() == torch.float32
+        @exercise(reference=kl, difficulty=1, minutes=1, points=1)
+        def toy(ask, seed):
+            yield "the divergence", ask("toy(mu)", mu=1)
+
+
+def test_points_and_values_are_counted_in_english():
+    assert describe_value([1.0]).startswith("one value:")
+    one = exercise(reference=kl, difficulty=1, minutes=1, points=1)(lambda answer, seed: iter(()))
+    assert "about 1 minute, 1 point." in repr(one)
+
+
+def test_where_heads_look_alike_the_place_that_differs_is_shown():
+    want = torch.arange(12.0).view(3, 4)
+    got = want.clone()
+    got[2, 1] += 5
+    said = difference(got, want, 1e-4, 1e-5)
+    assert "At [2, 1] it should be 9, got 14" in said
+    said = difference(torch.tensor(1.0001), torch.tensor(1.0), 1e-6, 1e-6)
+    assert "1.0001" in said
+    assert "is no" in difference(False, True, 1e-4, 1e-5)
 
 
 EXERCISES = [value for value in vars(check).values() if hasattr(value, "mistakes")]

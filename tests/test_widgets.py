@@ -75,9 +75,9 @@ def test_who_wants_no_widgets_gets_the_static_strip(monkeypatch):
     from IPython.core.interactiveshell import InteractiveShell
 
     monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (InteractiveShell,), {"kernel": object()}))
-    assert widgets.widgets_can_run()
+    assert widgets.notebook.widgets_can_run()
     monkeypatch.setenv("GENCOURSE_WIDGETS", "0")
-    assert not widgets.widgets_can_run()
+    assert not widgets.notebook.widgets_can_run()
 
 
 def test_dims_are_refused_in_a_sentence():

@@ -13,12 +13,13 @@ from PIL import Image
 
 from gencourse import widgets
 from gencourse.errors import InputError, InputTypeError
-from gencourse.models.autoregressive import GPT, PixelCNN, draw, filtered_probs, temperature_probs, top_k_filter, top_p_filter
+from gencourse.models.autoregressive import GPT, PixelCNN, filtered_probs, sample_token, temperature_probs, top_k_filter, top_p_filter
 from gencourse.runtime import global_seed, seeded
+from gencourse.widgets.attention import attention_map
 from gencourse.widgets.drawing import drawable, visible
 from gencourse.widgets.next_token import entropy, token_bars
 from gencourse.widgets.pixels import moment
-from gencourse.widgets.sampling import WRITTEN, on_a_page
+from gencourse.widgets.sampling import WRITTEN, page_html
 
 VOCABULARY = ("a", "b", "\n", " ", "<", "$")
 LOGITS = torch.tensor([1.0, 3.0, 0.5, 2.0, -1.0, 0.0])
@@ -60,7 +61,7 @@ def bars(ax):
 @pytest.mark.parametrize("top_p", [None, 0.05, 0.6])
 def test_left_is_the_distribution_that_draw_draws_from(T, top_k, top_p):
     left, n = filtered_probs(LOGITS, T, top_k, top_p), 4000
-    counts = draw(LOGITS.repeat(n, 1), T, top_k, top_p, seeded(0)).bincount(minlength=len(VOCABULARY)) / n
+    counts = sample_token(LOGITS.repeat(n, 1), T, top_k, top_p, seeded(0)).bincount(minlength=len(VOCABULARY)) / n
     assert left.sum().item() == pytest.approx(1, abs=1e-6)
     assert (counts - left).abs().max() < 0.04, "five standard deviations of a share of 4000 draws"
     assert not counts[left == 0].any()
@@ -118,7 +119,7 @@ def test_bars_are_the_probabilities_the_likeliest_on_top():
 
 def test_key_names_the_right_bars(live, monkeypatch):
     figures = []
-    monkeypatch.setattr("gencourse.widgets.sampling.picture", lambda figure: figures.append(figure) or b"")
+    monkeypatch.setattr("gencourse.widgets.sampling.figure_png", lambda figure: figures.append(figure) or b"")
     explorer = widgets.sampling_explorer(next_logits, VOCABULARY, "ab")
     explorer.top_k.value = 3
     (legend,), words = figures[-1].legends, [text.get_text() for text in figures[-1].legends[0].get_texts()]
@@ -134,7 +135,7 @@ def test_next_appends_what_draw_draws(live):
     explorer.top_k.value = 3
     for _ in range(8):
         explorer.next.click()
-        expected += VOCABULARY[draw(next_logits(expected)[None], 1.0, 3, None, generator).item()]
+        expected += VOCABULARY[sample_token(next_logits(expected)[None], 1.0, 3, None, generator).item()]
         assert explorer.text.value == explorer.prompt == expected
         torch.testing.assert_close(explorer.own, next_logits(expected).softmax(0))
         assert "drew" in explorer.status.value
@@ -167,7 +168,7 @@ def test_write_without_generate_asks_for_token_after_token(live):
 
 def test_a_small_gpt_can_be_explored_as_the_docstring_says(live):
     with global_seed(0):
-        gpt = GPT(len(VOCABULARY), block=8, layers=1, heads=1, width=8)
+        gpt = GPT(len(VOCABULARY), block_size=8, layers=1, heads=1, width=8)
 
     def encode(prompt):
         return torch.tensor([VOCABULARY.index(character) for character in prompt])
@@ -175,7 +176,7 @@ def test_a_small_gpt_can_be_explored_as_the_docstring_says(live):
     def generate(prompt, n, **how):
         return "".join(VOCABULARY[i] for i in gpt.generate(encode(prompt)[None], n, **how)[0].tolist())
 
-    explorer = widgets.sampling_explorer(lambda s: gpt(encode(s)[None, -gpt.block :])[0, -1], VOCABULARY, "ab", generate)
+    explorer = widgets.sampling_explorer(lambda s: gpt(encode(s)[None, -gpt.block_size :])[0, -1], VOCABULARY, "ab", generate)
     explorer.top_k.value, explorer.top_p.value = 3, 0.9
     explorer.write.click()
     assert explorer.written == generate("ab", WRITTEN, T=1.0, top_k=3, top_p=0.9, seed=1)[2:]
@@ -215,7 +216,7 @@ def test_a_fault_of_the_model_becomes_a_sentence_and_at_the_start_an_error(live)
 @pytest.mark.filterwarnings("error")  # such as matplotlib's about missing glyphs
 def test_tokens_are_visible_and_never_taken_for_formulas(live):
     assert visible("a b\n\x07") == "a␣b↵\\x07" and drawable("中") == "U+4E2D"
-    assert "&lt;b&gt;" in on_a_page("<b>", "", "T = 1")
+    assert "&lt;b&gt;" in page_html("<b>", "", "T = 1")
     vocabulary = ("$\\frac$", "$", "long token", "\u200b", "中", "x_{")
     explorer = widgets.sampling_explorer(lambda prompt: LOGITS, vocabulary, "$\\frac$ $x_{$ 中")  # would not parse as a formula
     assert explorer.image.value
@@ -273,7 +274,7 @@ def drawn():
     """Images (2, 1, 3, 5) of a small random PixelCNN and its probabilities."""
     with global_seed(1):
         model = PixelCNN(channels=4, kernel=3, layers=1, image_shape=(1, H, W))
-        torch.nn.init.normal_(model.read_out[-1].weight)
+        torch.nn.init.normal_(model.head[-1].weight)
     x = model.sample(N, seed=0)
     return x, model(x).sigmoid().detach()
 
@@ -415,7 +416,7 @@ def test_lists_choose_the_map_and_the_mean_of_heads(live, weights):
             viewer.layer.value, viewer.head.value = layer, head
             assert torch.equal(viewer.chosen(), weights[layer, head])
             np.testing.assert_allclose(viewer.film.ax.images[0].get_array(), weights[layer, head].numpy())
-            assert viewer.film.ax.get_title() == f"Layer {layer + 1}, head {head + 1}: where each place looks"
+            assert viewer.film.ax.get_title() == f"Layer {layer + 1}, head {head + 1}: where each position looks"
             assert viewer.image.value != before
 
 
@@ -426,7 +427,7 @@ def test_query_shades_the_text_by_its_weights_and_frames_its_row(live, weights):
         viewer.query.value = query + 1
         row = weights[0, 1, query]
         for t, w in enumerate(row.tolist()):
-            assert f"title='place {t + 1}: {w:.3f}' style='background:rgba(86,180,233,{w / row.max():.3f})" in viewer.text.value
+            assert f"title='position {t + 1}: {w:.3f}' style='background:rgba(86,180,233,{w / row.max():.3f})" in viewer.text.value
         assert viewer.text.value.count("outline:2px") == 1
         assert viewer.film.ax.patches[0].get_y() == query - 0.5
         best = row.argmax().item()
@@ -445,9 +446,9 @@ def test_hostile_tokens_are_escaped(live, weights):
 
 def test_attention_of_a_gpt_goes_in_as_the_docstring_says(live):
     with global_seed(0):
-        gpt = GPT(7, block=8, layers=2, heads=2, width=8)
+        gpt = GPT(7, block_size=8, layers=2, heads=2, width=8)
     viewer = widgets.attention_viewer(gpt.attention_maps(torch.tensor([[1, 2, 3, 4]]))[:, 0], "abcd")
-    assert "Place 4" in viewer.words.value
+    assert "Position 4" in viewer.words.value
 
 
 def test_attention_grid_has_a_map_for_every_layer_and_head(weights, capsys):
@@ -455,7 +456,7 @@ def test_attention_grid_has_a_map_for_every_layer_and_head(weights, capsys):
     for i in range(LAYERS * HEADS):
         np.testing.assert_allclose(figure.axes[i].images[0].get_array(), weights.flatten(0, 1)[i].numpy())
     assert [ax.get_title() for ax in figure.axes[:HEADS]] == ["head 1", "head 2", "head 3"]
-    assert figure.axes[HEADS].get_ylabel() == "layer 2\nquery (place)" and figure.axes[-2].get_xlabel() == "key (place)"
+    assert figure.axes[HEADS].get_ylabel() == "layer 2\nquery (position)" and figure.axes[-2].get_xlabel() == "key (position)"
     figure.savefig(io.BytesIO())
     viewer = widgets.attention_viewer(weights, TOKENS)
     assert viewer.box is None
@@ -464,7 +465,7 @@ def test_attention_grid_has_a_map_for_every_layer_and_head(weights, capsys):
 
 
 def test_long_texts_get_numbers_on_the_axes():
-    ax = widgets.attention_map(torch.eye(64), "x" * 64)
+    ax = attention_map(torch.eye(64), "x" * 64)
     assert [label.get_text() for label in ax.get_xticklabels()][:2] == ["1", "9"]
 
 

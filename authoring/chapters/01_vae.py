@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from gencourse import figures
 from gencourse.claims import claim
 from gencourse.data import binarised, images, minibatches
-from gencourse.evaluation import active_units, bits_per_dim, elbo_parts, importance_bound, nearest_neighbours
+from gencourse.evaluation import active_units, bits_per_dim, dataset_elbo_terms, dataset_iwae_bound, nearest_neighbours
 from gencourse.models import vae as m
 from gencourse.runtime import pick_device, scaled, seeded
 from gencourse.training import check_model, fit
@@ -388,7 +388,7 @@ gaussians = {name: train_gaussian(std) for name, std in stds.items()}
 shown, grey = digits.test[:12].to(device), digits.test[::4].to(device)
 rows = {"test image": shown} | {name: model.reconstruct(shown) for name, model in gaussians.items()}
 figures.image_rows(rows, title="The same network under three assumed pixel deviations s")
-prices = [elbo_parts(model.loss, grey)["kl"].mean() for model in gaussians.values()]
+prices = [dataset_elbo_terms(model.loss, grey)["kl"].mean() for model in gaussians.values()]
 errors = [(model.reconstruct(grey) - grey).square().mean() for model in gaussians.values()]
 print("mean squared errors per pixel:", ", ".join(f"{error:.3f}" for error in errors))
 claim("kl_sharp", prices[0], about=30, within=5, unit="nats")
@@ -427,7 +427,7 @@ bound, exact_log_p = [], []
 
 def watch(step):
     if step % 50 == 0:
-        bound.append(torch.stack([elbo_parts(student.loss, held_out, seed=seed)["elbo"].mean() for seed in range(10)]).mean())
+        bound.append(torch.stack([dataset_elbo_terms(student.loss, held_out, seed=seed)["elbo"].mean() for seed in range(10)]).mean())
         exact_log_p.append(student.log_prob(held_out).mean().item())
 
 
@@ -460,7 +460,7 @@ wide = gaussian(mu, torch.diag_embed((logvar + 2 * math.log(2.0)).exp()))
 predicted = torch.distributions.kl_divergence(wide, gaussian(mean, covariance)).mean()
 with torch.no_grad():
     student.logvar += 2 * math.log(2.0)
-    lowered = torch.stack([elbo_parts(student.loss, held_out, seed=seed)["elbo"].mean() for seed in range(50)]).mean()
+    lowered = torch.stack([dataset_elbo_terms(student.loss, held_out, seed=seed)["elbo"].mean() for seed in range(50)]).mean()
     student.logvar -= 2 * math.log(2.0)
 claim("predicted_loss", predicted, about=1.70, within=0.15, unit="nats")
 claim("prediction_error", exact_log_p[-1] - lowered - predicted, below=0.05, unit="nats")
@@ -527,7 +527,7 @@ figures.training_curves(history, title="VAE on binarised digits", ylim=(0, 220))
 
 # %%
 x_test = test.to(device)
-parts = {name: value.mean() for name, value in elbo_parts(vae.loss, x_test).items()}
+parts = {name: value.mean() for name, value in dataset_elbo_terms(vae.loss, x_test).items()}
 claim("test_elbo", parts["elbo"], about=-103, within=3, unit="nats")
 claim("test_reconstruction", parts["reconstruction"], about=81, within=4, unit="nats")
 claim("test_kl", parts["kl"], about=22, within=2, unit="nats")
@@ -620,7 +620,7 @@ latent_explorer(vae.decode_mean, start_code, dims=tuple(busiest[:8].tolist()))
 # images that the model finds least and most probable:
 
 # %%
-order = elbo_parts(vae.loss, x_test)["elbo"].argsort()
+order = dataset_elbo_terms(vae.loss, x_test)["elbo"].argsort()
 surprising = {"lowest ELBO": x_test[order[:14]], "highest ELBO": x_test[order[-14:]]}
 figures.image_rows(surprising, title="Which test images surprise the model, and which do not?");
 
@@ -646,7 +646,7 @@ def train_beta(beta, warmup=0, latent_dim=16, seed=0):
 betas = {f"β = {beta:g}": train_beta(beta) for beta in (0.1, 1, 4, 20)}
 
 # %%
-measured = {name: {key: value.mean().item() for key, value in elbo_parts(model.loss, x_test).items()} for name, model in betas.items()}
+measured = {name: {key: value.mean().item() for key, value in dataset_elbo_terms(model.loss, x_test).items()} for name, model in betas.items()}
 for name, model in betas.items():
     terms = measured[name]
     active = int(active_units(model.encode(x_test).mu).sum())
@@ -677,7 +677,7 @@ half = scaled(default=250, smoke=3, full=2000)
 schedule = torch.tensor([m.kl_weight(step, warmup=half, beta_max=1.0) for step in range(2 * half)])
 figures.curves(torch.arange(2 * half), {"β": schedule}, "training step", "weight of the KL", "A warm-up over half of the training")
 crowded = {name: train_beta(1.0, warmup, latent_dim=64) for name, warmup in (("none", 0), ("half", half))}
-terms = {name: elbo_parts(model.loss, x_test) for name, model in crowded.items()}
+terms = {name: dataset_elbo_terms(model.loss, x_test) for name, model in crowded.items()}
 for name, term in terms.items():
     print(f"warm-up {name:4}: KL {term['kl'].mean():.1f}, ELBO {term['elbo'].mean():.1f} nats")
 claim("warmup_kl", terms["half"]["kl"].mean() - terms["none"]["kl"].mean(), about=3.5, within=2.5, unit="nats")
@@ -721,7 +721,7 @@ for name, beta in effective.items():
 # %%
 few = x_test[:: scaled(default=4, smoke=100, full=1)]  # every fourth: a prefix of MNIST would be an easy part
 sizes = (1, 2, 5, 20, 100, 500)
-tighter = {K: importance_bound(vae.log_weights, few, K=K) for K in sizes}
+tighter = {K: dataset_iwae_bound(vae.log_weights, few, K=K) for K in sizes}
 means = torch.tensor([tighter[K].mean() for K in sizes])
 ax = figures.curves(torch.tensor(sizes), {"IWAE bound": means}, "importance samples K", "nats per image", "The bound tightens with K")
 ax.set_xscale("log")
@@ -788,7 +788,7 @@ asked = torch.arange(10).repeat(4)
 figures.image_grid(
     conditional.decode_mean(styles, conditional.one_hot(asked)), columns=10, title="One code per row, one digit per column"
 )
-kl = elbo_parts(conditional.loss, x_test, digits.test_labels.to(device))["kl"].mean()
+kl = dataset_elbo_terms(conditional.loss, x_test, digits.test_labels.to(device))["kl"].mean()
 claim("conditional_kl", kl, about=20, within=2.5, unit="nats")
 
 # %% [markdown]

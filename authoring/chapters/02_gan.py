@@ -31,11 +31,12 @@ from gencourse import evaluation as ev
 from gencourse import figures
 from gencourse.claims import claim
 from gencourse.data import GaussianMixture, images, minibatches, points
+from gencourse.gan_lab import recorded, symptoms
 from gencourse.models import gan as m
 from gencourse.models.vae import VAE
 from gencourse.runtime import global_seed, pick_device, scaled, seeded
 from gencourse.training import check_model, fit
-from gencourse.widgets import film_strip, gan_lab, image_replay, recorded, symptoms
+from gencourse.widgets import film_strip, gan_lab, image_replay
 
 device = pick_device()
 print("running on", device)
@@ -135,7 +136,7 @@ for ax, shift in zip(axes, (0.0, 2.0, 6.0), strict=True):
 # %%
 real = points("two")
 blob = GaussianMixture(torch.zeros(1, 2), torch.tensor([1.2]), torch.ones(1))  # plays the generator, and stands still
-grid, cell = figures.plane(limit=5.0, n=101)
+grid, cell = figures.plane_grid(limit=5.0, n=101)
 p, q = (law.log_prob(grid).double().exp() for law in (real, blob))
 best = m.optimal_discriminator(p, q)
 
@@ -155,9 +156,9 @@ for step, pair in enumerate(zip(tqdm(x_real), x_fake, strict=True)):
 with torch.no_grad():
     trained = D(grid.to(device)).cpu().double().sigmoid()
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.3), layout="constrained")
-figures.surface(best, "D* from the densities", limit=5.0, label="probability of data", ax=axes[0])
-figures.surface(trained, "A trained D", limit=5.0, label="probability of data", ax=axes[1])
-figures.surface(trained - best, "Difference", limit=5.0, vmin=-0.3, vmax=0.3, label="trained − D*", ax=axes[2])
+figures.heatmap(best, "D* from the densities", limit=5.0, label="probability of data", ax=axes[0])
+figures.heatmap(trained, "A trained D", limit=5.0, label="probability of data", ax=axes[1])
+figures.heatmap(trained - best, "Difference", limit=5.0, vmin=-0.3, vmax=0.3, label="trained − D*", ax=axes[2])
 weight = (p + q) / 2 * cell
 claim("d_error", (weight * (trained - best).abs()).sum(), below=0.03)
 claim("value_trained", m.game_value(p, q, trained, cell), about=-0.878, within=0.01, unit="nats")
@@ -295,7 +296,7 @@ def train_on_ring(seed=0, **settings):
     return game, batches
 
 
-game, batches = train_on_ring(r1=0.1, d_rate=2.0)
+game, batches = train_on_ring(r1=0.1, d_lr_ratio=2.0)
 check_model(game, ring_data[:4].to(device))
 stages, spots = {}, torch.randn(1000, 2, generator=seeded(1))
 
@@ -346,7 +347,7 @@ claim("g_loss_end", history.last("G/loss"), about=0.70, within=0.02, unit="nats"
 # Changing one number can spoil this. Let D learn ten times as slowly as G, instead of twice as fast:
 
 # %%
-slow, batches = train_on_ring(r1=0.1, d_rate=0.1)
+slow, batches = train_on_ring(r1=0.1, d_lr_ratio=0.1)
 slow_history = fit(slow, batches, steps=scaled(default=800, smoke=20, full=1500), lr=2e-3, precision="float32")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(1, 1.6))
 figures.point_clouds({"data": ring_data[:500], "samples": slow.sample(1000).cpu()}, "A D that learns too slowly", ax=left)
@@ -456,7 +457,7 @@ def pixel_discriminator():
 
 def train_on_digits(generator, discriminator, steps, **settings):
     torch.manual_seed(0)
-    game = m.GAN(generator(), discriminator(), d_rate=10.0, **settings).to(device)
+    game = m.GAN(generator(), discriminator(), d_lr_ratio=10.0, **settings).to(device)
     return game, fit(game, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=8e-4)
 
 # %%
@@ -522,7 +523,7 @@ def watch(step):
 
 # %%
 torch.manual_seed(0)
-dcgan = m.GAN(m.Generator(width=24), m.Discriminator(width=24), d_rate=2.0).to(device)
+dcgan = m.GAN(m.Generator(width=24), m.Discriminator(width=24), d_lr_ratio=2.0).to(device)
 steps = scaled(default=700, smoke=10, full=20_000)
 dcgan_history = fit(dcgan, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=8e-3, on_step=watch)
 
@@ -674,7 +675,7 @@ claim("ema_ratio", late.mean(), about=1.06, within=0.1)
 fashion = images("fashion-mnist")
 labelled = minibatches(fashion.train_bytes, fashion.train_labels, batch_size=32, seed=0)
 torch.manual_seed(0)
-wardrobe = m.ConditionalGAN(m.Generator(width=24, num_classes=10), m.Discriminator(width=24, num_classes=10), d_rate=2.0).to(device)
+wardrobe = m.ConditionalGAN(m.Generator(width=24, num_classes=10), m.Discriminator(width=24, num_classes=10), d_lr_ratio=2.0).to(device)
 fit(wardrobe, labelled, steps=scaled(default=600, smoke=10, full=20_000), lr=6e-3);
 
 # %% tags=["cover"]
@@ -738,7 +739,7 @@ def move(x):
 
 def train_on_few(augment=None):
     torch.manual_seed(0)
-    game = m.GAN(m.Generator(width=24), m.Discriminator(width=24, spectral=False), d_rate=2.0, augment=augment).to(device)
+    game = m.GAN(m.Generator(width=24), m.Discriminator(width=24, spectral=False), d_lr_ratio=2.0, augment=augment).to(device)
     steps = scaled(default=550, smoke=5, full=6000)
     fit(game, minibatches(few_digits, batch_size=32, seed=0), steps=steps, lr=4e-3)
     return game

@@ -30,7 +30,7 @@ from tqdm.auto import tqdm
 from gencourse import figures
 from gencourse.claims import claim
 from gencourse.data import binarised, images, minibatches, text, weather, windows
-from gencourse.evaluation import bits_per_dim, elbo_parts, importance_bound
+from gencourse.evaluation import bits_per_dim, dataset_elbo_terms, dataset_iwae_bound
 from gencourse.models import autoregressive as m
 from gencourse.models.vae import VAE
 from gencourse.runtime import global_seed, pick_device, scaled, seeded
@@ -219,9 +219,9 @@ for T in (1.0, 0.5, 0.0, 2.0):
 # become vectors, the vectors of the last $n$ go through an MLP, and similar contexts get similar predictions (Bengio et al. 2003).
 
 # %%
-def validation_nats(model, tokens=shakespeare.validation, block=64):
+def validation_nats(model, tokens=shakespeare.validation, block_size=64):
     """The mean loss over windows of held-out text, nats per character."""
-    x, y = m.next_token_pairs(tokens, block)
+    x, y = m.next_token_pairs(tokens, block_size)
     chosen = torch.linspace(0, len(x) - 1, scaled(default=600, smoke=20, full=len(x))).long()  # from everywhere
     with torch.no_grad():
         parts = [model.loss(a.to(device), b.to(device))["loss"] for a, b in zip(x[chosen].split(200), y[chosen].split(200), strict=True)]
@@ -295,12 +295,12 @@ figures.image_grid(made.sample(30, seed=1).cpu(), columns=15, title="Digits from
 #
 # A test image costs about {{made_nats}} nats on average. That is $-\log p(x)$ itself, exactly, and no bound of it. Training takes one pass for all pixels, drawing takes one pass for each.
 #
-# MADE treats pixel 300 and pixel 301 as strangers: what a stroke looks like must be learnt anew at every place. Convolutions know better.
+# MADE treats pixel 300 and pixel 301 as strangers: what a stroke looks like must be learnt anew at every position. Convolutions know better.
 
 # %% [markdown]
 # ## 3.7 Causal convolution, masks, and a blind spot
 #
-# A **causal convolution** sees no place after its own. In one dimension, on sound or text, it is enough to pad with zeros on the left side only (WaveNet, van den Oord et al. 2016c). In two dimensions "before" is all rows above and the left part of one's own, which is no rectangle,
+# A **causal convolution** sees no position after its own. In one dimension, on sound or text, it is enough to pad with zeros on the left side only (WaveNet, van den Oord et al. 2016c). In two dimensions "before" is all rows above and the left part of one's own, which is no rectangle,
 # so the kernel gets a mask as well. In the first layer the kernel's centre is the very pixel that is to be predicted: mask **A**
 # hides it. In the layers after, the centre is a feature that was computed without that pixel: mask **B** keeps it.
 
@@ -322,7 +322,7 @@ def seen_from(model, row=14, column=12):
 
 with global_seed(0):
     plain, gated = m.PlainPixelCNN(16, 3, layers=7), m.PixelCNN(16, 3, layers=6)
-    torch.nn.init.normal_(gated.read_out[-1].weight)
+    torch.nn.init.normal_(gated.head[-1].weight)
 figure, axes = plt.subplots(1, 2, figsize=(8.6, 4), layout="constrained")
 for ax, model, name in ((axes[0], plain, "masked convolutions"), (axes[1], gated, "two stacks (gated)")):
     drawn = ax.imshow(seen_from(model).clamp(min=1e-12).log10().numpy(), cmap="viridis", vmin=-12, vmax=0)
@@ -341,9 +341,9 @@ figure.colorbar(drawn, ax=axes, label="log₁₀ of the gradient's size", shrink
 #
 # $$\tanh(a) \odot \sigma(b),$$
 #
-# where $\sigma$ is the sigmoid, $\odot$ multiplies entry by entry, and $a$ and $b$ are the two halves of a convolution's channels, the numbers that each place holds: one is a value, the other says how much of it passes. The result is added to what came in.
-# With rows above and columns to the left as all that the kernels span, no weight has to be masked; in the first layer they are moved one place further, so that the pixel itself stays out. Our network also learns
-# a vector for each place, for a digit has a middle and an edge.
+# where $\sigma$ is the sigmoid, $\odot$ multiplies entry by entry, and $a$ and $b$ are the two halves of a convolution's channels, the numbers that each position holds: one is a value, the other says how much of it passes. The result is added to what came in.
+# With rows above and columns to the left as all that the kernels span, no weight has to be masked; in the first layer they are moved one position further, so that the pixel itself stays out. Our network also learns
+# a vector for each position, for a digit has a middle and an edge.
 
 # %%
 with global_seed(0):
@@ -362,8 +362,8 @@ claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784), about=0.166, within=0.0
 #
 # ### Sampling, as fast as it goes
 #
-# Sampling takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. But the features of a place do not change once the pixels that they need are
-# there. So `sample` computes each of them once (Ramachandran et al. 2017): the vertical stack row by row, the horizontal stack place by place.
+# Sampling takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. But the features of a position do not change once the pixels that they need are
+# there. So `sample` computes each of them once (Ramachandran et al. 2017): the vertical stack row by row, the horizontal stack position by position.
 
 # %%
 n = scaled(default=2, smoke=1, full=16)
@@ -427,9 +427,9 @@ with global_seed(0):
     vae = VAE(latent_dim=16, mean_image=mean_image).to(device)
 fit(vae, digit_batches(128), steps=scaled(default=500, smoke=5, full=30_000), lr=4e-3)
 part = test[:: scaled(default=4, smoke=100, full=1)]
-bound = importance_bound(vae.log_weights, part, K=scaled(default=100, smoke=2, full=500))
+bound = dataset_iwae_bound(vae.log_weights, part, K=scaled(default=100, smoke=2, full=500))
 nats = {
-    "VAE: ELBO (bound)": -elbo_parts(vae.loss, test)["elbo"].mean().item(),
+    "VAE: ELBO (bound)": -dataset_elbo_terms(vae.loss, test)["elbo"].mean().item(),
     "VAE: IWAE-100 (bound)": -bound.mean().item(),
     "MADE (exact)": made_nats.item(),
     "PixelCNN (exact)": pixelcnn_nats,
@@ -450,12 +450,12 @@ claim("standard_error", bound.std() / len(bound) ** 0.5, about=1.3, within=0.4, 
 #
 # ## 3.10 Attention
 #
-# Back to text. The n-gram looks at a fixed number of characters, side by side. **Attention** looks at all, and decides by content at which. Every place holds a vector, and three learned matrices make three vectors of it: a **query**, what the place looks for; a **key**, what it can be found by; a **value**, what it has to give. The better the query $q_t$ fits the key $k_s$, the larger the weight
+# Back to text. The n-gram looks at a fixed number of characters, side by side. **Attention** looks at all, and decides by content at which. Every position holds a vector, and three learned matrices make three vectors of it: a **query**, what the position looks for; a **key**, what it can be found by; a **value**, what it has to give. The better the query $q_t$ fits the key $k_s$, the larger the weight
 # $w_{ts}$ with which $t$ looks at $s$, and what $t$ receives is a weighted mean of the values ($d$ numbers in each query and key):
 #
 # $$w_{ts} = \operatorname{softmax}_{s \le t}\left(\frac{q_t \cdot k_s}{\sqrt d}\right), \qquad \text{out}_t = \sum_{s \le t} w_{ts}\, v_s.$$
 #
-# **The causal mask** sets the scores of later places to $-\infty$ before the softmax, so that the weights of the others add up to 1. Masking after the softmax would let the future into the
+# **The causal mask** sets the scores of later positions to $-\infty$ before the softmax, so that the weights of the others add up to 1. Masking after the softmax would let the future into the
 # normalisation.
 
 # %%
@@ -472,7 +472,7 @@ print(
 
 # %% [markdown]
 # **Why divide by $\sqrt d$?** The product of two vectors of $d$ standard normal numbers has standard deviation $\sqrt d$. Without the division attention with long vectors starts with scores so large that the softmax
-# puts everything on one place, where its gradient vanishes.
+# puts everything on one position, where its gradient vanishes.
 
 # %%
 for d in (4, 64, 1024):
@@ -487,33 +487,33 @@ for d in (4, 64, 1024):
 
 # %%
 layer = m.CausalSelfAttention(12, heads=3)
-q, k, v = layer.split(torch.randn(1, 6, 12, generator=seeded(0)))
-print("queries: (batch, heads, places, numbers per head) =", tuple(q.shape))
-print("weights: (batch, heads, places, places) =", tuple(m.attention_weights(q, k).shape))
+q, k, v = layer.qkv(torch.randn(1, 6, 12, generator=seeded(0)))
+print("queries: (batch, heads, positions, numbers per head) =", tuple(q.shape))
+print("weights: (batch, heads, positions, positions) =", tuple(m.attention_weights(q, k).shape))
 
 # %% [markdown]
-# **Positions.** A weighted mean does not know in which order its terms came. If the earlier characters are shuffled, the last place receives the same:
+# **Positions.** A weighted mean does not know in which order its terms came. If the earlier characters are shuffled, the last position receives the same:
 
 # %%
 q, k, v = (torch.randn(6, 16, generator=seeded(i)) for i in range(3))
 order = torch.tensor([3, 0, 4, 1, 2, 5])
 moved = m.causal_attention(q, k[order], v[order])[-1] - m.causal_attention(q, k, v)[-1]
-turned = m.causal_attention(m.rotate(q), m.rotate(k[order]), v[order])[-1] - m.causal_attention(m.rotate(q), m.rotate(k), v)[-1]
-print(f"change at the last place: {moved.abs().max():.1e} without positions, {turned.abs().max():.1e} with")
+turned = m.causal_attention(m.apply_rotary(q), m.apply_rotary(k[order]), v[order])[-1] - m.causal_attention(m.apply_rotary(q), m.apply_rotary(k), v)[-1]
+print(f"change at the last position: {moved.abs().max():.1e} without positions, {turned.abs().max():.1e} with")
 
 # %% [markdown]
-# So places have to be marked. **Rotary positions** (Su et al. 2021) turn pairs of numbers in queries and keys by an angle that grows with the place, $\theta_i t$, as hands of clocks of different speeds. The product of a
-# query turned by $\theta t$ and a key turned by $\theta s$ depends on the difference $t - s$ alone: attention learns "three back", wherever that is. (The first GPTs learnt a vector for each place instead, and added it to the token's.)
+# So positions have to be marked. **Rotary positions** (Su et al. 2021) turn pairs of numbers in queries and keys by an angle that grows with the position, $\theta_i t$, as hands of clocks of different speeds. The product of a
+# query turned by $\theta t$ and a key turned by $\theta s$ depends on the difference $t - s$ alone: attention learns "three back", wherever that is. (The first GPTs learnt a vector for each position instead, and added it to the token's.)
 
 # %%
 q, k = torch.randn(32, generator=seeded(0)), torch.randn(32, generator=seeded(1))
-products = m.rotate(q.expand(40, 32)) @ m.rotate(k.expand(40, 32)).T
-print("three back, from five places:", [round(products[t, t - 3].item(), 4) for t in (3, 10, 20, 30, 39)])
+products = m.apply_rotary(q.expand(40, 32)) @ m.apply_rotary(k.expand(40, 32)).T
+print("three back, from five positions:", [round(products[t, t - 3].item(), 4) for t in (3, 10, 20, 30, 39)])
 
 # %% [markdown]
 # ## 3.11 A GPT, piece by piece
 #
-# A **GPT** is a stack of blocks on a stream of vectors, one per place. The stream starts as the tokens' learned vectors. A block adds two things to the stream: what attention gathers from earlier places, and what an MLP makes of each place by itself. Norms before
+# A **GPT** is a stack of blocks on a *residual stream* of vectors, one per position. It starts as the tokens' learned vectors. A block adds two things to the stream: what attention gathers from earlier positions, and what an MLP makes of each position by itself. Norms before
 # both keep their inputs at one size. At the end the stream is compared with the vector of every token, which gives the logits.
 
 # %%
@@ -531,7 +531,7 @@ class TinyBlock(torch.nn.Module):
         return x + self.mlp(self.norm2(x))  # think it over
 
 
-stream = torch.randn(2, 10, 12, generator=seeded(0))  # two sequences of ten places
+stream = torch.randn(2, 10, 12, generator=seeded(0))  # two sequences of ten positions
 print("a block keeps the shape:", tuple(TinyBlock(12, heads=3)(stream).shape))
 
 # %% [markdown]
@@ -539,13 +539,13 @@ print("a block keeps the shape:", tuple(TinyBlock(12, heads=3)(stream).shape))
 
 # %%
 with global_seed(0):
-    gpt = m.GPT(V, block=64, layers=3, heads=3, width=96).to(device)
+    gpt = m.GPT(V, block_size=64, layers=3, heads=3, width=96).to(device)
 x, y = next(windows(shakespeare.train, 64, 8, seed=0))
 check_model(gpt, (x.to(device), y.to(device)))
 print(f"{sum(p.numel() for p in gpt.parameters()):,} parameters; loss {gpt.loss(x.to(device), y.to(device))['loss'].mean():.3f}, log V {math.log(V):.3f}")
 
 # %% [markdown]
-# Training takes windows from anywhere in the text. Every place of a window is a target, so a batch of 20 windows holds $20 \cdot 64$ of them. Two things help in so short a time: the learning rate falls to zero, and the matrices of the blocks are
+# Training takes windows from anywhere in the text. Every position of a window is a target, so a batch of 20 windows holds $20 \cdot 64$ of them. Two things help in so short a time: the learning rate falls to zero, and the matrices of the blocks are
 # trained by **Muon**, which replaces each step, a matrix, by about the nearest one that moves all directions equally (Jordan et al. 2024). Every so often we let the model write, always from the same prompt with the same random numbers.
 
 # %%
@@ -621,12 +621,12 @@ for name, piece in (("written by the GPT", written), ("held-out text", real)):
 # %% [markdown]
 # ## 3.12 Sampling with a cache
 #
-# To draw token $t+1$ the plain loop runs the whole network over all tokens up to $t$, though keys and values of the earlier ones have been computed before. **A KV cache** keeps them: each step then computes one place only, whose query
-# looks at the stored keys. Up to rounding the logits are the same, since no earlier place may depend on a later one.
+# To draw token $t+1$ the plain loop runs the whole network over all tokens up to $t$, though keys and values of the earlier ones have been computed before. **A KV cache** keeps them: each step then computes one position only, whose query
+# looks at the stored keys. Up to rounding the logits are the same, since no earlier position may depend on a later one.
 
 # %%
 idx = shakespeare.validation[:64][None].to(device)
-caches = [m.Cache(gpt.block) for _ in gpt.blocks]
+caches = [m.KVCache(gpt.block_size) for _ in gpt.blocks]
 with torch.no_grad():
     one_by_one = torch.cat([gpt(idx[:, t : t + 1], caches) for t in range(64)], 1)
     difference = (one_by_one - gpt(idx)).abs().max().item()
@@ -640,7 +640,7 @@ print(f"{seconds[True]:.2f} s with the cache, {seconds[False]:.2f} s without")
 claim("cache_gain", seconds[False] / seconds[True], about=7, within=4)
 
 # %% [markdown]
-# For 32 texts at once the cache makes sampling about {{cache_gain}} times faster here, and more, the longer the context. The price is memory, two vectors per place, layer and text.
+# For 32 texts at once the cache makes sampling about {{cache_gain}} times faster here, and more, the longer the context. The price is memory, two vectors per position, layer and text.
 #
 # This GPT sees at most 64 tokens. When the context is full, `generate` starts anew with its last half: what went before is forgotten, and the cache is filled again. (To drop just the oldest token would not do: what the deeper layers hold has been computed with it.)
 #
@@ -664,7 +664,7 @@ sampling_explorer(next_logits, shakespeare.vocabulary, "Ham.\nTo be, or ", write
 #
 # ## 3.13 Looking inside: attention maps
 #
-# Each head's weights form a map: row $t$ says where place $t$ looks.
+# Each head's weights form a map: row $t$ says where position $t$ looks.
 
 # %%
 line = "Romeo.\nShe speaks: O, speak again, bright angel!"
@@ -673,13 +673,13 @@ attention_grid(maps, list(line));
 
 # %% [markdown]
 # *Layers from top to bottom, heads from left to right; dark is a large weight (the scale is stretched for small ones). Above the diagonal all is empty, which is causality. Many weights lie near the diagonal: the last few characters
-# matter most. Dark marks away from it are earlier places that a head picks out.*
+# matter most. Dark marks away from it are earlier positions that a head picks out.*
 
 # %%
 attention_viewer(maps, list(line))
 
 # %% [markdown]
-# *Choose a layer, a head and a place, and see which characters it looks at. A map shows where information can come from; what is done with it, it does not show (Jain & Wallace 2019).*
+# *Choose a layer, a head and a position, and see which characters it looks at. A map shows where information can come from; what is done with it, it does not show (Jain & Wallace 2019).*
 #
 # ## 3.14 Does anything look ahead?
 #
@@ -700,7 +700,7 @@ def rough(model):
 picture, phrase = torch.rand(1, 1, 6, 6, generator=seeded(0)).double(), torch.randint(9, (1, 20), generator=seeded(0))
 tested = {
     "n-gram": (rough(m.NeuralNgram(9, context=6)), phrase, True),
-    "GPT": (rough(m.GPT(9, block=20, layers=2, heads=2, width=16)), phrase, True),
+    "GPT": (rough(m.GPT(9, block_size=20, layers=2, heads=2, width=16)), phrase, True),
     "MADE": (rough(m.MADE((1, 6, 6), hidden=128)), picture, False),
     "plain PixelCNN": (rough(m.PlainPixelCNN(8, 3, 3)), picture, False),
     "gated PixelCNN": (rough(m.PixelCNN(8, 3, 2, (1, 6, 6))), picture, False),
@@ -715,13 +715,13 @@ for ax, (name, (model, x, own)) in zip(axes.flat, tested.items(), strict=True):
     print(f"{name}: {'nothing looks ahead' if leak is None else f'LEAK: output {leak[0]} depends on input {leak[1]}'}")
     ax.imshow(moved.numpy(), cmap="Blues", vmin=0, vmax=1.4)
     ax.plot([-0.5, len(moved) - 0.5], [-0.5, len(moved) - 0.5], color="black", linewidth=0.8)
-    ax.set(title=name, xlabel="input (place)", ylabel="output (place)")
+    ax.set(title=name, xlabel="input (position)", ylabel="output (position)")
     ax.locator_params(integer=True)
 figure.suptitle("Which output depends on which input (blue: it does)");
 
 # %% [markdown]
 # *For text, output $t$ predicts token $t + 1$ and may see input $t$, on the diagonal. For images output $d$ predicts pixel $d$ itself and may not. The last model has mask B in its first layer: its diagonal is blue, it is told every pixel
-# that it should guess. White places below the diagonal are out of a model's reach. The plain PixelCNN has more of them than the gated one: its blind spot.*
+# that it should guess. White positions below the diagonal are out of a model's reach. The plain PixelCNN has more of them than the gated one: its blind spot.*
 
 # %% [markdown]
 # ## 3.15 From a record to a sentence
@@ -746,13 +746,13 @@ def pair(day, template):
 
 
 xs, ys = zip(*(pair(day, t) for day in known_days for t in range(3)), strict=True)
-x = pad_sequence(xs, batch_first=True, padding_value=words.end)
+x = pad_sequence(xs, batch_first=True, padding_value=words.end_id)
 y = pad_sequence(ys, batch_first=True, padding_value=m.IGNORED)
-print(tuple(x.shape), "tokens;", len(words), "different ones;", f"{(y != m.IGNORED).float().mean():.0%} of the places count")
+print(tuple(x.shape), "tokens;", len(words), "different ones;", f"{(y != m.IGNORED).float().mean():.0%} of the positions count")
 
 # %%
 with global_seed(0):
-    reporter = m.GPT(len(words), block=x.shape[1], layers=3, heads=4, width=64).to(device)
+    reporter = m.GPT(len(words), block_size=x.shape[1], layers=3, heads=4, width=64).to(device)
 history = fit(reporter, minibatches(x, y, batch_size=32, seed=0), steps=scaled(default=400, smoke=5, full=4_000), lr=0.03)
 
 
@@ -762,7 +762,7 @@ def tell(days, T=1.0, seed=0):
     said = {}
     for n in {len(given) for given in records.values()}:
         group = [day for day in days if len(records[day]) == n]
-        written = reporter.generate(torch.stack([records[day] for day in group]).to(device), reporter.block - n, T=T, seed=seed)
+        written = reporter.generate(torch.stack([records[day] for day in group]).to(device), reporter.block_size - n, T=T, seed=seed)
         said |= {day: words.decode(row[n:].cpu()) for day, row in zip(group, written, strict=True)}
     return said
 
@@ -776,7 +776,7 @@ for day, said in tell(held_out[:3]).items():
 # %%
 def faithful(told):
     """The share of sentences that say what the record says, in percent; the first that do not are shown."""
-    wrong = {day: said for day, said in told.items() if weather.read_sentence(said) != day}
+    wrong = {day: said for day, said in told.items() if weather.parse_sentence(said) != day}
     for day, said in list(wrong.items())[:5]:
         print("  ", weather.record(day), "→", said)
     return 100 * (1 - len(wrong) / len(told))
@@ -795,7 +795,7 @@ claim("faithful_greedy", faithful(tell(held_out, T=0.0)), about=99.5, within=1.5
 strange = [weather.Day("July", "snow", -3, 2, 14, 6), weather.Day("August", "sun", 28, 45, 0, 3), weather.Day("March", "rain", 4, 9, 8, 30)]
 for seed in range(2):
     for day, said in tell(strange, seed=seed).items():
-        print(weather.record(day), "→", said, "" if weather.read_sentence(said) == day else "  ← not what the record says")
+        print(weather.record(day), "→", said, "" if weather.parse_sentence(said) == day else "  ← not what the record says")
 
 # %% [markdown]
 # Most of the marked sentences say something more usual than the record does: the storm becomes a wind of one digit, for one of two digits is next to unknown in the data. So a check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
@@ -812,7 +812,7 @@ before = validation_nats(gpt, melville.validation)
 steps = scaled(default=60, smoke=3, full=500)
 curves, transferred = {}, copy.deepcopy(gpt)
 with global_seed(0):
-    scratch = m.GPT(V, block=64, layers=3, heads=3, width=96).to(device)
+    scratch = m.GPT(V, block_size=64, layers=3, heads=3, width=96).to(device)
 for name, model, lr in (("from scratch", scratch, 0.03), ("from Shakespeare", transferred, 0.006)):
     curves[name] = fit(model, windows(little, 64, 16, seed=0), steps=steps, lr=lr)["loss"]
 after = {"from scratch": validation_nats(scratch, melville.validation), "from Shakespeare": validation_nats(transferred, melville.validation)}
@@ -850,9 +850,9 @@ sizes = []
 for width in widths:
     for budget in budgets:
         with global_seed(0):
-            model = m.GPT(V, block=32, layers=2, heads=3, width=width).to(device)
+            model = m.GPT(V, block_size=32, layers=2, heads=3, width=width).to(device)
         fit(model, windows(shakespeare.train, 32, 32, seed=0), steps=budget, lr=0.03)
-        results[budget].append(validation_nats(model, block=32))
+        results[budget].append(validation_nats(model, block_size=32))
     sizes.append(sum(p.numel() for p in model.parameters()))
 points = {f"{budget * 32 * 32:,} tokens": torch.tensor(losses) for budget, losses in results.items()}
 ax = figures.curves(torch.tensor(sizes), points, "parameters", "nats per character (validation)", "Loss against size, for two amounts of text")
@@ -947,9 +947,9 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.05, within=
 # Whether the model is told what it has to guess: the mask, with `depends_on`; and a batch, whether the targets are shifted by one.
 # </details>
 #
-# <details><summary>4. Why does top-p keep more tokens at some places than at others, and why may that be better than top-k?</summary>
+# <details><summary>4. Why does top-p keep more tokens at some positions than at others, and why may that be better than top-k?</summary>
 #
-# Where the model is sure, one token holds probability p; where it is not, it takes many. A fixed k lets in junk at the first kind of place, and cuts good tokens at the second.
+# Where the model is sure, one token holds probability p; where it is not, it takes many. A fixed k lets in junk at the first kind of position, and cuts good tokens at the second.
 # </details>
 #
 # <details><summary>5. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
@@ -967,7 +967,7 @@ claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.05, within=
 # What is known has to come first. Train on digits turned by a quarter, so that the right edge is on top; then the right half comes before the left, and the sampler stays as it is.
 # </details>
 #
-# <details><summary>8. In section 3.15 the loss at the places of the record is not counted. What would change if it were?</summary>
+# <details><summary>8. In section 3.15 the loss at the positions of the record is not counted. What would change if it were?</summary>
 #
 # The model would also learn which records there are, and could make up days of its own. Part of its capacity would go there, and the loss would no longer say how well it tells: numbers of a record cannot be foreseen.
 # </details>

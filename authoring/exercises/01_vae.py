@@ -98,7 +98,7 @@ check.bernoulli_log_likelihood(bernoulli_log_likelihood)
 # ### {{exercise elbo_terms}}
 #
 # From a log-likelihood (a reward: high is good) and a KL (a price: low is good), each (B,), make what is minimised and what
-# is reported. β weighs the KL in the loss. The bound has no β.
+# is reported. β weighs the KL in the loss. The bound has no β. Training differentiates the loss.
 
 # %%
 def elbo_terms(log_likelihood, kl, beta):
@@ -116,7 +116,8 @@ check.elbo_terms(elbo_terms)
 # %% [markdown]
 # ### {{exercise split_heads}}
 #
-# The encoder's last layer gives 2D numbers per image: the first D are `mu`, the last D are `logvar`.
+# The encoder's last layer gives 2D numbers per image: the first D are `mu`, the last D are `logvar`. Gradients
+# reach `h` through both.
 
 # %%
 def split_heads(h):
@@ -154,7 +155,7 @@ check.sample_prior(sample_prior)
 #
 # One step of training. `model(x, eps)` returns a dict with `"reconstruction"` (−log p(x given z)) and `"kl"`, each (B,).
 # Move the parameters by one step of `optimizer` on the batch mean of reconstruction + beta · kl, and return that mean
-# as a plain Python number.
+# as a plain Python number. Gradients that the parameters held before have no part in the step.
 
 # %%
 def vae_train_step(model, optimizer, x, eps, beta):
@@ -254,7 +255,8 @@ check.latent_grid(latent_grid)
 #
 # First the tool: a test for a KL function. `trust_kl(kl)` gets somebody's function `kl(mu, logvar)` and answers True if
 # it computes $\mathrm{KL}(q\,\|\,\mathcal N(0, I))$, one value per row, and False if not. Three right versions must pass
-# (they round differently); ten wrong ones must not (some return another shape).
+# (they round differently). Sixteen wrong ones must not: some return another shape, some are wrong by a tenth, or for some
+# inputs only. A seventeenth raises an error, which your test may let through; it must not answer True.
 
 # %%
 def trust_kl(kl):

@@ -26,7 +26,7 @@ from gencourse.checks import report
 from gencourse.data import images, minibatches, points
 from gencourse.models import gan as m
 from gencourse.runtime import scaled, seeded
-from gencourse.widgets.gan_lab.recording import four_runs
+from gencourse.gan_lab import four_runs
 
 ring, digits = points("ring"), images("mnist")
 
@@ -40,7 +40,8 @@ def solved(*answers):  # whether these functions pass their checks
 # ### {{exercise sample_noise}}
 #
 # What a generator starts from: `n` codes of `dim` numbers each, all independent, from $\mathcal N(0, 1)$. The numbers
-# come from the `generator` that is handed in (a `torch.Generator`) and from nowhere else.
+# come from the `generator` that is handed in (a `torch.Generator`) and from nowhere else. Return a tensor in float32, the
+# precision of the networks below.
 
 # %%
 def sample_noise(n, dim, generator):
@@ -205,6 +206,7 @@ else:
 #   not cut, D's update would be the same. But a backward pass through G would be paid for nothing, and gradients
 #   that belong to nobody's loss would lie in G until somebody clears them.
 # - D may hold gradients when its turn begins, left there by G's turn. They must not count.
+# - Neither network changes its mode (training or evaluation), not even for a while: G would make other samples.
 
 # %%
 def discriminator_step(generator, discriminator, optimizer, real, z):
@@ -231,7 +233,7 @@ check.discriminator_step(discriminator_step)
 # - The gradient reaches G *through* D. D lends its slope and does not move.
 # - On the way gradients arrive in D's parameters as well. They may stay there or be cleared, as you like:
 #   `discriminator_step` does not count them. D must be able to learn afterwards.
-# - G may hold gradients when its turn begins. They must not count.
+# - G may hold gradients when its turn begins. They must not count. Here too neither network changes its mode.
 
 # %%
 def generator_step(generator, discriminator, optimizer, z):
@@ -253,10 +255,10 @@ check.generator_step(generator_step)
 # hidden layers, and D learns twice as fast as G.
 
 # %%
-def play(generator, discriminator, batches, steps, lr, d_rate, after=lambda step: None):
+def play(generator, discriminator, batches, steps, lr, d_lr_ratio, after=lambda step: None):
     """Both players in turns, by your own steps; `after(step)` is called at the end of each round."""
     g_optimizer = torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.5, 0.99))
-    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=d_rate * lr, betas=(0.5, 0.99))
+    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=d_lr_ratio * lr, betas=(0.5, 0.99))
     noise = seeded(1)
     for step, x in zip(tqdm(range(1, steps + 1), leave=False), batches):
         z = sample_noise(len(x), generator.latent_dim, noise)
@@ -276,7 +278,7 @@ if solved(sample_noise, discriminator_step, generator_step):
         if step * 4 % steps < 4:
             film[step] = G(z).detach()
 
-    play(G, D, minibatches(ring.sample(20_000, seed=0), batch_size=256, seed=0), steps, lr=2e-3, d_rate=2.0, after=keep)
+    play(G, D, minibatches(ring.sample(20_000, seed=0), batch_size=256, seed=0), steps, lr=2e-3, d_lr_ratio=2.0, after=keep)
     figure, axes = plt.subplots(1, len(film), figsize=(11, 2.9), sharex=True, sharey=True, layout="constrained")
     for ax, (step, x) in zip(axes, film.items()):
         ax.scatter(*ring.sample(300, seed=1).T, s=8, facecolors="none", edgecolors=figures.PALETTE[0], label="data")
@@ -446,7 +448,7 @@ else:
 # weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution with mean 0 and *standard
 # deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1 and standard deviation
 # 0.02; all their biases 0, where there are any. A layer may lack biases (`bias=False`), and a batch norm its scales and
-# biases (`affine=False`): then there is nothing to set. Other modules stay as they are.
+# biases (`affine=False`): then there is nothing to set. Running statistics and other modules stay as they are.
 
 # %%
 def dcgan_init(module):
@@ -585,7 +587,7 @@ if solved(sample_noise, discriminator_step, generator_step, dcgan_init, ema_upda
     average = copy.deepcopy(G).requires_grad_(False)
     batches = minibatches(digits.train_bytes, batch_size=64, seed=0)
     steps = scaled(default=200, smoke=2, full=5000)
-    play(G, D, batches, steps, lr=2e-3, d_rate=1.0, after=lambda step: ema_update(average, G, min(0.99, step / (step + 10))))
+    play(G, D, batches, steps, lr=2e-3, d_lr_ratio=1.0, after=lambda step: ema_update(average, G, min(0.99, step / (step + 10))))
     with torch.no_grad():
         figures.image_grid(average.eval()(sample_noise(30, 32, seeded(4))), columns=15, title="Thirty samples of your averaged generator")
 else:

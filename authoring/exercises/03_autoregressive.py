@@ -7,7 +7,7 @@
 # you wrote: they wait until it is right.
 #
 # The chapter is [`notebooks/03_autoregressive.ipynb`](../notebooks/03_autoregressive.ipynb), the worked answers are in
-# [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb). Symbols: B sequences in a batch, T places in each,
+# [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb). Symbols: B sequences in a batch, T positions in each,
 # V tokens in the vocabulary (T is also the usual letter for a temperature, in the section on sampling); tokens are whole numbers from 0 to V − 1, and logits are what a model returns before the softmax.
 # Logarithms are natural.
 
@@ -40,7 +40,7 @@ def solved(*answers):  # whether these functions pass their checks
 #
 # ### {{exercise next_token_pairs}}
 #
-# A text of N tokens is cut into windows of `block` tokens, one after the other. For every place of a window the target is
+# A text of N tokens is cut into windows of `block` tokens, one after the other. For every position of a window the target is
 # the token after it. For the text 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and `block` = 4 that makes two windows:
 #
 # | x | y |
@@ -85,7 +85,7 @@ else:
 # The mean cost of a token, for each sequence of a batch: `logits[b, t]` are the V numbers, before the softmax, from which
 # the model predicts `targets[b, t]`. Nothing has to be shifted, that was done above.
 #
-# Sequences of unequal length are filled up to one length T. The places that were filled have the target `ignored` (often
+# Sequences of unequal length are filled up to one length T. The positions that were filled have the target `ignored` (often
 # −100, but take what is given), and they count neither in the sum nor in the number that it is divided by: costs of 1, 3
 # and 5 nats, the last one ignored, make 2. If all targets of a sequence are ignored, its loss is 0, and so is its gradient.
 # Logits and targets should stay as they are.
@@ -296,7 +296,7 @@ check.top_k_filter(top_k_filter)
 # %% [markdown]
 # ### {{exercise top_p_filter}}
 #
-# How many tokens are plausible differs from place to place. So keep the *fewest most likely tokens whose probabilities add up to at
+# How many tokens are plausible differs from position to position. So keep the *fewest most likely tokens whose probabilities add up to at
 # least p*, and set the others to −∞. With probabilities 0.5, 0.3, 0.15, 0.05 and p = 0.7 two remain, with p = 0.9 three: the
 # token that crosses p stays. p = 1 keeps all. (Equal logits at the border do not occur.)
 
@@ -321,7 +321,7 @@ check.top_p_filter(top_p_filter)
 # The loop that writes: ask the model, draw one token per row, append it, ask again
 # ([notebook](../notebooks/03_autoregressive.ipynb), on sampling: temperature, top-k, top-p).
 #
-# - `model` is an `nn.Module` that maps tokens (B, t) to logits (B, t, V), those at place t for the token after it. It can
+# - `model` is an `nn.Module` that maps tokens (B, t) to logits (B, t, V), those at position t for the token after it. It can
 #   take `block` tokens at most: show it the last ones.
 # - Draw at temperature T, and at T = 0 take the most likely token. Chance comes from the `generator` and from nowhere else
 #   (`torch.multinomial(probs, 1, generator=generator)`).
@@ -338,7 +338,7 @@ def generate(model, idx, n, block, T, generator):
     model.eval()
     with torch.no_grad():
         for _ in range(n):
-            logits = model(idx[:, -block:])[:, -1]  # (B, V): only the last place knows what comes next
+            logits = model(idx[:, -block:])[:, -1]  # (B, V): only the last position knows what comes next
             if T == 0:
                 token = logits.argmax(-1, keepdim=True)
             else:
@@ -389,13 +389,13 @@ else:
 # %% [markdown]
 # ## Attention
 #
-# A transformer lets every place of a text look at all places before it. Training computes all places at once, so the
+# A transformer lets every position of a text look at all positions before it. Training computes all positions at once, so the
 # future lies in the same tensor as the past and has to be hidden. The chapter's section on attention builds it up from
 # here ([notebook](../notebooks/03_autoregressive.ipynb)).
 #
 # ### {{exercise causal_mask}}
 #
-# The table of who may look where: row t is the place that looks, column s the place that is looked at, and the entry is
+# The table of who may look where: row t is the position that looks, column s the position that is looked at, and the entry is
 # True where s is not later than t. For T = 3:
 #
 # | | s = 0 | s = 1 | s = 2 |
@@ -408,7 +408,7 @@ else:
 
 # %%
 def causal_mask(T, device="cpu"):
-    """(T, T) booleans on `device`: True at [t, s] where place t may look at place s."""
+    """(T, T) booleans on `device`: True at [t, s] where position t may look at position s."""
     ### BEGIN SOLUTION
     return torch.ones(T, T, dtype=torch.bool, device=device).tril()
     ### END SOLUTION
@@ -419,12 +419,12 @@ check.causal_mask(causal_mask)
 # %% [markdown]
 # ### {{exercise causal_attention}}
 #
-# Each place has a query q, a key k and a value v, of d numbers each. Place t compares its query with the keys of the
-# places s ≤ t, makes weights of the results, and takes the weighted mean of the values:
+# Each position has a query q, a key k and a value v, of d numbers each. Position t compares its query with the keys of the
+# positions s ≤ t, makes weights of the results, and takes the weighted mean of the values:
 #
 # $$w_{ts} = \operatorname{softmax}_s\left(\frac{q_t \cdot k_s}{\sqrt d}\right), \qquad \text{output}_t = \sum_{s \le t} w_{ts} v_s$$
 #
-# For each t the weights of s ≤ t sum to 1, those of later places are 0. Place 0 sees itself alone, so its output is its own
+# For each t the weights of s ≤ t sum to 1, those of later positions are 0. Position 0 sees itself alone, so its output is its own
 # value. The answer should hold for scores of any size, pass gradients on, and work in half precision (`q.half()`), too.
 #
 # q, k and v have just these four dimensions, of any length from 1 on, and the same shape. They may lie in memory in any order:
@@ -454,15 +454,15 @@ if solved(causal_mask, causal_attention):
     shown = torch.cat([causal_mask(12)[None, None].float(), weights.transpose(0, 1)])
     figures.image_grid(shown, columns=4, scale=2.0, title="The mask, and the weights of three heads")
 else:
-    print("Solve causal_mask and causal_attention first; then this cell draws where each place looks.")
+    print("Solve causal_mask and causal_attention first; then this cell draws where each position looks.")
 
 # %% [markdown]
-# *Rows are places that look, columns the places they look at; white is 1, black is 0. First the mask, then the weights of
+# *Rows are positions that look, columns the positions they look at; white is 1, black is 0. First the mask, then the weights of
 # three heads with random queries and keys. Nothing lies above the diagonal, and the first row holds a single 1.*
 #
 # ### {{exercise multi_head}}
 #
-# One attention has one set of weights per place. To look at several things at once, the C channels are cut into `heads`
+# One attention has one set of weights per position. To look at several things at once, the C channels are cut into `heads`
 # parts of d = C / heads, and each part gets an attention of its own. Head h takes the channels h · d to (h + 1) · d − 1 of q,
 # k and v, and its output goes back to the same channels. With 6 channels and 2 heads, head 0 takes channels 0, 1, 2.
 #
@@ -613,13 +613,13 @@ else:
 #
 # ### {{exercise cached_attention_step}}
 #
-# While a text grows by one token, the keys and values of the earlier places stay as they were. So they are kept in a
-# *cache*, and each step computes one place alone. Here is a small layer of attention with one head. The new token
-# arrives as x, (B, C), and the caches hold the keys and values of the t places before, (B, t, C). At the start t = 0.
+# While a text grows by one token, the keys and values of the earlier positions stay as they were. So they are kept in a
+# *cache*, and each step computes one position alone. Here is a small layer of attention with one head. The new token
+# arrives as x, (B, C), and the caches hold the keys and values of the t positions before, (B, t, C). At the start t = 0.
 #
 # 1. Add the position: h = x + positions[t].
 # 2. With `Wq, Wk, Wv = weights`: q = h Wq, k = h Wk, v = h Wv.
-# 3. Put k and v at the end of the caches, which now hold t + 1 places.
+# 3. Put k and v at the end of the caches, which now hold t + 1 positions.
 # 4. The output is attention of q to all of them: $\sum_s \operatorname{softmax}_s(q \cdot k_s / \sqrt C)\, v_s$.
 #
 # Return the output and the two longer caches, k first. The function remembers nothing but what it returns: the same caches may be
@@ -631,7 +631,7 @@ def cached_attention_step(x, positions, weights, cache_k, cache_v):
     """Output (B, C) and caches (B, t + 1, C): x (B, C), positions (block, C), weights (3, C, C), caches (B, t, C)."""
     ### BEGIN SOLUTION
     Wq, Wk, Wv = weights
-    h = x + positions[cache_k.shape[1]]  # as many places came before as the cache holds
+    h = x + positions[cache_k.shape[1]]  # as many positions came before as the cache holds
     q, k, v = h @ Wq, h @ Wk, h @ Wv
     cache_k = torch.cat([cache_k, k[:, None]], dim=1)
     cache_v = torch.cat([cache_v, v[:, None]], dim=1)
@@ -732,7 +732,7 @@ def prefix_targets(prompt, answer, length):
     P, A = len(prompt), len(answer)
     x, y = torch.zeros(length, dtype=torch.long), torch.full((length,), -100)
     x[: P + A - 1] = torch.cat([prompt, answer])[:-1]
-    y[P - 1 : P + A - 1] = answer  # the prompt's last place predicts the answer's first token
+    y[P - 1 : P + A - 1] = answer  # the prompt's last position predicts the answer's first token
     return x, y
     ### END SOLUTION
 
@@ -752,15 +752,15 @@ def attend(q, k, v):
 
 
 class SmallTransformer(nn.Module):
-    def __init__(self, V, block=32, width=64, heads=4):
+    def __init__(self, V, block_size=32, width=64, heads=4):
         super().__init__()
         self.heads = heads
-        self.token, self.place = nn.Embedding(V, width), nn.Embedding(block, width)
+        self.token_embedding, self.position_embedding = nn.Embedding(V, width), nn.Embedding(block_size, width)
         self.qkv, self.out, self.norm = nn.Linear(width, 3 * width), nn.Linear(width, width), nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 256), nn.GELU(), nn.Linear(256, V))
 
     def forward(self, idx):
-        x = self.token(idx) + self.place.weight[: idx.shape[1]]
+        x = self.token_embedding(idx) + self.position_embedding.weight[: idx.shape[1]]
         q, k, v = self.qkv(self.norm(x)).chunk(3, dim=-1)
         return self.mlp(x + self.out(multi_head(attend, q, k, v, self.heads)))
 

@@ -2,10 +2,7 @@
 
 import importlib
 import sys
-from importlib.util import find_spec
 from types import ModuleType
-
-from gencourse.checks._exercise import Exercise
 
 
 class Chapter(ModuleType):
@@ -17,23 +14,11 @@ class Chapter(ModuleType):
         super().__setattr__(name, value)
 
 
-def chapter(package: str, order: tuple[str, ...], legacy: tuple[str, ...] = ()) -> None:
+def chapter(package: str, order: tuple[str, ...]) -> None:
     """Import the exercises of a package in their order, and bind each to its name."""
     module = sys.modules[package]
     module.__class__ = Chapter
-    old = {}
-    for name in legacy:
-        old |= {
-            k: v
-            for k, v in vars(importlib.import_module(f"{package}.{name}")).items()
-            if isinstance(v, Exercise)
-        }
     for name in order:
-        if name in old and find_spec(f"{package}.{name}") is None:
-            exercise = old[name]
-        else:
-            exercise = getattr(importlib.import_module(f"{package}.{name}"), name)
-        vars(module).pop(
-            name, None
-        )  # so that the catalogue is in this order, whatever was imported before
+        exercise = getattr(importlib.import_module(f"{package}.{name}"), name)
+        vars(module).pop(name, None)  # so that the catalogue is in this order, whatever was imported before
         setattr(module, name, exercise)

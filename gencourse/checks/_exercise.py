@@ -14,8 +14,9 @@ its own. A trial calls the answer and yields what came back, under a label:
         return mu + logvar.exp() * eps
 
 What has to run beside the answer is a *probe*: an ordinary function of `gencourse.probes` whose first argument is the
-answer. Plain data goes in, plain data comes back; a dict that comes back is one value for each of its keys. An
-exception is a value too. What is right is decided here, not there, so a trial yields values and computes with none.
+answer. Plain data goes in, plain data comes back; a dict that comes back is one value for each of its keys (but one
+that the answer itself returned to a plain call is one value). An exception is a value too. What is right is decided
+here, not there, so a trial yields values and computes with none.
 
 The same trial is run on the reference and on the attempt, for several seeds. All values agree: right, if the attempt
 did no harm to what it was given and if the trial comes out right under every stress (gencourse.stress) as well.
@@ -78,7 +79,6 @@ def locally(answer: Callable) -> Connect:
     def connect(stress: str) -> Runner:
         return lambda probe, args, kwargs: run(probe, answer, args, kwargs, stress)
 
-    connect.answer = answer  # legacy
     return connect
 
 
@@ -87,10 +87,12 @@ class Answer:
 
     def __init__(self, runner: Runner):
         self.runner, self.arguments, self.outcomes = runner, None, []
+        self.returned: object = None  # by the last plain call
 
     def __call__(self, *args, **kwargs) -> object:
         self.arguments = (args, kwargs)
-        return self._value(None, args, kwargs)
+        self.returned = self._value(None, args, kwargs)
+        return self.returned
 
     def run(self, probe: Callable, *args, **kwargs) -> object:
         self.arguments = None
@@ -131,6 +133,7 @@ class Exercise:
         default_factory=dict
     )  # stress or harm -> why it does not apply
     float64: bool = False  # whether the text promises that float64 stays float64
+    secret: str = ""  # how the labels begin whose expected values a verdict does not tell
     mistakes: list[Mistake] = field(default_factory=list)
     right_forms: list[Callable] = field(default_factory=list)
     last: Verdict | None = None
@@ -233,8 +236,8 @@ class Exercise:
             answer = Answer(connect(stress))
             values = []
             for label, value in self.trial(answer, seed):
-                probed = isinstance(value, dict) and answer.arguments is None
-                parts = value.items() if probed else [("", value)]
+                whole = not isinstance(value, dict) or value is answer.returned
+                parts = [("", value)] if whole else value.items()
                 for key, part in parts:
                     full = f"{label}: {key}" if key else label
                     values.append(Value(full, plain(part), answer.arguments))
@@ -294,18 +297,21 @@ class Exercise:
                 self.expected(self.reference, seed, stress),
             )
             if not self.same(one, want):
-                return words.stress(stress, self._difference(one, want)), ""
+                said = self._difference(one, want, called=False)
+                return words.stress(stress, said), ""
             if stress == "float64" and not self._as_exact(one, want, seed):
                 return (words.NOT_FLOAT64, "") if self.float64 else ("", words.NOT_FLOAT64)
         return "", ""
 
     def _as_exact(self, one: Observation, want: Observation, seed: int) -> bool:
         """Whether an attempt is as exact in float64 as reference and alternatives; True where these differ."""
-        others = [self.expected(other, seed, "float64") for other in self.right_forms]
-        sure = [
-            all(map(exact, other.values, want.values)) for other in others if self.same(other, want)
-        ]
-        return not any(sure) or all(map(exact, one.values, want.values))
+        if all(map(exact, one.values, want.values)):
+            return True
+        others = (self.expected(other, seed, "float64") for other in self.right_forms)
+        return not any(
+            self.same(other, want) and all(map(exact, other.values, want.values))
+            for other in others
+        )
 
     def _diagnosis(self, seen: list[Observation], seeds: tuple[int, ...]) -> str:
         """The first value that differs from the reference's, in words."""
@@ -314,14 +320,19 @@ class Exercise:
                 return said
         return "It gave fewer values than expected."
 
-    def _difference(self, one: Observation, want: Observation) -> str:
+    def _difference(self, one: Observation, want: Observation, called: bool = True) -> str:
+        """The first value that differs; `called`: with the call, whose arguments under stress were others."""
         for a, b in zip(one.values, want.values, strict=False):
             if a.label != b.label:
-                kind = a.value if isinstance(a.value, Raised) else None
-                return f"Looked at {a.label}. {difference(kind, b.value, self.rtol, self.atol)}"
+                if a.value is None or isinstance(a.value, Raised):
+                    return f"Looked at {a.label}. {difference(a.value, b.value, self.rtol, self.atol)}"
+                shown = describe_value(a.value)
+                return f"Looked at {a.label}. It is {shown}, so {b.label} could not be looked at."
             if not agree(a.value, b.value, self.rtol, self.atol):
+                if self.secret and a.label.startswith(self.secret):
+                    return f"Looked at {a.label}. It is not {describe_value(a.value)}."
                 said = difference(a.value, b.value, self.rtol, self.atol)
-                return f"Looked at {a.label}. {said}{self._called(a)}"
+                return f"Looked at {a.label}. {said}{self._called(a) if called else ''}"
         return ""
 
     def _called(self, value: Value) -> str:

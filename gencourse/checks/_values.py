@@ -16,13 +16,13 @@ def is_number(value) -> bool:
 def matching(a, b, close: Callable[[Tensor, Tensor], bool]) -> bool:
     """Whether two plain values have the same structure, and numbers that are close."""
     if is_number(a) and is_number(b):
-        a, b = torch.as_tensor(a), torch.as_tensor(b)
-        return a.shape == b.shape and close(a.double(), b.double())
+        a, b = (torch.as_tensor(x, dtype=torch.float64) for x in (a, b))
+        return a.shape == b.shape and close(a, b)
     if isinstance(a, Raised) and isinstance(b, Raised):
         return a.kind == b.kind
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(matching(a[key], b[key], close) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
+    if isinstance(a, list | tuple) and type(a) is type(b):
         return len(a) == len(b) and all(matching(x, y, close) for x, y in zip(a, b, strict=True))
     return type(a) is type(b) and a == b
 
@@ -91,6 +91,8 @@ def difference(got, want, rtol: float, atol: float) -> str:
     if isinstance(got, list) and isinstance(want, list):
         if len(got) != len(want):
             return f"It should give {len(want)} values, got {len(got)}."
+        if len(want) == 1:
+            return difference(got[0], want[0], rtol, atol)
         i = next(
             i for i, (x, y) in enumerate(zip(got, want, strict=True)) if not agree(x, y, rtol, atol)
         )
@@ -108,6 +110,8 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
         return f"The shape should be {tuple(want.shape)}, got {tuple(got.shape)}."
     if want.dtype == torch.bool and got.dtype == torch.bool and want.ndim == 0:
         return f"The answer to that should be {_yes(want)}, and is {_yes(got)}."
+    if want.dtype == torch.bool and got.dtype == torch.bool:
+        return _at(tuple((got != want).nonzero()[0].tolist()), got, want)
     a, b = got.double().flatten(), want.double().flatten()
     if not bool(a.isfinite().all()) and bool(b.isfinite().all()):
         what = "NaN" if bool(a.isnan().any()) else "an infinity"
@@ -117,7 +121,7 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
         return _at(tuple(apart.nonzero()[0].tolist()), got, want)
     gap = (got.double() - want.double()).abs() * apart
     place = tuple(int(i) for i in torch.unravel_index(gap.argmax(), gap.shape))
-    if got.numel() == 1 or describe_value(got) != describe_value(want):
+    if describe_value(got) != describe_value(want):
         said = f"Expected {describe_value(want)}, got {describe_value(got)}"
         said += f"; the largest difference is {float(gap[place]):.3g}."
         return said + _relation(a, b, rtol, atol)
@@ -131,8 +135,13 @@ def _yes(value: Tensor) -> str:
 def _at(place: tuple[int, ...], got: Tensor, want: Tensor) -> str:
     """The place at which two tensors differ, and both numbers there, with as many digits as it takes to tell them apart."""
     a, b = got[place].item(), want[place].item()
+    numbers = not (isinstance(a, bool) and isinstance(b, bool))
     shown = next(
-        (f"be {b:.{d}g}, got {a:.{d}g}" for d in (4, 8, 17) if f"{a:.{d}g}" != f"{b:.{d}g}"),
+        (
+            f"be {b:.{d}g}, got {a:.{d}g}"
+            for d in (4, 8, 17)
+            if numbers and f"{a:.{d}g}" != f"{b:.{d}g}"
+        ),
         f"be {b}, got {a}",
     )
     if got.ndim == 0:

@@ -16,6 +16,7 @@ HARM = {
     "weights": "it changes the parameters or buffers of `{where}`, which later cells use. Leave them as they are",
     "training mode": "it leaves `{where}` or a part of it in another mode. Put training or evaluation mode back as it was",
     "requires_grad": "it leaves parameters of `{where}` with another requires_grad. Put it back as it was",
+    "gradients": "it makes `{where}` itself ask for gradients, so that `{where}.numpy()` fails from then on. Work on `{where}.detach().clone()`",
     "unused": "it draws its random numbers elsewhere than from `{where}`. Pass the generator on to every draw",
     "mode": "it leaves torch's {where} changed for every later cell. Put it back as it was",
 }

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.runtime import seeded
+from gencourse.validation import require_count, require_tensor
 
 
 def minibatches(x: Tensor, *others: Tensor, batch_size: int, seed: int) -> Iterator[Tensor | tuple[Tensor, ...]]:

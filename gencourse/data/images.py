@@ -60,9 +60,9 @@ def images(name: str = "mnist", full: bool = False, folder: str | Path | None = 
         raise InputError(f"images: name should be one of {', '.join(names)}, got {name!r}. Choose one of them.")
     if name in LABEL_NAMES and not full and folder is None:
         return shipped(name)
-    from gencourse.data import whole_sets  # brings torchvision, whose import takes seconds
+    from gencourse.data import downloads  # brings torchvision, whose import takes seconds
 
-    parts, label_names = whole_sets.load(name, None if folder is None else Path(folder))
+    parts, label_names = downloads.load(name, None if folder is None else Path(folder))
     return Images(name, *(torch.from_numpy(parts[key]) for key in PARTS), label_names=label_names or LABEL_NAMES[name])
 
 

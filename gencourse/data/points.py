@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gencourse.errors import InputError, require_tensor
+from gencourse.errors import InputError
 from gencourse.runtime import seeded
+from gencourse.validation import require_tensor
 
 
 @dataclass(frozen=True)

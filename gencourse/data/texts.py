@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gencourse.errors import DataUnavailable, InputError, InputTypeError, describe, require_count, require_tensor
+from gencourse.errors import DataUnavailable, InputError, InputTypeError, describe
 from gencourse.runtime import seeded
+from gencourse.validation import require_count, require_tensor
 
 SHIPPED = ("shakespeare", "melville")
 
@@ -29,7 +30,7 @@ class Text:
 
     def encode(self, characters: str) -> Tensor:
         """The tokens (N,) of a string whose characters are all in the vocabulary."""
-        return encoded("Text.encode", characters, self.vocabulary)
+        return encode("Text.encode", characters, self.vocabulary)
 
     def decode(self, tokens: Tensor) -> str:
         """The string of tokens (N,)."""
@@ -62,7 +63,7 @@ def text(
     elif unknown == "drop":
         known = set(vocabulary)
         characters = "".join(c for c in characters if c in known)
-    tokens = encoded("text", characters, vocabulary)
+    tokens = encode("text", characters, vocabulary)
     cut = int(len(tokens) * (1 - held_out))
     if min(cut, len(tokens) - cut) < 2:
         raise InputError(f"text: source should be long enough for two parts of two characters, got {len(tokens)}. Pass a longer text.")
@@ -89,29 +90,29 @@ def _read(source: str | Path) -> tuple[str, str]:
     return "a string", source
 
 
-def encoded(where: str, characters: str, vocabulary: tuple[str, ...]) -> Tensor:
-    """Tokens (N,) of a string: the places of its characters in the vocabulary."""
-    place = {character: i for i, character in enumerate(vocabulary)}
-    strange = sorted(set(characters) - place.keys())
+def encode(where: str, characters: str, vocabulary: tuple[str, ...]) -> Tensor:
+    """Tokens (N,) of a string: the indices of its characters in the vocabulary."""
+    index = {character: i for i, character in enumerate(vocabulary)}
+    strange = sorted(set(characters) - index.keys())
     if strange:
         shown = " ".join(map(repr, strange[:8]))
         raise InputError(f"{where}: every character should be in the vocabulary, got {shown}. Replace them, or load with unknown='drop'.")
-    return torch.tensor([place[character] for character in characters], dtype=torch.long)
+    return torch.tensor([index[character] for character in characters], dtype=torch.long)
 
 
-def windows(tokens: Tensor, block: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of random windows of a text: x (B, block) and the tokens one place later, y (B, block)."""
+def windows(tokens: Tensor, block_size: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches of random windows of a text: x (B, block_size) and the tokens one position later, y (B, block_size)."""
     require_tensor("windows", "tokens", tokens)
-    require_count("windows", "block", block)
+    require_count("windows", "block_size", block_size)
     require_count("windows", "batch_size", batch_size)
-    if len(tokens) <= block:
-        raise InputError(f"windows: tokens should be more than block = {block}, got {len(tokens)}. Choose a smaller block.")
-    return _windows(tokens, block, batch_size, seed)
+    if len(tokens) <= block_size:
+        raise InputError(f"windows: tokens should be more than block_size = {block_size}, got {len(tokens)}. Choose a smaller one.")
+    return _windows(tokens, block_size, batch_size, seed)
 
 
-def _windows(tokens: Tensor, block: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    generator, offsets = seeded(seed), torch.arange(block + 1)
+def _windows(tokens: Tensor, block_size: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    generator, offsets = seeded(seed), torch.arange(block_size + 1)
     while True:
-        starts = torch.randint(len(tokens) - block, (batch_size, 1), generator=generator)
+        starts = torch.randint(len(tokens) - block_size, (batch_size, 1), generator=generator)
         chunk = tokens[starts + offsets]
         yield chunk[:, :-1], chunk[:, 1:]

@@ -63,7 +63,7 @@ def _pattern(template: str) -> re.Pattern:
 PATTERNS = tuple(map(_pattern, TEMPLATES))
 
 
-def read_sentence(sentence: str) -> Day | None:
+def parse_sentence(sentence: str) -> Day | None:
     """What a sentence says, None if it follows none of TEMPLATES from its first letter to its full stop."""
     for pattern in PATTERNS:
         if match := pattern.fullmatch(sentence):
@@ -73,28 +73,28 @@ def read_sentence(sentence: str) -> Day | None:
     return None
 
 
-def pieces(line: str) -> list[str]:
+def tokenize(line: str) -> list[str]:
     """A line cut into tokens: words with the blank before them, and single digits and signs. Joined, they are the line."""
     return re.findall(r" ?[A-Za-z/]+|.|\n", line)
 
 
 class Vocabulary:
-    """The tokens of all records and sentences. `end` is the number of the token that ends a sentence, a line break."""
+    """The tokens of all records and sentences. `end_id` is the number of the token that ends a sentence, a line break."""
 
     def __init__(self):
         lines = [record(day) for day in weather()] + [sentence(day, t) for day in weather() for t in range(len(TEMPLATES))]
-        self.tokens = sorted({"\n", *map(str, range(10)), *(piece for line in lines for piece in pieces(line))})
-        self.number = {token: i for i, token in enumerate(self.tokens)}
-        self.end = self.number["\n"]
+        self.tokens = sorted({"\n", *map(str, range(10)), *(piece for line in lines for piece in tokenize(line))})
+        self.token_to_id = {token: i for i, token in enumerate(self.tokens)}
+        self.end_id = self.token_to_id["\n"]
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def encode(self, line: str) -> Tensor:
         """The numbers (T,) of the tokens of a line."""
-        if strange := [piece for piece in pieces(line) if piece not in self.number]:
+        if strange := [piece for piece in tokenize(line) if piece not in self.token_to_id]:
             raise InputError(f"Vocabulary.encode: line should be made of the words of the records, got {strange[0]!r}. Use those.")
-        return torch.tensor([self.number[piece] for piece in pieces(line)])
+        return torch.tensor([self.token_to_id[piece] for piece in tokenize(line)])
 
     def decode(self, numbers: Tensor) -> str:
         """The line of token numbers (T,), up to the first line break."""

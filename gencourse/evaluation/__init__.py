@@ -5,7 +5,7 @@ small classifier in whose features images are compared.
 """
 
 from gencourse.evaluation.features import FeatureNetwork, feature_network
-from gencourse.evaluation.likelihood import active_units, bits_per_dim, elbo_parts, importance_bound, iwae_bound
+from gencourse.evaluation.likelihood import active_units, bits_per_dim, dataset_elbo_terms, dataset_iwae_bound, iwae_bound
 from gencourse.evaluation.samples import (
     Coverage,
     PrecisionRecall,
@@ -22,10 +22,10 @@ __all__ = [
     "PrecisionRecall",
     "active_units",
     "bits_per_dim",
-    "elbo_parts",
+    "dataset_elbo_terms",
+    "dataset_iwae_bound",
     "feature_network",
     "frechet_distance",
-    "importance_bound",
     "iwae_bound",
     "kernel_distance",
     "mode_coverage",

@@ -6,7 +6,8 @@ from importlib import resources
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_images
+from gencourse.errors import InputError
+from gencourse.validation import require_images
 
 DATA_SETS = ("mnist", "fashion-mnist")
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.runtime import global_seed, seeded
+from gencourse.validation import require_count, require_tensor
 
 
 def iwae_bound(log_w: Tensor) -> Tensor:
@@ -23,7 +24,7 @@ def iwae_bound(log_w: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def elbo_parts(loss: Callable[..., dict[str, Tensor]], *data: Tensor, batch_size: int = 500, seed: int = 0) -> dict[str, Tensor]:
+def dataset_elbo_terms(loss: Callable[..., dict[str, Tensor]], *data: Tensor, batch_size: int = 500, seed: int = 0) -> dict[str, Tensor]:
     """The terms of a model's loss over a whole data set, one value per example.
 
     `loss` is a model's `loss`; data (N, ...) one or more tensors that it takes. Returns {"elbo", "reconstruction",
@@ -37,13 +38,13 @@ def elbo_parts(loss: Callable[..., dict[str, Tensor]], *data: Tensor, batch_size
 
 
 @torch.no_grad()
-def importance_bound(log_weights: Callable[..., Tensor], *data: Tensor, K: int, seed: int = 0, rows_at_once: int = 10_000) -> Tensor:
+def dataset_iwae_bound(log_weights: Callable[..., Tensor], *data: Tensor, K: int, seed: int = 0, rows_at_once: int = 10_000) -> Tensor:
     """The IWAE-K bound of every example: data (N, ...), one or more tensors, -> (N,), nats, on the CPU.
 
     `log_weights(*batch, K=K, generator=generator)` returns (K, B). `rows_at_once` limits the memory: K · B decoder rows
     at a time. A progress bar appears where it takes longer than two seconds.
     """
-    require_count("importance_bound", "K", K)
+    require_count("dataset_iwae_bound", "K", K)
     generator = seeded(seed)
     B = max(1, rows_at_once // K)
     batches = list(zip(*(tensor.split(B) for tensor in data), strict=True))

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.runtime import seeded
+from gencourse.validation import require_count, require_tensor
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from gencourse.checks import Exercise
 from gencourse.errors import InputError
-from gencourse.grading import markup, release
+from gencourse.grading import release
+from gencourse.grading.author_modules import author_modules, make_importable
 
 PACKAGE = Path(__file__).parents[1]
-ENGINE = 2  # raised when the grader itself would come to other points
+ENGINE = 3  # raised when the grader itself would come to other points
 CALL = re.compile(r"\s*(\w+)\.(\w+)\(\s*(\w+)\s*\)\s*;?\s*$")  # check.NAME(NAME)
 
 
@@ -41,13 +42,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What was handed out. `modules` holds the source of check modules that are not the course's own."""
+    """What was handed out. `modules` holds the sources of check modules that are not the course's own, and of `probes`, which they import."""
 
     name: str
     cells: tuple[Cell, ...]
     tasks: tuple[Task, ...]
     checks: tuple[str, ...]  # modules that the box must not hold
     modules: tuple[tuple[str, str], ...]
+    probes: tuple[tuple[str, str], ...]  # those modules that the box must hold
     version: str
 
     @property
@@ -66,9 +68,8 @@ def load(path: Path) -> Assignment:
     stubs = release.released(source).cells if marked else release.with_metadata(source).cells
     tests = release.solved(source).cells if marked else stubs
     aliases = imported_checks([cell.source for cell in stubs if cell.cell_type == "code"])
-    own = {name: (path.parent / f"{name}.py") for name in aliases.values() if (path.parent / f"{name}.py").is_file()}
-    modules = tuple((name, file.read_text("utf-8")) for name, file in sorted(own.items()))
-    markup.make_importable(modules)
+    modules, probes = author_modules(path.parent, aliases.values())
+    make_importable(modules)
     cells, tasks = [], []
     for stub, test in zip(stubs, tests, strict=True):
         about = stub.metadata.get("nbgrader", {})
@@ -82,7 +83,7 @@ def load(path: Path) -> Assignment:
     checks = tuple(sorted({"gencourse.checks", *(task.module for task in tasks if task.module)}))
     used = "".join(sorted({source_of(task.module) for task in tasks if task.module}))
     content = json.dumps([ENGINE, [vars(c) for c in cells], [vars(t) for t in tasks], modules, used])
-    return Assignment(path.stem, tuple(cells), tuple(tasks), checks, modules, hashlib.sha256(content.encode()).hexdigest()[:16])
+    return Assignment(path.stem, tuple(cells), tuple(tasks), checks, modules, probes, hashlib.sha256(content.encode()).hexdigest()[:16])
 
 
 def task_of(cell, about: dict, aliases: dict[str, str]) -> Task:
@@ -123,8 +124,9 @@ def source_of(module: str) -> str:
     if not module.startswith("gencourse.checks."):
         return module  # an instructor's own: its text is part of the version already
     topic = module.split(".")[2]
-    files = [PACKAGE / "asking.py", *(PACKAGE / "checks").glob("_*.py")]
-    files += [f for room in ("checks", "models") for f in (*(PACKAGE / room / topic).rglob("*.py"), *(PACKAGE / room).glob(f"{topic}.py"))]
+    files = [PACKAGE / f"{name}.py" for name in ("runner", "harm", "stress")]
+    files += [*(PACKAGE / "checks").glob("_*.py"), *(PACKAGE / "probes").glob("*.py")]
+    files += [f for room in ("checks", "models", "probes") for f in (*(PACKAGE / room / topic).rglob("*.py"), *(PACKAGE / room).glob(f"{topic}.py"))]
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())

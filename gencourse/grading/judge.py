@@ -1,5 +1,6 @@
 """One submission, from cells to a result: rebuilt, run in a box, judged outside of it."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -8,40 +9,66 @@ from importlib.metadata import version
 
 import torch
 
-from gencourse.asking import AnswerRaised, NotAttempted, Raised, shown_call
 from gencourse.checks import Verdict
+from gencourse.errors import CourseError, InputError
 from gencourse.grading import assignment as assignments
-from gencourse.grading import markup
 from gencourse.grading.assignment import Task
+from gencourse.grading.author_modules import make_importable
 from gencourse.grading.box import BoxLost, InfrastructureError
 from gencourse.grading.inside.wire import Malformed
 from gencourse.grading.rebuild import Rebuilt, rebuild
 from gencourse.grading.sitting import Job, Sitting
+from gencourse.harm import HARMS
+from gencourse.runner import NotAttempted, Outcome, Raised
 
 SEEDS = (101, 102, 103)  # other numbers than those that the learner saw
 MESSAGE_LIMIT = 1500  # characters
 one_at_a_time = threading.Lock()  # trials set torch's global seed and dtype
 
 
-class RemoteAsk:
-    """The `ask` of a trial, answered by the box. The verdict's call does not show the inputs."""
+class RemoteRunner:
+    """Brings the calls of one trial to the answer in the box."""
 
-    def __init__(self, sitting: Sitting, name: str):
-        self.sitting, self.name, self.last_call = sitting, name, ""
-        self.seed: int | None = torch.initial_seed()
+    def __init__(self, sitting: Sitting, name: str, stress: str):
+        self.sitting, self.name, self.stress = sitting, name, stress
+        self.seed: int | None = torch.initial_seed()  # goes with the first call
 
-    def __call__(self, code: str, **inputs):
-        self.last_call = shown_call(code, self.name)
-        message = {"do": "ask", "name": self.name, "code": code, "inputs": inputs, "seed": self.seed}
+    def __call__(self, probe: Callable | None, args: tuple, kwargs: dict) -> Outcome:
+        message = {
+            "do": "run",
+            "name": self.name,
+            "probe": self.probe_name(probe),
+            "args": list(args),
+            "kwargs": kwargs,
+            "stress": self.stress,
+            "seed": self.seed,
+        }
         self.seed = None
         reply = self.sitting.request(message, self.sitting.limits.ask_s)
-        if isinstance(reply.get("raised"), Raised):
-            if reply["raised"].kind == "OwnImplementation":
-                self.sitting.flag("own-implementation", f"The answer to {self.name} calls the course's own implementation.")
-            raise AnswerRaised(reply["raised"])
-        if "value" not in reply:
-            raise NotAttempted
-        return reply["value"]
+        if "unwritten" in reply:
+            raise NotAttempted(unwritten if isinstance(unwritten := reply["unwritten"], str) else "")
+        value = reply.get("value")
+        if isinstance(value, Raised) and value.kind == "OwnImplementation":
+            self.sitting.flag("own-implementation", f"The answer to {self.name} calls the course's own implementation.")
+        return Outcome(value, noticed(reply.get("harm")), reply.get("empty") is True, reply.get("stressed") is True)
+
+    def probe_name(self, probe: Callable | None) -> str:
+        """The name under which the box knows a probe."""
+        if probe is None:
+            return ""
+        module = probe.__module__
+        if not module.startswith("gencourse.probes.") and module not in dict(self.sitting.job.assignment.probes):
+            raise InputError(
+                f"{self.name}: the probe {probe.__name__} should stand in a module beside the checks, such as "
+                f"my_probes.py, got {module}. What stands among the checks cannot go into the sandbox."
+            )
+        return f"{module}:{probe.__name__}"
+
+
+def noticed(harm) -> tuple[tuple[str, str], ...]:
+    """What a box says that a call changed; anything else that it says is nothing."""
+    pairs = [pair for pair in harm if isinstance(pair, list) and len(pair) == 2] if isinstance(harm, list) else []
+    return tuple((what, where) for what, where in pairs if what in HARMS and isinstance(where, str))
 
 
 def judge(job: Job) -> dict:
@@ -55,7 +82,7 @@ def judge(job: Job) -> dict:
 def judged(job: Job) -> dict:
     """The result of a job whose grading meets no fault of ours."""
     began = time.monotonic()
-    markup.make_importable(job.assignment.modules)
+    make_importable(job.assignment.modules)
     head = heading(job)
     if job.handed.problem:
         status, _, reason = job.handed.problem.partition(": ")
@@ -157,7 +184,8 @@ def outside(sitting: Sitting, task: Task) -> Verdict:
     exercise = assignments.exercise_of(task.module, task.name)
     looked = sitting.request({"do": "look", "name": task.name}, sitting.limits.ask_s)
     if looked.get("is") == "callable":
-        return guarded(lambda: exercise.judge(stand_in, SEEDS, lambda name, answer: RemoteAsk(sitting, name)), exercise)
+        connect = functools.partial(RemoteRunner, sitting, task.name)
+        return guarded(lambda: exercise.judge(stand_in, SEEDS, connect), exercise)
     return guarded(lambda: exercise.judge(looked.get("value") if looked.get("is") == "value" else None), exercise)
 
 
@@ -170,7 +198,7 @@ def guarded(verdict: Callable[[], Verdict], exercise) -> Verdict:
     """A verdict whatever comes back: values of a kind that the trial cannot work with are a wrong answer."""
     try:
         return verdict()
-    except (BoxLost, InfrastructureError):
+    except (BoxLost, InfrastructureError, CourseError):
         raise
     except Malformed as error:
         return Verdict(exercise.name, "wrong", 0, exercise.points, f"It returned {error}.")

@@ -5,14 +5,13 @@ import copy
 import hashlib
 import importlib
 import re
-import sys
-import types
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from gencourse.checks import Exercise
 from gencourse.errors import InputError
+from gencourse.grading.author_modules import author_modules, make_importable
 
 FLAGS = ("grade", "solution", "locked", "task")
 HOMES = {"SOLUTION": "solution", "HIDDEN TESTS": "grade", "MARK SCHEME": "task"}  # the flag of the cells that may hold a region
@@ -120,18 +119,7 @@ def imported_checks(notebook: NotebookNode) -> str | None:
 def import_own_checks(notebook: NotebookNode, folder: Path) -> None:
     """Import the author's own module of checks from the notebook's folder, if the notebook names one."""
     name = imported_checks(notebook)
-    if name and (folder / f"{name}.py").is_file():
-        make_importable(((name, (folder / f"{name}.py").read_text("utf-8")),))
-
-
-def make_importable(modules: tuple[tuple[str, str], ...]) -> None:
-    """Let an instructor's check modules be imported from their source, here in the trusted process."""
-    for name, source in modules:
-        if getattr(sys.modules.get(name), "SOURCE", None) != source:
-            module = types.ModuleType(name)
-            module.SOURCE = source
-            sys.modules[name] = module
-            exec(compile(source, f"{name}.py", "exec"), vars(module))
+    make_importable(author_modules(folder, [name] if name else [])[0])
 
 
 def _defined_name(source: str, line: int, where: str) -> str:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gencourse.asking import Raised
 from gencourse.grading.assignment import PACKAGE
 from gencourse.grading.box import Box, BoxLost
 from gencourse.grading.limits import Limits
 from gencourse.grading.sandbox import ENVIRONMENT, Sandbox, SandboxUnavailable
+from gencourse.runner import Raised
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def tried(attempt: Attempt, sandbox: Sandbox, limits: Limits) -> Finding:
     """One escape: contained if its cell raises, breaks a limit, or comes back with nothing."""
     try:
         with Box(sandbox, limits, time.monotonic() + limits.total_s) as box:
-            box.request({"do": "open", "checks": [], "withheld": []}, limits.total_s)
+            box.request({"do": "open", "checks": [], "withheld": [], "probes": []}, limits.total_s)
             error = box.request({"do": "cell", "source": attempt.code}, limits.cell_s)["error"]
             if isinstance(error, Raised):
                 return Finding(attempt.name, True, f"{error.kind}: {error.message}")

@@ -192,7 +192,7 @@ def oddities(assignment: Assignment, cells: tuple[HandedCell, ...], places: list
     if re.search(PROCESSES, text):
         yield "starts-processes", "It starts processes of its own, which no answer needs."
     if re.search(
-        r"gencourse[./](checks[./]|grading|asking)|gencourse import .*\b(grading|asking)\b|\.(reference|right_forms|mistakes)\b|\bsolutions/",
+        r"gencourse[./](checks[./]|grading|runner)|gencourse import .*\b(grading|runner)\b|\.(reference|right_forms|mistakes)\b|\bsolutions/",
         text,
     ):
         yield "asks-for-answers", "It mentions the insides of the checks, the grader or the solutions."

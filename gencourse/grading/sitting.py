@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from gencourse.asking import Raised
 from gencourse.grading import assignment as assignments
 from gencourse.grading.assignment import Assignment, Task
 from gencourse.grading.box import Box, BoxLost, InfrastructureError
@@ -12,6 +11,7 @@ from gencourse.grading.collect import Handed
 from gencourse.grading.limits import Limits
 from gencourse.grading.rebuild import Step
 from gencourse.grading.sandbox import Sandbox
+from gencourse.runner import Raised
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class Sitting:
         """Make the course ready in a new box. No code of the learner's has run: what fails here is not the submission's."""
         withheld = [list(reference) for task in self.job.assignment.tasks if (reference := withheld_reference(task))]
         try:
-            self.box.request({"do": "open", "checks": list(self.job.assignment.checks), "withheld": withheld}, self.limits.total_s)
+            assignment = self.job.assignment
+            message = {"checks": list(assignment.checks), "withheld": withheld, "probes": [list(pair) for pair in assignment.probes]}
+            self.box.request({"do": "open"} | message, self.limits.total_s)
         except BoxLost as lost:
             if time.monotonic() >= self.deadline:
                 raise

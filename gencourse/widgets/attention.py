@@ -1,4 +1,4 @@
-"""The attention viewer: where each place of a text looks, layer by layer and head by head."""
+"""The attention viewer: where each position of a text looks, layer by layer and head by head."""
 
 from collections.abc import Sequence
 from html import escape
@@ -11,15 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from gencourse.errors import InputError, InputTypeError, describe, require_tensor
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.figures import PALETTE
+from gencourse.validation import require_tensor
 from gencourse.widgets import notebook
-from gencourse.widgets.drawing import as_typed, drawable, picture, visible
+from gencourse.widgets.drawing import drawable, figure_png, visible, without_mathtext
 from gencourse.widgets.notebook import ipywidgets
 
 MEAN = "mean of heads"
 LABEL = "attention weight (each row sums to 1)"
-READABLE = 36  # places whose tokens still fit on an axis
+READABLE = 36  # positions whose tokens still fit on an axis
 SMALL = {"font.size": 9, "axes.titlesize": 10}
 STRONGEST = 5  # weights told in words
 BOX = (
@@ -29,7 +30,7 @@ BOX = (
 
 
 def attention_map(weights: Tensor, tokens: Sequence[str], query: int | None = None, title: str = "", ax: Axes | None = None) -> Axes:
-    """Weights (T, T) as a map: row t holds where place t looks. A frame marks the row of `query`, which counts from 0.
+    """Weights (T, T) as a map: row t holds where position t looks. A frame marks the row of `query`, which counts from 0.
 
     The shades follow the square root of the weight, so that small weights can be seen; dark is much.
     """
@@ -42,27 +43,27 @@ def attention_map(weights: Tensor, tokens: Sequence[str], query: int | None = No
         font = {"family": "monospace", "size": min(9, 270 / T)}
         ax.set_xticks(range(T), names, rotation=0 if max(map(len, names)) <= 2 else 90, **font)
         ax.set_yticks(range(T), names, **font)
-        as_typed([*ax.get_xticklabels(), *ax.get_yticklabels()])
+        without_mathtext([*ax.get_xticklabels(), *ax.get_yticklabels()])
         ax.tick_params(length=0, pad=2)
     else:
         number_places(ax, T, 8)
     if query is not None:
         ax.add_patch(Rectangle((-0.5, query - 0.5), T, 1, fill=False, ec=PALETTE[1], lw=1.6, clip_on=False))
-    as_typed([ax.set_title(title)])
-    ax.set(xlabel="key: the place looked at", ylabel="query: the place that looks")
+    without_mathtext([ax.set_title(title)])
+    ax.set(xlabel="key: the position looked at", ylabel="query: the position that looks")
     return ax
 
 
 def number_places(ax: Axes, T: int, most: int) -> None:
-    """About `most` ticks for T places, counted from 1."""
+    """About `most` ticks for T positions, counted from 1."""
     shown = range(0, T, max(1, -(-T // most)))
     ax.set_xticks(shown, [i + 1 for i in shown])
     ax.set_yticks(shown, [i + 1 for i in shown])
 
 
-def attention_grid(weights: Tensor, tokens: Sequence[str], title: str = "Where each place looks") -> Figure:
+def attention_grid(weights: Tensor, tokens: Sequence[str], title: str = "Where each position looks") -> Figure:
     """The static attention viewer: a map for every layer (rows) and head (columns). Arguments as for `attention_viewer`."""
-    weights = checked("attention_grid", weights, tokens)
+    weights = validated("attention_grid", weights, tokens)
     layers, heads, T, _ = weights.shape
     side = max(1.1, min(2.1, 8.4 / heads))  # inches of one map
     with plt.rc_context(SMALL):
@@ -72,18 +73,18 @@ def attention_grid(weights: Tensor, tokens: Sequence[str], title: str = "Where e
         for layer in range(layers):
             for head, ax in enumerate(axes[layer]):
                 shown = ax.imshow(weights[layer, head].numpy(), cmap="Blues", norm=norm, interpolation="nearest")
-            axes[layer, 0].set_ylabel(f"layer {layer + 1}\nquery (place)")
+            axes[layer, 0].set_ylabel(f"layer {layer + 1}\nquery (position)")
         number_places(axes[0, 0], T, 4)
         for head in range(heads):
             axes[0, head].set_title(f"head {head + 1}")
-            axes[-1, head].set_xlabel("key (place)")
+            axes[-1, head].set_xlabel("key (position)")
         figure.colorbar(shown, ax=axes, label=LABEL, aspect=30, pad=0.02)
-        as_typed([figure.suptitle(title)])
+        without_mathtext([figure.suptitle(title)])
     return figure
 
 
 def shaded_text(weights: Tensor, tokens: Sequence[str], query: int) -> str:
-    """The tokens as HTML, each shaded by its weight, weights (T,); the place of the query is framed.
+    """The tokens as HTML, each shaded by its weight, weights (T,); the position of the query is framed.
 
     The darkest shade is the largest weight of these; pointing at a token tells its number.
     """
@@ -93,15 +94,15 @@ def shaded_text(weights: Tensor, tokens: Sequence[str], query: int) -> str:
         frame = f"; outline:2px solid {PALETTE[1]}; outline-offset:1px" if t == query else ""
         style = f"background:rgba(86,180,233,{w / top:.3f}); color:{'black' if t <= query or w > 0 else '#767676'}; padding:3px 1px{frame}"
         shown = token if token.isprintable() else visible(token) + "\n" * token.endswith("\n")  # ↵, and a new line after it
-        spans.append(f"<span title='place {t + 1}: {w:.3f}' style='{style}'>{escape(shown)}</span>")
+        spans.append(f"<span title='position {t + 1}: {w:.3f}' style='{style}'>{escape(shown)}</span>")
     return f"<div style='{BOX}'>{''.join(spans)}</div>"
 
 
 def strongest(weights: Tensor, tokens: Sequence[str], query: int) -> str:
-    """The places that the query looks at most, with their weights (T,), as HTML."""
-    places = weights.sort(descending=True, stable=True).indices[:STRONGEST].tolist()
-    said = ", ".join(f"{quoted(tokens[t])} at {t + 1} ({weights[t]:.2f})" for t in places if weights[t] > 0)
-    return f"Place {query + 1}, {quoted(tokens[query])} (framed), looks most at {said}."
+    """The positions that the query looks at most, with their weights (T,), as HTML."""
+    positions = weights.sort(descending=True, stable=True).indices[:STRONGEST].tolist()
+    said = ", ".join(f"{quoted(tokens[t])} at {t + 1} ({weights[t]:.2f})" for t in positions if weights[t] > 0)
+    return f"Position {query + 1}, {quoted(tokens[query])} (framed), looks most at {said}."
 
 
 def quoted(token: str) -> str:
@@ -119,14 +120,14 @@ class MapFilm:
             self.ax = attention_map(torch.zeros(T, T), tokens, 0, "Layer", self.figure.add_subplot())
             self.figure.colorbar(self.ax.images[0], ax=self.ax, label=LABEL, shrink=0.9, pad=0.02)
         self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")  # places are found: keep them, which is faster and does not jump
+        self.figure.set_layout_engine("none")  # the layout is found: keep it, which is faster and does not jump
 
     def draw(self, weights: Tensor, query: int, title: str) -> bytes:
         """PNG bytes of the map of weights (T, T) with the row of `query` framed."""
         self.ax.images[0].set_data(weights.numpy())
         self.ax.patches[0].set_y(query - 0.5)
         self.ax.title.set_text(title)
-        return picture(self.figure)
+        return figure_png(self.figure)
 
 
 class AttentionViewer:
@@ -137,13 +138,13 @@ class AttentionViewer:
     """
 
     def __init__(self, weights: Tensor, tokens: Sequence[str]):
-        self.weights, self.tokens = checked("attention_viewer", weights, tokens), tuple(tokens)
+        self.weights, self.tokens = validated("attention_viewer", weights, tokens), tuple(tokens)
         self.box = None
         if notebook.widgets_can_run():
             self.build()
 
     def build(self) -> None:
-        """Make the widgets, connect them, and draw the first picture: the last place's view, all heads together."""
+        """Make the widgets, connect them, and draw the first picture: the last position's view, all heads together."""
         layers, heads, T, _ = self.weights.shape
         shape = {"style": {"description_width": "48px"}, "layout": ipywidgets.Layout(width="190px")}
         numbered = [(f"{head + 1} of {heads}", head) for head in range(heads)]
@@ -170,13 +171,13 @@ class AttentionViewer:
         query, weights = self.query.value - 1, self.chosen()
         self.text.value, self.words.value = shaded_text(weights[query], self.tokens, query), strongest(weights[query], self.tokens, query)
         which = MEAN if self.head.value == MEAN else f"head {self.head.value + 1}"
-        self.image.value = self.film.draw(weights, query, f"Layer {self.layer.value + 1}, {which}: where each place looks")
+        self.image.value = self.film.draw(weights, query, f"Layer {self.layer.value + 1}, {which}: where each position looks")
 
     def _ipython_display_(self) -> None:
-        notebook.display_either(self.box, lambda: attention_grid(self.weights, self.tokens))
+        notebook.display_widget_or_figure(self.box, lambda: attention_grid(self.weights, self.tokens))
 
 
-def checked(where: str, weights: Tensor, tokens: Sequence[str]) -> Tensor:
+def validated(where: str, weights: Tensor, tokens: Sequence[str]) -> Tensor:
     """The weights on the CPU; raise unless they and the tokens are what `attention_viewer` says."""
     require_tensor(where, "weights", weights)
     if weights.ndim != 4 or weights.shape[2] != weights.shape[3] or weights.numel() == 0:
@@ -195,7 +196,7 @@ def checked(where: str, weights: Tensor, tokens: Sequence[str]) -> Tensor:
 
 
 def attention_viewer(weights: Tensor, tokens: Sequence[str]) -> AttentionViewer:
-    """See where each place of a text looks: the map of any layer and head, and the text shaded for one query.
+    """See where each position of a text looks: the map of any layer and head, and the text shaded for one query.
 
     weights (layers, heads, T, T) of one sequence, rows sum to 1: GPT.attention_maps(idx)[:, 0]; tokens: its T strings.
     """

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 MARKS = {"\n": "↵", " ": "␣", "\t": "⇥"}
 
 
-def picture(figure: Figure) -> bytes:
+def figure_png(figure: Figure) -> bytes:
     """A figure as PNG bytes, packed fast rather than small."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", pil_kwargs={"compress_level": 1})
@@ -27,7 +27,7 @@ def drawable(token: str) -> str:
     return "".join(c if font.get_char_index(ord(c)) else f"U+{ord(c):04X}" for c in visible(token))
 
 
-def as_typed(texts: list[Text]) -> None:
+def without_mathtext(texts: list[Text]) -> None:
     """Draw these texts as they are: a pair of $ in them is not a formula."""
     for text in texts:
         text.set_parse_math(False)

@@ -9,7 +9,7 @@ from torch import Tensor
 from gencourse.errors import InputError
 from gencourse.figures import image_rows
 from gencourse.widgets import notebook
-from gencourse.widgets.notebook import ipywidgets, png
+from gencourse.widgets.notebook import image_png, ipywidgets
 
 
 def latent_strip(decode: Callable[[Tensor], Tensor], centre: Tensor, dims: tuple[int, ...] = (0, 1, 2), reach: float = 2.5) -> Figure:
@@ -70,7 +70,7 @@ class LatentExplorer:
     def show(self, z: Tensor) -> bytes:
         """The image at one code (1, D), as PNG bytes."""
         with torch.no_grad():
-            return png(self.decode(z)[0].float().cpu(), self.zoom)
+            return image_png(self.decode(z)[0].float().cpu(), self.zoom)
 
     def redraw(self) -> None:
         self.picture.value = self.show(self.codes())
@@ -81,7 +81,7 @@ class LatentExplorer:
             slider.value = round(value, 1)
 
     def _ipython_display_(self) -> None:
-        notebook.display_either(self.box, lambda: latent_strip(self.decode, self.centre, self.dims))
+        notebook.display_widget_or_figure(self.box, lambda: latent_strip(self.decode, self.centre, self.dims))
 
 
 def latent_explorer(decode: Callable[[Tensor], Tensor], centre: Tensor, dims: tuple[int, ...] | None = None) -> LatentExplorer:

@@ -1,6 +1,5 @@
 """The distribution of the next token as bars: the model's own, and what temperature, top-k and top-p leave of it."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -10,10 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
+from gencourse.evaluation import bits_per_dim
 from gencourse.figures import PALETTE
 from gencourse.models.autoregressive import filtered_probs, temperature_probs
-from gencourse.widgets.drawing import as_typed, drawable
+from gencourse.validation import require_count, require_tensor
+from gencourse.widgets.drawing import drawable, without_mathtext
 
 SETTINGS = {  # the panels of the static form
     "plain": {},
@@ -30,9 +31,9 @@ def entropy(p: Tensor) -> float:
     return max(0.0, torch.special.entr(p).sum().item())
 
 
-def both_units(nats: float) -> str:
+def nats_and_bits(nats: float) -> str:
     """An entropy in words: nats, and bits = nats / log 2."""
-    return f"{nats:.2f} nats = {nats / math.log(2):.2f} bits"
+    return f"{nats:.2f} nats = {bits_per_dim(nats, dims=1):.2f} bits"
 
 
 def token_bars(own: Tensor, left: Tensor, vocabulary: Sequence[str], most: int = 20, ax: Axes | None = None) -> Axes:
@@ -50,7 +51,7 @@ def token_bars(own: Tensor, left: Tensor, vocabulary: Sequence[str], most: int =
     beside = ax.transData + ScaledTranslation(7 / 72, 0, ax.figure.dpi_scale_trans)  # 7 points to the right of a bar's end
     ax.plot(own[shown][cut].numpy(), rows[cut].numpy(), "x", ms=5, mew=1.4, color=PALETTE[1], transform=beside, label="cut")
     ax.set_yticks(rows, [drawable(vocabulary[i]) for i in shown.tolist()], size=9.5, family="monospace")
-    as_typed(ax.get_yticklabels())
+    without_mathtext(ax.get_yticklabels())
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="0.85", linewidth=0.6)
     ax.set_axisbelow(True)
@@ -81,13 +82,13 @@ def sampling_strip(
         figure, axes = plt.subplots(1, len(settings), figsize=size, sharex=True, squeeze=False, layout="constrained")
         for ax, (name, left) in zip(axes[0], lefts.items(), strict=True):
             token_bars(own, left, vocabulary, most, ax)
-            nats, bits = both_units(entropy(left)).split(" = ")
+            nats, bits = nats_and_bits(entropy(left)).split(" = ")
             ax.set_title(f"{name}\n{nats}\n{bits}")
             if ax is not axes[0, 0]:
                 ax.set_yticklabels([])
         axes[0, 0].set_xlim(0, 1.06 * max(p.max().item() for p in (own, *lefts.values())))
         axes[0, 0].set_ylabel(f"next token, the {rows} likeliest of {len(vocabulary)}")
-        as_typed(
+        without_mathtext(
             [figure.suptitle(f"{title}\noutline: the model's own; filled: what is left; ×: cannot be drawn; above: entropy", fontsize=10)]
         )
     return figure
@@ -99,7 +100,7 @@ def require_logits(where: str, logits: Tensor, vocabulary: Sequence[str], name: 
     if logits.shape != (len(vocabulary),):
         raise InputError(
             f"{where}: {name} should have shape (V,) = ({len(vocabulary)},), one number per token, got {tuple(logits.shape)}. "
-            "Select the last place of one sequence: logits[0, -1]."
+            "Select the last position of one sequence: logits[0, -1]."
         )
     if logits.isnan().any():
         raise InputError(f"{where}: {name} should hold numbers, got NaN. Look at the model: its training may have failed.")

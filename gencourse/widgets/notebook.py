@@ -18,7 +18,7 @@ try:
 except ImportError:  # a page without widgets still gets the static figure
     ipywidgets = None
 
-FAULTS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)  # every CourseError is one of these
+EXPECTED_ERRORS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)  # every CourseError is one of these
 
 
 def widgets_can_run() -> bool:
@@ -30,19 +30,19 @@ def widgets_can_run() -> bool:
     return runtime.interactive() and ipywidgets is not None and getattr(get_ipython(), "kernel", None) is not None
 
 
-def display_either(box, on_paper: Callable[[], Figure]) -> None:
+def display_widget_or_figure(box, static_figure: Callable[[], Figure]) -> None:
     """Display the widgets, or, where there are none, the static figure."""
     from IPython.display import display
 
     if box is not None:
         display(box)
         return
-    figure = on_paper()
+    figure = static_figure()
     display(figure)
     plt.close(figure)  # else the notebook shows it again at the end of the cell
 
 
-def png(x: Tensor, zoom: int) -> bytes:
+def image_png(x: Tensor, zoom: int) -> bytes:
     """An image (C, H, W) in [0, 1] as PNG bytes, enlarged without smoothing."""
     pixels = (tile(x[None], 1).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     stream = io.BytesIO()
@@ -55,6 +55,6 @@ def button(description: str, tooltip: str, icon: str = "", width: str = "92px"):
     return ipywidgets.Button(description=description, tooltip=tooltip, icon=icon, layout=ipywidgets.Layout(width=width))
 
 
-def told(text: str, wrong: bool = False) -> str:
+def status_html(text: str, wrong: bool = False) -> str:
     """A sentence for the status line, as HTML."""
     return f"<div style='line-height:1.35; {'color:#B00020' if wrong else ''}'>{escape(text)}</div>"

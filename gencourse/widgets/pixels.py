@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from gencourse.errors import InputError, InputTypeError, describe, require_count, require_same_shape, require_tensor
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.figures import PALETTE
+from gencourse.validation import require_count, require_same_shape, require_tensor
 from gencourse.widgets import notebook
-from gencourse.widgets.drawing import picture
+from gencourse.widgets.drawing import figure_png
 from gencourse.widgets.notebook import ipywidgets
 
 MOST = 6  # images side by side
@@ -45,7 +46,7 @@ def pixel_strip(x: Tensor, probabilities: Tensor, known: Tensor | None = None, m
 
     Below each image stand the probabilities so far. Arguments as for `pixel_replay`.
     """
-    x, probabilities, known = checked("pixel_strip", x, probabilities, known)
+    x, probabilities, known = validated("pixel_strip", x, probabilities, known)
     require_count("pixel_strip", "moments", moments, at_least=2)
     require_count("pixel_strip", "images", images)
     x, probabilities, total = x[:images], probabilities[:images], int((~known).sum())
@@ -99,7 +100,7 @@ class PixelFilm:
             self.figure.colorbar(self.map, ax=lower, label=LABEL, shrink=0.9, pad=0.02)
         self.width = round(100 * self.figure.get_figwidth())  # pixels on the page; there are more dots, for sharp screens
         self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")  # places are found: keep them, which is faster and does not jump
+        self.figure.set_layout_engine("none")  # the layout is found: keep it, which is faster and does not jump
 
     def marked(self, ax: Axes, start: int) -> tuple[Rectangle, int]:
         """A frame around the next pixel of the image whose first column is `start`."""
@@ -113,18 +114,18 @@ class PixelFilm:
             frame.set_visible(following is not None)
             if following is not None:
                 frame.set_xy((start + following % self.W - 0.9, following // self.W - 0.9))
-        return picture(self.figure)
+        return figure_png(self.figure)
 
 
 class PixelReplay:
     """A Play button and a slider over the pixels, the images so far, and the probabilities so far.
 
     See `pixel_replay` for the arguments. In a notebook the last line of a cell displays it; where widgets cannot run the
-    static strip is drawn instead. `show(done)` is what the slider calls, `told(done)` the words above the picture.
+    static strip is drawn instead. `show(done)` is what the slider calls, `caption(done)` the words above the picture.
     """
 
     def __init__(self, x: Tensor, probabilities: Tensor, known: Tensor | None):
-        self.x, self.probabilities, self.known = checked("pixel_replay", x, probabilities, known)
+        self.x, self.probabilities, self.known = validated("pixel_replay", x, probabilities, known)
         self.order = (~self.known).flatten().nonzero().flatten().tolist()  # the pixels in the order of their drawing
         self.total = len(self.order)
         self.stride = math.ceil(self.total / FRAMES)  # pixels from one moment of the film to the next
@@ -162,7 +163,7 @@ class PixelReplay:
         now, p = moment(self.x, self.probabilities, self.known, done)
         return self.film.draw(now, p, self.order[done] if done < self.total else None)
 
-    def told(self, done: int) -> str:
+    def caption(self, done: int) -> str:
         """Which pixel is next, and the model's probability for it in each image."""
         if done == self.total:
             return f"All {self.total} pixels are drawn."
@@ -173,13 +174,13 @@ class PixelReplay:
 
     def redraw(self) -> None:
         done = self.position.value
-        self.label.value, self.image.value = self.told(done), self.show(done)
+        self.label.value, self.image.value = self.caption(done), self.show(done)
 
     def _ipython_display_(self) -> None:
-        notebook.display_either(self.box, lambda: pixel_strip(self.x, self.probabilities, self.known))
+        notebook.display_widget_or_figure(self.box, lambda: pixel_strip(self.x, self.probabilities, self.known))
 
 
-def checked(where: str, x: Tensor, probabilities: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def validated(where: str, x: Tensor, probabilities: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """The arguments on the CPU, `known` as a mask; raise unless they are what `pixel_replay` says."""
     require_same_shape(where, x=x, probabilities=probabilities)
     if x.ndim != 4 or x.shape[1] != 1 or x.numel() == 0:

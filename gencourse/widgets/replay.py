@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gencourse.errors import InputError, require_tensor
+from gencourse.errors import InputError
 from gencourse.figures import image_rows, tile
+from gencourse.validation import require_tensor
 from gencourse.widgets import notebook
-from gencourse.widgets.notebook import ipywidgets, png
+from gencourse.widgets.notebook import image_png, ipywidgets
 
 
 def replay_strip(frames: Mapping[int, Tensor], columns: int = 12, rows: int = 6) -> Figure:
@@ -56,14 +57,14 @@ class ImageReplay:
     def show(self, step: int) -> bytes:
         """The images of one step as PNG bytes."""
         canvas = tile(self.frames[step], self.columns)
-        return png(canvas[None] if canvas.ndim == 2 else canvas.permute(2, 0, 1), self.zoom)
+        return image_png(canvas[None] if canvas.ndim == 2 else canvas.permute(2, 0, 1), self.zoom)
 
     def redraw(self) -> None:
         step = self.steps[self.position.value]
         self.label.value, self.image.value = f"step {step:,}", self.show(step)
 
     def _ipython_display_(self) -> None:
-        notebook.display_either(self.box, lambda: replay_strip(self.frames, self.columns))
+        notebook.display_widget_or_figure(self.box, lambda: replay_strip(self.frames, self.columns))
 
 
 def image_replay(frames: Mapping[int, Tensor], columns: int = 12, zoom: int = 2) -> ImageReplay:

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
-from gencourse.models.autoregressive import draw, filtered_probs, temperature_probs
+from gencourse.models.autoregressive import filtered_probs, sample_token, temperature_probs
 from gencourse.runtime import seeded
 from gencourse.widgets import notebook
-from gencourse.widgets.drawing import as_typed, drawable, picture, visible
-from gencourse.widgets.next_token import SMALL, both_units, entropy, require_logits, sampling_strip, token_bars
-from gencourse.widgets.notebook import FAULTS, button, ipywidgets, told
+from gencourse.widgets.drawing import drawable, figure_png, visible, without_mathtext
+from gencourse.widgets.next_token import SMALL, entropy, nats_and_bits, require_logits, sampling_strip, token_bars
+from gencourse.widgets.notebook import EXPECTED_ERRORS, button, ipywidgets, status_html
 
 WRITTEN = 200  # tokens of one press on "write"
 MOST, LIMITS = 20, (0.1, 0.2, 0.35, 0.5, 0.75, 1.04)  # bars, ends of the axis
@@ -90,12 +90,12 @@ class SamplingExplorer:
         self.status.value = ""
         try:
             action()
-        except FAULTS as error:
+        except EXPECTED_ERRORS as error:
             said = str(error).removeprefix("sampling_explorer: ") or type(error).__name__
-            self.status.value = told(said[:1].upper() + said[1:], wrong=True)
+            self.status.value = status_html(said[:1].upper() + said[1:], wrong=True)
 
     def how(self) -> dict:
-        """The sliders as arguments of `draw`."""
+        """The sliders as arguments of `sample_token`."""
         T, top_k, top_p = round(self.temperature.value, 2), self.top_k.value, round(self.top_p.value, 2)
         return {"T": T, "top_k": top_k if top_k < len(self.vocabulary) else None, "top_p": top_p if top_p < 1 else None}
 
@@ -118,31 +118,31 @@ class SamplingExplorer:
     def draw_next(self) -> None:
         """Draw one token and append it."""
         self.read()
-        token = draw(self.logits[None], **self.how(), generator=self.generator).item()
+        token = sample_token(self.logits[None], **self.how(), generator=self.generator).item()
         said = (
             f"drew {visible(self.vocabulary[token])}, which had probability {self.left[token]:.3f} (the model's own: {self.own[token]:.3f})"
         )
         self.text.value += self.vocabulary[token]  # which reads it
         if self.prompt == self.text.value:
-            self.status.value = told(said)
+            self.status.value = status_html(said)
 
     def draw_text(self) -> None:
         """Let the model write, and show what it wrote."""
         self.read()
         self.presses += 1
-        self.status.value = told("writing …")
+        self.status.value = status_html("writing …")
         whole = self.generate(self.prompt, n=WRITTEN, **self.how(), seed=self.presses)
         if not isinstance(whole, str):
             raise InputTypeError(f"sampling_explorer: generate should return a string, got {describe(whole)}. Decode the tokens.")
         self.written = whole.removeprefix(self.prompt)
-        self.page.value = on_a_page(self.prompt, self.written, settings_words(**self.how()))
+        self.page.value = page_html(self.prompt, self.written, settings_words(**self.how()))
         self.status.value = ""
 
     def write_token_by_token(self, prompt: str, n: int, T: float, top_k: int | None, top_p: float | None, seed: int) -> str:
         """What `generate` does, where none was given: ask, draw, append, n times."""
         generator = seeded(seed)
         for _ in range(n):
-            prompt += self.vocabulary[draw(self.ask(prompt)[None], T, top_k, top_p, generator).item()]
+            prompt += self.vocabulary[sample_token(self.ask(prompt)[None], T, top_k, top_p, generator).item()]
         return prompt
 
     def set_back(self) -> None:
@@ -155,7 +155,7 @@ class SamplingExplorer:
         longest = max(len(drawable(self.vocabulary[i])) for i in order[:rows].tolist())
         height, margin = 1.75 + 0.2 * rows, min(0.5 + 0.1 * longest, 2)
         with plt.rc_context(SMALL):
-            figure = Figure(figsize=(6.2, height), dpi=130)  # places in inches: a layout engine would take most of the time
+            figure = Figure(figsize=(6.2, height), dpi=130)  # positions in inches: a layout engine would take most of the time
             ax = figure.add_axes((margin / 6.2, 0.6 / height, (5.9 - margin) / 6.2, 0.2 * rows / height))
             token_bars(own, left, self.vocabulary, rows, ax)
             top = max(own.max().item(), left.max().item())
@@ -165,17 +165,17 @@ class SamplingExplorer:
             handles, names = ax.get_legend_handles_labels()
             bars = dict(zip(names, handles, strict=True))
             words = {
-                "own": f"the model's own: entropy {both_units(entropy(own))}",
-                "left": f"{settings_words(**self.how())}: entropy {both_units(entropy(left))}",
+                "own": f"the model's own: entropy {nats_and_bits(entropy(own))}",
+                "left": f"{settings_words(**self.how())}: entropy {nats_and_bits(entropy(left))}",
                 "cut": "cannot be drawn",
             }
-            place = {"loc": "upper left", "bbox_to_anchor": (0.07, 1 - 0.27 / height), "frameon": False, "fontsize": 9}
-            figure.legend([bars[name] for name in words], words.values(), **place)
-            as_typed([figure.text(0.08, 1 - 0.2 / height, f"Next token after {drawable(self.prompt[-30:])}", size=11)])
-            self.image.value = picture(figure)
+            legend = {"loc": "upper left", "bbox_to_anchor": (0.07, 1 - 0.27 / height), "frameon": False, "fontsize": 9}
+            figure.legend([bars[name] for name in words], words.values(), **legend)
+            without_mathtext([figure.text(0.08, 1 - 0.2 / height, f"Next token after {drawable(self.prompt[-30:])}", size=11)])
+            self.image.value = figure_png(figure)
 
     def _ipython_display_(self) -> None:
-        notebook.display_either(self.box, lambda: sampling_strip(self.logits, self.vocabulary))
+        notebook.display_widget_or_figure(self.box, lambda: sampling_strip(self.logits, self.vocabulary))
 
 
 def settings_words(T: float, top_k: int | None, top_p: float | None) -> str:
@@ -184,7 +184,7 @@ def settings_words(T: float, top_k: int | None, top_p: float | None) -> str:
     return ", ".join(f"{name} = {value:g}" for name, value in named.items() if value is not None)
 
 
-def on_a_page(prompt: str, written: str, how: str) -> str:
+def page_html(prompt: str, written: str, how: str) -> str:
     """The prompt (grey) and what the model wrote after it, as HTML."""
     shown = prompt if len(prompt) <= 300 else "…" + prompt[-300:]
     style = "white-space:pre-wrap; word-break:normal; overflow-wrap:anywhere; border-left:3px solid #999; padding:2px 10px; margin:4px 0; line-height:1.35"
@@ -201,7 +201,7 @@ def sampling_explorer(
     T=.., top_k=.., top_p=.., seed=..)` returns the prompt with n further tokens; without it `next_logits` is asked for
     each of them. top_k and top_p are None where they keep all:
 
-        sampling_explorer(lambda s: gpt(text.encode(s)[None, -gpt.block:])[0, -1], text.vocabulary, "ROMEO:",
+        sampling_explorer(lambda s: gpt(text.encode(s)[None, -gpt.block_size:])[0, -1], text.vocabulary, "ROMEO:",
                           lambda s, n, **how: text.decode(gpt.generate(text.encode(s)[None], n, **how)[0]))
     """
     return SamplingExplorer(next_logits, vocabulary, prompt, generate)

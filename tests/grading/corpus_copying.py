@@ -61,17 +61,17 @@ def swaps_answers_for_references(s: Sheet):
     """The code that runs an answer is patched to run the reference in its place."""
     s.wrong()
     s.scratch("""
-from gencourse import asking
+from gencourse import runner
 from gencourse.checks import _exercise
 
-ordinary = asking.run
+ordinary = runner.run
 
 
-def run(code, name, answer, inputs):
-    return ordinary(code, name, getattr(check, name).reference, inputs)
+def run(probe, answer, args, kwargs, *others):
+    return ordinary(probe, getattr(check, answer.__name__).reference, args, kwargs, *others)
 
 
-asking.run = _exercise.run = run
+runner.run = _exercise.run = run
 """)
 
 

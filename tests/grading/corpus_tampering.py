@@ -107,7 +107,7 @@ class Yes(types.ModuleType):
 
 
 for name in list(sys.modules):
-    if name.startswith(("gencourse.checks", "gencourse.grading", "gencourse.asking")):
+    if name.startswith(("gencourse.checks", "gencourse.grading", "gencourse.runner")):
         sys.modules[name] = Yes(name)
 check = Yes("check")
 """,
@@ -265,7 +265,7 @@ def reparameterize(mu, logvar, eps):
         "Our own types of replies, made by the answer, are values and no replies.",
         """
 def reparameterize(mu, logvar, eps):
-    from gencourse.asking import NotAttempted, Raised
+    from gencourse.runner import NotAttempted, Raised
 
     if eps.sum() > 0:
         raise NotAttempted

@@ -1,5 +1,7 @@
 """Judging through the box gives the verdicts that the learner saw: every right form and every registered mistake."""
 
+import contextlib
+import functools
 import importlib
 import pkgutil
 import sys
@@ -10,8 +12,9 @@ import pytest
 from gencourse import checks
 from gencourse.checks import catalogue
 from gencourse.grading.inside import wire
+from gencourse.grading.inside.probes import collected
 from gencourse.grading.inside.worker import Learner
-from gencourse.grading.judge import SEEDS, RemoteAsk
+from gencourse.grading.judge import SEEDS, RemoteRunner
 
 MODULES = [
     importlib.import_module(f"gencourse.checks.{m.name}") for m in pkgutil.iter_modules(checks.__path__) if not m.name.startswith("_")
@@ -19,22 +22,36 @@ MODULES = [
 EXERCISES = [pytest.param(e, id=f"{module.__name__.split('.')[-1]}.{e.name}") for module in MODULES for e in catalogue(module)]
 
 
+PROBES = collected([])
+
+
 class Loopback:
     """A Sitting whose box is this process: the worker's own code, and every message through the wire."""
 
     limits = SimpleNamespace(ask_s=60)
+    job = SimpleNamespace(assignment=SimpleNamespace(probes=()))
 
     def __init__(self, name, answer):
         drain = SimpleNamespace(write=len, flush=lambda: None)
-        self.learner = SimpleNamespace(names={name: answer}, seed=Learner.seed, drain=drain, withheld=SimpleNamespace(exercise=""))
+        self.learner = SimpleNamespace(
+            names={name: answer},
+            seed=Learner.seed,
+            drain=drain,
+            probes=PROBES,
+            answering=lambda name: contextlib.nullcontext(),
+        )
+        self.flags = []
 
     def request(self, message, seconds):
         stdout, stderr = sys.stdout, sys.stderr
         message = carried(message)
         try:
-            return carried(Learner.ask(self.learner, **{key: value for key, value in message.items() if key != "do"}))
+            return carried(Learner.run(self.learner, **{key: value for key, value in message.items() if key != "do"}))
         finally:
             sys.stdout, sys.stderr = stdout, stderr
+
+    def flag(self, name, sentence):
+        self.flags.append(name)
 
 
 def carried(value):
@@ -45,7 +62,7 @@ def carried(value):
 
 
 def judged(exercise, answer):
-    return exercise.judge(answer, SEEDS, lambda name, answer: RemoteAsk(Loopback(name, answer), name))
+    return exercise.judge(answer, SEEDS, functools.partial(RemoteRunner, Loopback(exercise.name, answer), exercise.name))
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

@@ -94,11 +94,13 @@ def clone(bubblewrap, tmp_path_factory):
     release.write(release.solved(release.read(source)), home / "solutions" / "01_vae.ipynb")
     mine = home.parent / "mine"
     mine.mkdir()
-    for name, text in zip(("my_checks.py", "ps1.py"), fences(section("Exercises of your own"), "python"), strict=True):
+    for name, text in zip(("my_checks.py", "my_probes.py", "ps1.py"), fences(section("Exercises of your own"), "python"), strict=True):
         (mine / name).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        patch.setattr(cli.run, "locally", lambda jobs, workers: ((job, judge(job)) for job in jobs))  # no new processes, for speed
+        patch.setattr(
+            "gencourse.grading.run.locally", lambda jobs, workers: ((job, judge(job)) for job in jobs)
+        )  # no new processes, for speed
         yield home
 
 

@@ -7,9 +7,9 @@ import random
 import pytest
 import torch
 
-from gencourse.asking import Opaque, Raised
 from gencourse.checks._values import agree
 from gencourse.grading.inside import wire
+from gencourse.runner import Opaque, Raised
 
 LIMIT = 1 << 20
 
@@ -33,6 +33,7 @@ VALUES = [
         torch.arange(21).view(3, 7)[:, :1],
     ),
     *(torch.arange(4).to(dtype) for dtype in wire.DTYPES.values()),
+    (1, (torch.ones(2), [2])),
 ]
 
 
@@ -42,6 +43,11 @@ def test_plain_data_survives(value):
     assert agree(back, value, 0, 0) and type(back) is type(value)
     if isinstance(value, torch.Tensor):
         assert back.dtype == value.dtype and back.shape == value.shape
+
+
+def test_generator_arrives_fresh():
+    back = there_and_back({"generator": torch.Generator().manual_seed(11)})["generator"]
+    assert torch.equal(torch.rand(3, generator=back), torch.rand(3, generator=torch.Generator().manual_seed(11)))
 
 
 def test_not_a_number_survives():

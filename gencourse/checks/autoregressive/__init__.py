@@ -23,4 +23,4 @@ ORDER = (
     "raster_sample",
     "prefix_targets",
 )
-chapter(__name__, ORDER, legacy=('bigrams', 'counting', 'filters', 'likelihood', 'loops', 'nucleus', 'temperature', 'tokens', 'units'))
+chapter(__name__, ORDER)

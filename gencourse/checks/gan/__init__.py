@@ -19,4 +19,4 @@ ORDER = (
     "gradient_penalty",
     "spectral_norm",
 )
-chapter(__name__, ORDER, legacy=('augmentation', 'averages', 'coverage', 'densities', 'diagnosis', 'losses', 'noise', 'penalties', 'saturation', 'spectral', 'starts', 'turns'))
+chapter(__name__, ORDER)

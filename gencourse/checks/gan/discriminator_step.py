@@ -1,4 +1,4 @@
-"""Exercise on the discriminator's turn: what moves, what must not, and who holds gradients afterwards."""
+"""Exercise on the discriminator's turn: what moves, what must not, who holds gradients."""
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ def descend(optimizer, loss):
 
 
 def discriminator_step_reference(generator, discriminator, optimizer, real, z):
-    """One step of D on its loss at data and at samples that are taken as given; returns the loss as a float."""
+    """One step of D on its loss at data and at samples; returns the loss as a float."""
     with torch.no_grad():
         fake = generator(z)
     return descend(optimizer, loss_of(discriminator(real), discriminator(fake)))
@@ -33,28 +33,39 @@ def discriminator_step_reference(generator, discriminator, optimizer, real, z):
     minutes=12,
     points=3,
     hints=(
-        "For D the samples are data like any other. What tells torch that nobody wants gradients behind them?",
+        (
+            "For D the samples are data like any other. What tells torch that nobody wants "
+            "gradients behind them?"
+        ),
         "Four things happen in a step, in one order: forward, clear, backward, move.",
-        "D may hold gradients from the generator's turn. When is the last moment to get rid of them?",
+        (
+            "D may hold gradients from the generator's turn. When is the last moment to get rid of"
+            " them?"
+        ),
     ),
-    on_success="D moved as it should, twice, whatever gradients it held before. The generator neither moved nor paid for a backward pass.",
+    on_success=(
+        "D moved as it should, twice, whatever gradients it held before. The generator did not "
+        "move, and no gradients of D's turn lie in it."
+    ),
 )
 def discriminator_step(answer, seed):
-    real, z, second = draw(seed, 3, 2) + 1, draw(seed + 1, 5, 3), draw(seed + 2, 5, 3)
+    real, z, second = draw(seed, 3, 2) + 1, draw(seed + 1, 5, 3), draw(seed + 2, 4, 3)
     yield "one step", answer.run(discriminator_turn, real, z)
     yield "two steps with different noise", answer.run(discriminator_turn, real, z, second)
     stale = "one step, when D held gradients from the generator's turn"
     yield stale, answer.run(discriminator_turn, real, z, stale=True)
+    images = draw(seed + 3, 6, 1, 2, 2) + 0.5
+    yield "one step at six images and four samples", answer.run(discriminator_turn, images, second)
+    sure = "one step of a D that is sure, with logits of ±100 and more"
+    yield sure, answer.run(discriminator_turn, real, z, scale=300.0)
 
 
 @discriminator_step.alternative
 def by_cross_entropy(generator, discriminator, optimizer, real, z):
     optimizer.zero_grad()
     real_logits, fake_logits = discriminator(real), discriminator(generator(z).detach())
-    loss = F.binary_cross_entropy_with_logits
-    total = loss(real_logits, torch.ones_like(real_logits)) + loss(
-        fake_logits, torch.zeros_like(fake_logits)
-    )
+    loss, ones, zeros = F.binary_cross_entropy_with_logits, torch.ones_like, torch.zeros_like
+    total = loss(real_logits, ones(real_logits)) + loss(fake_logits, zeros(fake_logits))
     total.backward()
     optimizer.step()
     return total.item()
@@ -64,10 +75,8 @@ def by_cross_entropy(generator, discriminator, optimizer, real, z):
 def one_pass_and_two_backwards(generator, discriminator, optimizer, real, z):
     discriminator.zero_grad()
     logits = discriminator(torch.cat([real, generator(z).data]))
-    real_loss, fake_loss = (
-        F.softplus(-logits[: len(real)]).mean(),
-        F.softplus(logits[len(real) :]).mean(),
-    )
+    real_loss = F.softplus(-logits[: len(real)]).mean()
+    fake_loss = F.softplus(logits[len(real) :]).mean()
     real_loss.backward(retain_graph=True)
     fake_loss.backward()
     optimizer.step()
@@ -84,8 +93,14 @@ def cleaned_up_behind(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "D's update is right, but the generator holds gradients after it: they were paid for and nobody asked. Where should the graph end?",
-    "The update of D is the same with and without. The gradients left in G would join those of its own turn, unless somebody clears them.",
+    (
+        "D's update is right, but the generator holds gradients after it: they were paid for and "
+        "nobody asked. Where should the graph end?"
+    ),
+    (
+        "The update of D is the same with and without. The gradients left in G would join those of"
+        " its own turn, unless somebody clears them."
+    ),
 )
 def samples_not_detached(generator, discriminator, optimizer, real, z):
     return descend(optimizer, loss_of(discriminator(real), discriminator(generator(z))))
@@ -99,14 +114,16 @@ def logits_detached(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "D moves the wrong way: it learns to call fakes real and data fake. Which label belongs to which?"
+    "D moves the wrong way: it learns to call fakes real and data fake. Which label belongs to"
+    " which?"
 )
 def labels_flipped(generator, discriminator, optimizer, real, z):
     return descend(optimizer, loss_of(-discriminator(real), -discriminator(generator(z).detach())))
 
 
 @discriminator_step.mistake(
-    "Both the loss and the step have the other sign: this is the value that D maximises. What does an optimizer do with it?"
+    "Both the loss and the step have the other sign: this is the value that D maximises. What "
+    "does an optimizer do with it?"
 )
 def value_for_loss(generator, discriminator, optimizer, real, z):
     return descend(optimizer, -loss_of(discriminator(real), discriminator(generator(z).detach())))
@@ -130,7 +147,8 @@ def samples_alone(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "The first step is right, the second is not. What is left over from the first when the second begins?"
+    "The first step is right, the second is not. What is left over from the first when the "
+    "second begins?"
 )
 def never_cleared(generator, discriminator, optimizer, real, z):
     loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
@@ -140,7 +158,8 @@ def never_cleared(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "Two of your steps in a row are right. But D may hold gradients before the first: the generator's turn sends some through it. When do you clear?"
+    "Two of your steps in a row are right. But D may hold gradients before the first: the "
+    "generator's turn sends some through it. When do you clear?"
 )
 def cleared_at_the_end_only(generator, discriminator, optimizer, real, z):
     loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
@@ -151,7 +170,10 @@ def cleared_at_the_end_only(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "D does not move at all. Are all the calls there, and in which order do you clear, go backward and step?",
+    (
+        "D does not move at all. Are all the calls there, and in which order do you clear, go "
+        "backward and step?"
+    ),
 )
 def cleared_after_backward(generator, discriminator, optimizer, real, z):
     loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
@@ -170,7 +192,8 @@ def sums_for_means(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "Your loss and your step are half of what they should be. Is it the sum of two means, or their mean?"
+    "Your loss and your step are half of what they should be. Is it the sum of two means, or "
+    "their mean?"
 )
 def half_the_loss(generator, discriminator, optimizer, real, z):
     return descend(
@@ -195,7 +218,8 @@ def loss_after_the_step(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "The step is right. What you return still holds the graph of the step: what happens if a thousand are kept?"
+    "The step is right. What you return still holds the graph of the step: what happens if a "
+    "thousand are kept?"
 )
 def tensor_returned(generator, discriminator, optimizer, real, z):
     loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
@@ -211,7 +235,8 @@ def detached_tensor_returned(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "The step is right, but now the generator can never learn again: you switched its gradients off for good."
+    "The step is right, but now the generator can never learn again: you switched its "
+    "gradients off for good."
 )
 def generator_frozen_for_good(generator, discriminator, optimizer, real, z):
     generator.requires_grad_(False)
@@ -219,7 +244,8 @@ def generator_frozen_for_good(generator, discriminator, optimizer, real, z):
 
 
 @discriminator_step.mistake(
-    "The first step is right, the second is not. The optimizer that you were given has a memory: who takes your steps?"
+    "The first step is right, the second is not. The optimizer that you were given has a "
+    "memory: who takes your steps?"
 )
 def moved_by_hand(generator, discriminator, optimizer, real, z):
     optimizer = torch.optim.SGD(discriminator.parameters(), lr=optimizer.param_groups[0]["lr"])

@@ -25,4 +25,4 @@ ORDER = (
     "mended_generate",
     "mended_report",
 )
-chapter(__name__, ORDER, legacy=('bounds', 'codes', 'densities', 'hunt', 'mended_output', 'mended_training', 'networks', 'objective', 'step'))
+chapter(__name__, ORDER)

@@ -1,8 +1,8 @@
 """Messages between the judge and the box: JSON and raw tensor bytes, no pickle.
 
 A frame is MAGIC, the lengths of its two parts (8 bytes each, big-endian), JSON, raw bytes. In the JSON a tensor is
-{"tensor": [dtype, shape, offset, length]} into the raw bytes, a dict is {"dict": [[key, value], ...]}, and the two
-kinds of non-data are {"raised": [kind, message, line]} and {"opaque": kind}. Whoever reads a frame trusts none of it:
+{"tensor": [dtype, shape, offset, length]} into the raw bytes, a dict is {"dict": [[key, value], ...]}, a tuple
+{"tuple": [value, ...]}, a random generator that was not used yet {"generator": seed}, and the two kinds of non-data are {"raised": [kind, message, line]} and {"opaque": kind}. Whoever reads a frame trusts none of it:
 what is not exactly of this form raises Malformed.
 """
 
@@ -13,7 +13,7 @@ import struct
 import torch
 from torch import Tensor
 
-from gencourse.asking import Opaque, Raised
+from gencourse.runner import Opaque, Raised
 
 MAGIC = b"gencour1"
 HEADER = struct.Struct(">8sQQ")
@@ -32,7 +32,7 @@ class Malformed(Exception):
 
 
 def pack(value) -> bytes:
-    """A frame for plain data (gencourse.asking.plain)."""
+    """A frame for plain data (gencourse.runner.plain)."""
     blobs: list[bytes] = []
     body = json.dumps(_encoded(value, blobs, 0), ensure_ascii=True).encode("ascii")
     raw = b"".join(blobs)
@@ -74,8 +74,12 @@ def _encoded(value, blobs: list[bytes], depth: int):
         return {"opaque": value.kind}
     if isinstance(value, dict):
         return {"dict": [[key, _encoded(item, blobs, depth + 1)] for key, item in value.items()]}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_encoded(item, blobs, depth + 1) for item in value]
+    if isinstance(value, tuple):
+        return {"tuple": [_encoded(item, blobs, depth + 1) for item in value]}
+    if isinstance(value, torch.Generator):
+        return {"generator": value.initial_seed()}
     raise Malformed(f"an object of type {type(value).__name__}, which is no plain data")
 
 
@@ -107,6 +111,10 @@ def _decoded(value, raw: memoryview, depth: int):
             return _decoded_tensor(content, raw)
         if tag == "dict":
             return {_text(key): _decoded(item, raw, depth + 1) for key, item in content}
+        if tag == "tuple":
+            return tuple(_decoded(item, raw, depth + 1) for item in content)
+        if tag == "generator" and type(content) is int:
+            return torch.Generator().manual_seed(content)
         if tag == "raised":
             kind, message, line = map(_text, content)
             return Raised(kind[:100], message[:400], line[:400])

@@ -3,15 +3,16 @@
 Started as `python -P -m gencourse.grading.inside.worker LIMITS`, LIMITS being JSON. Frames (wire.py) arrive on its standard input and leave on
 its standard output; what the learner's code prints goes elsewhere. Messages, and the replies to them:
 
-    {"do": "open", "checks": [module], "withheld": [[exercise, module, name]]}    -> {}
+    {"do": "open", "checks": [module], "withheld": [[exercise, module, name]], "probes": [[module, source]]}    -> {}
     {"do": "cell", "source": text}                       -> {"error": Raised or None, "line": of the cell, "flooded": bool}
     {"do": "look", "name": name}                         -> {"is": "missing", "callable" or "value", "value": data}
-    {"do": "ask", "name": name, "code": text, "inputs": data, "seed": number or None}
-                                                         -> {"value": data} or {"unwritten": True} or {"raised": Raised}
+    {"do": "run", "name": name, "probe": "module:function" or "", "args": data, "kwargs": data, "stress": name, "seed": number or None}
+                       -> {"value": data, "harm": [[what, where]], "empty": bool, "stressed": bool} or {"unwritten": text}
 
 A message also holds its "number", and so does the reply to it: {"number": number, "reply": ...}. One that nobody asked for is noticed.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -25,10 +26,11 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from gencourse import asking
 from gencourse.grading.inside import wire
+from gencourse.grading.inside.probes import hidden
 from gencourse.grading.inside.refused import refuse_hidden_memory
 from gencourse.grading.inside.substitutes import ChecksFinder, CompilerOnDemand, Withheld
+from gencourse.runner import NotAttempted, Raised, cells_frames, plain, raised, run
 
 OPEN_FILES = 512
 SHOWN = 200_000  # characters that one cell may print; the rest is dropped
@@ -110,9 +112,10 @@ class Learner:
         sys.modules["__main__"] = self.shell.user_module
         self.drain = Drain()
 
-    def open(self, checks: list[str], withheld: list[list[str]]) -> dict:
+    def open(self, checks: list[str], withheld: list[list[str]], probes: list[list[str]]) -> dict:
         """Make the course ready before any cell has run."""
-        sys.meta_path.insert(0, ChecksFinder(checks))
+        self.probes = hidden(probes)
+        sys.meta_path.insert(0, ChecksFinder([*checks, "gencourse.probes", *(name for name, _ in probes)]))
         CompilerOnDemand.install()
         self.withheld = Withheld(withheld)
         self.seed(0)
@@ -132,33 +135,46 @@ class Learner:
             sys.modules["matplotlib.pyplot"].close("all")
         signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that was left on
         error = done.error_before_exec or done.error_in_exec
-        frames = asking.cells_frames(error) if error is not None else []
-        raised = None if error is None else asking.raised(error)
-        return {"error": raised, "line": frames[0].lineno if frames else 0, "flooded": self.drain.count > SHOWN}
+        frames = cells_frames(error) if error is not None else []
+        reason = None if error is None else raised(error)
+        return {"error": reason, "line": frames[0].lineno if frames else 0, "flooded": self.drain.count > SHOWN}
 
     def look(self, name: str) -> dict:
         """Whether a name is defined, and as what."""
         if name not in self.names:
             return {"is": "missing", "value": None}
         value = self.names[name]
-        return {"is": "callable", "value": None} if callable(value) else {"is": "value", "value": asking.plain(value)}
+        return {"is": "callable", "value": None} if callable(value) else {"is": "value", "value": plain(value)}
 
-    def ask(self, name: str, code: str, inputs: dict, seed: int | None) -> dict:
-        """Run a trial's code with the answer under its name."""
+    def run(self, name: str, probe: str, args: list, kwargs: dict, stress: str, seed: int | None) -> dict:
+        """Call the answer of that name, or a probe with it."""
         if seed is not None:
             self.seed(seed)
         allow_files(2 * OPEN_FILES)
         sys.stdout = sys.stderr = self.drain
-        self.withheld.exercise = name
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
+        function = self.probes[probe] if probe else None
         try:
-            with torch.enable_grad():
-                return {"value": asking.run(code, name, self.names.get(name), inputs)}
-        except asking.NotAttempted:
-            return {"unwritten": True}
-        except asking.AnswerRaised as error:
-            return {"raised": error.raised}
+            answer = self.names.get(name)
+            outcome = run(function, answer, tuple(args), kwargs, stress, lambda: self.answering(name))
+        except NotAttempted as stub:
+            return {"unwritten": str(stub)}
+        return {
+            "value": outcome.value,
+            "harm": [list(pair) for pair in outcome.harm],
+            "empty": outcome.empty,
+            "stressed": outcome.stressed,
+        }
+
+    @contextlib.contextmanager
+    def answering(self, name: str):
+        """While the code of that answer runs, and only then, the course's own answer to it is withheld."""
+        before, self.withheld.exercise = self.withheld.exercise, name
+        try:
+            yield
+        finally:
+            self.withheld.exercise = before
 
     @staticmethod
     def seed(seed: int) -> None:
@@ -179,8 +195,8 @@ def serve(reader, writer) -> None:
         try:
             reply = wire.pack({"number": number, "reply": action(**message)})
         except wire.Malformed as error:
-            raised = asking.Raised("ValueError", f"the answer returned {error}")
-            reply = wire.pack({"number": number, "reply": {"raised": raised}})
+            unsendable = Raised("ValueError", f"the answer returned {error}")
+            reply = wire.pack({"number": number, "reply": {"value": unsendable}})
         writer.write(reply)
         writer.flush()
 

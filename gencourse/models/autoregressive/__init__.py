@@ -5,14 +5,21 @@ Text is measured in nats per token, images in nats per image; log p(x) is exact.
 and 1606.05328), Vaswani et al. 2017 (1706.03762), Radford et al. 2018, 2019 (GPT).
 """
 
-from gencourse.models.autoregressive.attention import Cache, CausalSelfAttention, attention_weights, causal_attention, causal_mask, rotate
+from gencourse.models.autoregressive.attention import (
+    CausalSelfAttention,
+    KVCache,
+    apply_rotary,
+    attention_weights,
+    causal_attention,
+    causal_mask,
+)
+from gencourse.models.autoregressive.causality import depends_on, find_leak
 from gencourse.models.autoregressive.counting import MarkovSource, bigram_counts, bigram_nll, bigram_probs
 from gencourse.models.autoregressive.gpt import GPT, Block
-from gencourse.models.autoregressive.leaks import depends_on, find_leak
 from gencourse.models.autoregressive.made import MADE, MaskedLinear, made_masks, raster_sample
 from gencourse.models.autoregressive.ngram import NeuralNgram
 from gencourse.models.autoregressive.pixelcnn import GatedLayer, MaskedConv2d, PixelCNN, PlainPixelCNN, gate, pixelcnn_mask
-from gencourse.models.autoregressive.sampling import draw, filtered_probs, generate, temperature_probs, top_k_filter, top_p_filter
+from gencourse.models.autoregressive.sampling import filtered_probs, generate, sample_token, temperature_probs, top_k_filter, top_p_filter
 from gencourse.models.autoregressive.tokens import IGNORED, next_token_pairs, sequence_nll
 
 __all__ = [
@@ -20,15 +27,16 @@ __all__ = [
     "IGNORED",
     "MADE",
     "Block",
-    "Cache",
     "CausalSelfAttention",
     "GatedLayer",
+    "KVCache",
     "MarkovSource",
     "MaskedConv2d",
     "MaskedLinear",
     "NeuralNgram",
     "PixelCNN",
     "PlainPixelCNN",
+    "apply_rotary",
     "attention_weights",
     "bigram_counts",
     "bigram_nll",
@@ -36,7 +44,6 @@ __all__ = [
     "causal_attention",
     "causal_mask",
     "depends_on",
-    "draw",
     "filtered_probs",
     "find_leak",
     "gate",
@@ -45,7 +52,7 @@ __all__ = [
     "next_token_pairs",
     "pixelcnn_mask",
     "raster_sample",
-    "rotate",
+    "sample_token",
     "sequence_nll",
     "temperature_probs",
     "top_k_filter",

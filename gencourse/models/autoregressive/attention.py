@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
+from gencourse.validation import require_count, require_tensor
 
 
 def causal_mask(T: int, device: torch.device | str = "cpu") -> Tensor:
@@ -17,7 +18,7 @@ def causal_mask(T: int, device: torch.device | str = "cpu") -> Tensor:
 def attention_weights(q: Tensor, k: Tensor) -> Tensor:
     """softmax over s of q_t · k_s / √d with -∞ where s lies after t: q (..., T, d), k (..., S, d) -> (..., T, S).
 
-    The T queries are the last T of the S places: T = S for a whole sequence, T = 1 for a new token and a cache of
+    The T queries are the last T of the S positions: T = S for a whole sequence, T = 1 for a new token and a cache of
     S - 1. Source: Vaswani et al. 2017, equation 1 (arXiv 1706.03762).
     """
     T, S = q.shape[-2], k.shape[-2]
@@ -35,47 +36,47 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2] or q.shape[-2] > k.shape[-2]:
         raise InputError(
             f"causal_attention: k should be (..., S, d) with S ≥ T for q (..., T, d) and v (..., S, d), got {tuple(k.shape)}, {tuple(q.shape)}, "
-            f"{tuple(v.shape)}. Places are the last dimension but one."
+            f"{tuple(v.shape)}. Positions are the last dimension but one."
         )
     return attention_weights(q, k) @ v
 
 
-class Cache:
-    """The keys and values of one attention layer for up to `places` places; `len` says how many are there."""
+class KVCache:
+    """The keys and values of one attention layer for up to `capacity` positions; `len` says how many are there."""
 
-    def __init__(self, places: int):
-        self.places, self.length = places, 0
+    def __init__(self, capacity: int):
+        self.capacity, self.length = capacity, 0
 
     def __len__(self) -> int:
         return self.length
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the keys and values of new places, (B, heads, T, d) each, and return all so far, (B, heads, t, d)."""
+        """Add the keys and values of new positions, (B, heads, T, d) each, and return all so far, (B, heads, t, d)."""
         if self.length == 0:
-            self.k, self.v = (part.new_empty(*part.shape[:2], self.places, part.shape[-1]) for part in (k, v))
+            self.k, self.v = (part.new_empty(*part.shape[:2], self.capacity, part.shape[-1]) for part in (k, v))
         start, length = self.length, self.length + k.shape[-2]
-        if length > self.places:
+        if length > self.capacity:
             raise InputError(
-                f"Cache.append: k should fit into {self.places} places, {start} of them taken, got {k.shape[-2]} more. Make a new Cache."
+                f"KVCache.append: k should fit into {self.capacity} positions, {start} of them taken, got {k.shape[-2]} more. Make a new KVCache."
             )
         self.length = length
         self.k[:, :, start : self.length], self.v[:, :, start : self.length] = k, v
         return self.k[:, :, : self.length], self.v[:, :, : self.length]
 
 
-def rotate(x: Tensor, start: int = 0, base: float = 1000.0) -> Tensor:
-    """Turn the pair (x_i, x_{i+d/2}) of place t by the angle t · base^(-2i/d): x (..., T, d) -> the same shape.
+def apply_rotary(x: Tensor, offset: int = 0, base: float = 1000.0) -> Tensor:
+    """Turn the pair (x_i, x_{i+d/2}) of position t by the angle t · base^(-2i/d): x (..., T, d) -> the same shape.
 
-    The product of a turned query at t and a turned key at s depends on the places through t - s alone. `start` is the
-    number of the first place. Source: Su et al. 2021 (arXiv 2104.09864), whose base is 10,000; contexts here are short.
+    The product of a turned query at t and a turned key at s depends on the positions through t - s alone. `offset` is the
+    number of the first position. Source: Su et al. 2021 (arXiv 2104.09864), whose base is 10,000; contexts here are short.
     """
     if x.shape[-1] % 2:
         raise InputError(
-            f"rotate: x should have an even last dimension, whose halves are pairs, got {tuple(x.shape)}. Choose an even width."
+            f"apply_rotary: x should have an even last dimension, whose halves are pairs, got {tuple(x.shape)}. Choose an even width."
         )
     T, half = x.shape[-2], x.shape[-1] // 2
     rates = base ** (-torch.arange(half, device=x.device) / half)
-    angles = torch.outer(torch.arange(start, start + T, device=x.device), rates)
+    angles = torch.outer(torch.arange(offset, offset + T, device=x.device), rates)
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], -1).to(x.dtype)
 
@@ -83,7 +84,7 @@ def rotate(x: Tensor, start: int = 0, base: float = 1000.0) -> Tensor:
 class CausalSelfAttention(nn.Module):
     """Several attentions side by side, each on its own part of the width: out(concat_h attention(q_h, k_h, v_h)).
 
-    Queries and keys know their places by rotation (see `rotate`).
+    Queries and keys know their positions by rotation (see `apply_rotary`).
     """
 
     def __init__(self, width: int, heads: int):
@@ -95,14 +96,14 @@ class CausalSelfAttention(nn.Module):
         self.heads = heads
         self.q, self.k, self.v, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
 
-    def split(self, x: Tensor, start: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries and keys, rotated, and values of x (B, T, C) at the places from `start`: (B, heads, T, C/heads) each."""
+    def qkv(self, x: Tensor, offset: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys, rotated, and values of x (B, T, C) at the positions from `offset`: (B, heads, T, C/heads) each."""
         q, k, v = (project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for project in (self.q, self.k, self.v))
-        return rotate(q, start), rotate(k, start), v
+        return apply_rotary(q, offset), apply_rotary(k, offset), v
 
-    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C). With a cache, x holds the places after those in the cache."""
-        q, k, v = self.split(x, 0 if cache is None else len(cache))
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        """x (B, T, C) -> (B, T, C). With a cache, x holds the positions after those in the cache."""
+        q, k, v = self.qkv(x, 0 if cache is None else len(cache))
         if cache is not None:
             k, v = cache.append(k, v)
         return self.out(causal_attention(q, k, v).transpose(1, 2).flatten(2))

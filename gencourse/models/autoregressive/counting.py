@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.models.autoregressive.tokens import require_sequence
 from gencourse.runtime import seeded
+from gencourse.validation import require_count, require_tensor
 
 
 def bigram_counts(tokens: Tensor, V: int) -> Tensor:

@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_images
+from gencourse.errors import InputError
+from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.runtime import full_precision, seeded
+from gencourse.validation import require_count, require_images
 
 
 def made_masks(D: int, hidden: int, layers: int) -> list[Tensor]:
@@ -67,7 +69,7 @@ class MADE(nn.Module):
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, C, H, W) of 0 and 1 -> (B,), nats."""
         require_binary("MADE.log_prob", x, self.image_shape)
-        return -F.binary_cross_entropy_with_logits(self(x), x, reduction="none").flatten(1).sum(1)
+        return bernoulli_log_likelihood(self(x), x)
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
         """{"loss"}: -log p(x), (B,), nats per image."""

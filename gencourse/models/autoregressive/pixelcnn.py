@@ -1,12 +1,14 @@
-"""PixelCNN: convolutions that see only what lies above and to the left, and a sampler that computes each place once."""
+"""PixelCNN: convolutions that see only what lies above and to the left, and a sampler that computes each position once."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, describe, require_count, require_images, require_tensor
+from gencourse.errors import InputError, describe
+from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.autoregressive.made import require_binary
 from gencourse.runtime import full_precision, seeded
+from gencourse.validation import require_count, require_images, require_tensor
 
 
 def pixelcnn_mask(kernel: int, kind: str) -> Tensor:
@@ -62,15 +64,15 @@ class GatedLayer(nn.Module):
 
     def __init__(self, channels: int, kernel: int):
         super().__init__()
-        self.reach = kernel // 2
-        self.vertical = nn.Conv2d(channels, 2 * channels, (self.reach + 1, kernel))
-        self.horizontal = nn.Conv2d(channels, 2 * channels, (1, self.reach + 1))
+        self.radius = kernel // 2
+        self.vertical = nn.Conv2d(channels, 2 * channels, (self.radius + 1, kernel))
+        self.horizontal = nn.Conv2d(channels, 2 * channels, (1, self.radius + 1))
         self.v_to_h = nn.Conv2d(2 * channels, 2 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, v: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """v, h (B, C, H, W) -> the same shapes."""
-        r = self.reach
+        r = self.radius
         above = self.vertical(F.pad(v, (r, r, r, 0)))
         beside = self.horizontal(F.pad(h, (r, 0, 0, 0))) + self.v_to_h(above)
         return v + gate(above), h + self.out(gate(beside))
@@ -79,8 +81,8 @@ class GatedLayer(nn.Module):
 class PixelCNN(nn.Module):
     """p(x) = Π_d Bernoulli(x_d; σ(logit_d)) over the pixels of binary images (1, H, W), by a gated PixelCNN.
 
-    `layers` gated layers of `channels` channels; besides the pixels before it, each place knows where it is (a learned
-    vector per place). `mean_image` (1, H, W), the average of the training images, is about where an untrained model starts.
+    `layers` gated layers of `channels` channels; besides the pixels before it, each position knows where it is (a learned
+    vector per position). `mean_image` (1, H, W), the average of the training images, is about where an untrained model starts.
     """
 
     def __init__(self, channels: int = 32, kernel: int = 5, layers: int = 5, image_shape=(1, 28, 28), mean_image: Tensor | None = None):
@@ -92,29 +94,29 @@ class PixelCNN(nn.Module):
             raise InputError(f"PixelCNN: image_shape should be (1, H, W), got {tuple(image_shape)}. For several channels use MADE.")
         if mean_image is not None and tuple(mean_image.shape) != tuple(image_shape):
             raise InputError(f"PixelCNN: mean_image should have shape {tuple(image_shape)}, got {tuple(mean_image.shape)}. Pass x.mean(0).")
-        self.image_shape, self.reach = tuple(image_shape), kernel // 2
-        self.first_v = nn.Conv2d(1, channels, (max(1, self.reach), kernel))
-        self.first_h = nn.Conv2d(1, channels, (1, max(1, self.reach)))
-        self.place = nn.Parameter(0.1 * torch.randn(2, channels, *image_shape[1:]))
+        self.image_shape, self.radius = tuple(image_shape), kernel // 2
+        self.first_v = nn.Conv2d(1, channels, (max(1, self.radius), kernel))
+        self.first_h = nn.Conv2d(1, channels, (1, max(1, self.radius)))
+        self.position_embedding = nn.Parameter(0.1 * torch.randn(2, channels, *image_shape[1:]))
         self.layers = nn.ModuleList(GatedLayer(channels, kernel) for _ in range(layers))
-        self.read_out = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 1), nn.SiLU(), nn.Conv2d(channels, 1, 1))
-        self.start = nn.Parameter(torch.zeros(self.image_shape) if mean_image is None else mean_image.clamp(0.01, 0.99).logit())
-        nn.init.zeros_(self.read_out[-1].weight)
+        self.head = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 1), nn.SiLU(), nn.Conv2d(channels, 1, 1))
+        self.logit_bias = nn.Parameter(torch.zeros(self.image_shape) if mean_image is None else mean_image.clamp(0.01, 0.99).logit())
+        nn.init.zeros_(self.head[-1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, 1, H, W) of x (B, 1, H, W): that of a pixel depends on the pixels before it only."""
-        r, reach = max(1, self.reach), self.reach
+        r, radius = max(1, self.radius), self.radius
         x = x.contiguous(memory_format=torch.channels_last)  # the layout in which convolutions are fastest here
-        v = self.first_v(F.pad(x, (reach, reach, r, 0)))[:, :, :-1] + self.place[0]  # rows above
-        h = self.first_h(F.pad(x, (r, 0, 0, 0)))[..., :-1] + self.place[1]  # columns to the left
+        v = self.first_v(F.pad(x, (radius, radius, r, 0)))[:, :, :-1] + self.position_embedding[0]  # rows above
+        h = self.first_h(F.pad(x, (r, 0, 0, 0)))[..., :-1] + self.position_embedding[1]  # columns to the left
         for layer in self.layers:
             v, h = layer(v, h)
-        return full_precision(self.read_out(h)) + self.start
+        return full_precision(self.head(h)) + self.logit_bias
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, 1, H, W) of 0 and 1 -> (B,), nats."""
         require_binary("PixelCNN.log_prob", x, self.image_shape)
-        return -F.binary_cross_entropy_with_logits(self(x), x, reduction="none").flatten(1).sum(1)
+        return bernoulli_log_likelihood(self(x), x)
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
         """{"loss"}: -log p(x), (B,), nats per image."""
@@ -131,8 +133,8 @@ class PixelCNN(nn.Module):
         """Draw the pixels that are not `known`, in raster order: x (n, 1, H, W) of 0 and 1, known (1, H, W) bool -> (n, 1, H, W).
 
         A drawn pixel depends on those before it, known or drawn, never on known ones after it. Every feature of every
-        place is computed once, when the pixels that it needs are there: the vertical stack row by row, the horizontal
-        stack place by place. One seed gives one result, which `raster_sample` with a whole pass per pixel gives too.
+        position is computed once, when the pixels that it needs are there: the vertical stack row by row, the horizontal
+        stack position by position. One seed gives one result, which `raster_sample` with a whole pass per pixel gives too.
         Source: Ramachandran et al. 2017 (arXiv 1704.06001).
         """
         require_images("PixelCNN.complete", x, self.image_shape)
@@ -142,37 +144,37 @@ class PixelCNN(nn.Module):
                 f"PixelCNN.complete: known should be True and False of shape {self.image_shape}, got {describe(known)}. One mask serves all images."
             )
         n, (_, H, W), known = len(x), self.image_shape, known.cpu()
-        x, u = x.to(self.start).clone(), torch.rand(H * W, n, generator=seeded(seed)).view(H, W, n).to(self.start.device)
-        r, reach = max(1, self.reach), self.reach
-        padded = F.pad(x, (max(r, reach), reach, r, 0))  # what is not drawn yet is never read
-        layers = [GrowingLayer(layer, n, H, W) for layer in self.layers]
-        side = max(r, reach) - reach
+        x, u = x.to(self.logit_bias).clone(), torch.rand(H * W, n, generator=seeded(seed)).view(H, W, n).to(self.logit_bias.device)
+        r, radius = max(1, self.radius), self.radius
+        padded = F.pad(x, (max(r, radius), radius, r, 0))  # what is not drawn yet is never read
+        layers = [IncrementalGatedLayer(layer, n, H, W) for layer in self.layers]
+        side = max(r, radius) - radius
         for i in range(H):
-            v = self.first_v(padded[:, :, i : i + r, side:])[:, :, 0] + self.place[0, :, i]
+            v = self.first_v(padded[:, :, i : i + r, side:])[:, :, 0] + self.position_embedding[0, :, i]
             for layer in layers:
                 v = layer.start_row(i, v)
             for j in range(W):
-                at = j + max(r, reach)  # where column j stands in the padded image
-                h = self.first_h(padded[:, :, i + r, None, at - r : at])[:, :, 0, 0] + self.place[1, :, i, j]
+                at = j + max(r, radius)  # where column j stands in the padded image
+                h = self.first_h(padded[:, :, i + r, None, at - r : at])[:, :, 0, 0] + self.position_embedding[1, :, i, j]
                 for layer in layers:
                     h = layer.step(j, h)
                 if not known[0, i, j]:
-                    logit = self.read_out(h[:, :, None, None])[:, 0, 0, 0] + self.start[0, i, j]
+                    logit = self.head(h[:, :, None, None])[:, 0, 0, 0] + self.logit_bias[0, i, j]
                     x[:, 0, i, j] = padded[:, 0, i + r, at] = (u[i, j] < logit.sigmoid()).to(x)
         return x
 
 
-class GrowingLayer:
+class IncrementalGatedLayer:
     """A gated layer while the image grows: its inputs so far, within the margins of zeros of its convolutions."""
 
     def __init__(self, layer: GatedLayer, n: int, H: int, W: int):
-        self.layer, r, C = layer, layer.reach, layer.out.in_channels
+        self.layer, r, C = layer, layer.radius, layer.out.in_channels
         self.v, self.h = layer.out.weight.new_zeros(n, C, H + r, W + 2 * r), layer.out.weight.new_zeros(n, C, W + r)
         self.taps, self.mix = layer.horizontal.weight.flatten(1), layer.out.weight.flatten(1)
 
     def start_row(self, i: int, v: Tensor) -> Tensor:
         """Take in row i of the vertical stack, (n, C, W), and return that of the next layer."""
-        r, W = self.layer.reach, v.shape[-1]
+        r, W = self.layer.radius, v.shape[-1]
         self.v[:, :, i + r, r : r + W] = v
         above = self.layer.vertical(self.v[:, :, i : i + r + 1])
         self.from_above = self.layer.v_to_h(above)[:, :, 0]
@@ -180,7 +182,7 @@ class GrowingLayer:
 
     def step(self, j: int, h: Tensor) -> Tensor:
         """Take in column j of the horizontal stack, (n, C), and return that of the next layer."""
-        r = self.layer.reach
+        r = self.layer.radius
         self.h[:, :, j + r] = h
         beside = F.linear(self.h[:, :, j : j + r + 1].flatten(1), self.taps, self.layer.horizontal.bias)
         return h + F.linear(gate(beside + self.from_above[:, :, j]), self.mix, self.layer.out.bias)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
 from gencourse.runtime import full_precision
+from gencourse.validation import require_count, require_tensor
 
 
 def temperature_probs(logits: Tensor, T: float = 1.0) -> Tensor:
@@ -50,7 +51,7 @@ def top_p_filter(logits: Tensor, p: float) -> Tensor:
 
 
 def filtered_probs(logits: Tensor, T: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
-    """The distribution that `draw` draws from: temperature, then top-k, then top-p. logits (..., V) -> probabilities (..., V)."""
+    """The distribution that `sample_token` draws from: temperature, then top-k, then top-p. logits (..., V) -> probabilities (..., V)."""
     logits = full_precision(logits)
     if not T > 0:
         return temperature_probs(logits, T)  # T = 0 leaves one token; below 0 it says what is wrong
@@ -62,13 +63,15 @@ def filtered_probs(logits: Tensor, T: float = 1.0, top_k: int | None = None, top
     return logits.softmax(-1)
 
 
-def draw(
+def sample_token(
     logits: Tensor, T: float = 1.0, top_k: int | None = None, top_p: float | None = None, generator: torch.Generator | None = None
 ) -> Tensor:
     """One token per row, from `filtered_probs`: logits (B, V) -> (B,)."""
-    require_tensor("draw", "logits", logits)
+    require_tensor("sample_token", "logits", logits)
     if logits.ndim != 2 or logits.isnan().any():
-        raise InputError(f"draw: logits should have shape (B, V) and no NaN, got {tuple(logits.shape)}. Of a sequence take logits[:, -1].")
+        raise InputError(
+            f"sample_token: logits should have shape (B, V) and no NaN, got {tuple(logits.shape)}. Of a sequence take logits[:, -1]."
+        )
     if T == 0:
         return logits.argmax(-1)
     device = "cpu" if generator is None else generator.device
@@ -81,7 +84,7 @@ def generate(
 ) -> Tensor:
     """Draw n further tokens, each given the last `block` before it: idx (B, t) -> (B, t + n).
 
-    `model` maps tokens (B, t) to logits (B, t, V), those at place t for token t + 1. One whole forward pass per token;
+    `model` maps tokens (B, t) to logits (B, t, V), those at position t for token t + 1. One whole forward pass per token;
     a module is put into evaluation mode for the time, and back. GPT.generate does the same with a cache.
     """
     require_prompt("generate", idx)
@@ -93,7 +96,7 @@ def generate(
             part.training = False
         for _ in range(n):
             logits = model(idx[:, -block:])[:, -1]
-            idx = torch.cat([idx, draw(logits, T, generator=generator)[:, None]], dim=1)
+            idx = torch.cat([idx, sample_token(logits, T, generator=generator)[:, None]], dim=1)
     finally:
         for part in training:
             part.training = True

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gencourse.errors import InputError, InputTypeError, describe, require_count, require_tensor
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.runtime import full_precision
+from gencourse.validation import require_count, require_tensor
 
 IGNORED = -100  # a target that is not counted: padding, or the part of a sequence that was given
 
@@ -42,12 +43,12 @@ def sequence_nll(logits: Tensor, targets: Tensor) -> Tensor:
     return nll.sum(1) / (targets != IGNORED).sum(1).clamp(min=1)
 
 
-def require_sequence(where: str, tokens: Tensor, vocabulary: int | None = None) -> None:
-    """Raise unless tokens are whole numbers (N,), below `vocabulary` if that is given."""
+def require_sequence(where: str, tokens: Tensor, vocab_size: int | None = None) -> None:
+    """Raise unless tokens are whole numbers (N,), below `vocab_size` if that is given."""
     require_tensor(where, "tokens", tokens)
     if tokens.dtype != torch.long or tokens.ndim != 1:  # bytes would overflow in i · V + j, and index as a mask
         raise InputTypeError(
             f"{where}: tokens should be whole numbers (N,) in int64, got {describe(tokens)}. Encode the text, or tokens.long()."
         )
-    if vocabulary is not None and len(tokens) and not (int(tokens.min()) >= 0 and int(tokens.max()) < vocabulary):
-        raise InputError(f"{where}: tokens should lie in 0..{vocabulary - 1}, got {tokens.min()}..{tokens.max()}. Use one vocabulary.")
+    if vocab_size is not None and len(tokens) and not (int(tokens.min()) >= 0 and int(tokens.max()) < vocab_size):
+        raise InputError(f"{where}: tokens should lie in 0..{vocab_size - 1}, got {tokens.min()}..{tokens.max()}. Use one vocabulary.")

@@ -6,7 +6,7 @@ nats. Sources: Goodfellow et al. 2014 (arXiv 1406.2661), Radford et al. 2016 (DC
 1801.04406), Miyato et al. 2018 (spectral normalisation, 1802.05957), Zhao et al. 2020 (augmentation, 2006.10738).
 """
 
-from gencourse.models.gan.augmentation import augment, cut_out, shift_brightness, translate
+from gencourse.models.gan.augmentation import augment, cutout, shift_brightness, translate
 from gencourse.models.gan.game import GAN, ConditionalGAN, ema_update
 from gencourse.models.gan.losses import (
     LOSSES,
@@ -34,7 +34,7 @@ __all__ = [
     "PointDiscriminator",
     "PointGenerator",
     "augment",
-    "cut_out",
+    "cutout",
     "dcgan_init",
     "discriminator_loss",
     "ema_update",

@@ -7,7 +7,7 @@ the generator's gradients pass through, and it does not learn to make augmented 
 import torch
 from torch import Tensor
 
-from gencourse.errors import require_tensor
+from gencourse.validation import require_tensor
 
 
 def shift_brightness(x: Tensor, u: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def moved(size: int, u: Tensor, reach: float) -> tuple[Tensor, Tensor]:
     return source.clamp(0, size - 1), (source >= 0) & (source < size)
 
 
-def cut_out(x: Tensor, u: Tensor, share: float = 0.5) -> Tensor:
+def cutout(x: Tensor, u: Tensor, share: float = 0.5) -> Tensor:
     """Set a square with sides `share` of the image's to zero, its centre anywhere in the image: u (B, 2) in [0, 1]."""
     H, W = x.shape[2:]
     row, column = (torch.arange(size, device=x.device) for size in (H, W))
@@ -46,4 +46,4 @@ def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Brightness, translation and cut-out at random, drawn anew for every image: (B, C, H, W) -> the same shape."""
     require_tensor("augment", "x", x)
     u = torch.rand(len(x), 5, generator=generator).to(x.device)
-    return cut_out(translate(shift_brightness(x, u[:, 0]), u[:, 1:3]), u[:, 3:])
+    return cutout(translate(shift_brightness(x, u[:, 0]), u[:, 1:3]), u[:, 3:])

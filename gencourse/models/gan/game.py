@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, require_count, require_images, require_tensor
+from gencourse.errors import InputError
 from gencourse.models.gan.losses import LOSSES
 from gencourse.models.gan.penalties import gradient_penalty, r1_penalty
 from gencourse.runtime import seeded
 from gencourse.training import Player, adam
+from gencourse.validation import require_count, require_images, require_tensor
 
 
 @torch.no_grad()
@@ -42,8 +43,8 @@ class GAN(nn.Module):
 
     `generator(z)` maps codes (B, latent_dim) to data, `discriminator(x)` data to logits (B,); both take labels as a
     second argument if batches carry them. `loss` names one of LOSSES. `r1` weighs the penalty ½‖∇D(x)‖² at data, `gp`
-    the gradient penalty of Wasserstein GANs. `d_rate` is D's learning rate in that of G ("two time scales", Heusel et
-    al. 2017). `ema` is the decay of the average, 0 for none; it starts small, so that the first steps are forgotten.
+    the gradient penalty of Wasserstein GANs. `d_lr_ratio` is D's learning rate in that of G ("two time scales", Heusel et
+    al. 2017). `ema_decay` is the decay of the average, 0 for none; it starts small, so that the first steps are forgotten.
     `augment` is applied to whatever D sees. `betas` are Adam's, short memories, because yesterday's gradient
     answers yesterday's opponent.
     """
@@ -55,19 +56,19 @@ class GAN(nn.Module):
         loss: str = "non-saturating",
         r1: float = 0.0,
         gp: float = 0.0,
-        d_rate: float = 1.0,
-        ema: float = 0.999,
+        d_lr_ratio: float = 1.0,
+        ema_decay: float = 0.999,
         betas: tuple[float, float] = (0.0, 0.9),
         augment: Callable[[Tensor], Tensor] | None = None,
     ):
         super().__init__()
         if loss not in LOSSES:
             raise InputError(f"GAN: loss should be one of {', '.join(LOSSES)}, got {loss!r}. Choose one of them.")
-        if not 0 <= ema < 1:
-            raise InputError(f"GAN: ema should lie in [0, 1), got {ema}. Pass 0 for no average, else 0.999 say.")
+        if not 0 <= ema_decay < 1:
+            raise InputError(f"GAN: ema_decay should lie in [0, 1), got {ema_decay}. Pass 0 for no average, else 0.999 say.")
         self.generator, self.discriminator = generator, discriminator
-        self.average = copy.deepcopy(generator).requires_grad_(False)
-        self.losses, self.r1, self.gp, self.d_rate, self.ema, self.betas = LOSSES[loss], r1, gp, d_rate, ema, betas
+        self.ema_generator = copy.deepcopy(generator).requires_grad_(False)
+        self.losses, self.r1, self.gp, self.d_lr_ratio, self.ema_decay, self.betas = LOSSES[loss], r1, gp, d_lr_ratio, ema_decay, betas
         self.augment = augment or (lambda x: x)
         self.latent_dim, self.steps = generator.latent_dim, 0
 
@@ -105,22 +106,22 @@ class GAN(nn.Module):
 
     def players(self, lr: float) -> list[Player]:
         """The two sides as `fit` wants them: D moves first, then G, and after each move of G its average follows."""
-        d_optimizer = adam(self.discriminator.parameters(), self.d_rate * lr, self.betas)
+        d_optimizer = adam(self.discriminator.parameters(), self.d_lr_ratio * lr, self.betas)
         g_optimizer = adam(self.generator.parameters(), lr, self.betas)
-        g_optimizer.register_step_post_hook(lambda *_: self.follow())
+        g_optimizer.register_step_post_hook(lambda *_: self.update_ema())
         return [Player("D", d_optimizer, self.discriminator_loss), Player("G", g_optimizer, self.generator_loss)]
 
-    def follow(self) -> None:
-        """Move the average towards the generator, by much at first and by 1 - ema later."""
+    def update_ema(self) -> None:
+        """Move the average towards the generator, by much at first and by 1 - ema_decay later."""
         self.steps += 1
-        ema_update(self.average, self.generator, min(self.ema, self.steps / (self.steps + 10)))
+        ema_update(self.ema_generator, self.generator, min(self.ema_decay, self.steps / (self.steps + 10)))
 
     @torch.no_grad()
     def generate(self, z: Tensor, *y: Tensor) -> Tensor:
         """What the averaged generator makes of codes z (B, latent_dim), in evaluation mode, without gradients."""
         device = next(self.parameters()).device
-        self.average.eval()
-        return self.average(z.to(device), *(labels.to(device) for labels in y))
+        self.ema_generator.eval()
+        return self.ema_generator(z.to(device), *(labels.to(device) for labels in y))
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n samples x = G(z), z ~ N(0, I), from the averaged generator."""

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gencourse.errors import InputError, require_count, require_tensor
+from gencourse.errors import InputError
+from gencourse.validation import require_count, require_tensor
 
 
 def dcgan_init(module: nn.Module) -> None:
@@ -55,7 +56,7 @@ class Generator(nn.Module):
         if H % 4 or W % 4:
             raise InputError(f"Generator: image_shape should have H and W that 4 divides, got {tuple(image_shape)}. Pad the images.")
         self.latent_dim, self.num_classes, self.image_shape = latent_dim, num_classes, tuple(image_shape)
-        self.start = (2 * width, H // 4, W // 4)
+        self.base_shape = (2 * width, H // 4, W // 4)
         self.project = nn.Linear(latent_dim + num_classes, 2 * width * (H // 4) * (W // 4), bias=False)
         self.stages = nn.Sequential(
             nn.BatchNorm2d(2 * width),
@@ -73,7 +74,7 @@ class Generator(nn.Module):
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise InputError(f"Generator: z should have shape (B, {self.latent_dim}), got {tuple(z.shape)}. One row per code.")
         h = self.project(torch.cat([z, *(F.one_hot(labels, self.num_classes).to(z.dtype) for labels in y)], 1))
-        h = h.unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
+        h = h.unflatten(1, self.base_shape).contiguous(memory_format=torch.channels_last)
         return self.stages(h).to(z.dtype).sigmoid()
 
 

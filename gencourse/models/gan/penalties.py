@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gencourse.errors import InputError, require_same_shape, require_tensor
+from gencourse.errors import InputError
+from gencourse.validation import require_same_shape, require_tensor
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gencourse.errors import require_same_shape
+from gencourse.validation import require_same_shape
 
 
 def optimal_discriminator(p_data: Tensor, p_model: Tensor) -> Tensor:

@@ -5,9 +5,8 @@ training loop takes a mean. Sources: Kingma & Welling 2014 (arXiv 1312.6114), Re
 Higgins et al. 2017 (β-VAE), Burda et al. 2016 (IWAE, 1509.00519), Kingma et al. 2014 (conditional VAE, 1406.5298).
 """
 
+from gencourse.likelihoods import bernoulli_log_likelihood, gaussian_log_density
 from gencourse.models.vae.equations import (
-    bernoulli_log_likelihood,
-    gaussian_log_density,
     importance_log_weights,
     kl_to_standard_normal,
     kl_weight,

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from gencourse.models.vae.equations import gaussian_log_density, kl_to_standard_normal, negative_elbo, reparameterize
+from gencourse.likelihoods import gaussian_log_density
+from gencourse.models.vae.equations import kl_to_standard_normal, negative_elbo, reparameterize
 from gencourse.models.vae.networks import Posterior
 from gencourse.runtime import seeded
 

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, InputTypeError, require_count, require_images, require_tensor
+from gencourse.errors import InputError, InputTypeError
+from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.vae.equations import (
-    bernoulli_log_likelihood,
     importance_log_weights,
     kl_to_standard_normal,
     negative_elbo,
@@ -18,6 +18,7 @@ from gencourse.models.vae.equations import (
 )
 from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
 from gencourse.runtime import seeded
+from gencourse.validation import require_count, require_images, require_tensor
 
 
 class Posterior(NamedTuple):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gencourse.errors import InputError
-from gencourse.models.vae.equations import bernoulli_log_likelihood, gaussian_log_density
+from gencourse.likelihoods import bernoulli_log_likelihood, gaussian_log_density
 
 
 class BernoulliPixels:

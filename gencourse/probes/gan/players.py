@@ -1,30 +1,53 @@
 """Two small players, and a learner's turns in their game."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 
-class Generator(nn.Module):
-    """z (B, 3) -> z A + c, (B, 2)."""
+class Player(nn.Module):
+    """A network that knows in which mode it was asked: `asked` holds one flag for each call."""
 
-    def __init__(self):
+    def __init__(self, shape: tuple[int, ...]):
         super().__init__()
-        self.a = nn.Parameter(torch.tensor([[0.6, -0.4], [0.3, 0.8], [-0.5, 0.2]]))
-        self.c = nn.Parameter(torch.tensor([0.2, -0.1]))
+        self.shape, self.asked = tuple(shape), []
 
-    def forward(self, z):
-        return z @ self.a + self.c
+    def as_it_came(self) -> bool:
+        """Whether every call found it in the mode in which it is now."""
+        return all(mode == self.training for mode in self.asked)
 
 
-class Discriminator(nn.Module):
-    """x (B, 2) -> x w + v |x|², (B,)."""
+class Generator(Player):
+    """z (B, 3) -> z A + c, reshaped to (B, *shape), of two or of four numbers each."""
 
-    def __init__(self):
-        super().__init__()
-        self.w = nn.Parameter(torch.tensor([0.7, -0.5]))
-        self.v = nn.Parameter(torch.tensor(0.3))
+    def __init__(self, shape: tuple[int, ...] = (2,)):
+        super().__init__(shape)
+        n = math.prod(shape)
+        a = [[0.6, -0.4, 0.5, 0.1], [0.3, 0.8, -0.2, 0.7], [-0.5, 0.2, 0.4, -0.6]]
+        self.a = nn.Parameter(torch.tensor(a)[:, :n].clone())
+        self.c = nn.Parameter(torch.tensor([0.2, -0.1, 0.3, 0.0])[:n].clone())
 
-    def forward(self, x):
+    def forward(self, z: Tensor) -> Tensor:
+        self.asked.append(self.training)
+        return (z @ self.a).view(-1, *self.shape) + self.c.view(self.shape)
+
+
+class Discriminator(Player):
+    """x (B, *shape) -> scale · (x w + v |x|²), (B,)."""
+
+    def __init__(self, shape: tuple[int, ...] = (2,), scale: float = 1.0):
+        super().__init__(shape)
+        n = math.prod(shape)
+        self.w = nn.Parameter(scale * torch.tensor([0.7, -0.5, 0.4, 0.6])[:n].clone())
+        self.v = nn.Parameter(torch.tensor(0.3 * scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked.append(self.training)
+        if tuple(x.shape[1:]) != self.shape:
+            got = tuple(x.shape[1:])
+            raise ValueError(f"D judges examples of shape {self.shape}, and was handed {got}")
+        x = x.flatten(1)
         return x @ self.w + self.v * x.square().sum(1)
 
 
@@ -44,22 +67,36 @@ def hold_gradients(player: nn.Module) -> None:
         p.grad = torch.full_like(p, 2.0)
 
 
-def can_learn(**players: nn.Module) -> dict[str, bool]:
-    """Whether each player's parameters ask for gradients, and whether it is in training mode."""
+def momentum(player: nn.Module) -> torch.optim.Optimizer:
+    """An optimizer with a memory for a player's parameters."""
+    return torch.optim.SGD(player.parameters(), lr=0.1, momentum=0.5)
+
+
+def afterwards(generator: Generator, discriminator: Discriminator) -> dict[str, bool]:
+    """Whether each player's parameters ask for gradients, and in which mode it was and is."""
     found = {}
-    for name, player in players.items():
+    for name, player in (("G", generator), ("D", discriminator)):
         able = all(p.requires_grad for p in player.parameters())
         found[f"whether all parameters of {name} can learn"] = able
         found[f"whether {name} is in training mode"] = player.training
+        found[f"whether {name} was asked in the mode in which it is now"] = player.as_it_came()
     return found
 
 
+def returned(loss: object) -> dict[str, bool]:
+    """What sort of thing a step returns."""
+    return {
+        "whether a Python float is returned": isinstance(loss, float),
+        "whether what is returned holds the graph": bool(getattr(loss, "requires_grad", False)),
+    }
+
+
 def discriminator_turn(
-    step, real: Tensor, *noises: Tensor, stale: bool = False
+    step, real: Tensor, *noises: Tensor, stale: bool = False, scale: float = 1.0
 ) -> dict[str, object]:
     """One step of D for each batch of noise; `stale`: D held gradients before the first."""
-    generator, discriminator = Generator(), Discriminator()
-    optimizer = torch.optim.SGD(discriminator.parameters(), lr=0.1, momentum=0.5)
+    generator, discriminator = Generator(real.shape[1:]), Discriminator(real.shape[1:], scale)
+    optimizer = momentum(discriminator)
     if stale:
         hold_gradients(discriminator)
     before = state(generator)
@@ -71,7 +108,30 @@ def discriminator_turn(
         "the parameters of D": state(discriminator),
         "whether the generator moved": moved(generator, before),
         "whether the generator holds gradients": held,
-        **can_learn(G=generator, D=discriminator),
-        "whether a Python float is returned": isinstance(loss, float),
-        "whether what is returned holds the graph": bool(getattr(loss, "requires_grad", False)),
+        **afterwards(generator, discriminator),
+        **returned(loss),
+    }
+
+
+def generator_turn(
+    step, *noises: Tensor, stale: bool = False, scale: float = 1.0, shape: tuple[int, ...] = (2,)
+) -> dict[str, object]:
+    """One step of G for each batch of noise; `stale`: G held gradients before the first."""
+    generator, discriminator = Generator(shape), Discriminator(shape, scale)
+    optimizer = momentum(generator)
+    if stale:
+        hold_gradients(generator)
+    arrived, before, opposite = [], state(generator), state(discriminator)
+    for p in generator.parameters():
+        p.register_hook(lambda gradient: arrived.append(bool((gradient != 0).any())))
+    for z in noises:
+        loss = step(generator, discriminator, optimizer, z)
+    came = any(arrived) or moved(generator, before)
+    return {
+        "the loss": torch.as_tensor(loss).detach(),
+        "whether a gradient arrived at G, or moved it": came,
+        "the parameters of G": state(generator),
+        "whether the discriminator moved": moved(discriminator, opposite),
+        **afterwards(generator, discriminator),
+        **returned(loss),
     }

@@ -1,0 +1,117 @@
+"""Exercise on augmentation in a game: both kinds of images go through it, and gradients do too."""
+
+import torch
+
+from gencourse.checks import draw, exercise
+from gencourse.probes.gan.augmentation import (
+    both_logits,
+    gradient_for_discriminator,
+    gradient_for_samples,
+)
+
+
+def augmented_logits_reference(discriminator, augment, real, fake):
+    """D's logits for augmented data and for augmented samples. Source: Zhao et al. 2020."""
+    return discriminator(augment(real)), discriminator(augment(fake))
+
+
+@exercise(
+    reference=augmented_logits_reference,
+    difficulty=1,
+    minutes=6,
+    points=2,
+    hints=(
+        (
+            "If D saw augmented data and plain samples, what would it have to learn to tell them "
+            "apart?"
+        ),
+        (
+            "The generator's gradient comes through D, then through the augmentation. Nothing on "
+            "that way may cut the graph."
+        ),
+    ),
+    on_success=(
+        "D never sees a plain image, so it cannot learn them by heart; G is asked through the same "
+        "lens, so it need not make augmented ones."
+    ),
+)
+def augmented_logits(answer, seed):
+    real, fake, w = draw(seed, 3, 1, 2, 3), draw(seed + 1, 5, 1, 2, 3), draw(seed + 2, 12)
+    yield "three images and five samples", answer.run(both_logits, real, fake, w)
+    through = answer.run(gradient_for_samples, real, fake, w)
+    yield "the gradient that reaches the samples, and through them the generator", through
+    at_d = answer.run(gradient_for_discriminator, real, fake, w)
+    yield "the gradient that reaches the discriminator", at_d
+    real, fake = draw(seed + 3, 4, 2, 3, 2), draw(seed + 4, 1, 2, 3, 2)
+    yield "four images in two colours and one sample", answer.run(both_logits, real, fake, w)
+
+
+@augmented_logits.alternative
+def in_one_pass(discriminator, augment, real, fake):
+    logits = discriminator(augment(torch.cat([real, fake])))
+    return logits[: len(real)], logits[len(real) :]
+
+
+@augmented_logits.alternative
+def as_a_list(discriminator, augment, real, fake):
+    return [discriminator(augment(x)) for x in (real, fake)]
+
+
+@augmented_logits.mistake(
+    "Only the data are augmented: D will take augmentation for a sign of real images, and G will "
+    "learn to paint it. What else does D see?",
+    "Augmenting the data alone is right for a classifier. Here it changes the distribution that G "
+    "is asked to match.",
+)
+def data_only(discriminator, augment, real, fake):
+    return discriminator(augment(real)), discriminator(fake)
+
+
+@augmented_logits.mistake(
+    "Only the samples are augmented: now D sees the data plain and can learn them by heart. What "
+    "else does D see?"
+)
+def samples_only(discriminator, augment, real, fake):
+    return discriminator(real), discriminator(augment(fake))
+
+
+@augmented_logits.mistake("Nothing is augmented. What is `augment` for?")
+def not_augmented(discriminator, augment, real, fake):
+    return discriminator(real), discriminator(fake)
+
+
+@augmented_logits.mistake(
+    "The logits are right, but no gradient reaches the samples: G would learn nothing. Where is "
+    "the graph cut?"
+)
+def augmented_without_gradient(discriminator, augment, real, fake):
+    with torch.no_grad():
+        real, fake = augment(real), augment(fake)
+    return discriminator(real), discriminator(fake)
+
+
+@augmented_logits.mistake(
+    "The logits are right, but nobody can learn from them. D's own graph was not recorded, was it?"
+)
+def nothing_recorded(discriminator, augment, real, fake):
+    with torch.no_grad():
+        return discriminator(augment(real)), discriminator(augment(fake))
+
+
+@augmented_logits.mistake(
+    "The two came back in the other order. Which one does the docstring name first?"
+)
+def exchanged(discriminator, augment, real, fake):
+    return discriminator(augment(fake)), discriminator(augment(real))
+
+
+@augmented_logits.mistake(
+    "The logits are augmented, the images are not. What does an augmentation act on?"
+)
+def logits_augmented(discriminator, augment, real, fake):
+    return augment(discriminator(real)), augment(discriminator(fake))
+
+
+@augmented_logits.mistake("Something is augmented twice. How often does each image go through?")
+def augmented_twice(discriminator, augment, real, fake):
+    return discriminator(augment(augment(real))), discriminator(augment(augment(fake)))

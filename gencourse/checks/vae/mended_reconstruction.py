@@ -1,0 +1,97 @@
+"""The bug hunt: mending the reconstruction term."""
+
+import torch
+import torch.nn.functional as F
+
+from gencourse.checks import draw, exercise
+from gencourse.models import vae
+from gencourse.probes.general import gradients
+
+
+def reconstruction_reference(logits, x):
+    """-log p(x given z) for binary pixels: logits, x (B, ...) -> (B,), nats."""
+    return -vae.bernoulli_log_likelihood(logits, x)
+
+
+@exercise(
+    reference=reconstruction_reference,
+    difficulty=2,
+    minutes=5,
+    points=2,
+    hints=(
+        "Which distribution of the pixels makes this a -log p? How many pixels does an image have?",
+    ),
+    on_success="Now both terms are in nats per image, and their sum is a bound on something.",
+    exempt={"one column": "the docstring promises the 784 pixels of an image"},
+)
+def mended_reconstruction(answer, seed):
+    logits, x = 2 * draw(seed, 4, 784) + 0.5, (draw(seed + 9, 4, 784) > 0.6).float()
+    sure = 1000 * logits.sign() * draw(seed + 10, 4, 784).exp()
+    to_logits = "the gradients that training sends to the logits"
+    yield "the reconstruction term of four images", answer(logits, x)
+    well = (2 * x - 1) * (5 + logits.abs())
+    yield "the term of four images that came back well", answer(well, x)
+    yield "the term at logits around +1000 and -1000", answer(sure, x)
+    yield to_logits, answer.run(gradients, logits, x, wrt=(0,))
+    yield f"{to_logits} around +1000 and -1000", answer.run(gradients, sure, x, wrt=(0,))
+
+
+@mended_reconstruction.alternative
+def reconstruction_by_bernoulli(logits, x):
+    return -torch.distributions.Bernoulli(logits=logits).log_prob(x).sum(dim=1)
+
+
+@mended_reconstruction.mistake(
+    "This is still the planted piece: a mean over pixels and over the batch. In what unit is it?"
+)
+def planted_reconstruction(logits, x):
+    return (logits.sigmoid() - x).square().mean()
+
+
+@mended_reconstruction.mistake(
+    "Squared error adds up per image now. Of which distribution with which variance is that -log "
+    "p? These pixels are 0 or 1."
+)
+def squared_error_summed(logits, x):
+    return (logits.sigmoid() - x).square().sum(1)
+
+
+@mended_reconstruction.mistake(
+    "The cross-entropy is right, but averaged over pixels. How much does the KL then weigh against "
+    "it?"
+)
+def cross_entropy_averaged(logits, x):
+    return reconstruction_reference(logits, x) / x.shape[1]
+
+
+@mended_reconstruction.mistake(
+    "torch's loss averages over pixels and batch unless told otherwise. Which sum is asked for, "
+    "and what shape?"
+)
+def torchs_mean(logits, x):
+    return F.binary_cross_entropy_with_logits(logits, x)
+
+
+@mended_reconstruction.mistake("You added up the whole batch. Which axis should survive?")
+def whole_batch(logits, x):
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+
+
+@mended_reconstruction.mistake(
+    "This is log p. The program minimises; which sign should its term have?"
+)
+def log_likelihood_returned(logits, x):
+    return vae.bernoulli_log_likelihood(logits, x)
+
+
+@mended_reconstruction.mistake(
+    "Right for small logits, not for large ones. What happens to a probability near 0 or 1 before "
+    "its logarithm?"
+)
+def reconstruction_through_probabilities(logits, x):
+    return F.binary_cross_entropy(logits.sigmoid(), x, reduction="none").sum(1)
+
+
+@mended_reconstruction.mistake("Is the sigmoid applied twice now?")
+def reconstruction_with_two_sigmoids(logits, x):
+    return reconstruction_reference(logits.sigmoid(), x)

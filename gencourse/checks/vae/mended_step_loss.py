@@ -1,0 +1,68 @@
+"""The bug hunt: mending what a step minimises."""
+
+from gencourse.checks import draw, exercise
+from gencourse.probes.vae.hunt import gradients_of_the_loss, loss_of_a_batch
+
+
+def step_loss_reference(output, x, reconstruction, kl):
+    """reconstruction(logits, x) + kl(mu, logvar), (B,), from output = (logits, mu, logvar)."""
+    logits, mu, logvar = output
+    return reconstruction(logits, x) + kl(mu, logvar)
+
+
+@exercise(
+    reference=step_loss_reference,
+    difficulty=2,
+    minutes=4,
+    points=2,
+    hints=(
+        (
+            "In which order does `forward` return its three results, and in which does the loss "
+            "unpack them?"
+        ),
+    ),
+    on_success=(
+        "Two names were exchanged and every shape still fitted. Named results would have prevented "
+        "it."
+    ),
+    rtol=1e-5,
+)
+def mended_step_loss(answer, seed):
+    logits, x = draw(seed, 2, 4, 6)
+    mu, logvar = draw(seed + 5, 2, 4, 3)
+    output = (logits, mu, logvar)
+    yield "the loss of four examples", answer.run(loss_of_a_batch, output, x)
+    learned = answer.run(gradients_of_the_loss, output, x)
+    yield "the gradients that training sends to the output", learned
+
+
+@mended_step_loss.alternative
+def step_loss_by_star(output, x, reconstruction, kl):
+    return kl(*output[1:]) + reconstruction(output[0], x)
+
+
+@mended_step_loss.mistake(
+    "This is still the planted piece: compare the order in which you unpack with what `forward` "
+    "returns."
+)
+def planted_step_loss(output, x, reconstruction, kl):
+    logits, logvar, mu = output
+    return reconstruction(logits, x) + kl(mu, logvar)
+
+
+@mended_step_loss.mistake("The order is right. Does a large KL make the loss smaller?")
+def step_loss_with_minus(output, x, reconstruction, kl):
+    logits, mu, logvar = output
+    return reconstruction(logits, x) - kl(mu, logvar)
+
+
+@mended_step_loss.mistake(
+    "The order is right. The loop takes the mean: what shape should reach it?"
+)
+def step_loss_averaged(output, x, reconstruction, kl):
+    return step_loss_reference(output, x, reconstruction, kl).mean()
+
+
+@mended_step_loss.mistake("One of the two terms is missing.")
+def step_loss_without_kl(output, x, reconstruction, kl):
+    return reconstruction(output[0], x)

@@ -1,0 +1,157 @@
+"""Exercise on one step of training."""
+
+import torch
+
+from gencourse.checks import draw, exercise
+from gencourse.models import vae
+from gencourse.probes.vae.objective import kind_of_loss, train
+
+
+def vae_train_step_reference(model, optimizer, x, eps, beta):
+    """One step on the mean of reconstruction + β kl; returns that mean as a plain number."""
+    terms = model(x, eps)
+    loss = vae.negative_elbo(terms["reconstruction"], terms["kl"], beta).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@exercise(
+    reference=vae_train_step_reference,
+    difficulty=2,
+    minutes=10,
+    points=3,
+    hints=(
+        "Four things happen in a step, in one order: forward, clear, backward, move.",
+        "Gradients add up until somebody clears them. When is the last moment to do so?",
+        "What you return is kept for a plot. Should a plot hold on to the graph?",
+    ),
+    on_success="Two steps moved the parameters exactly as the reference moves them.",
+    exempt={"float64": "the model's parameters are float32, so sums of gradients round"},
+)
+def vae_train_step(answer, seed):
+    x, eps, second = draw(seed, 3, 4, 2)
+    yield "one step at beta = 3", answer.run(train, x, eps, beta=3.0)
+    yield "two steps with different noise at beta = 3", answer.run(train, x, eps, second, beta=3.0)
+    noises = (eps, second, eps)
+    for optimizer in ("SGD with momentum", "Adam"):
+        said = f"three steps of {optimizer} at beta = 0.4"
+        yield said, answer.run(train, x, *noises, beta=0.4, optimizer=optimizer)
+    yield "one step at beta = 0", answer.run(train, 10 * x, eps, beta=0.0)
+    said = "one step when the parameters held gradients before"
+    yield said, answer.run(train, x, eps, beta=1.5, stale=True)
+    yield "one step", answer.run(kind_of_loss, x, eps, 3.0)
+
+
+@vae_train_step.alternative
+def cleared_at_the_end(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = torch.mean(terms["reconstruction"]) + beta * torch.mean(terms["kl"])
+    model.zero_grad()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    return float(loss.detach())
+
+
+@vae_train_step.mistake(
+    "The first step is right, the second is not. What is left over from the first when the "
+    "second begins?"
+)
+def gradients_never_cleared(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake(
+    "The parameters do not move at all. Are all the calls there, and in which order do you "
+    "clear, go backward and step?"
+)
+def cleared_after_backward(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake(
+    "Your first step changes nothing, and the second fails: parameters moved between forward "
+    "and backward. In which order do the calls belong?"
+)
+def step_before_backward(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+@vae_train_step.mistake("The loss at beta = 3 is the one at beta = 1. Where does beta enter?")
+def beta_left_out(model, optimizer, x, eps, beta):
+    return vae_train_step_reference(model, optimizer, x, eps, 1.0)
+
+
+@vae_train_step.mistake(
+    "Your step grows with the batch. Should the learning rate have to change when the batch does?"
+)
+def summed_loss(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake(
+    "The steps are right. What you return still holds the graph of the step: what happens if a "
+    "thousand are kept?"
+)
+def tensor_returned(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+@vae_train_step.mistake(
+    "The steps are right. What you return is not yet a plain Python number: what turns it into one?"
+)
+def detached_tensor_returned(model, optimizer, x, eps, beta):
+    return torch.tensor(vae_train_step_reference(model, optimizer, x, eps, beta))
+
+
+@vae_train_step.mistake(
+    "eps is handed to you, but your result does not depend on it. Which noise reached the model?"
+)
+def zero_noise(model, optimizer, x, eps, beta):
+    return vae_train_step_reference(model, optimizer, x, torch.zeros_like(eps), beta)
+
+
+@vae_train_step.mistake(
+    "The steps are right. The loss that you return is the one after the step: which one is "
+    "asked for?"
+)
+def loss_after_the_step(model, optimizer, x, eps, beta):
+    vae_train_step_reference(model, optimizer, x, eps, beta)
+    terms = model(x, eps)
+    return (terms["reconstruction"] + beta * terms["kl"]).mean().item()
+
+
+@vae_train_step.mistake("You go uphill. Is it the loss that you minimise, or its negative?")
+def uphill(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    optimizer.zero_grad()
+    (-loss).backward()
+    optimizer.step()
+    return loss.item()

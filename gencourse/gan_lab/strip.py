@@ -1,0 +1,48 @@
+"""Whole runs on paper: the plane at several moments side by side, and the curves."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gencourse.gan_lab.curves import DistancePanel, LossPanel
+from gencourse.gan_lab.panels import LAYERS, PlanePanel
+from gencourse.gan_lab.recording import Recording
+from gencourse.validation import require_count
+
+SMALL = {"font.size": 8.5, "axes.titlesize": 9}
+
+
+def film_strip(recording: Recording, columns: int = 6, title: str | None = None, curves: bool = True) -> Figure:
+    """A run on paper: `columns` moments, evenly spaced from first to last, and below them the curves.
+
+    Data are blue circles, samples orange triangles, arrows the pushes on samples; the plane is blue where D takes a point
+    for data, orange where for a sample. `title` replaces the recording's own, "" leaves it out.
+    """
+    require_count("film_strip", "columns", columns, at_least=2)
+    frames, last = recording.frames, len(recording.frames) - 1
+    with plt.rc_context(SMALL):
+        figure = plt.figure(figsize=(1.8 * columns, 4.2 if curves else 2.3), layout="constrained")
+        parts = figure.subfigures(2, 1, height_ratios=(1, 0.85)) if curves else [figure]
+        for i, ax in enumerate(parts[0].subplots(1, columns)):
+            frame = frames[round(i * last / (columns - 1))]
+            panel = PlanePanel(ax, f"after {frame.scores.step:,.0f} rounds", size=2.8, numbers=False)
+            panel.show(frame, LAYERS, recording.settings.data)
+        parts[0].suptitle(recording.title if title is None else title, fontsize=10)
+        if curves:
+            curves_of(recording, parts[1].subplots(1, 2))
+    return figure
+
+
+def curves_of(recording: Recording, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
+    """The losses (left), and the divergence and covered modes (right) of a run, over its rounds."""
+    if axes is None:
+        _, axes = plt.subplots(1, 2, figsize=(9.6, 2.4), layout="constrained")
+    scores = [frame.scores for frame in recording.frames]
+    losses, distance = LossPanel(axes[0]), DistancePanel(axes[1])
+    losses.show(scores, recording.settings.loss, recent=len(scores))
+    distance.show(scores, len(recording.density.centres))
+    for ax in axes:
+        ax.set_xlim(0, max(1, scores[-1].step))
+    return axes

@@ -1,0 +1,28 @@
+"""Distributions and filters of logits, where the numbers of one call do not show enough."""
+
+import torch
+from torch import Tensor
+
+from gencourse.probes.autoregressive.arguments import uncopied
+
+
+def zeros(table, *inputs) -> Tensor:
+    """Where a table of probabilities is exactly 0."""
+    return torch.as_tensor(table(*inputs)) == 0
+
+
+def mass_together(probs, logits: Tensor, T: float, tokens: list[int]) -> dict[str, object]:
+    """The mass of some tokens together, and whether no token has less than 0 or more than 1.
+
+    The logits come as they are, since `tokens` names places in them.
+    """
+    result = torch.as_tensor(probs(uncopied(logits), T))
+    return {
+        "the mass of these tokens together": result[..., tokens].sum(-1),
+        "whether all are between 0 and 1": bool(((result >= 0) & (result <= 1)).all()),
+    }
+
+
+def keeps_all(filtered, logits: Tensor, p: float) -> bool:
+    """Whether no logit is cut."""
+    return bool(torch.as_tensor(filtered(logits, p)).isfinite().all())

@@ -1,0 +1,114 @@
+"""Noise that a learner draws from a generator: its law, its shape, and whose numbers it takes."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+FAR = 0.0455  # the share of a normal distribution that lies beyond two standard deviations
+
+
+def codes(answer, generator: Generator, n: int, dim: int) -> dict[str, object]:
+    """n codes of `dim` numbers, and how they spread; every tolerance is five standard errors."""
+    z = answer(n, dim, generator)
+    found = kind(z)
+    if tuple(z.shape) != (n, dim):
+        return found
+    z = z.detach().double()
+    return found | extremes(z) | law(z) | dependence(z)
+
+
+def kind(z: Tensor) -> dict[str, object]:
+    """The shape of codes and their dtype."""
+    return {
+        "the shape": list(z.shape),
+        "the dtype": str(z.dtype).removeprefix("torch."),
+        "whether they ask for gradients": z.requires_grad,
+    }
+
+
+def few_codes(answer, generator: Generator, n: int, dim: int) -> dict[str, object]:
+    """The shape and the dtype of a small batch."""
+    return kind(answer(n, dim, generator))
+
+
+def extremes(z: Tensor) -> dict[str, bool]:
+    """Whether codes, or their numbers, are the same or bounded: z (n, dim)."""
+    length, off = z.norm(dim=1), (z - z.mean()).abs()
+    return {
+        "whether all codes are the same": bool((z == z[0]).all()),
+        "whether all numbers of a code are equal": bool((z == z[:, :1]).all()),
+        "whether all codes have the same length": bool(length.std() < 1e-3 * length.mean()),
+        "whether any number is negative": bool((z < 0).any()),
+        "whether any number is larger than 3.2": bool((z.abs() > 3.2).any()),
+        "whether the numbers fill an interval evenly": abs(evenness(off) - 0.5) < 0.05,
+    }
+
+
+def evenness(off: Tensor) -> float:
+    """The share of numbers within half of the largest distance to the middle: ½ if uniform."""
+    return float((off < off.max() / 2).double().mean())
+
+
+def law(z: Tensor) -> dict[str, bool]:
+    """Whether mean, standard deviation and tails are those of N(0, 1): z (n, dim)."""
+    n, off = len(z), z - z.mean(0)
+    far = float((off.abs() > 2 * off.std(0)).double().mean())
+    error = math.sqrt(FAR / z.numel())
+    tails = float((off / off.std(0)).pow(4).mean())
+    return {
+        "whether the numbers have mean 0": bool((z.mean(0).abs() < 5 / math.sqrt(n)).all()),
+        "whether the numbers have standard deviation 1": bool(
+            ((z.std(0) - 1).abs() < 5 / math.sqrt(2 * n)).all()
+        ),
+        "whether as many of them are far out, for their spread, as in a normal": bool(
+            abs(far - FAR) < 5 * error and abs(tails - 3) < 5 * math.sqrt(96 / z.numel())
+        ),
+    }
+
+
+def dependence(z: Tensor) -> dict[str, bool]:
+    """Whether the numbers of a code, and successive codes, are independent: z (n, dim)."""
+    n, dim = z.shape
+    apart = [torch.corrcoef(x.T).nan_to_num() - torch.eye(dim) for x in (z, z.square())]
+    length = z.norm(dim=1) - z.norm(dim=1).mean()
+    next_length = float((length[1:] * length[:-1]).mean() / length.square().mean().clamp_min(1e-9))
+    next_code = float((z[1:] * z[:-1]).mean())
+    return {
+        "whether the coordinates of a code are independent": all(
+            bool((x.triu(1).abs() < 6 / math.sqrt(n)).all()) for x in apart
+        ),
+        "whether a code is independent of the one before it": abs(next_code)
+        < 5 / math.sqrt(dim * n)
+        and abs(next_length) < 5 / math.sqrt(n),
+        "whether the codes differ in more than their signs": len(z.abs().unique(dim=0)) > 0.9 * n,
+    }
+
+
+def batch_of_five(answer, generator: Generator) -> dict[str, object]:
+    """Five codes, and five more from the same generator."""
+    first, second = answer(5, 2, generator), answer(5, 2, generator)
+    found = kind(first)
+    if tuple(first.shape) != (5, 2) or tuple(second.shape) != (5, 2):
+        return found
+    sums = first.double().mean(0)
+    known = torch.isin(second.abs().flatten(), first.abs().flatten())
+    return found | {
+        "whether its columns add up to exactly 0": bool((sums.abs() < 1e-6).all()),
+        "whether a second call with the same generator repeats numbers of the first": bool(
+            known.any()
+        ),
+    }
+
+
+def same_state(answer, generator: Generator) -> bool:
+    """Whether a generator in the same state gives the same codes."""
+    again = Generator().set_state(generator.get_state())
+    return bool((answer(5, 2, generator) == answer(5, 2, again)).all())
+
+
+def global_numbers(answer, generator: Generator) -> bool:
+    """Whether torch's global generator is left as it was."""
+    before = torch.random.get_rng_state()
+    answer(5, 2, generator)
+    return torch.equal(before, torch.random.get_rng_state())

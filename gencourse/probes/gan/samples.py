@@ -1,0 +1,38 @@
+"""What a learner says of recorded runs and of samples."""
+
+from torch import Tensor, nn
+
+WORDS = ("healthy", "mode collapse", "discriminator wins", "oscillation")
+
+
+def asked_twice(answer, x: Tensor, *others) -> list[object]:
+    """The answers to one question that is asked twice with the same tensors."""
+    held = [
+        nn.Parameter(t.clone(), requires_grad=False) if isinstance(t, Tensor) else t
+        for t in (x, *others)
+    ]  # parameters are handed on as they are, and not as copies
+    return [answer(*held), answer(*held)]
+
+
+def diagnosed(answer) -> dict[str, object]:
+    """The diagnoses of the four runs, where capitals and the article do not matter."""
+    said = answer()
+    if not isinstance(said, dict):
+        return {"whether a dict from letters to words came back": False}
+    said = {str(letter): simplified(word) for letter, word in said.items()}
+    return {
+        "whether a dict from letters to words came back": True,
+        "the letters": ", ".join(sorted(said)),
+        "the words that are none of the four": unknown(list(said.values())),
+        **{f"run {letter}": said.get(letter) for letter in "ABCD"},
+    }
+
+
+def simplified(word: object) -> object:
+    """A word without capitals, space around it, and the article."""
+    return word.strip().lower().removeprefix("the ") if isinstance(word, str) else word
+
+
+def unknown(words: list[object]) -> str:
+    """Those that are none of the four words, or "none"."""
+    return ", ".join(str(word) for word in words if word not in WORDS) or "none"

@@ -1,0 +1,23 @@
+"""Splitting the last layer of an encoder into its two heads."""
+
+import torch
+from torch import Tensor
+
+
+def unpacked(split, h: Tensor) -> dict[str, Tensor]:
+    """Both heads, by name."""
+    mu, logvar = split(h)
+    return {"mu": mu, "logvar": logvar}
+
+
+def learned(split, h: Tensor) -> dict[str, Tensor]:
+    """The gradients for h of each head's sum, 0 where none arrives."""
+    h = h.clone().requires_grad_()
+    mu, logvar = split(h)
+    found = {}
+    for name, head in (("mu", mu), ("logvar", logvar)):
+        if not head.requires_grad:
+            found[name] = torch.zeros_like(h)
+        else:
+            (found[name],) = torch.autograd.grad(head.sum(), h, retain_graph=True)
+    return found

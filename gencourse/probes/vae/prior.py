@@ -1,0 +1,139 @@
+"""Sampling from a prior through decoders that remember what they were asked."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gencourse.runtime import seeded
+
+SIDE = 2  # of the images of a Recorder
+
+
+class Recorder(nn.Module):
+    """z (n, D) -> logits, z itself or images (n, 1, SIDE, SIDE).
+
+    Codes and logits are kept in lists, to which copies of the module append as well.
+    """
+
+    def __init__(self, images: bool = False):
+        super().__init__()
+        self.images, self.scale = images, nn.Parameter(torch.ones(()))
+        self.codes: list[Tensor] = []
+        self.logits: list[Tensor] = []
+        self.keep_code, self.keep_logits = self.codes.append, self.logits.append
+
+    def forward(self, z: Tensor) -> Tensor:
+        logits = self.scale * z
+        if self.images:
+            steps = torch.linspace(-4, 5, SIDE * SIDE, dtype=z.dtype).view(1, SIDE, SIDE)
+            logits = 2 * logits.sum(-1)[..., None, None, None] + steps
+        self.keep_code(z.detach().clone())
+        self.keep_logits(logits.detach().clone())
+        return logits
+
+
+def decoder_of(latent_dim: int) -> nn.Module:
+    """A linear decoder whose weights are all different."""
+    decoder = nn.Linear(latent_dim, 4)
+    with torch.no_grad():
+        decoder.weight.copy_(torch.linspace(-1.5, 2, 4 * latent_dim).view(4, latent_dim))
+        decoder.bias.copy_(torch.linspace(0.3, -0.5, 4))
+    return decoder
+
+
+def distance_from_normal(numbers: Tensor) -> float:
+    """The largest gap between the distribution function of some numbers and that of N(0, 1)."""
+    ordered = numbers.double().flatten().sort().values
+    below = torch.arange(len(ordered), dtype=torch.float64) / len(ordered)
+    return float((torch.special.ndtr(ordered) - below).abs().max())
+
+
+def correlated(z: Tensor, tolerance: float) -> dict[str, bool]:
+    """Whether columns of codes, and rows of codes, depend on one another."""
+    n, dim = z.shape
+    columns = torch.corrcoef(z.T).nan_to_num() - torch.eye(dim)
+    standard = (z - z.mean(0)) / z.std(0).clamp(min=1e-6)
+    lags = [(standard[lag:] * standard[: n - lag]).mean().abs() for lag in (1, 2, n // 2)]
+    return {
+        "whether the coordinates of a code are independent": bool(
+            (columns.abs().triu(1) < tolerance).all()
+        ),
+        "whether the codes are independent of one another": bool(
+            (torch.stack(lags) < tolerance).all()
+        ),
+    }
+
+
+def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, object]:
+    """The samples of a decoder that changes nothing, and what codes it was given."""
+    decoder = Recorder()
+    images = torch.as_tensor(sample(decoder, n, latent_dim, seeded(seed))).detach()
+    codes = [z.reshape(-1, latent_dim).float() for z in decoder.codes]
+    z = torch.cat([torch.zeros(0, latent_dim), *codes])
+    found: dict[str, object] = {
+        "the shape": list(images.shape),
+        "how many codes went through the decoder": len(z),
+    }
+    if images.shape != (n, latent_dim) or z.shape != (n, latent_dim):
+        return found
+    mean, std = z.mean(0).abs(), (torch.cat([z.std(0), z.std()[None]]) - 1).abs()
+    spread = 5 / math.sqrt(2 * n) / torch.tensor([1.0] * latent_dim + [math.sqrt(latent_dim)])
+    beyond = float((z.abs() > 3).double().mean())  # 0.0027 for a standard normal
+    return {
+        **found,
+        "whether all samples are images in [0, 1]": bool(((images >= 0) & (images <= 1)).all()),
+        "whether the samples are sigmoid(decoder(z))": torch.allclose(
+            images.double(), z.double().sigmoid(), atol=1e-5
+        ),
+        "whether the codes have mean 0": bool((mean < 5 / math.sqrt(n)).all()),
+        "whether the codes have standard deviation 1": bool((std < spread).all()),
+        "whether all codes lie in [0, 1]": bool(((z >= 0) & (z <= 1)).all()),
+        "whether the codes are distributed as N(0, 1)": distance_from_normal(z)
+        < 2.5 / math.sqrt(n * latent_dim),
+        "whether the codes leave [-3, 3] as often as a normal does": 0.0005 < beyond < 0.005,
+        **correlated(z, 5 / math.sqrt(n)),
+    }
+
+
+def images_of_a_decoder(sample, n: int, latent_dim: int, seed: int) -> dict[str, object]:
+    """The samples of a decoder whose logits are images (n, 1, SIDE, SIDE)."""
+    decoder = Recorder(images=True)
+    images = torch.as_tensor(sample(decoder, n, latent_dim, seeded(seed))).detach()
+    logits = torch.cat([x.reshape(-1, 1, SIDE, SIDE) for x in decoder.logits])
+    same = images.shape == logits.shape and torch.allclose(
+        images.double(), logits.double().sigmoid(), atol=1e-5
+    )
+    return {"the shape": list(images.shape), "whether they are sigmoid(decoder(z))": same}
+
+
+def repeatability(sample, latent_dim: int, seed: int) -> dict[str, bool]:
+    """Samples from two generators in the same state, and twice from one generator."""
+    decoder, generator = decoder_of(latent_dim), seeded(seed)
+    first = torch.as_tensor(sample(decoder, 5, latent_dim, generator))
+    second = torch.as_tensor(sample(decoder, 5, latent_dim, generator))
+    again = torch.as_tensor(sample(decoder, 5, latent_dim, seeded(seed)))
+    return {
+        "whether two generators in the same state give the same samples": torch.equal(first, again),
+        "whether a second call with the same generator repeats the first": torch.equal(
+            first, second
+        ),
+    }
+
+
+def traces(sample, latent_dim: int, seed: int) -> dict[str, bool]:
+    """What sampling leaves behind: a graph, parts of a decoder in different modes."""
+    decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Identity()))
+    images = torch.as_tensor(sample(decoder, 5, latent_dim, seeded(seed)))
+    modes = {part.training for part in decoder.modules()}
+    return {
+        "whether the samples still hold a graph": images.requires_grad,
+        "whether all parts of the decoder are in the same mode afterwards": len(modes) == 1,
+    }
+
+
+def dropout_at_work(sample, latent_dim: int, seed: int) -> bool:
+    """Whether samples are dropped by a decoder in training mode that ends in dropout."""
+    decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Dropout(0.5))).train()
+    images = torch.as_tensor(sample(decoder, 50, latent_dim, seeded(seed)))
+    return bool(((images == 0.5) | (images == 0)).any())

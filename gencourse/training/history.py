@@ -1,0 +1,34 @@
+"""What a training recorded."""
+
+from dataclasses import dataclass, field
+
+from gencourse.errors import InputError
+
+
+@dataclass
+class History:
+    """What `fit` recorded: for each term the batch mean at every step. `history["loss"]` is a list of numbers."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    def __getitem__(self, term: str) -> list[float]:
+        if term not in self.values:
+            raise InputError(f"History: term should be one of {', '.join(self.values)}, got {term!r}. Choose one of them.")
+        return self.values[term]
+
+    @property
+    def steps(self) -> int:
+        """The number of steps recorded."""
+        return max(map(len, self.values.values()), default=0)
+
+    def last(self, term: str = "loss", steps: int = 100) -> float:
+        """The mean of a term over the last steps: one batch is too noisy to quote."""
+        tail = self[term][-steps:]
+        return sum(tail) / len(tail)
+
+    def __repr__(self) -> str:
+        terms = ", ".join(f"{term} {self.last(term):.4g}" for term in self.values)
+        cut = ", interrupted" if self.interrupted else ""
+        return f"History({self.steps:,} steps{cut}; mean of the last 100: {terms})"

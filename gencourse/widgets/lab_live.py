@@ -1,0 +1,169 @@
+"""A match that is played while one watches: the settings' controls, the buttons, and the loop behind Play."""
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from gencourse.errors import InputError
+from gencourse.gan_lab.match import Match
+from gencourse.gan_lab.observe import Frame, Scores
+from gencourse.gan_lab.settings import Settings
+from gencourse.gan_lab.story import MOVED, rules
+from gencourse.widgets.lab_controls import SPEEDS, read_settings, setting_controls, shape, show_settings
+from gencourse.widgets.notebook import EXPECTED_ERRORS, button, ipywidgets
+
+PAUSE = 0.16  # seconds from one picture to the next at least, so that the page keeps up
+BREATH = 0.001  # seconds after each round, in which the kernel hears of a pressed button and may take the lock
+KEPT = 2000  # moments that the curves are drawn from; when there are more, every other is dropped
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The notebook kernel's event loop."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise InputError("Play: the lab should be in a notebook whose kernel runs an event loop, got none. Press Step instead.") from error
+
+
+class Live:
+    """A match and the controls that govern it.
+
+    `show()` is called after everything that changes the match, `tell(text, wrong)` with a sentence about it. One match
+    plays at a time: Play here pauses the one that is playing elsewhere. A kernel may hand a page's messages to several
+    threads, so whatever touches a match or a picture holds `lock`.
+    """
+
+    playing: ClassVar["Live | None"] = None
+    lock: ClassVar = threading.RLock()
+
+    def __init__(self, settings: Settings, show: Callable[[], None], tell: Callable[..., None]):
+        self.show, self.tell, self.base = show, tell, settings
+        self.match: Match | None = None
+        self.frame: Frame | None = None
+        self.trail: list[Scores] = []
+        self.moved, self.task, self.quiet = "", None, False
+        self.controls = setting_controls(settings)
+        self.speed = ipywidgets.SelectionSlider(options=SPEEDS, value=10, description="rounds a picture", **shape())
+        self.play_button = button("Play", "play round after round until Pause is pressed", "play")
+        self.step_button = button("Step", "play one round: the discriminator's moves, then the generator's", "step-forward")
+        self.reset_button = button("Reset", "start anew with fresh networks", "refresh")
+        self.d_button = button("Step D only", "the discriminator makes one move; the generator waits", width="140px")
+        self.g_button = button("Step G only", "the generator makes one move; the discriminator waits", width="140px")
+        for control in self.controls.values():
+            control.observe(lambda change: None if self.quiet else self.attempt(self.change), names="value")
+        for pressed, action in (
+            (self.play_button, self.toggle),
+            (self.step_button, lambda: self.single("DG")),
+            (self.d_button, lambda: self.single("D")),
+            (self.g_button, lambda: self.single("G")),
+            (self.reset_button, self.restart),
+        ):
+            pressed.on_click(lambda _, action=action: self.attempt(action))
+        row, single = (self.play_button, self.step_button, self.reset_button), (self.d_button, self.g_button)
+        self.box = ipywidgets.VBox([ipywidgets.HBox(row), ipywidgets.HBox(single), *self.controls.values(), self.speed])
+
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Do it; an error stops the play and becomes a sentence."""
+        with self.lock:
+            try:
+                action()
+            except EXPECTED_ERRORS as error:
+                self.pause()
+                self.tell(str(error) or type(error).__name__, wrong=True)
+
+    def start(self) -> None:
+        """A fresh match under the settings shown, not yet playing."""
+        self.pause()
+        self.match, self.trail, self.moved = Match(read_settings(self.controls, self.base)), [], ""
+        self.look()
+
+    def restart(self) -> None:
+        """A fresh match, which plays on if the old one was playing."""
+        going = self.task is not None
+        self.start()
+        self.tell("A new match, with fresh networks. " + rules(self.match.settings))
+        if going:
+            self.toggle()
+
+    def take_over(self, settings: Settings) -> None:
+        """A fresh match under these settings, which the controls show from now on."""
+        self.quiet, self.base = True, settings
+        try:
+            show_settings(self.controls, settings)
+        finally:
+            self.quiet = False
+        self.start()
+        self.tell(rules(settings))
+
+    def change(self) -> None:
+        """Go by what the controls show: in the match under way if possible, else in a new one."""
+        wanted = read_settings(self.controls, self.base)
+        if self.match is None or self.match.settings.needs_new_match(wanted):
+            self.restart()
+            return
+        if wanted.loss != self.match.settings.loss:  # the curves of another loss do not compare
+            self.trail = [scores._replace(d_loss=math.nan, g_loss=math.nan) for scores in self.trail]
+        self.match.adopt(wanted)
+        self.tell("From now on: " + rules(wanted))
+        self.look()
+
+    def single(self, who: str) -> None:
+        """One round ("DG"), or one move of D or of G alone."""
+        self.pause()
+        {"DG": self.match.step, "D": self.match.step_discriminator, "G": self.match.step_generator}[who]()
+        self.moved = who
+        self.look()
+        self.tell(MOVED[who])
+
+    def look(self) -> None:
+        """Observe the match and show it."""
+        self.frame = self.match.observe()
+        if self.trail and self.trail[-1].step == self.frame.scores.step:
+            self.trail.pop()  # nothing was played since; the rules may have changed
+        self.trail.append(self.frame.scores)
+        if len(self.trail) > KEPT:
+            del self.trail[-2:0:-2]
+        self.show()
+
+    def toggle(self) -> None:
+        """Play, or pause."""
+        if self.task is not None:
+            self.pause()
+            self.tell("Paused.")
+            return
+        if Live.playing is not None:
+            Live.playing.pause()
+        self.task = running_loop().create_task(self.run())
+        Live.playing, self.moved = self, "DG"
+        self.play_button.description, self.play_button.icon = "Pause", "pause"
+        self.tell("Playing. " + rules(self.match.settings))
+
+    def pause(self) -> None:
+        """Stop playing, if it plays: the loop ends when it sees that it is not the task any more."""
+        self.task = None
+        if Live.playing is self:
+            Live.playing = None
+        self.play_button.description, self.play_button.icon = "Play", "play"
+
+    async def run(self) -> None:
+        """Round after round with a picture now and then, until paused or closed; between rounds the kernel can listen."""
+        while True:
+            start = time.monotonic()
+            for _ in range(self.speed.value):
+                if not self.play_on(self.match.step):
+                    return
+                await asyncio.sleep(BREATH)
+            if not self.play_on(self.look):
+                return
+            await asyncio.sleep(max(BREATH, PAUSE - (time.monotonic() - start)))
+
+    def play_on(self, action: Callable[[], None]) -> bool:
+        """Do the next thing in the loop, unless the loop has been paused or the lab closed; False ends the loop."""
+        with self.lock:
+            if self.task is not asyncio.current_task() or self.box.comm is None:
+                return False
+            self.attempt(action)
+            return self.task is not None
