@@ -426,6 +426,9 @@ check.causal_mask(causal_mask)
 #
 # For each t the weights of s ≤ t sum to 1, those of later positions are 0. Position 0 sees itself alone, so its output is its own
 # value. The answer should hold for scores of any size, pass gradients on, and work in half precision (`q.half()`), too.
+#
+# q, k and v have just these four dimensions, of any length from 1 on, and the same shape. They may lie in memory in any order:
+# heads are often cut out of a tensor by exchanging two dimensions, and `view` refuses what is not contiguous.
 
 # %%
 def causal_attention(q, k, v):
@@ -446,7 +449,7 @@ check.causal_attention(causal_attention)
 
 # %%
 if solved(causal_mask, causal_attention):
-    q, k = torch.randn(2, 1, 3, 12, 4, generator=seeded(0))
+    q, k = torch.randn(2, 1, 3, 12, 12, generator=seeded(0))
     weights = causal_attention(q, k, torch.eye(12).expand(1, 3, 12, 12))
     shown = torch.cat([causal_mask(12)[None, None].float(), weights.transpose(0, 1)])
     figures.image_grid(shown, columns=4, scale=2.0, title="The mask, and the weights of three heads")
@@ -463,8 +466,10 @@ else:
 # parts of d = C / heads, and each part gets an attention of its own. Head h takes the channels h · d to (h + 1) · d − 1 of q,
 # k and v, and its output goes back to the same channels. With 6 channels and 2 heads, head 0 takes channels 0, 1, 2.
 #
-# `attend` is an attention like yours: it maps q, k, v of shape (…, T, d) to (…, T, d) and leaves all dimensions but the
-# last two to themselves.
+# `attend` is an attention that maps q, k, v of shape (…, T, d) to (…, T, d) and leaves all dimensions but the last two to
+# themselves: you may hand it two, three, four or more, in whatever order the leading ones are convenient. Your own
+# `causal_attention` promises four; the last section shows how to make one out of it that takes any number. Gradients pass
+# through the heads to q, k and v.
 
 # %%
 def multi_head(attend, q, k, v, heads):
@@ -522,7 +527,8 @@ check.pixelcnn_mask(pixelcnn_mask)
 # and B in all layers after it, those with a kernel of 1 × 1 included.
 #
 # Build the network from given weights: one convolution per weight, without bias, each weight times its mask, a ReLU
-# *between* layers and none after the last. The image keeps its size. `mask` is a function like your `pixelcnn_mask`.
+# *between* layers and none after the last. The image keeps its size. `mask` is a function like your `pixelcnn_mask`, and
+# returns its zeros and ones as floating numbers. The same weight may occur twice in the list; weights and x stay as they are.
 
 # %%
 def masked_stack(x, weights, mask):
@@ -588,12 +594,12 @@ check.depends_on(depends_on)
 if solved(pixelcnn_mask, masked_stack, depends_on):
     layers = [torch.randn(8, 1, 3, 3, generator=seeded(0)).double(), torch.randn(1, 8, 3, 3, generator=seeded(1)).double()]
     masks = {
-        "A, then B": pixelcnn_mask,
-        "B everywhere": lambda kernel, kind: pixelcnn_mask(kernel, "B"),
-        "A everywhere": lambda kernel, kind: pixelcnn_mask(kernel, "A"),
+        "A, then B": lambda kernel, kind: pixelcnn_mask(kernel, kind).double(),
+        "B everywhere": lambda kernel, kind: pixelcnn_mask(kernel, "B").double(),
+        "A everywhere": lambda kernel, kind: pixelcnn_mask(kernel, "A").double(),
     }
     x = torch.rand(8, 25, generator=seeded(2)).double()
-    maps = [depends_on(lambda x, mask=mask: masked_stack(x.view(-1, 1, 5, 5), layers, mask).flatten(1), x) for mask in masks.values()]
+    maps = [depends_on(lambda x, mask=mask: masked_stack(x.reshape(-1, 1, 5, 5), layers, mask).flatten(1), x) for mask in masks.values()]
     figures.image_grid(torch.stack(maps)[:, None].float(), columns=3, scale=2.5, title=" · ".join(masks))
 else:
     print("Solve pixelcnn_mask, masked_stack and depends_on first; then this cell looks for leaks in your stack.")
@@ -617,7 +623,7 @@ else:
 # 4. The output is attention of q to all of them: $\sum_s \operatorname{softmax}_s(q \cdot k_s / \sqrt C)\, v_s$.
 #
 # Return the output and the two longer caches, k first. The function remembers nothing but what it returns: the same caches may be
-# continued twice, or by two texts in turns. The chapter's section on the cache measures what it saves
+# continued twice, or by two texts in turns. Scores may be hundreds apart. The chapter's section on the cache measures what it saves
 # ([notebook](../notebooks/03_autoregressive.ipynb)).
 
 # %%
@@ -688,6 +694,7 @@ check.raster_sample(raster_sample)
 # %%
 if solved(raster_sample):
     def neighbourly(x, strength):
+        x = x.float()
         left, above = nn.functional.pad(x, (1, 0))[..., :-1], nn.functional.pad(x, (0, 0, 1, 0))[:, :, :-1]
         return strength * (left + above - 1)
 
@@ -738,6 +745,12 @@ check.prefix_targets(prefix_targets)
 # Your attention, your heads and your loss make a small transformer, and your loop writes with it.
 
 # %%
+def attend(q, k, v):
+    """Your attention for any number of leading dimensions: they become the first of four, and come back afterwards."""
+    leading, (T, d) = q.shape[:-2], q.shape[-2:]
+    return causal_attention(*(part.reshape(-1, 1, T, d) for part in (q, k, v))).reshape(*leading, T, d)
+
+
 class SmallTransformer(nn.Module):
     def __init__(self, V, block_size=32, width=64, heads=4):
         super().__init__()
@@ -749,7 +762,7 @@ class SmallTransformer(nn.Module):
     def forward(self, idx):
         x = self.token_embedding(idx) + self.position_embedding.weight[: idx.shape[1]]
         q, k, v = self.qkv(self.norm(x)).chunk(3, dim=-1)
-        return self.mlp(x + self.out(multi_head(causal_attention, q, k, v, self.heads)))
+        return self.mlp(x + self.out(multi_head(attend, q, k, v, self.heads)))
 
     def loss(self, x, y):
         return {"loss": sequence_nll(self(x), y, -100)}

@@ -52,8 +52,8 @@ def causal_attention(answer, seed):
     low = torch.full((1, 1, 3, 4), 1e15)
     said = "the output when every score is -2e30, so that a place averages what it may see"
     yield said, answer(low, -low, v[:1, :1, :3])
-    loud_q, loud_k = ((15 * x).round() for x in (q, k))  # whole numbers: no score is rounded
-    said = "the output when scores lie some hundreds apart, in both directions"
+    loud_q, loud_k = ((40 * x).round() for x in (q, k))  # whole numbers: no score is rounded
+    said = "the output when scores lie thousands apart, in both directions"
     yield said, answer(loud_q, loud_k, v)
     yield "the gradients of the output, summed, for q, k and v", answer.run(gradients, q, k, v)
     said = "its gradients when the last key has a huge score"

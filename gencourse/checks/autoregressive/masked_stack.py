@@ -45,7 +45,8 @@ def masked_stack(answer, seed):
     x, alone = draw(6 * seed, 2, 1, 6, 5), draw(6 * seed + 5, 1, 1, 3, 3)
     sizes = ((3, 1, 5, 5), (3, 3, 3, 3), (2, 3, 1, 1), (3, 3, 3, 3))
     first, second, third, again = (draw(6 * seed + 1 + i, *size) for i, size in enumerate(sizes))
-    yield "the logits of one layer, 3 × 3", answer.run(logits, x, [alone])
+    wide = draw(6 * seed, 1, 1, 9, 11)
+    yield "the logits of one layer, 3 × 3, for images of 9 × 11", answer.run(logits, wide, [alone])
     yield "the logits of layers of 5 × 5 and 3 × 3", answer.run(logits, x, [first, second])
     three = [first, second, third]
     yield "the logits of layers of 5 × 5, 3 × 3 and 1 × 1", answer.run(logits, x, three)
@@ -56,8 +57,8 @@ def masked_stack(answer, seed):
     yield said, answer.run(logits, x, [first[:, :, 1:4, 1:4], second, again, -second])
     said = "the logits of layers of 1 × 1, 3 × 3 and 5 × 5"
     yield said, answer.run(logits, x, [alone[:, :, :1, :1], alone, first])
-    said = "the logits of three layers of 3 × 3 that share one weight"
-    yield said, answer.run(logits, x, [alone] * 3)
+    said = "the logits of three layers of 3 × 3, of which the first two share one weight"
+    yield said, answer.run(logits, x, [alone, alone, second[1:2, 1:2]])
     said = "the logits when `mask` makes other masks, rows and columns exchanged"
     yield said, answer.run(logits, x, three, turned=True)
     said = "which logits move when the pixel in row 3 and column 2 changes"
@@ -196,8 +197,8 @@ def no_margin(x, weights, mask):
 
 
 @masked_stack.mistake(
-    "Your caller's weights are not what they were: whoever uses them again gets other logits. Which "
-    "operation works in place?"
+    "Your caller's weights are not what they were: whoever uses them again gets other logits. "
+    "Which operation works in place?"
 )
 def weights_changed(x, weights, mask):
     return stack(

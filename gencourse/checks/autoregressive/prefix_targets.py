@@ -4,7 +4,7 @@ import torch
 
 from gencourse.checks import exercise
 from gencourse.models.autoregressive import IGNORED
-from gencourse.probes.autoregressive.prefixes import whole_numbers
+from gencourse.probes.autoregressive.prefixes import both, whole_numbers
 from gencourse.runtime import seeded
 
 
@@ -43,23 +43,18 @@ def prefix_targets(answer, seed):
         return torch.randint(1, 50_000, (n,), generator=seeded(seed + offset))
 
     prompt, reply = tokens(3, 1), tokens(4, 2)
-    yield "x and y for a prompt of 3, an answer of 4 and a length of 9", answer(prompt, reply, 9)
-    yield "x and y when the length is just enough", answer(tokens(4, 3), tokens(2, 4), 5)
-    one = answer(tokens(1, 5), tokens(1, 6), 3)
-    yield "x and y for a prompt and an answer of one token each", one
-    yield "x and y for one token each and a length of 1", answer(tokens(1, 7), tokens(1, 8), 1)
-    zeros = torch.tensor([0, 7, 0])
-    yield "x and y when token 0 occurs in prompt and answer", answer(zeros, zeros, 8)
-    twin = torch.arange(1, 4)
-    yield "x and y when the answer repeats the prompt", answer(twin, twin, 7)
-    yield (
-        "x and y for a prompt of 7, an answer of 1 and a length of 20",
-        answer(tokens(7, 9), reply[:1], 20),
-    )
-    yield (
-        "x and y for a prompt of 1, an answer of 7 and a length of 8",
-        answer(prompt[:1], tokens(7, 10), 8),
-    )
+    zeros, twin = torch.tensor([0, 7, 0]), torch.arange(1, 4)
+    for said, *given in (
+        ("for a prompt of 3, an answer of 4 and a length of 9", prompt, reply, 9),
+        ("when the length is just enough", tokens(4, 3), tokens(2, 4), 5),
+        ("for a prompt and an answer of one token each", tokens(1, 5), tokens(1, 6), 3),
+        ("for one token each and a length of 1", tokens(1, 7), tokens(1, 8), 1),
+        ("when token 0 occurs in prompt and answer", zeros, zeros.clone(), 8),
+        ("when the answer repeats the prompt", twin, twin.clone(), 7),
+        ("for a prompt of 7, an answer of 1 and a length of 20", tokens(7, 9), reply[:1], 20),
+        ("for a prompt of 1, an answer of 7 and a length of 8", prompt[:1], tokens(7, 10), 8),
+    ):
+        yield f"x and y {said}", answer.run(both, *given)
     yield (
         "whether x and y are tensors of whole numbers",
         answer.run(whole_numbers, prompt, reply, 9),

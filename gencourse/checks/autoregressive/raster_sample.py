@@ -56,8 +56,8 @@ def raster_sample(answer, seed):
     half = torch.tensor([0.5, 0.25, 0.75] * 4).view(1, 1, 3, 4)
     said = "an image where p is ½ everywhere and some numbers u are exactly ½, which is not below"
     yield said, answer.run(from_linear, half, none, torch.zeros(12))
-    sure = torch.tensor([-200.0, 200.0, 0.0] * 4)
-    said = "an image where all u are 0 and p is 0, 1 or ½"
+    sure = torch.tensor([-torch.inf, 0.0, -1.0] * 4)
+    said = "an image where all u are 0, and p is 0 at every third pixel"
     yield said, answer.run(from_linear, 0 * half, none, sure)
     for H, W in ((1, 5), (5, 1), (1, 1)):
         said = f"3 images of {H} × {W} from a model that looks at all pixels"

@@ -3,6 +3,12 @@
 from torch import Tensor
 
 
+def both(answer, *args) -> object:
+    """Inputs and targets, which may come as one tensor of two rows."""
+    result = answer(*args)
+    return list(result) if isinstance(result, Tensor) else result
+
+
 def whole_numbers(answer, *args) -> bool:
     """Whether a pair of tensors of whole numbers is returned."""
     x, y = answer(*args)
