@@ -15,7 +15,7 @@ from gencourse.grading import markup, release
 
 PACKAGE = Path(__file__).parents[1]
 ENGINE = 2  # raised when the grader itself would come to other points
-CALL = re.compile(r"\s*(\w+)\.(\w+)\(\s*(\w+)\s*\)\s*;?\s*$")  # check.NAME(NAME)
+CALL = re.compile(r"\s*(\w+)\.(\w+)\(\s*(\w+)\s*\)\s*(?:;\s*)?$")  # check.NAME(NAME)
 
 
 @dataclass(frozen=True)
