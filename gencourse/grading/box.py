@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 
 import psutil
 
@@ -19,6 +20,7 @@ from gencourse.grading.memory import Meter
 from gencourse.grading.sandbox import Sandbox
 
 WATCH_S = 0.1  # between two looks at the memory, where it is far from the limit
+CROWD = 8  # processes, from which on they could keep the watch from its look
 FASTEST = 20_000  # MiB that are taken in a second, at most
 END_S = 60  # for the kernel to take back what an ended box had
 RESERVED_MIB = 768  # that one process may ask for beyond the limit and not touch, as torch does
@@ -131,20 +133,23 @@ class Box:
 
     def _watch(self) -> None:
         """End the box when its processes hold too much memory together, or are too many."""
-        meter, pause = Meter(self.inner), WATCH_S
+        meter, pause, mib = Meter(self.inner), WATCH_S, 0.0
         with contextlib.suppress(psutil.NoSuchProcess):
             first = psutil.Process(self.process.pid)
             while not self.over.wait(pause):
                 family = [first, *first.children(recursive=True)]
-                self.cpu_s = max(self.cpu_s, sum(map(_cpu_seconds, family)))
-                mib = meter.mib([process.pid for process in family], self.limits.memory_mib)
+                with stilled(family[2:] if len(family) > CROWD or mib > self.limits.memory_mib / 2 else []):
+                    self.cpu_s = max(self.cpu_s, sum(map(_cpu_seconds, family)))
+                    mib = meter.mib([process.pid for process in family], self.limits.memory_mib)
+                    tasks = max(len(family), meter.tasks)
+                    if mib > self.limits.memory_mib or tasks > self.limits.processes + 8:
+                        self._kill()  # before they go on
                 self.peak_mib = max(self.peak_mib, mib)
                 if mib > self.limits.memory_mib:
                     self.broken = BoxLost("memory-limit", f"The submission used more than {self.limits.memory_mib} MiB of memory.")
-                elif max(len(family), meter.tasks) > self.limits.processes + 8:
+                elif tasks > self.limits.processes + 8:
                     self.broken = BoxLost("process-limit", f"The submission started more than {self.limits.processes} processes.")
                 if self.broken:
-                    self._kill()
                     return
                 pause = min(WATCH_S, (self.limits.memory_mib - mib) / FASTEST)
 
@@ -196,6 +201,20 @@ class Box:
 
     def __exit__(self, *exception) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def stilled(processes: list[psutil.Process]) -> Iterator[None]:
+    """Stop these processes for a moment, in which they take neither memory nor the processor from who counts."""
+    try:
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.resume()
 
 
 def first_inside(heard: int) -> tuple[int, int] | None:

@@ -59,7 +59,7 @@ NOT_REFUSED = {
         getsid getgroups getresuid getresgid uname getrusage sysinfo times umask gettid time gettimeofday clock_gettime clock_getres
         clock_nanosleep getcpu set_tid_address restart_syscall set_robust_list rseq personality arch_prctl getrandom membarrier rt_sigaction
         rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack capget capset setuid setgid setreuid setregid
-        setresuid setresgid setfsuid setfsgid setgroups setsid getrlimit setrlimit
+        setresuid setresgid setfsuid setfsgid setgroups setsid getrlimit setrlimit prlimit64
     """,
     "harmless because it is about files that the box can see, which are read-only or in its three folders, where they are counted": """
         sysfs ustat read write open close stat fstat lstat lseek pread64 pwrite64 readv writev access fsync fdatasync truncate ftruncate
@@ -72,7 +72,7 @@ NOT_REFUSED = {
     "harmless because it reaches processes of the same namespace only, all of them the submission's own but the first, which takes no signals from inside and gives up none of its rights": """
         kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_open pidfd_send_signal wait4 waitid setpgid getpriority setpriority
         sched_setparam sched_getparam sched_setscheduler sched_getscheduler sched_get_priority_max sched_get_priority_min
-        sched_rr_get_interval sched_setaffinity sched_getaffinity sched_setattr sched_getattr ioprio_set ioprio_get prlimit64
+        sched_rr_get_interval sched_setaffinity sched_getaffinity sched_setattr sched_getattr ioprio_set ioprio_get
         lsm_get_self_attr lsm_list_modules
     """,
     "bounded because the memory is counted as that of the process, and so are its page tables and the pieces of its map; RLIMIT_DATA and RLIMIT_AS bound it": """

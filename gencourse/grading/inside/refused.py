@@ -51,6 +51,7 @@ ALLOWED = {  # name: its two numbers, the argument that decides, the values that
         errno.ENOPROTOOPT,
     ),  # REUSEADDR KEEPALIVE PASSCRED RCVTIMEO SNDTIMEO; no larger buffers
     "fcntl": ((72, 25), 1, (*range(12), 1030, 1032), errno.EINVAL),  # no larger pipes, no leases, no locks that belong to no process
+    "prlimit64": ((302, 261), 0, (0,), errno.EPERM),  # of oneself
     "prctl": ((157, 167), 0, (1, 2, 3, 15, 16, 21, 23, 27, 29, 30, 36, 37, 38, 39, 40, 41, 42), errno.EINVAL),  # on oneself: names, signals
 }
 CLONE = (56, 220)
