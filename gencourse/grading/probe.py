@@ -91,7 +91,8 @@ while got < {MEMORY_MIB} << 20:
 """
 HIDE_IN_NAMES = f"""
 import os
-for i in range({MEMORY_MIB} << 10):
+kept = b"x" * ({MEMORY_MIB} << 18)
+for i in range({MEMORY_MIB} << 9):
     os.close(os.open(f"/tmp/{{i:0250}}", os.O_CREAT))
 got = "written"
 """
