@@ -58,7 +58,9 @@ def lines() -> list[str]:
         said.append(f"{notebook}: {sum(cells.values()):.1f} s in {len(cells)} cells; slowest: {named}")
     for notebook in speeds:
         if slowness(notebook) > 1:
-            said.append(f"{notebook}: this machine is {slowness(notebook):.1f} times slower than a laptop; the limits are as many times longer")
+            said.append(
+                f"{notebook}: this machine is {slowness(notebook):.1f} times slower than a laptop; the limits are as many times longer"
+            )
     return said
 
 
