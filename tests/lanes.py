@@ -10,9 +10,11 @@ A test says with the fixture `proves` which of the promised things it has looked
 compared with what there is: an exercise, a right form, a mistake, a cell or a file of tests that was not run is a failure.
 """
 
+import functools
 import importlib
 import json
 import pkgutil
+import re
 import time
 from pathlib import Path
 
@@ -72,8 +74,8 @@ def arrange(items: list[pytest.Item]) -> None:
 def group(nodeid: str) -> str:
     """The tests that run in one process: those of which this is the same. (xdist's own marks for it need its next release.)"""
     file, _, test = nodeid.partition("::")
-    parameter = test.partition("[")[2].rstrip("]")
-    return f"{file} {'.'.join(parameter.split('.')[:2])}" if file in SPLIT else file
+    exercise = re.search(r"\[(\w+\.\w+)", test)
+    return f"{file} {exercise[1]}" if file in SPLIT and exercise else file
 
 
 # what is promised, and what was proved
@@ -87,18 +89,24 @@ def chapters() -> dict:
     return {name: importlib.import_module(f"gencourse.checks.{name}") for name in names}
 
 
-def claims_of(chapter: str, exercise) -> list[str]:
-    """What is to be shown of an exercise, each as a line of text."""
-    own = f"{chapter}.{exercise.name}"
-    forms = [f"{own}: right form {form.__name__}" for form in exercise.right_forms]
-    return [f"{own}: stub", f"{own}: reference", *forms, *(f"{own}: mistake {one.name}" for one in exercise.mistakes)]
+@functools.cache
+def exercises() -> dict:
+    """All exercises by chapter and name, "vae.reparameterize"."""
+    from gencourse.checks import catalogue
+
+    return {f"{chapter}.{one.name}": one for chapter, module in chapters().items() for one in catalogue(module)}
+
+
+def claims_of(name: str, exercise) -> list[str]:
+    """What is to be shown of an exercise, each as a line of text: these are what `proves` is given."""
+    forms = [f"{name}: right form {form.__name__}" for form in exercise.right_forms]
+    mistakes = [f"{name}: mistake {one.name}" for one in exercise.mistakes]
+    return [f"{name}: stub", f"{name}: reference", *forms, *mistakes]
 
 
 def of_exercises() -> set[str]:
     """What is to be shown of all exercises. Imports torch."""
-    from gencourse.checks import catalogue
-
-    return {claim for name, module in chapters().items() for exercise in catalogue(module) for claim in claims_of(name, exercise)}
+    return {claim for name, exercise in exercises().items() for claim in claims_of(name, exercise)}
 
 
 def cells() -> set[str]:
