@@ -13,8 +13,9 @@ from gencourse.grading.memory import LOOKS, PIECES, Meter
 
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="memory is looked up in /proc")
+SIZE = 64 * MIB
 WAIT = "\nprint('ready', flush=True)\ninput()\n"
-SHARED = f"import mmap, os\nm = mmap.mmap(-1, 64 * {MIB})\nm.write(bytes(64 * {MIB}))\nm.madvise(mmap.MADV_DONTNEED)\n"
+SHARED = "import mmap, os\nm = mmap.mmap(-1, SIZE)\nm.write(bytes(SIZE))\nm.madvise(mmap.MADV_DONTNEED)\n"
 
 
 @contextlib.contextmanager
@@ -34,42 +35,41 @@ def family(process: subprocess.Popen) -> list[psutil.Process]:
     return [first, *first.children(recursive=True)]
 
 
-def counted(code: str) -> float:
-    with running(code) as process:
-        return Meter().mib(family(process), enough=1e9)
+def counted(code: str, size: int) -> float:
+    """The bytes that the meter sees while this code waits, which is told what SIZE is."""
+    with running(f"SIZE = {size}\n{code}") as process:
+        return Meter().mib(family(process), enough=1e9) * MIB
 
 
-@pytest.fixture(scope="module")
-def empty() -> float:
-    """MiB of a Python that has done nothing."""
-    return counted("")
+def share(code: str) -> float:
+    """How much of SIZE is counted when the code holds so much, beyond what is counted when it holds a page."""
+    page = 4096
+    return (counted(code, SIZE) - counted(code, page)) / (SIZE - page)
 
 
-def test_shared_memory_that_is_no_longer_resident_is_counted(empty):
-    assert 60 < counted(SHARED) - empty < 70
+def test_shared_memory_that_is_no_longer_resident_is_counted():
+    assert 0.9 < share(SHARED) < 1.4
 
 
-def test_shared_memory_counts_once_however_many_map_it(empty):
-    code = SHARED + "import time\nif os.fork() == 0:\n    time.sleep(100)"
-    assert 60 < counted(code) - 2 * empty < 75
+def test_shared_memory_counts_once_however_many_map_it():
+    assert 0.9 < share(SHARED + "import time\nif os.fork() == 0:\n    time.sleep(1000)") < 1.4
 
 
-def test_shared_memory_that_only_a_child_still_maps_is_counted(empty):
-    code = SHARED + "import time\nif os.fork() == 0:\n    time.sleep(100)\nm.close()"
-    assert 60 < counted(code) - 2 * empty < 75
+def test_shared_memory_that_only_a_child_still_maps_is_counted():
+    assert 0.9 < share(SHARED + "import time\nif os.fork() == 0:\n    time.sleep(1000)\nm.close()") < 1.4
 
 
-def test_a_file_in_memory_is_counted_while_it_is_open(empty):
-    assert 60 < counted(f"import os\nf = os.memfd_create('x')\nos.write(f, bytes(64 * {MIB}))") - empty < 70
+def test_a_file_in_memory_is_counted_while_it_is_open():
+    assert 0.9 < share("import os\nf = os.memfd_create('x')\nos.write(f, bytes(SIZE))") < 1.4
 
 
-def test_a_file_in_memory_is_counted_while_it_is_mapped_however_it_is(empty):
-    code = f"import mmap, os\nf = os.memfd_create('x')\nos.write(f, bytes(64 * {MIB}))\nm = mmap.mmap(f, 0, flags=mmap.MAP_PRIVATE)\nos.close(f)"
-    assert 60 < counted(code) - empty < 70
+def test_a_file_in_memory_is_counted_while_it_is_mapped_however_it_is():
+    code = "import mmap, os\nf = os.memfd_create('x')\nos.write(f, bytes(SIZE))\nm = mmap.mmap(f, 0, flags=mmap.MAP_PRIVATE)\nos.close(f)"
+    assert 0.9 < share(code) < 1.4
 
 
-def test_private_memory_that_was_never_touched_costs_nothing(empty):
-    assert abs(counted(f"import mmap\nm = mmap.mmap(-1, 64 * {MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)") - empty) < 5
+def test_private_memory_that_was_never_touched_costs_nothing():
+    assert abs(share("import mmap\nm = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)")) < 0.1
 
 
 def test_too_many_pieces_to_read_count_with_all_that_is_mapped():
@@ -84,7 +84,7 @@ def test_too_many_pieces_to_read_count_with_all_that_is_mapped():
 
 def test_memory_that_takes_the_place_of_other_memory_is_seen_a_little_later():
     """The process has not grown, so its map is not read at every look."""
-    code = f"import mmap\nplace = mmap.mmap(-1, 80 * {MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS){WAIT}place.close()\n"
+    code = f"SIZE = {SIZE}\nimport mmap\nplace = mmap.mmap(-1, {SIZE + 16 * MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS){WAIT}place.close()\n"
     with running(code + SHARED) as process:
         meter = Meter()
         before = meter.mib(family(process), enough=1e9)
@@ -92,7 +92,7 @@ def test_memory_that_takes_the_place_of_other_memory_is_seen_a_little_later():
         process.stdin.flush()
         assert process.stdout.readline() == "ready\n"
         looks = [meter.mib(family(process), enough=1e9) for _ in range(LOOKS)]
-    assert 60 < looks[-1] - before < 70
+    assert 0.9 < (looks[-1] - before) * MIB / SIZE < 1.4
 
 
 def verdict(machine: int, refuses: list[int], call_machine: int, number: int) -> int:
