@@ -29,6 +29,12 @@ def pytest_configure(config):
     config.pluginmanager.register(Worker() if hasattr(config, "workerinput") else Reporter(config), "gencourse-lanes")
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Files without a fast test are not even imported in the fast lane."""
+    if lanes.name_of(collection_path) in lanes.SLOW_FILES and not lanes.wanted(config):
+        return True
+
+
 def pytest_collection_modifyitems(config, items):
     if not lanes.wanted(config):
         config.hook.pytest_deselected(items=[item for item in items if lanes.is_slow(item)])

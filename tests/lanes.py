@@ -57,8 +57,9 @@ def wanted(config: pytest.Config) -> bool:
     return config.option.slow or "slow" in config.option.markexpr or any("::" in str(word) for word in config.args)
 
 
-def file_of(item: pytest.Item) -> str:
-    return item.path.relative_to(ROOT).as_posix() if item.path.is_relative_to(ROOT) else item.path.as_posix()
+def name_of(path: Path) -> str:
+    """A file as pytest names it."""
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
 
 
 def rank(file: str) -> int:
@@ -68,7 +69,7 @@ def rank(file: str) -> int:
 
 def arrange(items: list[pytest.Item]) -> None:
     """Put long files first; within a file, and among all others, the order stays."""
-    items.sort(key=lambda item: rank(file_of(item)))
+    items.sort(key=lambda item: rank(name_of(item.path)))
 
 
 def group(nodeid: str) -> str:
