@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "benchmarks" / "results" / "slow_lane.json"
 NOTHING_SELECTED = 5  # pytest's exit status
 DEFAULT_SCALE = {"GENCOURSE_SCALE": "default", "OMP_NUM_THREADS": "2"}
-CHECKS = ("checks", "probes", "models", "runner", "runner.py", "asking.py", "errors.py", "runtime.py")
+NOT_OF_CHECKS = ("grading", "widgets", "gan_lab", "figures.py", "claims.py", "cli.py", "__main__.py")
 GRADING = ("grading", "cli.py", "__main__.py", "runner", "runner.py", "asking.py")
 
 
@@ -60,12 +60,13 @@ def parts() -> list[Part]:
     apart = {name: f"{folder}/test_{name}.py" for name in ("hostile", "cluster", "nbgrader")}
     without = [f"--ignore={path}" for path in apart.values()]
     grading = [*course(*GRADING), *below(folder)]
-    taught = [*grading, *course(*CHECKS), *below("authoring/exercises", "exercises", "solutions")]
+    checks = course(*(path.name for path in sorted((ROOT / "gencourse").iterdir()) if path.name not in NOT_OF_CHECKS))
+    taught = [*grading, *checks, *below("authoring/exercises", "exercises", "solutions")]
     elsewhere = [f"--ignore={path}" for path in (folder, "tests/test_checks.py", "tests/test_default_scale.py")]
     slow = ("-m", "slow")
     return [
         *named,
-        Part("twenty seeds", (*slow, "tests/test_checks.py"), tuple([*course(*CHECKS), ROOT / "tests/test_checks.py"])),
+        Part("twenty seeds", (*slow, "tests/test_checks.py"), tuple([*checks, *below("tests/test_checks.py", "tests/lanes.py")])),
         Part("hostile submissions", ("--slow", apart["hostile"]), tuple(grading)),
         Part("grading: kills, memory, shards, another user", (*slow, folder, *without), tuple(grading)),
         Part("grading: a cluster", (*slow, apart["cluster"]), tuple(grading)),
