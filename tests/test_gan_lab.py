@@ -199,7 +199,7 @@ def test_play_plays_and_pause_pauses(live):
         assert (live.live.match.steps, live.image.value) == (steps, picture)
         assert live.live.play_button.description == "Play" and Live.playing is None
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 def test_a_new_match_plays_on_if_the_old_one_did(live):
@@ -212,7 +212,7 @@ def test_a_new_match_plays_on_if_the_old_one_did(live):
         live.live.step_button.click()
         assert live.live.task is None, "Step pauses"
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 def test_play_stops_when_the_lab_is_closed_or_another_one_plays(live, notebook):
@@ -222,16 +222,16 @@ def test_play_stops_when_the_lab_is_closed_or_another_one_plays(live, notebook):
         task = live.live.task
         other.live.play_button.click()
         assert live.live.task is None and Live.playing is other.live
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 280)
         task = other.live.task
         await asyncio.sleep(0.05)
         other.close()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 280)
         steps = other.live.match.steps
         await asyncio.sleep(0.3)
         assert other.live.match.steps == steps and Live.playing is None
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 def test_the_cell_run_again_stops_the_match_that_it_showed_before(live, notebook):
@@ -264,7 +264,7 @@ def test_a_match_that_diverges_ends_in_a_sentence(notebook):
         lab.live.step_button.click()
         assert RED not in lab.status.value and lab.live.match.steps == 1, "and Reset mends it"
 
-    asyncio.run(asyncio.wait_for(scene(), 120))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of <memory>"), ZeroDivisionError("division by zero"), KeyError("x")])
@@ -283,7 +283,7 @@ def test_any_error_becomes_a_sentence(live, monkeypatch, error):
             await asyncio.sleep(0.01)
         assert RED in live.status.value and live.live.play_button.description == "Play"
 
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 def test_messages_in_several_threads_do_not_spoil_the_picture(watching, monkeypatch):

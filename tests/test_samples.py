@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from torchmetrics.image.fid import FrechetInceptionDistance
 
 from gencourse.data import images, points
 from gencourse.errors import InputError
@@ -30,6 +29,8 @@ def draw(*shape, seed=0):
 
 
 def test_frechet_distance_agrees_with_torchmetrics():
+    from torchmetrics.image.fid import FrechetInceptionDistance  # takes seconds to import, and one process is enough
+
     x, y = draw(300, 12) @ draw(12, 12, seed=1), draw(200, 12, seed=2) @ draw(12, 12, seed=3) + 1
     theirs = FrechetInceptionDistance(feature=nn.Flatten(), input_img_size=(1, 3, 4))
     theirs.update(x.view(-1, 1, 3, 4), real=True)

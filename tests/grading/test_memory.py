@@ -13,8 +13,9 @@ from gencourse.grading.memory import PIECES, Meter
 
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="memory is looked up in /proc")
+SIZE = 64 * MIB
 WAIT = "\nprint('ready', flush=True)\ninput()\n"
-SHARED = f"import mmap, os\nm = mmap.mmap(-1, 64 * {MIB})\nm.write(bytes(64 * {MIB}))\nm.madvise(mmap.MADV_DONTNEED)\n"
+SHARED = "import mmap, os\nm = mmap.mmap(-1, SIZE)\nm.write(bytes(SIZE))\nm.madvise(mmap.MADV_DONTNEED)\n"
 
 
 @contextlib.contextmanager
@@ -38,42 +39,42 @@ def mib(process: subprocess.Popen) -> float:
     return Meter(process.pid).mib([one.pid for one in family(process)], enough=1e9)
 
 
-def counted(code: str) -> float:
-    with running(code) as process:
-        return mib(process)
+def counted(code: str, size: int) -> float:
+    """The bytes that the meter sees while this code waits, which is told what SIZE is."""
+    with running(f"SIZE = {size}
+{code}") as process:
+        return mib(process) * MIB
 
 
-@pytest.fixture(scope="module")
-def empty() -> float:
-    """MiB of a Python that has done nothing."""
-    return counted("")
+def share(code: str) -> float:
+    """How much of SIZE is counted when the code holds so much, beyond what is counted when it holds a page."""
+    page = 4096
+    return (counted(code, SIZE) - counted(code, page)) / (SIZE - page)
 
 
-def test_shared_memory_that_is_no_longer_resident_is_counted(empty):
-    assert 60 < counted(SHARED) - empty < 70
+def test_shared_memory_that_is_no_longer_resident_is_counted():
+    assert 0.9 < share(SHARED) < 1.4
 
 
-def test_shared_memory_counts_once_however_many_map_it(empty):
-    code = SHARED + "import time\nif os.fork() == 0:\n    time.sleep(100)"
-    assert 60 < counted(code) - 2 * empty < 75
+def test_shared_memory_counts_once_however_many_map_it():
+    assert 0.9 < share(SHARED + "import time\nif os.fork() == 0:\n    time.sleep(1000)") < 1.4
 
 
-def test_shared_memory_that_only_a_child_still_maps_is_counted(empty):
-    code = SHARED + "import time\nif os.fork() == 0:\n    time.sleep(100)\nm.close()"
-    assert 60 < counted(code) - 2 * empty < 75
+def test_shared_memory_that_only_a_child_still_maps_is_counted():
+    assert 0.9 < share(SHARED + "import time\nif os.fork() == 0:\n    time.sleep(1000)\nm.close()") < 1.4
 
 
-def test_a_file_in_memory_is_counted_while_it_is_open(empty):
-    assert 60 < counted(f"import os\nf = os.memfd_create('x')\nos.write(f, bytes(64 * {MIB}))") - empty < 70
+def test_a_file_in_memory_is_counted_while_it_is_open():
+    assert 0.9 < share("import os\nf = os.memfd_create('x')\nos.write(f, bytes(SIZE))") < 1.4
 
 
-def test_a_file_in_memory_is_counted_while_it_is_mapped_however_it_is(empty):
-    code = f"import mmap, os\nf = os.memfd_create('x')\nos.write(f, bytes(64 * {MIB}))\nm = mmap.mmap(f, 0, flags=mmap.MAP_PRIVATE)\nos.close(f)"
-    assert 60 < counted(code) - empty < 70
+def test_a_file_in_memory_is_counted_while_it_is_mapped_however_it_is():
+    code = "import mmap, os\nf = os.memfd_create('x')\nos.write(f, bytes(SIZE))\nm = mmap.mmap(f, 0, flags=mmap.MAP_PRIVATE)\nos.close(f)"
+    assert 0.9 < share(code) < 1.4
 
 
-def test_private_memory_that_was_never_touched_costs_nothing(empty):
-    assert abs(counted(f"import mmap\nm = mmap.mmap(-1, 64 * {MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)") - empty) < 5
+def test_private_memory_that_was_never_touched_costs_nothing():
+    assert abs(share("import mmap\nm = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)")) < 0.1
 
 
 def test_too_many_pieces_to_read_count_with_all_that_is_mapped():
@@ -88,25 +89,38 @@ def test_too_many_pieces_to_read_count_with_all_that_is_mapped():
 
 def test_memory_that_takes_the_place_of_other_memory_is_seen():
     """The process has not grown."""
-    code = f"import mmap\nplace = mmap.mmap(-1, 80 * {MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS){WAIT}place.close()\n"
+    place = f"mmap.mmap(-1, {SIZE + 16 * MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)"
+    code = f"SIZE = {SIZE}
+import mmap
+place = {place}{WAIT}place.close()
+"
     with running(code + SHARED) as process:
         before = mib(process)
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.stdout.readline() == "ready\n"
-        assert 60 < mib(process) - before < 70
+        assert 0.9 < (mib(process) - before) * MIB / SIZE < 1.4
 
 
-def test_a_thread_whose_first_one_has_ended_is_counted(empty):
+def test_a_thread_whose_first_one_has_ended_is_counted():
     end = 60 if platform.machine() == "x86_64" else 93  # of this thread alone
     code = (
-        f"import ctypes, os, threading, time\ndef hold():\n    global kept\n    kept = bytearray(b'x' * (64 * {MIB}))\n    time.sleep(100)\n"
-        f"if os.fork() == 0:\n    threading.Thread(target=hold).start()\n    ctypes.CDLL(None).syscall({end}, 0)\ntime.sleep(1)"
+        "import ctypes, os, threading, time\ndef hold():\n    global kept\n"
+        "    kept = bytearray(b'x' * SIZE)\n    time.sleep(100)\n"
+        "if os.fork() == 0:\n    threading.Thread(target=hold).start()\n"
+        f"    ctypes.CDLL(None).syscall({end}, 0)\ntime.sleep(1)"
     )
-    assert 60 < counted(code) - 2 * empty < 75
+    assert 0.9 < share(code) < 1.4
 
 
-def test_page_tables_and_descriptors_are_counted(empty):
-    sparse = "import mmap\nm = mmap.mmap(-1, 1 << 36, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ)\n"
-    assert 60 < counted(sparse + "for at in range(0, 1 << 35, 1 << 21):\n    m[at]") - empty < 70
-    assert 10 < counted("import os\nkept = [os.pipe() for _ in range(100)]") - empty < 15
+def test_page_tables_are_counted():
+    """A page in each 2 MiB of a mapping: a table of 4 KiB for each, 512 times less than the mapping."""
+    flags = "flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ"
+    sparse = f"import mmap\nm = mmap.mmap(-1, 1 << 36, {flags})\n"
+    assert 0.9 < share(sparse + "for at in range(0, 512 * SIZE, 1 << 21):\n    m[at]") < 1.4
+
+
+def test_descriptors_are_counted_each():
+    few, many = (counted(f"import os\nkept = [os.pipe() for _ in range({n})]", 1) for n in (100, 300))
+    none = counted("", 1)
+    assert 1.6 < (many - few) / (few - none) < 2.4

@@ -202,7 +202,7 @@ def test_what_is_refused_fails_in_the_box(bubblewrap):
     allowed = {name: (pair[column], argument) for name, (pair, argument, _, _) in refused.ALLOWED.items()}
     limits = Limits()
     with Box(Sandbox("bubblewrap"), limits, time.monotonic() + limits.total_s) as box:
-        box.request({"do": "open", "checks": [], "withheld": []}, limits.total_s)
+        box.request({"do": "open", "checks": [], "withheld": [], "probes": []}, limits.total_s)
         given = f"REFUSED, ALLOWED, NEWEST = {numbers}, {allowed}, {refused.NEWEST}\n"
         assert box.request({"do": "cell", "source": given + IN_THE_BOX}, limits.cell_s)["error"] is None
         errors = box.request({"do": "look", "name": "got"}, limits.ask_s)["value"]

@@ -25,7 +25,7 @@ C = "import ctypes, mmap, os, resource, socket, struct, time\nlibc = ctypes.CDLL
 @contextlib.contextmanager
 def box(limits: Limits = LIMITS):
     with Box(Sandbox("bubblewrap"), limits, time.monotonic() + limits.total_s) as one:
-        one.request({"do": "open", "checks": [], "withheld": []}, limits.total_s)
+        one.request({"do": "open", "checks": [], "withheld": [], "probes": []}, limits.total_s)
         yield one
 
 
