@@ -1,4 +1,8 @@
-"""Test settings: smoke scale, no network, strict checks for what is solved; lanes, groups and promises (tests/lanes.py)."""
+"""Test settings:
+
+smoke scale, no network, strict checks for what is solved; lanes, groups and promises
+(tests/lanes.py).
+"""
 
 import os
 import sys
@@ -6,11 +10,16 @@ import time
 from pathlib import Path
 
 # before torch is imported anywhere; the notebooks' kernels inherit all of it
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would wait for one another
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # and a thread that waits leaves its core to others
+# two workers with two threads each would wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# and a thread that waits leaves its core to others
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GENCOURSE_SCALE", "smoke")
-os.environ["GENCOURSE_DEVICE"] = "cpu"  # the reference for graded work, also on a machine with a GPU
-os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent / "tests" / "offline"), os.environ.get("PYTHONPATH", "")])
+# the reference for graded work, also on a machine with a GPU
+os.environ["GENCOURSE_DEVICE"] = "cpu"
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parent / "tests" / "offline"), os.environ.get("PYTHONPATH", "")]
+)
 
 import pytest
 
@@ -22,12 +31,18 @@ SHOWN = 30  # of what was not proved
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run the slow lane too: tests marked slow (-m slow runs them alone)")
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        help="run the slow lane too: tests marked slow (-m slow runs them alone)",
+    )
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left to `pytest --slow`")
-    config.pluginmanager.register(Worker() if hasattr(config, "workerinput") else Reporter(config), "gencourse-lanes")
+    config.pluginmanager.register(
+        Worker() if hasattr(config, "workerinput") else Reporter(config), "gencourse-lanes"
+    )
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -45,18 +60,26 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture
 def proves(record_property):
-    """A function for a test to say what it has proved, when it has: texts of tests/lanes.py's claims_of."""
+    """A function for a test to say what it has proved, when it has:
+
+    texts of tests/lanes.py's claims_of.
+    """
     return lambda *claims: [record_property("proves", claim) for claim in claims]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Chapters and solutions run in strict mode; exercises, which are unsolved, run as a learner sees them."""
+    """Chapters and solutions run in strict mode; exercises, which are unsolved, run as a learner
+    sees them.
+    """
     os.environ["GENCOURSE_STRICT"] = "0" if item.path.parent.name == "exercises" else "1"
 
 
 class Worker:
-    """One of xdist's processes: it tells the one that reports what it has imported anyway, and what it has cost."""
+    """One of xdist's processes:
+
+    it tells the one that reports what it has imported anyway, and what it has cost.
+    """
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session):
@@ -105,7 +128,9 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter):
         say = terminalreporter.write_line
         if seconds.ledger:
-            terminalreporter.section(f"seconds of the notebooks at {os.environ['GENCOURSE_SCALE']} scale")
+            terminalreporter.section(
+                f"seconds of the notebooks at {os.environ['GENCOURSE_SCALE']} scale"
+            )
         for line in seconds.lines():
             say(line)
         for line in seconds.overlong():
@@ -120,4 +145,5 @@ class Reporter:
         lane = "both lanes" if self.config.option.slow else "fast lane"
         wall = time.monotonic() - self.ledger.began
         cpu = self.ledger.cpu or lanes.cpu_seconds()
-        say(f"{lane if lanes.is_whole(self.config) else 'a selection'}: {wall:.0f} seconds, {cpu:.0f} CPU seconds")
+        ran = lane if lanes.is_whole(self.config) else "a selection"
+        say(f"{ran}: {wall:.0f} seconds, {cpu:.0f} CPU seconds")

@@ -1,13 +1,19 @@
 """Two lanes of tests, how their work is shared out, and what the fast lane promises to have proved.
 
-`pytest` is the fast lane: the whole promise of the course in under five minutes on two cores. `pytest --slow` adds what
-is marked `@pytest.mark.slow`; `pytest -m slow` runs that alone. A test that is named with its `::` runs in either case.
+`pytest` is the fast lane: the whole promise of the course in under five minutes on two cores.
+`pytest --slow` adds what
+is marked `@pytest.mark.slow`; `pytest -m slow` runs that alone. A test that is named with its `::`
+runs in either case.
 
-Tests of one file, and cells of one notebook, run in one process, since they share what was set up for them; a file of
-SPLIT, whose tests share nothing, goes to the processes exercise by exercise. What takes long begins first.
+Tests of one file, and cells of one notebook, run in one process, since they share what was set up
+for them; a file of
+SPLIT, whose tests share nothing, goes to the processes exercise by exercise. What takes long begins
+first.
 
-A test says with the fixture `proves` which of the promised things it has looked at. After a whole fast lane they are
-compared with what there is: an exercise, a right form, a mistake, a cell or a file of tests that was not run is a failure.
+A test says with the fixture `proves` which of the promised things it has looked at. After a whole
+fast lane they are
+compared with what there is: an exercise, a right form, a mistake, a cell or a file of tests that
+was not run is a failure.
 """
 
 import functools
@@ -33,9 +39,16 @@ LONG = (  # these begin first, in this order
     "tests/grading/test_judge.py",
     "tests/test_gan_lab.py",
 )
-SPLIT = {"tests/test_checks.py", "tests/grading/test_judge.py"}  # their parameters begin with chapter.exercise
-SLOW_FILES = {"tests/grading/test_cluster.py", "tests/grading/test_nbgrader.py", "tests/test_default_scale.py"}  # nothing fast in them
-ALWAYS = {  # what the fast lane is to have run beside exercises, notebooks and one test at least of every file
+# their parameters begin with chapter.exercise
+SPLIT = {"tests/test_checks.py", "tests/grading/test_judge.py"}
+# nothing fast in them
+SLOW_FILES = {
+    "tests/grading/test_cluster.py",
+    "tests/grading/test_nbgrader.py",
+    "tests/test_default_scale.py",
+}
+# what the fast lane is to have run beside exercises, notebooks and one test at least of every file
+ALWAYS = {
     "tests/test_layout.py::test_generated_notebooks_are_up_to_date",
     "tests/grading/test_run.py::test_the_class_is_graded",
     "tests/grading/test_run.py::test_killed_while_its_judges_start_it_leaves_none",
@@ -54,7 +67,11 @@ def is_slow(item: pytest.Item) -> bool:
 
 def wanted(config: pytest.Config) -> bool:
     """Whether slow tests are asked for: by --slow, by -m, or by the name of a test."""
-    return config.option.slow or "slow" in config.option.markexpr or any("::" in str(word) for word in config.args)
+    return (
+        config.option.slow
+        or "slow" in config.option.markexpr
+        or any("::" in str(word) for word in config.args)
+    )
 
 
 def name_of(path: Path) -> str:
@@ -73,7 +90,10 @@ def arrange(items: list[pytest.Item]) -> None:
 
 
 def group(nodeid: str) -> str:
-    """The tests that run in one process: those of which this is the same. (xdist's own marks for it need its next release.)"""
+    """The tests that run in one process:
+
+    those of which this is the same. (xdist's own marks for it need its next release.)
+    """
     file, _, test = nodeid.partition("::")
     exercise = re.search(r"\[(\w+\.\w+)", test)
     return f"{file} {exercise[1]}" if file in SPLIT and exercise else file
@@ -86,7 +106,9 @@ def chapters() -> dict:
     """The modules of checks by the name of their chapter."""
     from gencourse import checks
 
-    names = sorted(m.name for m in pkgutil.iter_modules(checks.__path__) if not m.name.startswith("_"))
+    names = sorted(
+        m.name for m in pkgutil.iter_modules(checks.__path__) if not m.name.startswith("_")
+    )
     return {name: importlib.import_module(f"gencourse.checks.{name}") for name in names}
 
 
@@ -95,11 +117,18 @@ def exercises() -> dict:
     """All exercises by chapter and name, "vae.reparameterize"."""
     from gencourse.checks import catalogue
 
-    return {f"{chapter}.{one.name}": one for chapter, module in chapters().items() for one in catalogue(module)}
+    return {
+        f"{chapter}.{one.name}": one
+        for chapter, module in chapters().items()
+        for one in catalogue(module)
+    }
 
 
 def claims_of(name: str, exercise) -> list[str]:
-    """What is to be shown of an exercise, each as a line of text: these are what `proves` is given."""
+    """What is to be shown of an exercise, each as a line of text:
+
+    these are what `proves` is given.
+    """
     forms = [f"{name}: right form {form.__name__}" for form in exercise.right_forms]
     mistakes = [f"{name}: mistake {one.name}" for one in exercise.mistakes]
     return [f"{name}: stub", f"{name}: reference", *forms, *mistakes]
@@ -114,14 +143,20 @@ def cells() -> set[str]:
     """The names under which pytest knows the cells of all notebooks."""
     found = set()
     for path in ROOT.glob("*/[0-9]*.ipynb"):
-        code = [cell for cell in json.loads(path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+        code = [
+            cell
+            for cell in json.loads(path.read_text("utf-8"))["cells"]
+            if cell["cell_type"] == "code"
+        ]
         found |= {f"{path.relative_to(ROOT).as_posix()}::Cell {i}" for i in range(len(code))}
     return found
 
 
 def files() -> set[str]:
     """The files of tests of which at least one test is fast."""
-    return {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")} - SLOW_FILES
+    return {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")
+    } - SLOW_FILES
 
 
 class Ledger:
@@ -133,7 +168,9 @@ class Ledger:
         self.cpu, self.began = 0.0, time.monotonic()
 
     def note(self, report: pytest.TestReport, strict: bool) -> None:
-        """A test that passed; where something is not installed and nobody insists, also one that was skipped."""
+        """A test that passed; where something is not installed and nobody insists, also one that
+        was skipped.
+        """
         if (report.when == "call" and report.passed) or (report.skipped and not strict):
             name = report.nodeid
             self.proved |= {name, name.split("[")[0], name.split("::")[0]}
@@ -141,23 +178,36 @@ class Ledger:
 
     def missing(self) -> list[str]:
         """What a whole fast lane has not shown."""
-        return sorted(((self.promised or of_exercises()) | cells() | files() | ALWAYS) - self.proved)
+        return sorted(
+            ((self.promised or of_exercises()) | cells() | files() | ALWAYS) - self.proved
+        )
 
     def summary(self) -> str:
         """What was shown, in numbers."""
         shown = self.promised & self.proved
-        count = {kind: sum(f": {kind}" in claim for claim in shown) for kind in ("reference", "right form", "mistake")}
+        count = {
+            kind: sum(f": {kind}" in claim for claim in shown)
+            for kind in ("reference", "right form", "mistake")
+        }
         notebooks = {cell.split("::")[0] for cell in cells() & self.proved}
         return (
-            f"{count['reference']} exercises with {count['right form']} other right forms and {count['mistake']} mistakes, "
-            f"{len(notebooks)} notebooks with {len(cells() & self.proved)} cells, {len(files() & self.proved)} files of tests"
+            f"{count['reference']} exercises with {count['right form']} other right forms and "
+            f"{count['mistake']} mistakes, {len(notebooks)} notebooks with "
+            f"{len(cells() & self.proved)} cells, {len(files() & self.proved)} files of tests"
         )
 
 
 def is_whole(config: pytest.Config) -> bool:
     """Whether everything that testpaths names is run, with nothing selected."""
     options = config.option
-    selected = options.keyword or options.markexpr or options.deselect or options.ignore or options.ignore_glob or options.collectonly
+    selected = (
+        options.keyword
+        or options.markexpr
+        or options.deselect
+        or options.ignore
+        or options.ignore_glob
+        or options.collectonly
+    )
     selected = selected or getattr(options, "lf", False) or getattr(options, "stepwise", False)
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not selected
 
@@ -168,4 +218,7 @@ def cpu_seconds() -> float:
         import resource
     except ModuleNotFoundError:
         return time.process_time()
-    return sum(sum(resource.getrusage(whose)[:2]) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(
+        sum(resource.getrusage(whose)[:2])
+        for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )

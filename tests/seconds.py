@@ -1,4 +1,6 @@
-"""The seconds of the notebooks' cells, and the limits that a learner's patience sets at the default scale."""
+"""The seconds of the notebooks' cells, and the limits that a learner's patience sets at the default
+scale.
+"""
 
 import json
 import os
@@ -8,9 +10,12 @@ from collections import defaultdict
 from pathlib import Path
 
 CELL_SECONDS, NOTEBOOK_SECONDS = 60, 240  # on the two cores of a laptop
-LAPTOP = 120e9  # float32 operations per second in products of matrices: chosen; two cores at 3 GHz with AVX2 have at most 192e9
+# float32 operations per second in products of matrices: chosen; two cores at 3 GHz with AVX2 have
+# at most 192e9
+LAPTOP = 120e9
 ledger: dict[str, dict[str, float]] = defaultdict(dict)
-speeds: dict[str, float] = {}  # what this machine reached in the first cell of a notebook, where the scale is not smoke
+# what this machine reached in the first cell of a notebook, where the scale is not smoke
+speeds: dict[str, float] = {}
 
 
 def note(name: str, duration: float) -> None:
@@ -22,7 +27,10 @@ def note(name: str, duration: float) -> None:
 
 
 def speed() -> float:
-    """Floating point operations per second of this machine now, in products of matrices: the median of some."""
+    """Floating point operations per second of this machine now, in products of matrices:
+
+    the median of some.
+    """
     import torch
 
     a, seconds = torch.randn(1024, 1024), []
@@ -34,18 +42,27 @@ def speed() -> float:
 
 
 def slowness(notebook: str) -> float:
-    """How many times slower than a laptop's two cores this machine was, at least 1: a slow machine is given as much more time."""
+    """How many times slower than a laptop's two cores this machine was, at least 1:
+
+    a slow machine is given as much more time.
+    """
     return max(1.0, LAPTOP / speeds.get(notebook, LAPTOP))
 
 
 def overlong() -> list[str]:
-    """Notebooks and cells that take longer than a learner should wait; at smoke scale nobody waits, and nothing is said."""
+    """Notebooks and cells that take longer than a learner should wait; at smoke scale nobody waits,
+    and nothing is said.
+    """
     found = []
     for notebook in speeds:
         cells, slow = ledger[notebook], slowness(notebook)
         timed = [(notebook, sum(cells.values()), NOTEBOOK_SECONDS)]
         timed += [(f"{notebook} {cell}", seconds, CELL_SECONDS) for cell, seconds in cells.items()]
-        found += [f"{name} took {s:.0f} s, more than {limit * slow:.0f}" for name, s, limit in timed if s > limit * slow]
+        found += [
+            f"{name} took {s:.0f} s, more than {limit * slow:.0f}"
+            for name, s, limit in timed
+            if s > limit * slow
+        ]
     return found
 
 
@@ -55,11 +72,14 @@ def lines() -> list[str]:
     for notebook, cells in sorted(ledger.items()):
         slowest = sorted(cells.items(), key=lambda pair: -pair[1])[:4]
         named = ", ".join(f"{cell} {seconds:.1f}" for cell, seconds in slowest)
-        said.append(f"{notebook}: {sum(cells.values()):.1f} s in {len(cells)} cells; slowest: {named}")
+        said.append(
+            f"{notebook}: {sum(cells.values()):.1f} s in {len(cells)} cells; slowest: {named}"
+        )
     for notebook in speeds:
         if slowness(notebook) > 1:
             said.append(
-                f"{notebook}: this machine is {slowness(notebook):.1f} times slower than a laptop; the limits are as many times longer"
+                f"{notebook}: this machine is {slowness(notebook):.1f} times slower than a laptop; "
+                "the limits are as many times longer"
             )
     return said
 

@@ -1,4 +1,7 @@
-"""Right means that the cells below work with it: each chapter's solutions, with other right answers in the place of the references."""
+"""Right means that the cells below work with it:
+
+each chapter's solutions, with other right answers in the place of the references.
+"""
 
 import importlib
 import os
@@ -21,12 +24,17 @@ def of_chapter(chapter: str) -> dict:
 
 
 def rounds(path: Path) -> int:
-    """As many as the most alternatives of one exercise: forms of different exercises share a run."""
+    """As many as the most alternatives of one exercise:
+
+    forms of different exercises share a run.
+    """
     chapter = path.stem.split("_", 1)[1]
     return max(len(one.right_forms) for one in of_chapter(chapter).values())
 
 
-CASES = [pytest.param(path, k, id=f"{path.stem}-{k}") for path in NOTEBOOKS for k in range(rounds(path))]
+CASES = [
+    pytest.param(path, k, id=f"{path.stem}-{k}") for path in NOTEBOOKS for k in range(rounds(path))
+]
 
 
 @pytest.mark.slow
@@ -50,4 +58,6 @@ def test_every_alternative_carries_the_rest_of_the_notebook(path, k):
     notebook.cells = cells
     os.environ["GENCOURSE_STRICT"] = "1"
     arguments = ["--log-level=40"]
-    NotebookClient(notebook, timeout=300, kernel_name="python3", extra_arguments=arguments).execute()
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", extra_arguments=arguments
+    ).execute()

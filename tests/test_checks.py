@@ -1,4 +1,7 @@
-"""Every exercise: its stub, reference, right forms and mistakes, over several seeds; and how its file is written."""
+"""Every exercise:
+
+its stub, reference, right forms and mistakes, over several seeds; and how its file is written.
+"""
 
 import ast
 import functools
@@ -62,11 +65,16 @@ def test_reference_and_alternatives_are_right(name, exercise, proves):
 
     for same in (Callable(), functools.partial(exercise.reference)):
         assert exercise.judge(same, seeds=FAST[:1]).status == "right"
-    proves(f"{name}: reference", *(f"{name}: right form {form.__name__}" for form in exercise.right_forms))
+    proves(
+        f"{name}: reference",
+        *(f"{name}: right form {form.__name__}" for form in exercise.right_forms),
+    )
 
 
 def tell_apart(exercise, seeds):
-    """On each seed the right forms agree with the reference, and no mistake with it or with one before."""
+    """On each seed the right forms agree with the reference, and no mistake with it or with one
+    before.
+    """
     for seed in seeds:
         want = exercise.expected(exercise.reference, seed)
         assert not [v for v in want.values if getattr(v.value, "kind", "") == "Unusable"]
@@ -95,7 +103,9 @@ def test_mistakes_are_told_apart_on_further_seeds(name, exercise):
 
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES)
 def test_mistakes_get_their_own_hints(name, exercise):
-    """Of each exercise the first and the last mistake as a whole verdict; that the others differ is shown above."""
+    """Of each exercise the first and the last mistake as a whole verdict; that the others differ is
+    shown above.
+    """
     names = [mistake.name for mistake in exercise.mistakes]
     assert len(names) == len(set(names)) >= 3
     for mistake in (exercise.mistakes[0], exercise.mistakes[-1]):
@@ -106,12 +116,18 @@ def test_mistakes_get_their_own_hints(name, exercise):
 
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES)
 def test_a_check_takes_at_most_a_second(name, exercise):
-    """As a multiple of a fixed amount of torch's work in the same process: about a CPU second on the slowest machine seen."""
-    exercise.judge(exercise.reference)  # what torch imports late, and what the references give, is there afterwards
+    """As a multiple of a fixed amount of torch's work in the same process:
+
+    about a CPU second on the slowest machine seen.
+    """
+    # what torch imports late, and what the references give, is there afterwards
+    exercise.judge(exercise.reference)
     unit = min(processor_seconds(some_work) for _ in range(3))
     for answer in (exercise.reference, *exercise.right_forms):
         took = processor_seconds(lambda answer=answer: exercise.judge(answer))
-        assert took < 40 * unit, f"{answer.__name__}: {took:.2f} s, {took / unit:.0f} times the unit"
+        assert took < 40 * unit, (
+            f"{answer.__name__}: {took:.2f} s, {took / unit:.0f} times the unit"
+        )
 
 
 def some_work():
@@ -139,15 +155,22 @@ def test_exemptions_are_few_and_have_a_reason():
     reasons = [(e.name, kind, why) for e in NAMED.values() for kind, why in e.exempt.items()]
     assert len(reasons) <= 40
     assert all(len(why) >= 15 for _, _, why in reasons), reasons
-    known = {*STRESSES, *("changed", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode")}
+    known = {
+        *STRESSES,
+        *("changed", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode"),
+    }
     assert {kind for _, kind, _ in reasons} <= known
 
 
 def test_every_file_is_an_exercise_in_the_order_of_its_chapter():
     for chapter, module in chapters().items():
         files = {path.stem for path in (PACKAGE / "checks" / chapter).glob("*.py")} - {"__init__"}
-        assert files == set(module.ORDER), "a file of a chapter is named as its exercise and stands in ORDER"
-        assert [n for n in NAMED if n.startswith(f"{chapter}.")] == [f"{chapter}.{n}" for n in module.ORDER]
+        assert files == set(module.ORDER), (
+            "a file of a chapter is named as its exercise and stands in ORDER"
+        )
+        assert [n for n in NAMED if n.startswith(f"{chapter}.")] == [
+            f"{chapter}.{n}" for n in module.ORDER
+        ]
 
 
 def test_name_of_an_exercise_is_never_its_file():
@@ -156,7 +179,9 @@ def test_name_of_an_exercise_is_never_its_file():
     assert gencourse.checks.gan.discriminator_step.points == 3
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if f.stem != "__init__"], ids=lambda p: f"{p.parent.name}.{p.stem}")
+@pytest.mark.parametrize(
+    "path", [f for f in FILES if f.stem != "__init__"], ids=lambda p: f"{p.parent.name}.{p.stem}"
+)
 def test_trial_reference_and_alternatives_stand_first_and_are_short(path):
     ends, begins = {"alternative": [], "mistake": []}, {"mistake": []}
     for node in ast.parse(path.read_text("utf-8")).body:

@@ -1,4 +1,7 @@
-"""The exercise notebooks as a learner first runs them: unsolved, from top to bottom, no traceback, no point."""
+"""The exercise notebooks as a learner first runs them:
+
+unsolved, from top to bottom, no traceback, no point.
+"""
 
 import importlib
 import os
@@ -34,14 +37,23 @@ def in_another_order(notebook):
 def run(sources):
     """What the cells show, as text, in a kernel of their own."""
     os.environ["GENCOURSE_STRICT"] = "0"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    NotebookClient(notebook, timeout=280, kernel_name="python3", extra_arguments=["--log-level=40"]).execute()
-    return ["".join(o.get("data", {}).get("text/plain", "") for o in c.outputs) for c in notebook.cells]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in sources]
+    )
+    NotebookClient(
+        notebook, timeout=280, kernel_name="python3", extra_arguments=["--log-level=40"]
+    ).execute()
+    return [
+        "".join(o.get("data", {}).get("text/plain", "") for o in c.outputs) for c in notebook.cells
+    ]
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda p: p.stem)
 def shown(request):
-    """(exercises, what the notebook's cells show, what they show in another order): both in one kernel, which takes seconds to start."""
+    """(exercises, what the notebook's cells show, what they show in another order):
+
+    both in one kernel, which takes seconds to start.
+    """
     path = request.param
     exercises = catalogue(importlib.import_module("gencourse.checks." + path.stem.split("_", 1)[1]))
     notebook = nbformat.read(path, as_version=4)
@@ -53,7 +65,9 @@ def shown(request):
 def test_unsolved_notebook_runs_and_scores_nothing(shown):
     exercises, texts, _ = shown
     verdicts = [text for text in texts if re.match(r"[○✓✗] \w+: ", text)]
-    assert [text.split(":")[0][2:] for text in verdicts] == [exercise.name for exercise in exercises]
+    assert [text.split(":")[0][2:] for text in verdicts] == [
+        exercise.name for exercise in exercises
+    ]
     assert all(": not attempted, 0 of " in text for text in verdicts), verdicts
     table = texts[-1]
     assert table.count("not attempted") == len(exercises)
@@ -77,5 +91,7 @@ def test_released_notebook_holds_no_answer(path):
         if "nbgrader" in cell.metadata and cell.metadata.nbgrader.solution:
             stubs += 1
             assert "raise NotImplementedError()" in cell.source
-            assert "raise NotImplementedError()" not in by_id[cell.metadata.nbgrader.grade_id].source
+            assert (
+                "raise NotImplementedError()" not in by_id[cell.metadata.nbgrader.grade_id].source
+            )
     assert stubs == len(re.findall(r'"grade": true', path.read_text("utf-8")))

@@ -1,7 +1,8 @@
 """Instant checks for what the learner writes: one package per chapter, in it one file per exercise.
 
 from gencourse.checks import report, vae as check
-check.kl_to_standard_normal(kl_to_standard_normal)     # a verdict, with a hint for the mistake that was made
+check.kl_to_standard_normal(kl_to_standard_normal)     # a verdict, with a hint for the mistake that
+was made
 check.kl_to_standard_normal.hint()                     # says more, one step at a time
 report(check, globals())                               # the score table, judged afresh
 """

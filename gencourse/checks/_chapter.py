@@ -1,4 +1,7 @@
-"""A chapter of exercises: a package with one file for each, named as the exercise, and the order of the notebook."""
+"""A chapter of exercises:
+
+a package with one file for each, named as the exercise, and the order of the notebook.
+"""
 
 import importlib
 import sys
@@ -6,7 +9,9 @@ from types import ModuleType
 
 
 class Chapter(ModuleType):
-    """A package whose attribute NAME is always the exercise, also when its file NAME.py is imported by itself."""
+    """A package whose attribute NAME is always the exercise, also when its file NAME.py is imported
+    by itself.
+    """
 
     def __setattr__(self, name: str, value: object) -> None:
         if isinstance(value, ModuleType):  # the import system binds a submodule to its package
@@ -20,5 +25,6 @@ def chapter(package: str, order: tuple[str, ...]) -> None:
     module.__class__ = Chapter
     for name in order:
         exercise = getattr(importlib.import_module(f"{package}.{name}"), name)
-        vars(module).pop(name, None)  # so that the catalogue is in this order, whatever was imported before
+        # so that the catalogue is in this order, whatever was imported before
+        vars(module).pop(name, None)
         setattr(module, name, exercise)

@@ -1,6 +1,7 @@
 """Exercises that know their mistakes.
 
-An Exercise is a *trial*, the reference answer, and the mistakes that learners make, each a wrong answer with a hint of
+An Exercise is a *trial*, the reference answer, and the mistakes that learners make, each a wrong
+answer with a hint of
 its own. A trial calls the answer and yields what came back, under a label:
 
     @exercise(reference=vae.reparameterize, difficulty=1, minutes=5, points=2)
@@ -13,14 +14,20 @@ its own. A trial calls the answer and yields what came back, under a label:
     def variance_as_std(mu, logvar, eps):
         return mu + logvar.exp() * eps
 
-What has to run beside the answer is a *probe*: an ordinary function of `gencourse.probes` whose first argument is the
-answer. Plain data goes in, plain data comes back; a dict that comes back is one value for each of its keys (but one
-that the answer itself returned to a plain call is one value). An exception is a value too. What is right is decided
+What has to run beside the answer is a *probe*: an ordinary function of `gencourse.probes` whose
+first argument is the
+answer. Plain data goes in, plain data comes back; a dict that comes back is one value for each of
+its keys (but one
+that the answer itself returned to a plain call is one value). An exception is a value too. What is
+right is decided
 here, not there, so a trial yields values and computes with none.
 
-The same trial is run on the reference and on the attempt, for several seeds. All values agree: right, if the attempt
-did no harm to what it was given and if the trial comes out right under every stress (gencourse.stress) as well.
-Otherwise the mistake that agrees with the attempt on *every* value of every seed gives its hint (two mistakes may
+The same trial is run on the reference and on the attempt, for several seeds. All values agree:
+right, if the attempt
+did no harm to what it was given and if the trial comes out right under every stress
+(gencourse.stress) as well.
+Otherwise the mistake that agrees with the attempt on *every* value of every seed gives its hint
+(two mistakes may
 coincide on one value); if none does, the first value that differs is put into words.
 """
 
@@ -47,7 +54,10 @@ Trial = Callable[[Any, int], Iterator[tuple[str, object]]]
 
 @dataclass(frozen=True)
 class Value:
-    """One value that a trial looked at: its label, the value, and the arguments of the call where it was a plain one."""
+    """One value that a trial looked at:
+
+    its label, the value, and the arguments of the call where it was a plain one.
+    """
 
     label: str
     value: object
@@ -83,7 +93,10 @@ def locally(answer: Callable) -> Connect:
 
 
 class Answer:
-    """The answer as a trial sees it: `answer(...)` calls it, `answer.run(probe, ...)` calls a probe with it."""
+    """The answer as a trial sees it:
+
+    `answer(...)` calls it, `answer.run(probe, ...)` calls a probe with it.
+    """
 
     def __init__(self, runner: Runner):
         self.runner, self.arguments, self.outcomes = runner, None, []
@@ -118,7 +131,10 @@ class Mistake:
 
 @dataclass(eq=False)
 class Exercise:
-    """One thing that the learner writes. Call it with the answer for a verdict; `hint()` says more."""
+    """One thing that the learner writes.
+
+    Call it with the answer for a verdict; `hint()` says more.
+    """
 
     trial: Trial
     reference: Callable
@@ -159,9 +175,11 @@ class Exercise:
         return answer
 
     def __call__(self, answer: object = None) -> Verdict:
-        """Judge the answer, remember the verdict for `hint()`; in strict mode raise unless it is right.
+        """Judge the answer, remember the verdict for `hint()`; in strict mode raise unless it is
+        right.
 
-        The score table and the grader look for the answer by its name, so an answer that the caller's namespace does
+        The score table and the grader look for the answer by its name, so an answer that the
+        caller's namespace does
         not hold under that name earns no points.
         """
         verdict = self.judge(answer)
@@ -304,7 +322,9 @@ class Exercise:
         return "", ""
 
     def _as_exact(self, one: Observation, want: Observation, seed: int) -> bool:
-        """Whether an attempt is as exact in float64 as reference and alternatives; True where these differ."""
+        """Whether an attempt is as exact in float64 as reference and alternatives; True where these
+        differ.
+        """
         if all(map(exact, one.values, want.values)):
             return True
         others = (self.expected(other, seed, "float64") for other in self.right_forms)
@@ -321,11 +341,16 @@ class Exercise:
         return "It gave fewer values than expected."
 
     def _difference(self, one: Observation, want: Observation, called: bool = True) -> str:
-        """The first value that differs; `called`: with the call, whose arguments under stress were others."""
+        """The first value that differs; `called`:
+
+        with the call, whose arguments under stress were others.
+        """
         for a, b in zip(one.values, want.values, strict=False):
             if a.label != b.label:
                 if a.value is None or isinstance(a.value, Raised):
-                    return f"Looked at {a.label}. {difference(a.value, b.value, self.rtol, self.atol)}"
+                    return (
+                        f"Looked at {a.label}. {difference(a.value, b.value, self.rtol, self.atol)}"
+                    )
                 shown = describe_value(a.value)
                 return f"Looked at {a.label}. It is {shown}, so {b.label} could not be looked at."
             if not agree(a.value, b.value, self.rtol, self.atol):
@@ -336,7 +361,9 @@ class Exercise:
         return ""
 
     def _called(self, value: Value) -> str:
-        """The call that gave a value, with its arguments in words, where the trial made it directly."""
+        """The call that gave a value, with its arguments in words, where the trial made it
+        directly.
+        """
         if value.arguments is None:
             return ""
         args, kwargs = value.arguments
@@ -345,7 +372,10 @@ class Exercise:
         return f"\nCalled: {self.name}({', '.join(named)})" + (f"  where {given}" if given else "")
 
     def hint(self) -> Hint:
-        """Say more, one step at each call: first on the mistake that was found, then on the exercise."""
+        """Say more, one step at each call:
+
+        first on the mistake that was found, then on the exercise.
+        """
         found = next((m for m in self.mistakes if self.last and m.name == self.last.mistake), None)
         steps = ([found.more] if found and found.more else []) + list(self.hints)
         said = steps[self.hints_given] if self.hints_given < len(steps) else words.NO_MORE_HINTS
@@ -386,7 +416,8 @@ def catalogue(module: ModuleType) -> list[Exercise]:
 def report(checks: ModuleType, answers: Mapping[str, object]) -> Report:
     """The score table, judged afresh: `report(check, globals())`.
 
-    Each exercise looks for its name among `answers`. What was judged before does not count, so the order in which
+    Each exercise looks for its name among `answers`. What was judged before does not count, so the
+    order in which
     cells were run cannot make a wrong or missing answer a right one.
     """
     return Report(

@@ -41,8 +41,7 @@ def mib(process: subprocess.Popen) -> float:
 
 def counted(code: str, size: int) -> float:
     """The bytes that the meter sees while this code waits, which is told what SIZE is."""
-    with running(f"SIZE = {size}
-{code}") as process:
+    with running(f"SIZE = {size}\n{code}") as process:
         return mib(process) * MIB
 
 
@@ -90,10 +89,7 @@ def test_too_many_pieces_to_read_count_with_all_that_is_mapped():
 def test_memory_that_takes_the_place_of_other_memory_is_seen():
     """The process has not grown."""
     place = f"mmap.mmap(-1, {SIZE + 16 * MIB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)"
-    code = f"SIZE = {SIZE}
-import mmap
-place = {place}{WAIT}place.close()
-"
+    code = f"SIZE = {SIZE}\nimport mmap\nplace = {place}{WAIT}place.close()\n"
     with running(code + SHARED) as process:
         before = mib(process)
         process.stdin.write("\n")
