@@ -175,7 +175,7 @@ def installed() -> bytes:
 
 
 def depends_on(notebook: str) -> Iterable[Path]:
-    """The notebook, the modules that it imports, however indirectly, and files of data beside them."""
+    """The notebook, the modules that it imports, also indirectly, and data files beside them."""
     cells = [re.sub(r"^\s*[%!].*", "pass", cell, flags=re.M) for cell in code(ROOT / notebook)]
     wanted, asked, files = (
         [name for cell in cells for name in imported(ast.parse(cell), "")],

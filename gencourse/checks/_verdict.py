@@ -17,7 +17,7 @@ class CheckFailed(CourseError, AssertionError):
 
 
 def badge(status: str) -> str:
-    """Mark and word of a status, readable on any background; the rest of a verdict has the page's colour."""
+    """Mark and word of a status, readable on any background; all else has the page's colour."""
     style = f"background:{BADGES[status]};color:#fff;padding:0 .4em;border-radius:.2em"
     return f"<b style='{style}'>{MARKS[status]} {status}</b>"
 
