@@ -42,8 +42,8 @@ def masked_stack_reference(x, weights, mask):
     ),
 )
 def masked_stack(answer, seed):
-    x, alone = draw(6 * seed, 2, 1, 6, 5), draw(6 * seed + 5, 1, 1, 3, 3)
-    sizes = ((3, 1, 5, 5), (3, 3, 3, 3), (2, 3, 1, 1), (3, 3, 3, 3))
+    x, alone = draw(6 * seed, 5, 1, 6, 5), draw(6 * seed + 5, 1, 1, 3, 3)
+    sizes = ((3, 1, 5, 5), (4, 3, 3, 3), (6, 4, 1, 1), (2, 4, 3, 3))
     first, second, third, again = (draw(6 * seed + 1 + i, *size) for i, size in enumerate(sizes))
     wide = draw(6 * seed, 1, 1, 9, 11)
     yield "the logits of one layer, 3 × 3, for images of 9 × 11", answer.run(logits, wide, [alone])
@@ -54,7 +54,7 @@ def masked_stack(answer, seed):
     said = "the logits of those three layers with one channel between the first two"
     yield said, answer.run(logits, x, thin)
     said = "the logits of four layers of 3 × 3, with different weights"
-    yield said, answer.run(logits, x, [first[:, :, 1:4, 1:4], second, again, -second])
+    yield said, answer.run(logits, x, [alone, first[:, :, 1:4, 1:4], second, again])
     said = "the logits of layers of 1 × 1, 3 × 3 and 5 × 5"
     yield said, answer.run(logits, x, [alone[:, :, :1, :1], alone, first])
     said = "the logits of three layers of 3 × 3, of which the first two share one weight"
