@@ -1,8 +1,8 @@
 """Calling a learner's answer, alone or beside a probe, and making plain data of what comes back.
 
 A check never sees a learner's objects: it sees values. In a notebook the answer is called in the
-notebook's process, in
-the grader in the process that holds the answer; both use `run`, so that both see the same.
+notebook's process, in the grader in the process that holds the answer; both use `run`, so that both
+see the same.
 """
 
 import contextlib
@@ -40,8 +40,8 @@ class Outcome:
     """What came of one run: its value as plain data, and what was noticed on the way.
 
     `harm` names what the answer changed and should perhaps have left alone, as (what, where) pairs;
-    `empty` says that
-    every call of the answer returned None; `stressed` that the stress changed an argument.
+    `empty` says that every call of the answer returned None; `stressed` that the stress changed an
+    argument.
     """
 
     value: object
@@ -51,9 +51,8 @@ class Outcome:
 
 
 class NotAttempted(Exception):
-    """The answer raised NotImplementedError:
-
-    there is nothing to judge yet. Its text says more where there is more.
+    """The answer raised NotImplementedError: there is nothing to judge yet. Its text says more
+    where there is more.
     """
 
 
@@ -61,8 +60,8 @@ class Watched:
     """A learner's answer as a probe calls it.
 
     Every call gets copies of its tensors, lists and dicts, transformed by the stress of that name,
-    and is watched for
-    harm. `guard()` is a context in which the answer's own code runs, and nothing else.
+    and is watched for harm. `guard()` is a context in which the answer's own code runs, and nothing
+    else.
     """
 
     def __init__(self, answer: Callable, stress: str = "", guard=contextlib.nullcontext):
@@ -128,9 +127,8 @@ def run(
 
 
 def unusable(results: list[object]) -> Raised:
-    """In the place of an exception in a probe, which comes of what the answer returned:
-
-    that, in words.
+    """In the place of an exception in a probe, which comes of what the answer returned: that, in
+    words.
     """
     if results[-1] is None:
         return Raised("Unusable", "It returned None. Does every path end with `return`?")
@@ -155,9 +153,8 @@ def _kind(value: object) -> str:
 
 @contextlib.contextmanager
 def neutral() -> Iterator[None]:
-    """Within the block:
-
-    float32, the CPU, gradients on. Afterwards all is as it was, whatever an answer has set.
+    """Within the block: float32, the CPU, gradients on. Afterwards all is as it was, whatever an
+    answer has set.
     """
     dtype = torch.get_default_dtype()
     grad, elsewhere = torch.is_grad_enabled(), torch.get_default_device().type != "cpu"
@@ -244,9 +241,8 @@ def _unwritten(error: BaseException) -> bool:
 
 
 def _unreached(error: BaseException) -> str:
-    """A sentence where the function of a stub's `raise` holds code beside it:
-
-    the learner's, which cannot count.
+    """A sentence where the function of a stub's `raise` holds code beside it: the learner's, which
+    cannot count.
     """
     frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
     try:

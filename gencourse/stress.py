@@ -2,10 +2,9 @@
 one breaks on.
 
 A stress transforms the arguments of one call: `transform(call, args, kwargs) -> (args, kwargs,
-changed)`, where `call`
-is the answer itself. The whole trial is run again with it, on the attempt and on the reference, and
-what the two yield
-is compared. So a stress need not know what the right value is, only that the reference's is right.
+changed)`, where `call` is the answer itself. The whole trial is run again with it, on the attempt
+and on the reference, and what the two yield is compared. So a stress need not know what the right
+value is, only that the reference's is right.
 """
 
 from collections import Counter
@@ -119,9 +118,8 @@ def more_rows(x: Tensor) -> Tensor:
 
 
 def one_column(call, args, kwargs):
-    """One place in the place of T, or one dimension of D:
-
-    the second dimension cut to its first entry.
+    """One place in the place of T, or one dimension of D: the second dimension cut to its first
+    entry.
     """
     tensors = [x for x in listed([*args, *kwargs.values()]) if x.ndim > 1]
     lengths = Counter(x.shape[1] for x in tensors)
@@ -157,10 +155,8 @@ def twice(call, args, kwargs):
 
 
 def unaltered(call, args, kwargs):
-    """Nothing:
-
-    for the stress that is another seed of torch's global generator, which whoever starts the trial
-    sets.
+    """Nothing: for the stress that is another seed of torch's global generator, which whoever
+    starts the trial sets.
     """
     return args, kwargs, True
 

@@ -24,7 +24,8 @@ def test_imports_run_one_way():
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_file_has_one_topic_and_a_docstring(path):
     text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= 300, "a file of more than 300 lines is asking to be two"
+    if path.parent.parent.name != "checks":  # an exercise has as many mistakes as it has
+        assert len(text.splitlines()) <= 300, "a file of more than 300 lines is asking to be two"
     assert path.stem not in {"utils", "common", "helpers", "misc"}
     assert ast.get_docstring(ast.parse(text)), "say on the first line what the file is for"
 
@@ -38,7 +39,7 @@ def test_no_assert_no_broad_except_no_global_seed(path):
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else "everything"
             broad = caught == "everything" or re.search(r"\b(Base)?Exception\b", caught)
-            assert not broad or path.name in ("asking.py", "judge.py"), (
+            assert not broad or path.name in ("runner.py", "judge.py"), (
                 f"line {node.lineno}: except {caught}"
             )
         if (

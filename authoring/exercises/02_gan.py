@@ -31,9 +31,9 @@ from gencourse.gan_lab import four_runs
 ring, digits = points("ring"), images("mnist")
 
 
-def solved(*answers):  # whether these functions pass their checks
-    return all(getattr(check, answer.__name__).judge(answer).status == "right"
-               for answer in answers)
+def solved(*names):  # whether your functions of these names pass their checks
+    return all(getattr(check, name).judge(globals()[name]).status == "right"
+               for name in names)
 
 # %% [markdown]
 # ## Noise in, samples out
@@ -59,7 +59,7 @@ check.sample_noise(sample_noise)
 # noise ends up near a circle.
 
 # %%
-if solved(sample_noise):
+if solved("sample_noise"):
     z = sample_noise(1500, 2, seeded(0))
     x = 2 * z / z.norm(dim=1, keepdim=True) + 0.15 * z
     _, axes = plt.subplots(1, 2, figsize=(7, 3.5), sharex=True, sharey=True,
@@ -117,7 +117,7 @@ check.value_from_grid(value_from_grid)
 # With both you can see what D tells the generator: its best value measures how far apart the densities are.
 
 # %%
-if solved(optimal_discriminator, value_from_grid):
+if solved("optimal_discriminator", "value_from_grid"):
     x = torch.linspace(-4, 9, 1301, dtype=torch.float64)
     means = torch.linspace(0, 4.5, 46)
     p, qs = ((-0.5 * (x - mean) ** 2).exp() / math.sqrt(2 * math.pi)
@@ -199,7 +199,7 @@ def logit_gradients(logits):
 check.logit_gradients(logit_gradients)
 
 # %%
-if solved(logit_gradients):
+if solved("logit_gradients"):
     logits = torch.linspace(-8, 8, 201)
     slopes = logit_gradients(logits)
     named = {"log(1 − D), saturating": slopes["saturating"],
@@ -295,7 +295,7 @@ def play(generator, discriminator, batches, steps, lr, d_lr_ratio,
 
 # %%
 film = {}  # step -> 1000 samples
-if solved(sample_noise, discriminator_step, generator_step):
+if solved("sample_noise", "discriminator_step", "generator_step"):
     torch.manual_seed(0)
     steps = scaled(default=800, smoke=10, full=8000)
     G, D = m.PointGenerator(), m.PointDiscriminator()
@@ -352,7 +352,7 @@ def mode_coverage(x, centres, std, k):
 check.mode_coverage(mode_coverage)
 
 # %%
-if film and solved(mode_coverage):
+if film and solved("mode_coverage"):
     covered = {step: mode_coverage(x, ring.centres, 0.1, k=3.0)
                for step, x in film.items()}
     print("modes covered by your game:",
@@ -477,7 +477,7 @@ class Line(nn.Module):
         return self.number * (x if self.slope else torch.ones_like(x))
 
 # %%
-if solved(discriminator_step, generator_step, ema_update):
+if solved("discriminator_step", "generator_step", "ema_update"):
     players = Line(0.8, slope=False), Line(0.0, slope=True)
     optimizers = [torch.optim.SGD(player.parameters(), lr=0.2) for player in players]
     average, paths = copy.deepcopy(players[0]).requires_grad_(False), []
@@ -581,7 +581,7 @@ check.gradient_penalty(gradient_penalty)
 # Two clouds in the plane, and a critic that tries to rise from one to the other: once free, once held by your penalty.
 
 # %%
-if solved(gradient_penalty):
+if solved("gradient_penalty"):
     line, learned = torch.linspace(-3, 3, 121), {}
     for weight in (0.0, 10.0):
         torch.manual_seed(0)
@@ -633,7 +633,7 @@ def spectral_norm(W, u, steps):
 check.spectral_norm(spectral_norm)
 
 # %%
-if solved(spectral_norm):
+if solved("spectral_norm"):
     torch.manual_seed(0)
     W, u = nn.Linear(128, 64).weight.detach(), torch.randn(64)
     rounds = torch.arange(1, 31)
@@ -654,7 +654,7 @@ else:
 # Your noise, your two steps, your start of the layers and your moving average make a small DCGAN of digits.
 
 # %%
-if solved(sample_noise, discriminator_step, generator_step, dcgan_init, ema_update):
+if solved("sample_noise", "discriminator_step", "generator_step", "dcgan_init", "ema_update"):
     torch.manual_seed(0)
     G = m.Generator(latent_dim=32, width=16).apply(dcgan_init)
     D = m.Discriminator(width=16, spectral=False).apply(dcgan_init)

@@ -28,9 +28,9 @@ from gencourse.training import fit
 play = text("shakespeare")
 
 
-def solved(*answers):  # whether these functions pass their checks
-    return all(getattr(check, answer.__name__).judge(answer).status == "right"
-               for answer in answers)
+def solved(*names):  # whether your functions of these names pass their checks
+    return all(getattr(check, name).judge(globals()[name]).status == "right"
+               for name in names)
 
 # %% [markdown]
 # ## A text and what comes next
@@ -68,7 +68,7 @@ def next_token_pairs(tokens, block):
 check.next_token_pairs(next_token_pairs)
 
 # %%
-if solved(next_token_pairs):
+if solved("next_token_pairs"):
     x, y = next_token_pairs(play.train[:1000], block=8)
     for t in range(8):
         print(
@@ -235,7 +235,7 @@ def paid(probs, lines):
     return float(perplexity(nll, (targets != -100).sum(1)))
 
 # %%
-if solved(sequence_nll, perplexity, counts_with_start, bigram_probs):
+if solved("sequence_nll", "perplexity", "counts_with_start", "bigram_probs"):
     V, alphas = len(play.vocabulary), torch.logspace(-3, 3, 25)
     seen = lines_of(play.train[:20_000])[:500]
     unseen = lines_of(play.validation[:20_000])[:500]
@@ -282,7 +282,7 @@ def temperature_probs(logits, T):
 check.temperature_probs(temperature_probs)
 
 # %%
-if solved(temperature_probs, counts_with_start):
+if solved("temperature_probs", "counts_with_start"):
     after_h = counts_with_start(lines_of(play.train[:20_000]),
                                 len(play.vocabulary))[play.encode("h")[0]]
     top = after_h.topk(8)
@@ -404,7 +404,7 @@ class Bigrams(nn.Module):
         return self.logits[idx]
 
 # %%
-if solved(counts_with_start, bigram_probs, top_k_filter, top_p_filter, generate):
+if solved("counts_with_start", "bigram_probs", "top_k_filter", "top_p_filter", "generate"):
     V = len(play.vocabulary)
     probs = bigram_probs(counts_with_start(lines_of(play.train[:20_000]), V), 0.1)
     ways = {
@@ -494,7 +494,7 @@ check.causal_attention(causal_attention)
 # Your function can show its own weights: where the values are the rows of a unit matrix, the output *is* the weights.
 
 # %%
-if solved(causal_mask, causal_attention):
+if solved("causal_mask", "causal_attention"):
     q, k = torch.randn(2, 1, 3, 12, 12, generator=seeded(0))
     weights = causal_attention(q, k, torch.eye(12).expand(1, 3, 12, 12))
     shown = torch.cat([causal_mask(12)[None, None].float(), weights.transpose(0, 1)])
@@ -647,7 +647,7 @@ check.depends_on(depends_on)
 # Now look at your own stack of masks: once as it should be, once with kind B in its first layer, and once with kind A in all.
 
 # %%
-if solved(pixelcnn_mask, masked_stack, depends_on):
+if solved("pixelcnn_mask", "masked_stack", "depends_on"):
     layers = [torch.randn(8, 1, 3, 3, generator=seeded(0)).double(),
               torch.randn(1, 8, 3, 3, generator=seeded(1)).double()]
     masks = {
@@ -716,7 +716,7 @@ check.cached_attention_step(cached_attention_step)
 # Does it give what attention over the whole text gives? Your own `causal_attention` is the judge.
 
 # %%
-if solved(causal_attention, cached_attention_step):
+if solved("causal_attention", "cached_attention_step"):
     x, positions, weights = (torch.randn(*size, generator=seeded(i))
                              for i, size in enumerate([(2, 30, 8), (30, 8), (3, 8, 8)]))
     q, k, v = ((x + positions) @ W for W in weights)
@@ -770,7 +770,7 @@ check.raster_sample(raster_sample)
 # patterns of that rule.
 
 # %%
-if solved(raster_sample):
+if solved("raster_sample"):
     def neighbourly(x, strength):
         x = x.float()
         left = nn.functional.pad(x, (1, 0))[..., :-1]
@@ -830,9 +830,13 @@ check.prefix_targets(prefix_targets)
 
 # %%
 def attend(q, k, v):
-    """Your attention for any number of leading dimensions: they become the first of four, and come back afterwards."""
+    """Your attention for any number of leading dimensions.
+
+    They become the first of four, and come back afterwards.
+    """
     leading, (T, d) = q.shape[:-2], q.shape[-2:]
-    return causal_attention(*(part.reshape(-1, 1, T, d) for part in (q, k, v))).reshape(*leading, T, d)
+    parts = (part.reshape(-1, 1, T, d) for part in (q, k, v))
+    return causal_attention(*parts).reshape(*leading, T, d)
 
 
 class SmallTransformer(nn.Module):
@@ -855,7 +859,7 @@ class SmallTransformer(nn.Module):
         return {"loss": sequence_nll(self(x), y, -100)}
 
 # %%
-if solved(causal_attention, multi_head, sequence_nll, generate):
+if solved("causal_attention", "multi_head", "sequence_nll", "generate"):
     torch.manual_seed(0)
     writer, steps = SmallTransformer(len(play.vocabulary)), scaled(default=500, smoke=3,
                                                                    full=5000)

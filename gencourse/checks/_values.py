@@ -28,9 +28,8 @@ def matching(a, b, close: Callable[[Tensor, Tensor], bool]) -> bool:
 
 
 def agree(a, b, rtol: float, atol: float) -> bool:
-    """Whether two plain values are equal:
-
-    same structure and shapes, numbers within |a - b| ≤ atol + rtol |b|.
+    """Whether two plain values are equal: same structure and shapes, numbers within |a - b| ≤ atol
+    + rtol |b|.
     """
     return matching(a, b, lambda x, y: torch.allclose(x, y, rtol=rtol, atol=atol, equal_nan=True))
 
