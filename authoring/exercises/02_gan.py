@@ -654,7 +654,8 @@ else:
 # Your noise, your two steps, your start of the layers and your moving average make a small DCGAN of digits.
 
 # %%
-if solved("sample_noise", "discriminator_step", "generator_step", "dcgan_init", "ema_update"):
+if solved("sample_noise", "discriminator_step", "generator_step", "dcgan_init",
+          "ema_update"):
     torch.manual_seed(0)
     G = m.Generator(latent_dim=32, width=16).apply(dcgan_init)
     D = m.Discriminator(width=16, spectral=False).apply(dcgan_init)

@@ -404,7 +404,8 @@ class Bigrams(nn.Module):
         return self.logits[idx]
 
 # %%
-if solved("counts_with_start", "bigram_probs", "top_k_filter", "top_p_filter", "generate"):
+if solved("counts_with_start", "bigram_probs", "top_k_filter", "top_p_filter",
+          "generate"):
     V = len(play.vocabulary)
     probs = bigram_probs(counts_with_start(lines_of(play.train[:20_000]), V), 0.1)
     ways = {
