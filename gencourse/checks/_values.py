@@ -126,7 +126,7 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
     if not bool(b.isfinite().all()):
         return _at(tuple(apart.nonzero()[0].tolist()), got, want)
     gap = (got.double() - want.double()).abs() * apart
-    place = tuple(int(i) for i in torch.unravel_index(gap.argmax(), gap.shape))
+    place = tuple((gap == gap.max()).nonzero()[0].tolist())
     if describe_value(got) != describe_value(want):
         said = f"Expected {describe_value(want)}, got {describe_value(got)}"
         said += f"; the largest difference is {float(gap[place]):.3g}."
