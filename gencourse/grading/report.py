@@ -22,7 +22,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gencourse.checks._verdict import COLOURS, MARKS, as_html
+from gencourse.checks._verdict import BADGES, MARKS, as_html
 from gencourse.figures import PALETTE
 from gencourse.grading.export import KINDS, NO_SANDBOX, number, printable
 from gencourse.grading.gradebook import NO_GRADE, Gradebook, Row
@@ -31,9 +31,9 @@ from gencourse.grading.records import write_whole
 TEMPLATES = Path(__file__).parent / "templates"
 ALL_MARKS = MARKS | {"not judged": "–", "waiting": "…", "graded by hand": "✎"}
 STYLE = {  # of the bars: colour and hatching, so that they can be told apart in grey as well
-    "right": (COLOURS["right"], ""),
+    "right": (BADGES["right"], ""),
     "graded by hand": (PALETTE[5], ".."),
-    "wrong": (COLOURS["wrong"], "///"),
+    "wrong": (BADGES["wrong"], "///"),
     "not attempted": ("#c9cdd3", ""),
     "not judged": ("white", ""),
     "waiting": ("white", "xx"),
