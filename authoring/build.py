@@ -159,7 +159,7 @@ def exercise_set(source: Path, solved: bool) -> NotebookNode:
     notebook = instructor(source, "solutions" if solved else "exercises")
     if found := release.lint(notebook):
         raise SystemExit(
-            "\n".join([f"{source} should have no problems, got {len(found)}. Mend them.", *found])
+            "\n".join([f"{source} should have no problems, got {len(found)}. Fix them.", *found])
         )
     return with_ids(release.solved(notebook) if solved else release.released(notebook))
 

@@ -34,7 +34,7 @@ def scale() -> str:
     if value not in SCALES:
         raise InputError(
             f"scale: GENCOURSE_SCALE should be one of {', '.join(SCALES)}, got {value!r}. Set it "
-            "anew."
+            "again."
         )
     return value
 

@@ -38,7 +38,7 @@ def _idx_set(name: str, folder: Path | None) -> dict[str, np.ndarray]:
         if len(parts[f"{key}_bytes"]) != len(parts[f"{key}_labels"]):
             raise DataUnavailable(
                 f"images: {key} images and labels in {folder} differ in number. Fetch the four "
-                "files anew."
+                "files again."
             )
     parts |= {key: value[:, None] for key, value in parts.items() if value.ndim == 3}
     parts |= {key: value.astype(np.int64) for key, value in parts.items() if value.ndim == 1}
@@ -84,7 +84,7 @@ def _read_idx(name: str, folder: Path, stem: str) -> np.ndarray:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataUnavailable(
             f"images: {path} should be a whole gzip file, got a damaged one ({error}). Fetch it "
-            "anew."
+            "again."
         ) from None
     ndim = raw[3] if len(raw) >= 4 and raw[:3] == b"\x00\x00\x08" else 0
     sizes = np.frombuffer(raw, ">i4", ndim, 4).tolist() if ndim and len(raw) >= 4 + 4 * ndim else []
@@ -92,7 +92,7 @@ def _read_idx(name: str, folder: Path, stem: str) -> np.ndarray:
     if len(raw) != expected:
         what = f"{len(raw):,} bytes instead of {expected:,}" if sizes else "no idx header"
         raise DataUnavailable(
-            f"images: {path} should be a whole idx file, got {what}. Fetch it anew."
+            f"images: {path} should be a whole idx file, got {what}. Fetch it again."
         )
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * ndim).reshape(sizes).copy()
 

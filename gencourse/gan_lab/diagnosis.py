@@ -1,6 +1,4 @@
-"""What ails a run, read off its recorded frames: numbers first, then one rule for each of four
-diagnoses.
-"""
+"""Diagnoses of a run from its recorded frames: symptoms as numbers, and one rule for each."""
 
 import itertools
 from collections.abc import Callable

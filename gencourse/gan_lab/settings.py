@@ -17,7 +17,13 @@ CHOICES = {
     "optimizer": OPTIMIZERS,
     "noise": tuple(NOISES),
 }
-FIXED = ("data", "noise", "hidden", "batch_size", "seed")  # to change one of these is to start anew
+FIXED = (
+    "data",
+    "noise",
+    "hidden",
+    "batch_size",
+    "seed",
+)  # to change one of these is to start again
 
 
 @dataclass(frozen=True)

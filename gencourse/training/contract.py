@@ -28,7 +28,7 @@ class Player:
 
 
 def require_terms(terms: dict[str, Tensor], B: int) -> dict[str, Tensor]:
-    """The result of a model's `loss` if it keeps the contract, else an error that says how to mend
+    """The result of a model's `loss` if it keeps the contract, else an error that says how to fix
     it.
     """
     if not isinstance(terms, dict) or "loss" not in terms:
@@ -59,7 +59,7 @@ def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
     """Test whether a model can go through `fit`: the contract of `loss`, gradients everywhere, the
     model unchanged.
 
-    Prints one line if all is well; otherwise raises an error that names what to mend.
+    Prints one line if all is well; otherwise raises an error that names what to fix.
     """
     batch = batch if isinstance(batch, tuple) else (batch,)
     if not isinstance(model, nn.Module):

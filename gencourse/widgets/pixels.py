@@ -284,7 +284,7 @@ def validated(
         got = "a mask without any False" if known.all() else f"shape {tuple(known.shape)}"
         raise InputError(
             f"{where}: known should have shape (1, H, W) = {tuple(x.shape[1:])} and leave pixels "
-            f"to draw, got {got}. Mend the mask."
+            f"to draw, got {got}. Change the mask."
         )
     return x, probabilities, known.cpu()
 

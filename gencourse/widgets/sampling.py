@@ -174,7 +174,7 @@ class SamplingExplorer:
         return filtered_probs(self.logits, **self.how())
 
     def read(self) -> None:
-        """Ask the model anew if the text has changed, and draw; a text that it cannot take changes
+        """Ask the model again if the text has changed, and draw; a text that it cannot take changes
         nothing else.
         """
         if self.text.value != self.prompt:

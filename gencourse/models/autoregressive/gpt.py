@@ -155,7 +155,7 @@ class GPT(nn.Module):
 
         Keys and values of earlier positions are kept, so that each step computes one position.
         Positions are counted from the start of the context; once that holds `block_size` tokens it
-        starts anew with the last half of them. `cached=False` computes the whole context at every
+        starts again with the last half of them. `cached=False` computes the whole context at every
         step: the same tokens, slower.
         """
         require_prompt("GPT.generate", idx)
