@@ -1,5 +1,7 @@
 """What a call leaves changed behind it: arguments, modules, generators, torch's modes."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -16,11 +18,12 @@ HARMS = (
 
 
 class Watch:
-    """The state of a call's arguments and of torch before the call; `harm` compares it with the
-    state afterwards.
+    """The state of a call's arguments and of torch before the call.
+
+    `harm` compares it with the state afterwards.
     """
 
-    def __init__(self, args: tuple, kwargs: dict):
+    def __init__(self, args: tuple, kwargs: dict) -> None:
         named = {**{str(i): value for i, value in enumerate(args)}, **kwargs}
         self.named = named
         self.data = {name: frozen(value) for name, value in named.items()}
@@ -92,12 +95,12 @@ def weights(module: nn.Module) -> list[Tensor]:
     return [t.detach().clone() for t in (*module.parameters(), *module.buffers())]
 
 
-def wants_gradients(value) -> bool:
+def wants_gradients(value: object) -> bool:
     """Whether a tensor is a leaf that asks for gradients, so that its `numpy()` fails."""
     return isinstance(value, Tensor) and value.is_leaf and value.requires_grad
 
 
-def frozen(value):
+def frozen(value: object) -> object:
     """A copy that nobody else holds, of the data in an argument; None for what is no data."""
     if isinstance(value, Tensor):
         return value.detach().clone()
@@ -108,7 +111,7 @@ def frozen(value):
     return value if isinstance(value, bool | int | float | str) else None
 
 
-def unchanged(before, after) -> bool:
+def unchanged(before: Any, after: Any) -> bool:
     """Whether data is what it was, NaN being equal to NaN."""
     if isinstance(before, Tensor):
         if (

@@ -10,6 +10,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor
 
 from gencourse.harm import Watch
 from gencourse.stress import STRESSES
+
+Guard = Callable[[], contextlib.AbstractContextManager]
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ class Outcome:
 
 
 class NotAttempted(Exception):
-    """The answer raised NotImplementedError: there is nothing to judge yet. Its text says more
-    where there is more.
+    """The answer raised NotImplementedError: there is nothing to judge yet.
+
+    Its text says more where there is more.
     """
 
 
@@ -64,17 +68,18 @@ class Watched:
     else.
     """
 
-    def __init__(self, answer: Callable, stress: str = "", guard=contextlib.nullcontext):
+    def __init__(
+        self, answer: Callable, stress: str = "", guard: Guard = contextlib.nullcontext
+    ) -> None:
         self.answer, self.guard = answer, guard
         self.transform = STRESSES[stress] if stress else None
         self.harm: set[tuple[str, str]] = set()
-        self.results: list[
-            object
-        ] = []  # of which only the last is kept; the others as whether they were None
+        self.results: list[object] = []  # the last; of the others only whether they were None
         self.error: BaseException | None = None
         self.stressed = False
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the answer with copies of the arguments, and note what it changes."""
         args, kwargs = copied(args), copied(kwargs)
         if self.transform is not None:
             args, kwargs, changed = self.transform(self._guarded, args, kwargs)
@@ -85,7 +90,7 @@ class Watched:
         self.results = [*(r if r is None else ... for r in self.results), result]
         return result
 
-    def _guarded(self, *args, **kwargs):
+    def _guarded(self, *args: Any, **kwargs: Any) -> Any:
         try:
             with self.guard():
                 return self.answer(*args, **kwargs)
@@ -97,10 +102,10 @@ class Watched:
 def run(
     probe: Callable | None,
     answer: Callable,
-    args,
-    kwargs,
+    args: tuple,
+    kwargs: dict,
     stress: str = "",
-    guard=contextlib.nullcontext,
+    guard: Guard = contextlib.nullcontext,
 ) -> Outcome:
     """Call the answer, or a probe with the answer as its first argument, and say what came of it.
 
@@ -114,9 +119,8 @@ def run(
             value = plain(probe(watched, *args, **kwargs) if probe else watched(*args, **kwargs))
         except KeyboardInterrupt:
             raise
-        except (
-            BaseException
-        ) as error:  # whatever an answer raises is a finding, never a crash of the notebook
+        # whatever else an answer raises is a finding, never a crash of the notebook
+        except BaseException as error:
             if watched.error is None and not watched.results:
                 raise  # a fault of the probe itself, before it has called anything
             if _unwritten(error):
@@ -127,9 +131,7 @@ def run(
 
 
 def unusable(results: list[object]) -> Raised:
-    """In the place of an exception in a probe, which comes of what the answer returned: that, in
-    words.
-    """
+    """In the place of an exception in a probe: in words, what the answer returned to cause it."""
     if results[-1] is None:
         return Raised("Unusable", "It returned None. Does every path end with `return`?")
     return Raised(
@@ -153,8 +155,9 @@ def _kind(value: object) -> str:
 
 @contextlib.contextmanager
 def neutral() -> Iterator[None]:
-    """Within the block: float32, the CPU, gradients on. Afterwards all is as it was, whatever an
-    answer has set.
+    """Within the block: float32, the CPU, gradients on.
+
+    Afterwards all is as it was, whatever an answer has set.
     """
     dtype = torch.get_default_dtype()
     grad, elsewhere = torch.is_grad_enabled(), torch.get_default_device().type != "cpu"
@@ -170,11 +173,10 @@ def neutral() -> Iterator[None]:
         torch.set_grad_enabled(grad)
 
 
-def copied(value, generators: bool = False, known: dict[int, Tensor] | None = None):
-    """A tensor's clone; lists, tuples and dicts anew, with copies of what they hold; generators
-    where asked for.
+def copied(value: Any, generators: bool = False, known: dict[int, Tensor] | None = None) -> Any:
+    """A tensor's clone; lists, tuples and dicts anew, with copies of what they hold.
 
-    A tensor that is held twice stays one tensor.
+    Generators are copied where asked for. A tensor that is held twice stays one tensor.
     """
     known = {} if known is None else known
     if isinstance(value, Tensor):
@@ -190,9 +192,10 @@ def copied(value, generators: bool = False, known: dict[int, Tensor] | None = No
     return value
 
 
-def plain(value):
-    """Tensors (detached copies on the CPU), numbers, text, None and containers of these; anything
-    else is Opaque.
+def plain(value: Any) -> Any:
+    """Tensors (detached copies on the CPU), numbers, text, None and containers of these.
+
+    Anything else is Opaque.
     """
     if isinstance(value, Tensor):
         return _plain_tensor(value)
@@ -216,7 +219,7 @@ def plain(value):
     return Opaque(type(value).__name__)
 
 
-def _plain_tensor(value: Tensor):
+def _plain_tensor(value: Tensor) -> Tensor | Opaque:
     ordinary = type(value) in (Tensor, torch.nn.Parameter) and value.layout == torch.strided
     unusual = value.is_nested or value.is_quantized or value.is_meta or value.is_complex()
     if not ordinary or unusual:
@@ -233,16 +236,18 @@ def raised(error: BaseException) -> Raised:
 
 
 def _unwritten(error: BaseException) -> bool:
-    """Whether this is the stub's bare `raise NotImplementedError()`, not one from inside torch or
-    another package.
+    """Whether this is the stub's bare `raise NotImplementedError()`.
+
+    One from inside torch or another package is not.
     """
     bare = isinstance(error, NotImplementedError) and not error.args
     return bare and "-packages" not in traceback.extract_tb(error.__traceback__)[-1].filename
 
 
 def _unreached(error: BaseException) -> str:
-    """A sentence where the function of a stub's `raise` holds code beside it: the learner's, which
-    cannot count.
+    """A sentence where the function of a stub's `raise` holds code of the learner's beside it.
+
+    That code cannot count.
     """
     frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
     try:

@@ -1,5 +1,4 @@
-"""Arguments that mean the same to a right answer, or something just as clear, and that a fragile
-one breaks on.
+"""Arguments that a right answer takes as easily as the first ones, and that break a fragile one.
 
 A stress transforms the arguments of one call: `transform(call, args, kwargs) -> (args, kwargs,
 changed)`, where `call` is the answer itself. The whole trial is run again with it, on the attempt
@@ -9,12 +8,16 @@ value is, only that the reference's is right.
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+Altered = tuple[tuple, dict, bool]  # args, kwargs, and whether a stress changed any of them
+Stress = Callable[[Callable, tuple, dict], Altered]
 
-def mapped(function: Callable[[Tensor], Tensor], value):
+
+def mapped(function: Callable[[Tensor], object], value: Any) -> Any:
     """A function applied to every tensor in an argument that is data."""
     if isinstance(value, nn.Parameter):
         return value
@@ -27,15 +30,16 @@ def mapped(function: Callable[[Tensor], Tensor], value):
     return value
 
 
-def by_tensor(function: Callable[[Tensor], Tensor]) -> Callable:
-    """The stress that applies a function to every tensor; one that returns its argument itself
-    changed nothing.
+def by_tensor(function: Callable[[Tensor], Tensor]) -> Stress:
+    """The stress that applies a function to every tensor.
+
+    A function that returns its argument itself changed nothing.
     """
 
-    def transform(call, args, kwargs):
+    def transform(call: Callable, args: tuple, kwargs: dict) -> Altered:
         changed = False
 
-        def counted(tensor):
+        def counted(tensor: Tensor) -> Tensor:
             nonlocal changed
             result = function(tensor)
             changed = changed or result is not tensor
@@ -57,28 +61,26 @@ def double(x: Tensor) -> Tensor:
 
 
 def batch_size(tensors: list[Tensor]) -> int:
-    """The length that most tensors have as their first dimension; of several such lengths the
-    first.
-    """
+    """The length that most tensors have as their first dimension; of several such the first."""
     lengths = Counter(len(x) for x in tensors if x.ndim > 0)
     return lengths.most_common(1)[0][0] if lengths else 0
 
 
-def listed(value) -> list[Tensor]:
+def listed(value: object) -> list[Tensor]:
     """The tensors in arguments that are data, in lists, tuples and dicts too."""
     found: list[Tensor] = []
     mapped(found.append, value)
     return found
 
 
-def by_batch(function: Callable[[Tensor], Tensor]) -> Callable:
+def by_batch(function: Callable[[Tensor], Tensor]) -> Stress:
     """The stress that applies a function to those arguments whose first dimension is the batch."""
 
-    def transform(call, args, kwargs):
+    def transform(call: Callable, args: tuple, kwargs: dict) -> Altered:
         size = batch_size(listed([*args, *kwargs.values()]))
         changed = False
 
-        def applied(x):
+        def applied(x: Tensor) -> Tensor:
             nonlocal changed
             result = x if x.ndim == 0 or len(x) != size else function(x)
             changed = changed or result is not x
@@ -95,8 +97,9 @@ def one_row(x: Tensor) -> Tensor:
 
 
 def more_rows(x: Tensor) -> Tensor:
-    """Further examples, three for each, drawn anew between those that are there; whole numbers stay
-    among those there.
+    """Further examples, three for each, drawn anew between those that are there.
+
+    Whole numbers stay among those there.
     """
     n = len(x)
     if n < 2:
@@ -117,15 +120,13 @@ def more_rows(x: Tensor) -> Tensor:
     return torch.cat([x, between])
 
 
-def one_column(call, args, kwargs):
-    """One place in the place of T, or one dimension of D: the second dimension cut to its first
-    entry.
-    """
+def one_column(call: Callable, args: tuple, kwargs: dict) -> Altered:
+    """The second dimension cut to its first entry: one place of T, or one dimension of D."""
     tensors = [x for x in listed([*args, *kwargs.values()]) if x.ndim > 1]
     lengths = Counter(x.shape[1] for x in tensors)
     width = lengths.most_common(1)[0][0] if lengths else 0
 
-    def applied(x):
+    def applied(x: Tensor) -> Tensor:
         if width <= 1 or x.ndim < 2 or x.shape[1] != width:
             return x
         return torch.ones_like(x[:, :1]) if distributions(x) else x[:, :1].clone()
@@ -141,7 +142,7 @@ def distributions(x: Tensor) -> bool:
     return torch.allclose(total, torch.ones_like(total), atol=1e-4)
 
 
-def twice(call, args, kwargs):
+def twice(call: Callable, args: tuple, kwargs: dict) -> Altered:
     """A first call with the same arguments, whose result is thrown away.
 
     Modules and generators would be changed by it.
@@ -154,14 +155,15 @@ def twice(call, args, kwargs):
     return args, kwargs, True
 
 
-def unaltered(call, args, kwargs):
-    """Nothing: for the stress that is another seed of torch's global generator, which whoever
-    starts the trial sets.
+def unaltered(call: Callable, args: tuple, kwargs: dict) -> Altered:
+    """The arguments as they are, for the stress that is another seed of torch's global generator.
+
+    Whoever starts the trial sets that seed.
     """
     return args, kwargs, True
 
 
-STRESSES: dict[str, Callable] = {
+STRESSES: dict[str, Stress] = {
     "memory that is not contiguous": by_tensor(strided),
     "float64": by_tensor(double),
     "one example": by_batch(one_row),

@@ -1,5 +1,6 @@
-"""A chapter of exercises: a package with one file for each, named as the exercise, and the order of
-the notebook.
+"""A chapter of exercises: a package with one file for each, named as the exercise.
+
+Their order is that of the notebook.
 """
 
 import importlib
@@ -12,8 +13,9 @@ from gencourse.checks._verdict import Report
 
 
 class Chapter(ModuleType):
-    """A package whose attribute NAME is always the exercise, also when its file NAME.py is imported
-    by itself.
+    """A package whose attribute NAME is always the exercise.
+
+    Also when its file NAME.py is imported by itself.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -25,12 +25,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from gencourse import runtime
 from gencourse.checks import _words as words
 from gencourse.checks._trial import Connect, Observation, Trial, Value, locally, observe
 from gencourse.checks._values import agree, describe_value, difference, exact
-from gencourse.checks._verdict import CheckFailed, Hint, Verdict
+from gencourse.checks._verdict import CheckFailed, Hint, Status, Verdict
 from gencourse.checks._words import counted
 from gencourse.runner import NotAttempted, Raised, plain
 from gencourse.stress import STRESSES
@@ -48,6 +49,7 @@ class Mistake:
 
     @property
     def name(self) -> str:
+        """The name under which verdicts know the mistake."""
         return self.answer.__name__
 
 
@@ -149,7 +151,7 @@ class Exercise:
                 return self._verdict("wrong", mistake.hint, mistake.name)
         return None
 
-    def _verdict(self, status: str, message: str = "", mistake: str = "") -> Verdict:
+    def _verdict(self, status: Status, message: str = "", mistake: str = "") -> Verdict:
         points = self.points if status == "right" else 0
         return Verdict(self.name, status, points, self.points, message, mistake)
 
@@ -277,7 +279,7 @@ class Exercise:
 
 
 def exercise(
-    *, reference: Callable, difficulty: int, minutes: int, points: int, **options
+    *, reference: Callable, difficulty: int, minutes: int, points: int, **options: Any
 ) -> Callable[[Trial], Exercise]:
     """Decorator: make a trial an Exercise. Options: the other fields of Exercise."""
 

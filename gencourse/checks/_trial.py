@@ -59,20 +59,23 @@ def locally(answer: Callable) -> Connect:
 class Answer:
     """The answer as a trial sees it: `answer(...)` calls it, `answer.run(probe, ...)` a probe."""
 
-    def __init__(self, runner: Runner):
-        self.runner, self.arguments, self.outcomes = runner, None, []
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.arguments: tuple[tuple, dict] | None = None
+        self.outcomes: list[Outcome] = []
         self.returned: object = None  # by the last plain call
 
-    def __call__(self, *args, **kwargs) -> object:
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
         self.arguments = (args, kwargs)
         self.returned = self._value(None, args, kwargs)
         return self.returned
 
-    def run(self, probe: Callable, *args, **kwargs) -> object:
+    def run(self, probe: Callable, *args: Any, **kwargs: Any) -> object:
+        """Call a probe with the answer as its first argument."""
         self.arguments = None
         return self._value(probe, args, kwargs)
 
-    def _value(self, probe, args, kwargs) -> object:
+    def _value(self, probe: Callable | None, args: tuple, kwargs: dict) -> object:
         self.outcomes.append(self.runner(probe, args, kwargs))
         return self.outcomes[-1].value
 
@@ -84,9 +87,10 @@ def observe(trial: Trial, connect: Connect, seed: int, stress: str = "") -> Obse
         answer = Answer(connect(stress))
         values = []
         for label, value in trial(answer, seed):
-            whole = not isinstance(value, dict) or value is answer.returned
-            parts = [("", value)] if whole else value.items()
-            for key, part in parts:
+            parts = {"": value}
+            if isinstance(value, dict) and value is not answer.returned:
+                parts = value
+            for key, part in parts.items():
                 full = f"{label}: {key}" if key else label
                 values.append(Value(full, plain(part), answer.arguments))
     return Observation(

@@ -1,19 +1,21 @@
 """The plain values that an answer returns: compared, and put into words where they differ."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from gencourse.checks._trial import Value
 from gencourse.runner import Opaque, Raised
 
 
-def is_number(value) -> bool:
+def is_number(value: object) -> bool:
     """Whether a plain value can be compared as an array of numbers."""
     return isinstance(value, Tensor | bool | int | float)
 
 
-def matching(a, b, close: Callable[[Tensor, Tensor], bool]) -> bool:
+def matching(a: Any, b: Any, close: Callable[[Tensor, Tensor], bool]) -> bool:
     """Whether two plain values have the same structure, and numbers that are close."""
     if is_number(a) and is_number(b):
         a, b = (torch.as_tensor(x, dtype=torch.float64) for x in (a, b))
@@ -27,16 +29,18 @@ def matching(a, b, close: Callable[[Tensor, Tensor], bool]) -> bool:
     return type(a) is type(b) and a == b
 
 
-def agree(a, b, rtol: float, atol: float) -> bool:
-    """Whether two plain values are equal: same structure and shapes, numbers within |a - b| ≤ atol
-    + rtol |b|.
+def agree(a: object, b: object, rtol: float, atol: float) -> bool:
+    """Whether two plain values are equal: same structure and shapes, numbers within tolerance.
+
+    The tolerance is |a - b| ≤ atol + rtol |b|.
     """
     return matching(a, b, lambda x, y: torch.allclose(x, y, rtol=rtol, atol=atol, equal_nan=True))
 
 
-def exact(a, b) -> bool:
-    """Whether two values of a trial in float64 are equal to what float64 can do, and not only to
-    float32.
+def exact(a: Value, b: Value) -> bool:
+    """Whether two values of a trial in float64 are equal to within what float64 can do.
+
+    Values that were computed in float32 on the way are not.
     """
 
     def close(x: Tensor, y: Tensor) -> bool:
@@ -46,7 +50,7 @@ def exact(a, b) -> bool:
     return matching(a.value, b.value, close)
 
 
-def describe_value(value) -> str:
+def describe_value(value: object) -> str:
     """A short text for a value in a message."""
     if isinstance(value, Tensor):
         if value.numel() == 0:
@@ -71,13 +75,14 @@ def describe_value(value) -> str:
     return _number(value) if isinstance(value, float) else repr(value)
 
 
-def _number(x) -> str:
+def _number(x: object) -> str:
     return f"{x:.4g}" if isinstance(x, float) else str(x)
 
 
-def difference(got, want, rtol: float, atol: float) -> str:
-    """A sentence on how `got` differs from `want`; for numbers also what simple relation holds
-    between them.
+def difference(got: object, want: object, rtol: float, atol: float) -> str:
+    """A sentence on how `got` differs from `want`.
+
+    For numbers it says also what simple relation holds between them.
     """
     if isinstance(got, Raised):
         if got.kind == "Unusable":
@@ -139,8 +144,9 @@ def _yes(value: Tensor) -> str:
 
 
 def _at(place: tuple[int, ...], got: Tensor, want: Tensor) -> str:
-    """The place at which two tensors differ, and both numbers there, with as many digits as it
-    takes to tell them apart.
+    """The place at which two tensors differ, and both numbers there.
+
+    They have as many digits as it takes to tell them apart.
     """
     a, b = got[place].item(), want[place].item()
     numbers = not (isinstance(a, bool) and isinstance(b, bool))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from gencourse.errors import CourseError
 
+Status = Literal["right", "wrong", "not attempted"]
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "○"}
 BADGES = {"right": "#1f6f3b", "wrong": "#a33c0a", "not attempted": "#555b66"}  # under white letters
 BOX = "border-left:4px solid {};padding:.4em .8em;max-width:46em"
@@ -32,7 +33,7 @@ class Verdict:
     """What a check says. `mistake` names the registered mistake that was recognised, if one was."""
 
     name: str
-    status: Literal["right", "wrong", "not attempted"]
+    status: Status
     points: int
     out_of: int
     message: str = ""
@@ -89,10 +90,12 @@ class Report:
 
     @property
     def points(self) -> int:
+        """The points earned in all exercises together."""
         return sum(verdict.points for verdict in self.verdicts)
 
     @property
     def out_of(self) -> int:
+        """The points that can be earned in all."""
         return sum(verdict.out_of for verdict in self.verdicts)
 
     def __str__(self) -> str:

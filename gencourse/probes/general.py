@@ -1,10 +1,13 @@
 """Probes that suit answers of any chapter."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
 
-def summed(result) -> Tensor:
+def summed(result: object) -> Tensor:
     """The sum of all numbers in a tensor, or in a tuple, list or dict of tensors."""
     if isinstance(result, dict):
         result = list(result.values())
@@ -12,7 +15,9 @@ def summed(result) -> Tensor:
     return sum((torch.as_tensor(part).sum() for part in parts), torch.zeros(()))
 
 
-def gradients(answer, *inputs, wrt: tuple[int, ...] | None = None, **named) -> list[Tensor]:
+def gradients(
+    answer: Callable, *inputs: Any, wrt: tuple[int, ...] | None = None, **named: Any
+) -> list[Tensor]:
     """The gradients of the summed result for some of the inputs, 0 where none arrives.
 
     `wrt` holds the positions of these inputs; without it they are all the floating ones.
@@ -32,7 +37,7 @@ def gradients(answer, *inputs, wrt: tuple[int, ...] | None = None, **named) -> l
     ]
 
 
-def kind(answer, *inputs, **named) -> dict[str, object]:
+def kind(answer: Callable, *inputs: Any, **named: Any) -> dict[str, object]:
     """What sort of thing the answer returns."""
     result = answer(*inputs, **named)
     return {

@@ -4,6 +4,9 @@ An answer gets copies of its tensors. Parameters alone reach it as they are, so 
 parameters that ask for no gradient: what is written into them can be seen afterwards.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +15,7 @@ class Uncopied(list):
     """A list that reaches the answer as it is, and what it holds too."""
 
 
-def uncopied(value):
+def uncopied(value: Any) -> Any:
     """The same data in a form of which the answer gets no copy."""
     if isinstance(value, Tensor):
         return nn.Parameter(value.clone(), requires_grad=False)
@@ -21,21 +24,21 @@ def uncopied(value):
     return value
 
 
-def same(before, after) -> bool:
+def same(before: Any, after: Any) -> bool:
     """Whether a tensor, or a list of tensors, holds what it held."""
     if isinstance(before, Tensor):
         return torch.equal(before, after)
     return len(before) == len(after) and all(map(torch.equal, before, after))
 
 
-def unchanged(answer, *inputs, at: int = 0) -> bool:
+def unchanged(answer: Callable, *inputs: Any, at: int = 0) -> bool:
     """Whether the argument at this position is after the call what it was before."""
     given = [uncopied(x) for x in inputs]
     answer(*given)
     return same(inputs[at], given[at])
 
 
-def independent(answer, *inputs, at: int = 0) -> bool:
+def independent(answer: Callable, *inputs: Any, at: int = 0) -> bool:
     """Whether that argument keeps its numbers when the result is filled with 7 afterwards."""
     given = [uncopied(x) for x in inputs]
     result = answer(*given)

@@ -1,6 +1,7 @@
 """Causal attention, alone and inside of several heads."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -8,7 +9,9 @@ from torch import Tensor
 from gencourse.probes.general import gradients
 
 
-def same_before(attention, t: int, q, k, v, *later: Tensor) -> bool:
+def same_before(
+    attention: Callable, t: int, q: Tensor, k: Tensor, v: Tensor, *later: Tensor
+) -> bool:
     """Whether the outputs before place t stay what they are when all from it on is `later`'s."""
     before = attention(q, k, v)
     changed = [
@@ -18,12 +21,12 @@ def same_before(attention, t: int, q, k, v, *later: Tensor) -> bool:
     return torch.equal(before[:, :, :t], after[:, :, :t])
 
 
-def exchanged(attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def exchanged(attention: Callable, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The output for q, k, v (B, heads, T, d) that lie in memory as (B, T, heads, d)."""
     return attention(*(x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v)))
 
 
-def in_half_precision(attention, q: Tensor, k: Tensor, v: Tensor) -> dict[str, bool]:
+def in_half_precision(attention: Callable, q: Tensor, k: Tensor, v: Tensor) -> dict[str, bool]:
     """Whether the output has half precision, and whether it is that in single precision, nearly."""
     half, single = attention(q.half(), k.half(), v.half()), attention(q, k, v)
     return {
@@ -44,15 +47,19 @@ def unmasked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (q @ k.transpose(-2, -1)).softmax(-1) @ v
 
 
-def with_heads(multi_head, q, k, v, heads: int, masked: bool = True) -> Tensor:
+def with_heads(
+    multi_head: Callable, q: Tensor, k: Tensor, v: Tensor, heads: int, masked: bool = True
+) -> Tensor:
     """The output of several heads, each a causal attention or, not `masked`, another one."""
     return multi_head(ordinary if masked else unmasked, q, k, v, heads)
 
 
-def gradients_with_heads(multi_head, q: Tensor, k: Tensor, v: Tensor, heads: int) -> list[Tensor]:
+def gradients_with_heads(
+    multi_head: Callable, q: Tensor, k: Tensor, v: Tensor, heads: int
+) -> list[Tensor]:
     """The gradients of the output of several heads, summed with different weights, for q, k, v."""
 
-    def weighted(q, k, v):
+    def weighted(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         output = multi_head(ordinary, q, k, v, heads)
         return output * torch.linspace(-1, 2, output.numel()).view(output.shape)
 

@@ -1,9 +1,11 @@
 """Attention one place at a time, step after step."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
-Caches = tuple[Tensor, Tensor]
+Caches = Sequence[Tensor]  # of keys and of values, (B, t, C) each
 
 
 def fitting(x: Tensor, cache: Tensor) -> Tensor:
@@ -11,7 +13,9 @@ def fitting(x: Tensor, cache: Tensor) -> Tensor:
     return x[torch.arange(len(cache)) % len(x)]
 
 
-def steps(step, text: Tensor, positions: Tensor, weights: Tensor, caches: Caches):
+def steps(
+    step: Callable, text: Tensor, positions: Tensor, weights: Tensor, caches: Caches
+) -> tuple[list[Tensor], Caches]:
     """A text (B, T, C) place by place: the outputs of the steps, and the caches after the last."""
     outputs = []
     for place in range(text.shape[1]):
@@ -26,13 +30,15 @@ def empty(text: Tensor) -> Caches:
     return text[:, :0], text[:, :0]
 
 
-def one_text(step, text, positions, weights) -> dict[str, object]:
+def one_text(step: Callable, text: Tensor, positions: Tensor, weights: Tensor) -> dict[str, object]:
     """All steps of a text, beginning with empty caches."""
     outputs, caches = steps(step, text, positions, weights, empty(text))
     return {"the outputs": outputs, "the caches after the last step": list(caches)}
 
 
-def in_turns(step, first: Tensor, second: Tensor, positions, weights) -> list[Tensor]:
+def in_turns(
+    step: Callable, first: Tensor, second: Tensor, positions: Tensor, weights: Tensor
+) -> list[Tensor]:
     """The outputs for two texts of which each has its own caches, one step of each in turn."""
     caches, outputs = [empty(first), empty(second)], []
     for place in range(first.shape[1]):
@@ -43,14 +49,18 @@ def in_turns(step, first: Tensor, second: Tensor, positions, weights) -> list[Te
     return outputs
 
 
-def both_from_the_last_row(step, first: Tensor, second: Tensor, positions, weights) -> list[Tensor]:
+def both_from_the_last_row(
+    step: Callable, first: Tensor, second: Tensor, positions: Tensor, weights: Tensor
+) -> list[Tensor]:
     """The outputs when all rows continue the caches of the last."""
     _, (cache_k, cache_v) = steps(step, first, positions, weights, empty(first))
     rows = [-1] * len(cache_k)
     return steps(step, second, positions, weights, (cache_k[rows], cache_v[rows]))[0]
 
 
-def continued_twice(step, start, first, second, positions, weights) -> list[list[Tensor]]:
+def continued_twice(
+    step: Callable, start: Tensor, first: Tensor, second: Tensor, positions: Tensor, weights: Tensor
+) -> list[list[Tensor]]:
     """The outputs of two texts that continue the same caches, those of their common start."""
     _, caches = steps(step, start, positions, weights, empty(start))
     return [steps(step, text, positions, weights, caches)[0] for text in (first, second)]

@@ -1,5 +1,7 @@
 """A stack of masked convolutions, with the masks that are usual and with others."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -16,12 +18,12 @@ def turned_mask(kernel: int, kind: str) -> Tensor:
     return raster_mask(kernel, kind).T
 
 
-def logits(stack, x: Tensor, weights: list[Tensor], turned: bool = False) -> Tensor:
+def logits(stack: Callable, x: Tensor, weights: list[Tensor], turned: bool = False) -> Tensor:
     """The logits of a stack, with the usual masks or, `turned`, with others."""
     return stack(x, weights, turned_mask if turned else raster_mask)
 
 
-def moved(stack, x: Tensor, weights: list[Tensor], row: int, column: int) -> Tensor:
+def moved(stack: Callable, x: Tensor, weights: list[Tensor], row: int, column: int) -> Tensor:
     """Which logits, (B, H, W), move when one pixel of all images changes."""
     changed = x.clone()
     changed[:, :, row, column] += 5

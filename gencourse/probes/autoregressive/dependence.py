@@ -26,43 +26,53 @@ def causal(x: Tensor, weights: Tensor, outputs: int) -> Tensor:
 class Noisy(nn.Module):
     """A causal model that adds noise in training mode."""
 
-    def __init__(self, weights: Tensor, outputs: int):
+    def __init__(self, weights: Tensor, outputs: int) -> None:
         super().__init__()
         self.inner = nn.Dropout(0.5)
         self.weights, self.outputs = weights, outputs
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """The outputs for x (B, n), with noise in training mode: (B, outputs)."""
         noise = torch.rand(len(x), self.outputs) if self.inner.training else 0.0
         return causal(x, self.weights, self.outputs) + noise
 
 
-def found(depends_on, x, weights, outputs: int, leak: str = "", a=0, b=0, size=1.0) -> Tensor:
+def found(
+    depends_on: Callable,
+    x: Tensor,
+    weights: Tensor,
+    outputs: int,
+    leak: str = "",
+    a: int = 0,
+    b: int = 0,
+    size: float = 1.0,
+) -> Tensor:
     """The answer for a causal model; with a leak, output a depends on input b, too."""
     place = torch.arange(outputs) == a
 
-    def f(x):
+    def f(x: Tensor) -> Tensor:
         leaking = LEAKS[leak](x, b).unsqueeze(1) * size * place if leak else 0.0
         return causal(x, weights, outputs) + leaking
 
     return depends_on(f, x)
 
 
-def found_in_steps(depends_on, x: Tensor, outputs: int) -> Tensor:
+def found_in_steps(depends_on: Callable, x: Tensor, outputs: int) -> Tensor:
     """The answer for a model that knows of the inputs before only whether they are positive."""
 
-    def steps(x):
+    def steps(x: Tensor) -> Tensor:
         return torch.cat([torch.ones_like(x[:, :1]), (x > 0).to(x.dtype)], 1).cumsum(1)[:, :outputs]
 
     return depends_on(steps, x)
 
 
-def found_in_tokens(depends_on, x: Tensor) -> Tensor:
+def found_in_tokens(depends_on: Callable, x: Tensor) -> Tensor:
     """The answer for a model of tokens whose output 0 looks ahead at token 1.
 
     It refuses tokens that no example has at that place.
     """
 
-    def lookup(tokens):
+    def lookup(tokens: Tensor) -> Tensor:
         for j in range(x.shape[1]):
             if not torch.isin(tokens[:, j], x[:, j]).all():
                 raise ValueError(
@@ -75,7 +85,7 @@ def found_in_tokens(depends_on, x: Tensor) -> Tensor:
 
 
 def found_in_module(
-    depends_on, x: Tensor, weights: Tensor, outputs: int, training: bool
+    depends_on: Callable, x: Tensor, weights: Tensor, outputs: int, training: bool
 ) -> dict[str, object]:
     """The answer for a module that adds noise in training mode, and its mode afterwards."""
     model = Noisy(weights, outputs).train(training)

@@ -1,17 +1,22 @@
 """Distributions and filters of logits, where the numbers of one call do not show enough."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from gencourse.probes.autoregressive.arguments import uncopied
 
 
-def zeros(table, *inputs) -> Tensor:
+def zeros(table: Callable, *inputs: Any) -> Tensor:
     """Where a table of probabilities is exactly 0."""
     return torch.as_tensor(table(*inputs)) == 0
 
 
-def mass_together(probs, logits: Tensor, T: float, tokens: list[int]) -> dict[str, object]:
+def mass_together(
+    probs: Callable, logits: Tensor, T: float, tokens: list[int]
+) -> dict[str, object]:
     """The mass of some tokens together, and whether no token has less than 0 or more than 1.
 
     The logits come as they are, since `tokens` names places in them.
@@ -23,6 +28,6 @@ def mass_together(probs, logits: Tensor, T: float, tokens: list[int]) -> dict[st
     }
 
 
-def keeps_all(filtered, logits: Tensor, p: float) -> bool:
+def keeps_all(filtered: Callable, logits: Tensor, p: float) -> bool:
     """Whether no logit is cut."""
     return bool(torch.as_tensor(filtered(logits, p)).isfinite().all())

@@ -1,6 +1,7 @@
 """Masks: the kind of their numbers, and the device on which they are made."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 CPU = torch.device("cpu")
 
 
-def holds_booleans(answer, *args) -> bool:
+def holds_booleans(answer: Callable, *args: Any) -> bool:
     """Whether the answer returns a tensor of booleans."""
     return getattr(answer(*args), "dtype", None) == torch.bool
 
@@ -23,7 +24,7 @@ class Elsewhere(TorchFunctionMode):
 
     device = torch.device("xpu", 7)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.noted: list[Tensor] = []
 
@@ -31,7 +32,13 @@ class Elsewhere(TorchFunctionMode):
         """Whether this is a tensor on the device."""
         return any(value is tensor for tensor in self.noted)
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        func: Callable,
+        types: Iterable[type],
+        args: tuple = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         """Call a function of torch on the CPU, and note what it makes as being elsewhere."""
         kwargs = kwargs or {}
         if func is torch.device:
@@ -67,14 +74,14 @@ def here(value: object) -> object:
     return CPU if names_device(value) else value
 
 
-def made_elsewhere(answer, T: int, by_name: bool) -> bool:
+def made_elsewhere(answer: Callable, T: int, by_name: bool) -> bool:
     """Whether the result is on the device that it was asked for, one other than the CPU."""
     with Elsewhere() as elsewhere:
         result = answer(T, str(elsewhere.device) if by_name else elsewhere.device)
     return elsewhere.holds(result)
 
 
-def refused(answer, *args) -> bool:
+def refused(answer: Callable, *args: Any) -> bool:
     """Whether the answer raises a ValueError."""
     try:
         answer(*args)

@@ -1,16 +1,19 @@
 """Texts cut into windows, and tables of pairs."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
 
-def windows(cut, tokens: Tensor, block: int) -> dict[str, object]:
+def windows(cut: Callable, tokens: Tensor, block: int) -> dict[str, object]:
     """The inputs and the targets that a text is cut into."""
     x, y = cut(tokens, block)
     return {"x": x, "y": y}
 
 
-def kinds_of_windows(cut, tokens: Tensor, block: int) -> dict[str, bool]:
+def kinds_of_windows(cut: Callable, tokens: Tensor, block: int) -> dict[str, bool]:
     """What sort of things inputs and targets are."""
     pair = list(cut(tokens, block))
     return {
@@ -19,7 +22,7 @@ def kinds_of_windows(cut, tokens: Tensor, block: int) -> dict[str, bool]:
     }
 
 
-def kind_of_table(count, documents: list[Tensor], V: int) -> dict[str, bool]:
+def kind_of_table(count: Callable, documents: list[Tensor], V: int) -> dict[str, bool]:
     """What sort of thing a table of counts is."""
     table = count(documents, V)
     whole = holds_whole_numbers(table)
@@ -31,7 +34,7 @@ def kind_of_table(count, documents: list[Tensor], V: int) -> dict[str, bool]:
     }
 
 
-def holds_whole_numbers(values) -> bool:
+def holds_whole_numbers(values: Any) -> bool:
     """Whether an array is of a type of whole numbers."""
     kind = values.dtype if isinstance(values, Tensor) else torch.as_tensor(values).dtype
     return not (kind.is_floating_point or kind.is_complex or kind == torch.bool)

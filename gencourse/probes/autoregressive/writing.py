@@ -1,5 +1,7 @@
 """Models that write, and what a learner's loop makes of them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,7 @@ class Adder(nn.Module):
     `sharpness` is by how much the logit of that token lies above the others.
     """
 
-    def __init__(self, V: int, sharpness: float):
+    def __init__(self, V: int, sharpness: float) -> None:
         super().__init__()
         self.V, self.sharpness = V, sharpness
         self.dropout = nn.Dropout(0.5)
@@ -29,6 +31,7 @@ class Adder(nn.Module):
         self.lengths, self.modes, self.graphs = Diary(), Diary(), Diary()
 
     def forward(self, idx: Tensor) -> Tensor:
+        """Logits (B, L, V) for the token after each place of idx (B, L); the call is noted."""
         self.lengths.append(idx.shape[1])
         self.modes.append(any(module.training for module in self.modules()))
         self.graphs.append(torch.is_grad_enabled())
@@ -39,16 +42,17 @@ class Adder(nn.Module):
 class Dice(nn.Module):
     """The same logits whatever the context."""
 
-    def __init__(self, logits: Tensor):
+    def __init__(self, logits: Tensor) -> None:
         super().__init__()
         self.logits = nn.Parameter(logits)
 
     def forward(self, idx: Tensor) -> Tensor:
+        """The same logits (B, L, V) at each place of idx (B, L)."""
         return self.logits.expand(*idx.shape, -1)
 
 
 def writing(
-    generate,
+    generate: Callable,
     idx: Tensor,
     n: int,
     block: int,
@@ -82,14 +86,18 @@ def writing(
     }
 
 
-def prompt_unchanged(generate, idx: Tensor, n: int, block: int, T: float, seed: int) -> bool:
+def prompt_unchanged(
+    generate: Callable, idx: Tensor, n: int, block: int, T: float, seed: int
+) -> bool:
     """Whether the prompt is after the call what it was before."""
     prompt = uncopied(idx)
     generate(Adder(7, 200.0), prompt, n, block, T, seeded(seed))
     return same(idx, prompt)
 
 
-def repetitions(generate, idx: Tensor, n: int, block: int, T: float, seed: int) -> dict[str, bool]:
+def repetitions(
+    generate: Callable, idx: Tensor, n: int, block: int, T: float, seed: int
+) -> dict[str, bool]:
     """Which texts are equal when a model that is unsure writes several times."""
     model, generator = Adder(7, 0.5), seeded(seed)
     idx = uncopied(idx)  # so no stress leaves one row, which might repeat by luck
@@ -111,7 +119,7 @@ def repetitions(generate, idx: Tensor, n: int, block: int, T: float, seed: int) 
 
 
 def draws(
-    generate,
+    generate: Callable,
     logits: Tensor,
     T: float,
     B: int,
@@ -136,7 +144,7 @@ def draws(
     equal = (drawn[:, :-1] == drawn[:, 1:]).double().mean()
     distance = {name: float((share - table).abs().sum()) for name, table in others.items()}
     return {
-        "which temperature the tokens look like": min(distance, key=distance.get),
+        "which temperature the tokens look like": min(distance, key=distance.__getitem__),
         "whether likely, middling and unlikely tokens come as often as they should": bool(
             near(kinds @ share, kinds @ expected.double(), drawn.numel()).all()
         ),

@@ -1,6 +1,6 @@
 """A network and its moving average, and a learner's updates of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,11 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """Parameters and buffers of several kinds, at the root and in nested blocks."""
 
-    def __init__(self):
+    centre: Tensor
+    scale: Tensor
+    running_steps: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         block = nn.Sequential(nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3, affine=False))
         self.first = nn.Linear(2, 2)
@@ -59,7 +63,7 @@ def copies(values: list[Tensor]) -> list[Tensor]:
     return [value.detach().clone() for value in values]
 
 
-def contents(average: Network) -> dict[str, list[Tensor]]:
+def contents(average: Network) -> dict[str, object]:
     """What an average holds, by kinds."""
     return {
         "the parameters of the average": copies(list(average.parameters())),
@@ -70,7 +74,9 @@ def contents(average: Network) -> dict[str, list[Tensor]]:
     }
 
 
-def updates(update, start: Tensor, *models: Tensor, decays: tuple[float, ...]) -> dict[str, object]:
+def updates(
+    update: Callable, start: Tensor, *models: Tensor, decays: tuple[float, ...]
+) -> dict[str, object]:
     """The average after one update for each model, with a decay of its own."""
     average = network(start, 10).requires_grad_(False)
     for i, (numbers, decay) in enumerate(zip(models, decays, strict=True)):
@@ -78,7 +84,7 @@ def updates(update, start: Tensor, *models: Tensor, decays: tuple[float, ...]) -
     return contents(average)
 
 
-def left_alone(update, start: Tensor, numbers: Tensor, decay: float) -> dict[str, bool]:
+def left_alone(update: Callable, start: Tensor, numbers: Tensor, decay: float) -> dict[str, bool]:
     """What one update does to the model, gradients that it holds included."""
     average, model = network(start, 10).requires_grad_(False), network(numbers, 31)
     for p in model.parameters():
@@ -97,7 +103,9 @@ def left_alone(update, start: Tensor, numbers: Tensor, decay: float) -> dict[str
     }
 
 
-def whose_tensors(update, start: Tensor, numbers: Tensor, decay: float) -> dict[str, bool]:
+def whose_tensors(
+    update: Callable, start: Tensor, numbers: Tensor, decay: float
+) -> dict[str, bool]:
     """Whether the average's tensors are its own ones, and hold no graph."""
     average, model = network(start, 10).requires_grad_(False), network(numbers, 31)
     held, own = list(tensors(average)), list(average.parameters())

@@ -1,5 +1,7 @@
 """Small critics, and a penalty on their slopes."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -7,14 +9,16 @@ from torch import Tensor, nn
 class LinearCritic(nn.Module):
     """x (B, N) -> x w, (B,), with the first N numbers of w: its slope is |w| everywhere."""
 
-    def __init__(self, w: Tensor):
+    def __init__(self, w: Tensor) -> None:
         super().__init__()
         self.w = nn.Parameter(w.double())
 
     def forward(self, x: Tensor) -> Tensor:
+        """The values x w of examples (B, N): (B,)."""
         return x @ self.slopes(x)
 
     def slopes(self, x: Tensor) -> Tensor:
+        """As many numbers of w as an example has, in the dtype of x: (N,)."""
         return self.w[: x.shape[1]].to(x.dtype)
 
 
@@ -22,36 +26,40 @@ class CurvedCritic(LinearCritic):
     """x (B, N) -> sin(x w) + x² |w|, (B,)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """The values sin(x w) + x² |w| of examples (B, N): (B,)."""
         return (x @ self.slopes(x)).sin() + x.square() @ self.slopes(x).abs()
 
 
 class ShapedCritic(CurvedCritic):
     """The same for examples with more axes than one, as convolutions expect them."""
 
-    def __init__(self, w: Tensor, axes: int):
+    def __init__(self, w: Tensor, axes: int) -> None:
         super().__init__(w)
         self.axes = axes
 
     def forward(self, x: Tensor) -> Tensor:
+        """The values of examples with `axes` axes in all: (B,)."""
         if x.ndim != self.axes:
             raise ValueError(f"the critic expects {self.axes} axes, got {tuple(x.shape)}")
         return super().forward(x.reshape(len(x), -1))
 
 
-def critic_of(kind: str, w: Tensor, x: Tensor) -> nn.Module:
+def critic_of(kind: str, w: Tensor, x: Tensor) -> LinearCritic:
     """A critic of that kind, with the parameter w, for examples like those in x."""
     if kind == "shaped":
         return ShapedCritic(w, x.ndim)
     return {"linear": LinearCritic, "curved": CurvedCritic}[kind](w)
 
 
-def penalties(penalty, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor) -> object:
+def penalties(
+    penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
+) -> object:
     """The penalties of a critic."""
     return penalty(critic_of(kind, w, real), real, fake, eps)
 
 
 def pull_on_critic(
-    penalty, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
+    penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
 ) -> Tensor:
     """The gradient of the summed penalties for the critic's parameter, 0 where none arrives."""
     critic = critic_of(kind, w, real)
@@ -62,7 +70,9 @@ def pull_on_critic(
     return torch.zeros_like(critic.w) if found is None else found
 
 
-def left_behind(penalty, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor) -> bool:
+def left_behind(
+    penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
+) -> bool:
     """Whether the critic holds gradients once its penalties are computed."""
     critic = critic_of(kind, w, real)
     penalty(critic, real, fake, eps)

@@ -1,8 +1,10 @@
 """What a learner's value of the game says of a discriminator that is sure and wrong."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 
-def far_below(answer, p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> bool:
+def far_below(answer: Callable, p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> bool:
     """Whether the value lies below -50 nats: where log 0 weighs, programs say -inf, -100 or -87."""
     return bool(answer(p_data, p_model, D, cell) < -50)

@@ -1,6 +1,8 @@
 """Layers of many kinds, and how a learner's function starts them."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +26,7 @@ OTHERS = {
 class Conv2dBlock(nn.Module):
     """A container with a name like a layer's, and no weight of its own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.inner = nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU())
 
@@ -32,7 +34,7 @@ class Conv2dBlock(nn.Module):
 class LinearGain(nn.Module):
     """A module of the learner's own, with a weight."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(7))
 
@@ -69,7 +71,7 @@ def tails(weight: Tensor) -> tuple[bool, bool]:
     return far > 0, abs(far - FAR) < 5 * math.sqrt(FAR / weight.numel())
 
 
-def start(layer: nn.Module, centre: float) -> dict[str, bool]:
+def start(layer: Any, centre: float) -> dict[str, bool]:
     """How the parameters of a layer lie."""
     weight = layer.weight.detach().flatten()
     any_far, as_normal = tails(weight)
@@ -90,7 +92,7 @@ def start(layer: nn.Module, centre: float) -> dict[str, bool]:
     }
 
 
-def started(init, kind: str) -> dict[str, bool]:
+def started(init: Callable, kind: str) -> dict[str, bool]:
     """A layer of one of the five kinds, inside a network."""
     made = {
         "linear layer": lambda: nn.Linear(100, 80),
@@ -103,7 +105,7 @@ def started(init, kind: str) -> dict[str, bool]:
     return start(made, 1.0 if "norm" in kind else 0.0)
 
 
-def others_left(init) -> dict[str, bool]:
+def others_left(init: Callable) -> dict[str, bool]:
     """Whether layers of other kinds are left alone, by their names."""
     found = {}
     for name, made in OTHERS.items():
@@ -113,7 +115,7 @@ def others_left(init) -> dict[str, bool]:
     return found
 
 
-def own_modules(init) -> dict[str, bool]:
+def own_modules(init: Callable) -> dict[str, bool]:
     """A container called Conv2dBlock, and a module with a weight that is called LinearGain."""
     block, gain = Conv2dBlock(), LinearGain()
     filled(nn.Sequential(block, gain)).apply(init)
@@ -123,9 +125,9 @@ def own_modules(init) -> dict[str, bool]:
     }
 
 
-def without_bias(init) -> dict[str, bool]:
+def without_bias(init: Callable) -> dict[str, bool]:
     """Layers that have no bias: whether their weights spread around 0 by 0.02."""
-    layers = {
+    layers: dict[str, nn.Linear | nn.Conv2d | nn.ConvTranspose2d] = {
         "linear layer": nn.Linear(80, 60, bias=False),
         "convolution": nn.Conv2d(8, 16, 4, bias=False),
         "transposed convolution": nn.ConvTranspose2d(16, 8, 4, bias=False),
@@ -139,7 +141,7 @@ def without_bias(init) -> dict[str, bool]:
     }
 
 
-def without_scales(init) -> dict[str, bool]:
+def without_scales(init: Callable) -> dict[str, bool]:
     """Batch norms that have no scales, and such as have no running statistics."""
     bare = nn.Sequential(nn.BatchNorm1d(5, affine=False), nn.BatchNorm2d(5, affine=False))
     norm = nn.BatchNorm2d(3000, track_running_stats=False)
@@ -152,7 +154,7 @@ def without_scales(init) -> dict[str, bool]:
     }
 
 
-def statistics(init) -> dict[str, bool]:
+def statistics(init: Callable) -> dict[str, bool]:
     """What a batch norm has seen: whether its running statistics and its count are as they were."""
     norms = nn.Sequential(nn.BatchNorm1d(4), nn.BatchNorm2d(4))
     for buffer in norms.buffers():
@@ -167,7 +169,7 @@ def statistics(init) -> dict[str, bool]:
     }
 
 
-def two_of_one_size(init) -> bool:
+def two_of_one_size(init: Callable) -> bool:
     """Whether two layers of one size start with the same weights."""
     first, second = nn.Linear(9, 8), nn.Linear(9, 8)
     filled(nn.Sequential(first, second)).apply(init)

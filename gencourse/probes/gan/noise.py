@@ -1,6 +1,7 @@
 """Noise that a learner draws from a generator: its law, its shape, and whose numbers it takes."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor
@@ -8,7 +9,7 @@ from torch import Generator, Tensor
 FAR = 0.0455  # the share of a normal distribution that lies beyond two standard deviations
 
 
-def codes(answer, generator: Generator, n: int, dim: int) -> dict[str, object]:
+def codes(answer: Callable, generator: Generator, n: int, dim: int) -> dict[str, object]:
     """n codes of `dim` numbers, and how they spread; every tolerance is five standard errors."""
     z = answer(n, dim, generator)
     found = kind(z)
@@ -27,7 +28,7 @@ def kind(z: Tensor) -> dict[str, object]:
     }
 
 
-def few_codes(answer, generator: Generator, n: int, dim: int) -> dict[str, object]:
+def few_codes(answer: Callable, generator: Generator, n: int, dim: int) -> dict[str, object]:
     """The shape and the dtype of a small batch."""
     return kind(answer(n, dim, generator))
 
@@ -85,7 +86,7 @@ def dependence(z: Tensor) -> dict[str, bool]:
     }
 
 
-def batch_of_five(answer, generator: Generator) -> dict[str, object]:
+def batch_of_five(answer: Callable, generator: Generator) -> dict[str, object]:
     """Five codes, and five more from the same generator."""
     first, second = answer(5, 2, generator), answer(5, 2, generator)
     found = kind(first)
@@ -101,13 +102,13 @@ def batch_of_five(answer, generator: Generator) -> dict[str, object]:
     }
 
 
-def same_state(answer, generator: Generator) -> bool:
+def same_state(answer: Callable, generator: Generator) -> bool:
     """Whether a generator in the same state gives the same codes."""
     again = Generator().set_state(generator.get_state())
     return bool((answer(5, 2, generator) == answer(5, 2, again)).all())
 
 
-def global_numbers(answer, generator: Generator) -> bool:
+def global_numbers(answer: Callable, generator: Generator) -> bool:
     """Whether torch's global generator is left as it was."""
     before = torch.random.get_rng_state()
     answer(5, 2, generator)

@@ -1,6 +1,7 @@
 """Two small players, and a learner's turns in their game."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -9,15 +10,16 @@ from torch import Tensor, nn
 class Player(nn.Module):
     """A network that knows in which mode it was called: `asked` holds whether in training mode."""
 
-    def __init__(self, shape: tuple[int, ...]):
+    def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.shape, self.asked = tuple(shape), []
+        self.shape = tuple(shape)
+        self.asked: list[bool] = []
 
 
 class Generator(Player):
     """z (B, 3) -> z A + c, reshaped to (B, *shape), of two or of four numbers each."""
 
-    def __init__(self, shape: tuple[int, ...] = (2,)):
+    def __init__(self, shape: tuple[int, ...] = (2,)) -> None:
         super().__init__(shape)
         n = math.prod(shape)
         a = [[0.6, -0.4, 0.5, 0.1], [0.3, 0.8, -0.2, 0.7], [-0.5, 0.2, 0.4, -0.6]]
@@ -25,6 +27,7 @@ class Generator(Player):
         self.c = nn.Parameter(torch.tensor([0.2, -0.1, 0.3, 0.0])[:n].clone())
 
     def forward(self, z: Tensor) -> Tensor:
+        """The samples (B, *shape) for codes (B, 3)."""
         self.asked.append(self.training)
         return (z @ self.a).view(-1, *self.shape) + self.c.view(self.shape)
 
@@ -32,13 +35,14 @@ class Generator(Player):
 class Discriminator(Player):
     """x (B, *shape) -> scale · (x w + v |x|²), (B,)."""
 
-    def __init__(self, shape: tuple[int, ...] = (2,), scale: float = 1.0):
+    def __init__(self, shape: tuple[int, ...] = (2,), scale: float = 1.0) -> None:
         super().__init__(shape)
         n = math.prod(shape)
         self.w = nn.Parameter(scale * torch.tensor([0.7, -0.5, 0.4, 0.6])[:n].clone())
         self.v = nn.Parameter(torch.tensor(0.3 * scale))
 
     def forward(self, x: Tensor) -> Tensor:
+        """The logits of examples (B, *shape): (B,)."""
         self.asked.append(self.training)
         if tuple(x.shape[1:]) != self.shape:
             got = tuple(x.shape[1:])
@@ -88,7 +92,7 @@ def returned(loss: object) -> dict[str, bool]:
 
 
 def discriminator_turn(
-    step, real: Tensor, *noises: Tensor, stale: bool = False, scale: float = 1.0
+    step: Callable, real: Tensor, *noises: Tensor, stale: bool = False, scale: float = 1.0
 ) -> dict[str, object]:
     """One step of D for each batch of noise; `stale`: D held gradients before the first."""
     generator, discriminator = Generator(real.shape[1:]), Discriminator(real.shape[1:], scale)
@@ -110,7 +114,11 @@ def discriminator_turn(
 
 
 def generator_turn(
-    step, *noises: Tensor, stale: bool = False, scale: float = 1.0, shape: tuple[int, ...] = (2,)
+    step: Callable,
+    *noises: Tensor,
+    stale: bool = False,
+    scale: float = 1.0,
+    shape: tuple[int, ...] = (2,),
 ) -> dict[str, object]:
     """One step of G for each batch of noise; `stale`: G held gradients before the first."""
     generator, discriminator = Generator(shape), Discriminator(shape, scale)

@@ -1,11 +1,14 @@
 """What a learner says of recorded runs and of samples."""
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor, nn
 
 WORDS = ("healthy", "mode collapse", "discriminator wins", "oscillation")
 
 
-def asked_twice(answer, x: Tensor, *others) -> list[object]:
+def asked_twice(answer: Callable, x: Tensor, *others: Any) -> list[object]:
     """The answers to one question that is asked twice with the same tensors."""
     held = [
         nn.Parameter(t.clone(), requires_grad=False) if isinstance(t, Tensor) else t
@@ -14,7 +17,7 @@ def asked_twice(answer, x: Tensor, *others) -> list[object]:
     return [answer(*held), answer(*held)]
 
 
-def diagnosed(answer) -> dict[str, object]:
+def diagnosed(answer: Callable) -> dict[str, object]:
     """The diagnoses of the four runs, where capitals and the article do not matter."""
     said = answer()
     if not isinstance(said, dict):

@@ -56,13 +56,13 @@ WRONG: dict[str, KL] = {
 VERSIONS = RIGHT | WRONG
 
 
-def said_of(test, version: str) -> object:
+def said_of(test: Callable, version: str) -> object:
     """What a test of KL functions says of one version, whose own name it does not get to see."""
     kl = VERSIONS[version]
     return test(lambda mu, logvar: kl(mu, logvar))
 
 
-def trusts_what_crashes(test) -> bool:
+def trusts_what_crashes(test: Callable) -> bool:
     """Whether a test trusts a version that raises an error; not, if it lets the error through."""
     try:
         return bool(test(lambda mu, logvar: per_dimension(mu, logvar).sum(2)))

@@ -1,16 +1,18 @@
 """Splitting the last layer of an encoder into its two heads."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 
-def unpacked(split, h: Tensor) -> dict[str, Tensor]:
+def unpacked(split: Callable, h: Tensor) -> dict[str, Tensor]:
     """Both heads, by name."""
     mu, logvar = split(h)
     return {"mu": mu, "logvar": logvar}
 
 
-def learned(split, h: Tensor) -> dict[str, Tensor]:
+def learned(split: Callable, h: Tensor) -> dict[str, Tensor]:
     """The gradients for h of each head's sum, 0 where none arrives."""
     h = h.clone().requires_grad_()
     mu, logvar = split(h)

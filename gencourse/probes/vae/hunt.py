@@ -1,11 +1,13 @@
 """Pieces of a small program, which a bug hunt has mended, at work."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from gencourse.probes.general import gradients
 
 
-def accused(suspects) -> list:
+def accused(suspects: Callable) -> list:
     """The names that a learner gives, in the order of the alphabet."""
     return sorted(suspects())
 
@@ -20,13 +22,15 @@ def toy_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     return 2 * mu.square().sum(1) + (0.1 * logvar).exp().sum(1)
 
 
-def loss_of_a_batch(step_loss, output: tuple[Tensor, Tensor, Tensor], x: Tensor) -> object:
+def loss_of_a_batch(
+    step_loss: Callable, output: tuple[Tensor, Tensor, Tensor], x: Tensor
+) -> object:
     """The loss that is made of a program's output and two functions."""
     return step_loss(tuple(output), x, toy_reconstruction, toy_kl)
 
 
 def gradients_of_the_loss(
-    step_loss, output: tuple[Tensor, Tensor, Tensor], x: Tensor
+    step_loss: Callable, output: tuple[Tensor, Tensor, Tensor], x: Tensor
 ) -> dict[str, Tensor]:
     """The gradients of the summed loss for a program's output, 0 where none arrives."""
     found = gradients(lambda *parts: loss_of_a_batch(step_loss, parts, x), *output)
@@ -34,7 +38,7 @@ def gradients_of_the_loss(
 
 
 def numbers_of_the_report(
-    report, reconstruction: Tensor, kl: Tensor, pixels: int
+    report: Callable, reconstruction: Tensor, kl: Tensor, pixels: int
 ) -> dict[str, object]:
     """A report on a test set, and whether a number in it is still a tensor."""
     found = dict(report(reconstruction, kl, pixels))

@@ -1,16 +1,19 @@
 """The loss and the bound, the weight of the KL, and steps of training on a small model."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 
-def bound(terms_of, log_likelihood: Tensor, kl: Tensor, beta: float) -> Tensor:
+def bound(terms_of: Callable, log_likelihood: Tensor, kl: Tensor, beta: float) -> Tensor:
     """The bound alone."""
     return terms_of(log_likelihood, kl, beta)["elbo"]
 
 
 def gradients_of_loss(
-    terms_of, log_likelihood: Tensor, kl: Tensor, beta: float
+    terms_of: Callable, log_likelihood: Tensor, kl: Tensor, beta: float
 ) -> dict[str, Tensor]:
     """The gradients of the summed loss for log-likelihood and KL, 0 where none arrives."""
     names = ("for log_likelihood", "for kl")
@@ -25,7 +28,7 @@ def gradients_of_loss(
     }
 
 
-def as_float(weight, *arguments) -> float:
+def as_float(weight: Callable, *arguments: Any) -> float:
     """The number returned, as Python's."""
     return float(weight(*arguments))
 
@@ -33,11 +36,12 @@ def as_float(weight, *arguments) -> float:
 class Toy(nn.Module):
     """A model of two parameters: code a x + exp(b) eps, reconstruction and KL (B,)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.a, self.b = nn.Parameter(torch.tensor(0.5)), nn.Parameter(torch.tensor(-0.3))
 
     def forward(self, x: Tensor, eps: Tensor) -> dict[str, Tensor]:
+        """Reconstruction |x - z|² and KL of z = a x + exp(b) eps, by name: (B,) each."""
         z = self.a * x + self.b.exp() * eps
         kl = 0.5 * (z.square() + self.b.square()).sum(1)
         return {"reconstruction": (x - z).square().sum(1), "kl": kl}
@@ -51,7 +55,12 @@ OPTIMIZERS = {
 
 
 def train(
-    step, x: Tensor, *noises: Tensor, beta: float, optimizer: str = "SGD", stale: bool = False
+    step: Callable,
+    x: Tensor,
+    *noises: Tensor,
+    beta: float,
+    optimizer: str = "SGD",
+    stale: bool = False,
 ) -> dict[str, list]:
     """One step for each batch of noise; `stale`: the parameters held gradients before the first."""
     model = Toy()
@@ -65,7 +74,7 @@ def train(
     }
 
 
-def kind_of_loss(step, x: Tensor, eps: Tensor, beta: float) -> dict[str, bool]:
+def kind_of_loss(step: Callable, x: Tensor, eps: Tensor, beta: float) -> dict[str, bool]:
     """What sort of thing a step returns."""
     model = Toy()
     loss = step(model, torch.optim.SGD(model.parameters(), lr=0.05), x, eps, beta)

@@ -1,6 +1,8 @@
 """Sampling from a prior through decoders that remember what they were asked."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ class Recorder(nn.Module):
     Codes and logits are kept in lists, to which copies of the module append as well.
     """
 
-    def __init__(self, images: bool = False):
+    def __init__(self, images: bool = False) -> None:
         super().__init__()
         self.images, self.scale = images, nn.Parameter(torch.ones(()))
         self.codes: list[Tensor] = []
@@ -24,6 +26,7 @@ class Recorder(nn.Module):
         self.keep_code, self.keep_logits = self.codes.append, self.logits.append
 
     def forward(self, z: Tensor) -> Tensor:
+        """The logits of codes (n, D); both are noted."""
         logits = self.scale * z
         if self.images:
             steps = torch.linspace(-4, 5, SIDE * SIDE, dtype=z.dtype).view(1, SIDE, SIDE)
@@ -65,14 +68,14 @@ def correlated(z: Tensor, tolerance: float) -> dict[str, bool]:
     }
 
 
-def as_images(result) -> Tensor:
+def as_images(result: Any) -> Tensor:
     """The samples as a tensor; a list of numbers is none."""
     if isinstance(result, list | tuple):
         raise TypeError("as_images: samples should be a tensor, got a list. Stack them.")
     return torch.as_tensor(result)
 
 
-def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, object]:
+def codes_of_samples(sample: Callable, n: int, latent_dim: int, seed: int) -> dict[str, object]:
     """The samples of a decoder that changes nothing, and what codes it was given."""
     decoder = Recorder()
     images = as_images(sample(decoder, n, latent_dim, seeded(seed))).detach()
@@ -103,7 +106,7 @@ def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, ob
     }
 
 
-def images_of_a_decoder(sample, n: int, latent_dim: int, seed: int) -> dict[str, object]:
+def images_of_a_decoder(sample: Callable, n: int, latent_dim: int, seed: int) -> dict[str, object]:
     """The samples of a decoder whose logits are images (n, 1, SIDE, SIDE)."""
     decoder = Recorder(images=True)
     images = as_images(sample(decoder, n, latent_dim, seeded(seed))).detach()
@@ -114,7 +117,7 @@ def images_of_a_decoder(sample, n: int, latent_dim: int, seed: int) -> dict[str,
     return {"the shape": list(images.shape), "whether they are sigmoid(decoder(z))": same}
 
 
-def repeatability(sample, latent_dim: int, seed: int) -> dict[str, bool]:
+def repeatability(sample: Callable, latent_dim: int, seed: int) -> dict[str, bool]:
     """Samples from two generators in the same state, and twice from one generator."""
     decoder, generator = decoder_of(latent_dim), seeded(seed)
     first = as_images(sample(decoder, 5, latent_dim, generator))
@@ -128,7 +131,7 @@ def repeatability(sample, latent_dim: int, seed: int) -> dict[str, bool]:
     }
 
 
-def traces(sample, latent_dim: int, seed: int) -> dict[str, bool]:
+def traces(sample: Callable, latent_dim: int, seed: int) -> dict[str, bool]:
     """What sampling leaves behind: a graph, parts of a decoder in different modes."""
     decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Identity()))
     images = as_images(sample(decoder, 5, latent_dim, seeded(seed)))
@@ -139,7 +142,7 @@ def traces(sample, latent_dim: int, seed: int) -> dict[str, bool]:
     }
 
 
-def dropout_at_work(sample, latent_dim: int, seed: int) -> bool:
+def dropout_at_work(sample: Callable, latent_dim: int, seed: int) -> bool:
     """Whether samples are dropped by a decoder in training mode that ends in dropout."""
     decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Dropout(0.5))).train()
     images = as_images(sample(decoder, 50, latent_dim, seeded(seed)))
