@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -120,7 +121,7 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
     if not bool(b.isfinite().all()):
         return _at(tuple(apart.nonzero()[0].tolist()), got, want)
     gap = (got.double() - want.double()).abs() * apart
-    place = tuple(int(i) for i in torch.unravel_index(gap.argmax(), gap.shape))
+    place = tuple(map(int, np.unravel_index(int(gap.argmax()), tuple(gap.shape))))
     if describe_value(got) != describe_value(want):
         said = f"Expected {describe_value(want)}, got {describe_value(got)}"
         said += f"; the largest difference is {float(gap[place]):.3g}."
