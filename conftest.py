@@ -1,97 +1,149 @@
-"""Test settings: smoke scale, no network, strict checks for what is solved, and a ledger of the notebooks' seconds."""
+"""Test settings:
 
-import json
+smoke scale, no network, strict checks for what is solved; lanes, groups and promises
+(tests/lanes.py).
+"""
+
 import os
-import statistics
+import sys
 import time
-from collections import defaultdict
 from pathlib import Path
 
 # before torch is imported anywhere; the notebooks' kernels inherit all of it
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would wait for one another
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # and a thread that waits leaves its core to others
+# two workers with two threads each would wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# and a thread that waits leaves its core to others
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GENCOURSE_SCALE", "smoke")
-os.environ["GENCOURSE_DEVICE"] = "cpu"  # the reference for graded work, also on a machine with a GPU
-os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent / "tests" / "offline"), os.environ.get("PYTHONPATH", "")])
+# the reference for graded work, also on a machine with a GPU
+os.environ["GENCOURSE_DEVICE"] = "cpu"
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parent / "tests" / "offline"), os.environ.get("PYTHONPATH", "")]
+)
 
 import pytest
 
+from tests import lanes, seconds
 from tests.offline.sitecustomize import forbid_network
 
 forbid_network()
-CELL_SECONDS, NOTEBOOK_SECONDS = 60, 240  # on the two cores of a laptop
-LAPTOP = 120e9  # float32 operations per second in products of matrices: chosen; two cores at 3 GHz with AVX2 have at most 192e9
-ledger: dict[str, dict[str, float]] = defaultdict(dict)
-speeds: dict[str, float] = {}  # what this machine reached in the first cell of a notebook
+SHOWN = 30  # of what was not proved
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        help="run the slow lane too: tests marked slow (-m slow runs them alone)",
+    )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: left to `pytest --slow`")
+    config.pluginmanager.register(
+        Worker() if hasattr(config, "workerinput") else Reporter(config), "gencourse-lanes"
+    )
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Files without a fast test are not even imported in the fast lane."""
+    if lanes.name_of(collection_path) in lanes.SLOW_FILES and not lanes.wanted(config):
+        return True
+
+
+def pytest_collection_modifyitems(config, items):
+    if not lanes.wanted(config):
+        config.hook.pytest_deselected(items=[item for item in items if lanes.is_slow(item)])
+        items[:] = [item for item in items if not lanes.is_slow(item)]
+    lanes.arrange(items)
+
+
+@pytest.fixture
+def proves(record_property):
+    """A function for a test to say what it has proved, when it has:
+
+    texts of tests/lanes.py's claims_of.
+    """
+    return lambda *claims: [record_property("proves", claim) for claim in claims]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Chapters and solutions run in strict mode; exercises, which are unsolved, run as a learner sees them."""
+    """Chapters and solutions run in strict mode; exercises, which are unsolved, run as a learner
+    sees them.
+    """
     os.environ["GENCOURSE_STRICT"] = "0" if item.path.parent.name == "exercises" else "1"
 
 
-def pytest_runtest_logreport(report):
-    if report.when == "call" and ".ipynb::" in report.nodeid:
-        notebook, cell = report.nodeid.rsplit("::", 1)
-        ledger[notebook][cell] = report.duration
-        if notebook not in speeds and os.environ["GENCOURSE_SCALE"] != "smoke":
-            speeds[notebook] = speed()
+class Worker:
+    """One of xdist's processes:
+
+    it tells the one that reports what it has imported anyway, and what it has cost.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session):
+        known = lanes.of_exercises() if "gencourse.checks" in sys.modules else ()
+        session.config.workeroutput |= {"promised": sorted(known), "cpu": lanes.cpu_seconds()}
 
 
-def speed() -> float:
-    """Floating point operations per second of this machine now, in products of matrices: the median of some."""
-    import torch
+class Reporter:
+    """The process that speaks to a person: it keeps what was proved, and the seconds."""
 
-    a, seconds = torch.randn(1024, 1024), []
-    for _ in range(21):
-        began = time.perf_counter()
-        a @ a
-        seconds.append(time.perf_counter() - began)
-    return 2 * len(a) ** 3 / statistics.median(seconds)
+    def __init__(self, config):
+        self.config, self.ledger, self.missing = config, lanes.Ledger(), []
 
+    def pytest_runtest_logreport(self, report):
+        self.ledger.note(report, strict=bool(os.environ.get("GENCOURSE_CI")))
+        if report.when == "call" and ".ipynb::" in report.nodeid:
+            seconds.note(report.nodeid, report.duration)
 
-def slowness(notebook: str) -> float:
-    """How many times slower than a laptop's two cores this machine was, at least 1: a slow machine is given as much more time."""
-    return max(1.0, LAPTOP / speeds.get(notebook, LAPTOP))
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config, log):
+        from xdist.scheduler import LoadScopeScheduling
 
+        class Groups(LoadScopeScheduling):
+            def _split_scope(self, nodeid):
+                return lanes.group(nodeid)
 
-def overlong() -> list[str]:
-    """Notebooks and cells that take longer than a learner should wait."""
-    found = []
-    for notebook, cells in ledger.items():
-        slow = slowness(notebook)
-        timed = [(notebook, sum(cells.values()), NOTEBOOK_SECONDS)]
-        timed += [(f"{notebook} {cell}", seconds, CELL_SECONDS) for cell, seconds in cells.items()]
-        found += [f"{name} took {s:.0f} s, more than {limit * slow:.0f}" for name, s, limit in timed if s > limit * slow]
-    return found
+        return Groups(config, log)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node):
+        told = getattr(node, "workeroutput", {})
+        self.ledger.promised |= set(told.get("promised", ()))
+        self.ledger.cpu += told.get("cpu", 0)
 
-def pytest_terminal_summary(terminalreporter):
-    if not ledger:
-        return
-    terminalreporter.section(f"seconds of the notebooks at {os.environ['GENCOURSE_SCALE']} scale")
-    for notebook, cells in sorted(ledger.items()):
-        slowest = sorted(cells.items(), key=lambda pair: -pair[1])[:4]
-        named = ", ".join(f"{cell} {seconds:.1f}" for cell, seconds in slowest)
-        terminalreporter.write_line(f"{notebook}: {sum(cells.values()):.1f} s in {len(cells)} cells; slowest: {named}")
-    for notebook in speeds:
-        if slowness(notebook) > 1:
-            said = f"{notebook}: this machine is {slowness(notebook):.1f} times slower than a laptop; the limits are as many times longer"
-            terminalreporter.write_line(said)
-    if record := os.environ.get("GENCOURSE_RECORD"):  # benchmarks/results/runtime.json, from which the README's table is made
-        import torch
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session):
+        if session.exitstatus:
+            return
+        if lanes.is_whole(self.config):
+            self.missing = self.ledger.missing()
+        if self.missing or seconds.overlong():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif record := os.environ.get("GENCOURSE_RECORD"):
+            seconds.record(record)
 
-        from benchmarks.readme import hardware
-
-        seconds = {notebook: round(sum(cells.values())) for notebook, cells in sorted(ledger.items())}
-        machine = hardware(torch.device("cpu"))
-        known = {name: machine[name] for name in ("cpu", "cores")}
-        Path(record).write_text(json.dumps(known | {"seconds": seconds}, indent=2) + "\n")
-    for line in overlong():
-        terminalreporter.write_line(f"TOO LONG: {line}", red=True)
-
-
-def pytest_sessionfinish(session):
-    if overlong() and session.exitstatus == 0:
-        session.exitstatus = 1
+    def pytest_terminal_summary(self, terminalreporter):
+        say = terminalreporter.write_line
+        if seconds.ledger:
+            terminalreporter.section(
+                f"seconds of the notebooks at {os.environ['GENCOURSE_SCALE']} scale"
+            )
+        for line in seconds.lines():
+            say(line)
+        for line in seconds.overlong():
+            say(f"TOO LONG: {line}", red=True)
+        terminalreporter.section("lanes")
+        if lanes.is_whole(self.config):
+            say(f"proved: {self.ledger.summary()}")
+        for claim in self.missing[:SHOWN]:
+            say(f"NOT PROVED, though the fast lane promises it: {claim}", red=True)
+        if len(self.missing) > SHOWN:
+            say(f"and {len(self.missing) - SHOWN} more", red=True)
+        lane = "both lanes" if self.config.option.slow else "fast lane"
+        wall = time.monotonic() - self.ledger.began
+        cpu = self.ledger.cpu or lanes.cpu_seconds()
+        ran = lane if lanes.is_whole(self.config) else "a selection"
+        say(f"{ran}: {wall:.0f} seconds, {cpu:.0f} CPU seconds")

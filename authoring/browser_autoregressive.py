@@ -1,10 +1,11 @@
-"""Open the three widgets of chapter 3 in JupyterLab in a real browser, move what can be moved, and see that the page follows.
+"""Open the three widgets of chapter 3 in JupyterLab in a real browser, move what can be moved, and
+see that the page follows.
 
     python -m uv run --with playwright python -m authoring.browser_autoregressive --out shots
 
-The models are small and untrained, or counted. Needs Chromium or Chrome on PATH, or its path in CHROME. A screenshot of
-every stage goes to the folder --out. The exit status is 0 if the page changed whenever it should, nothing was wider than
-its place, and no error showed.
+The models are small and untrained, or counted. Needs Chromium or Chrome on PATH, or its path in
+CHROME. A screenshot of every stage goes to the folder --out. The exit status is 0 if the page
+changed whenever it should, nothing was wider than its place, and no error showed.
 """
 
 import argparse
@@ -19,7 +20,14 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import Error, Locator, Page, TimeoutError, sync_playwright
 
-from authoring.browser_check import CHROMIUM_FLAGS, jupyterlab, open_notebook, print_texts, run_all, settle
+from authoring.browser_check import (
+    CHROMIUM_FLAGS,
+    jupyterlab,
+    open_notebook,
+    print_texts,
+    run_all,
+    settle,
+)
 from authoring.browser_lab import OVERFLOW
 
 CELLS = (
@@ -32,7 +40,8 @@ from gencourse.widgets import attention_viewer, pixel_replay, sampling_explorer
 
 shakespeare = text("shakespeare")
 V, tokens = len(shakespeare.vocabulary), shakespeare.train
-counts = torch.full((V**3,), 0.01).index_add_(0, tokens[:-2] * V * V + tokens[1:-1] * V + tokens[2:], torch.ones(len(tokens) - 2))
+triples = tokens[:-2] * V * V + tokens[1:-1] * V + tokens[2:]
+counts = torch.full((V**3,), 0.01).index_add_(0, triples, torch.ones(len(triples)))
 def trigram(prompt):
     before = shakespeare.encode("\\n" + prompt)[-2:]
     return counts.view(V, V, V)[before[0], before[1]].log()
@@ -55,29 +64,46 @@ maps = gpt.attention_maps(torch.tensor([[ord(c) for c in line]]))[:, 0]
     "attention_viewer(maps, line)",
 )
 SAMPLING, PIXELS, HALF, ATTENTION = 1, 2, 3, 4  # the cells
-SHOWN = "(node) => [...node.querySelectorAll('img')].map((image) => image.src).join(' ') + node.querySelector('.jp-OutputArea').innerText"
+SHOWN = (
+    "(node) => [...node.querySelectorAll('img')].map((image) => image.src).join(' ') + "
+    "node.querySelector('.jp-OutputArea').innerText"
+)
 
 
 def main() -> int:
     """Go through the stages, print what each showed, return 0 if all is well."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for the screenshots")
-    parser.add_argument("--width", type=int, default=1280, help="of the window, in pixels (default: 1280)")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds for each stage (default: 120)")
+    parser.add_argument(
+        "--width", type=int, default=1280, help="of the window, in pixels (default: 1280)"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=120, help="seconds for each stage (default: 120)"
+    )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     console: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         notebook = Path(folder, "autoregressive.ipynb")
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks which
+        # else JupyterLab asks which
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         cells = [nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS]
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), notebook)
         with jupyterlab(notebook, "default") as url, sync_playwright() as playwright:
-            chrome = os.environ.get("CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
+            chrome = (
+                os.environ.get("CHROME")
+                or shutil.which("chromium")
+                or shutil.which("google-chrome")
+            )
             browser = playwright.chromium.launch(executable_path=chrome, args=CHROMIUM_FLAGS)
             page = browser.new_page(viewport={"width": arguments.width, "height": 1000})
             page.set_default_timeout(arguments.timeout * 1000)
-            page.on("console", lambda message: console.append(message.text.split("\n")[0]) if message.type == "error" else None)
+            page.on(
+                "console",
+                lambda message: (
+                    console.append(message.text.split("\n")[0]) if message.type == "error" else None
+                ),
+            )
             page.on("pageerror", lambda error: console.append(str(error).split("\n")[0]))
             try:
                 open_notebook(page, url)
@@ -105,7 +131,11 @@ class Tour:
         self.pixels()
         self.attention()
         cells = self.page.evaluate("course.cells()")
-        return self.failures + self.page.evaluate("course.faults()") + [o["ename"] for c in cells for o in c["outputs"] if o.get("ename")]
+        return (
+            self.failures
+            + self.page.evaluate("course.faults()")
+            + [o["ename"] for c in cells for o in c["outputs"] if o.get("ename")]
+        )
 
     def sampling(self) -> None:
         """Sliders, buttons, and a text that the model does not know."""
@@ -150,12 +180,18 @@ class Tour:
         self.enter(ATTENTION)
         self.shoot("attention opens")
         self.changes("query earlier", lambda: self.press_keys(self.handle(0), "ArrowLeft", 9))
-        self.changes("another layer", lambda: self.cell.locator("select").nth(0).select_option("2 of 3"))
-        self.changes("another head", lambda: self.cell.locator("select").nth(1).select_option("3 of 4"))
+        self.changes(
+            "another layer", lambda: self.cell.locator("select").nth(0).select_option("2 of 3")
+        )
+        self.changes(
+            "another head", lambda: self.cell.locator("select").nth(1).select_option("3 of 4")
+        )
 
     def enter(self, number: int) -> None:
         """Scroll to a cell and wait for its picture."""
-        self.page.evaluate("(i) => jupyterapp.shell.currentWidget.content.scrollToItem(i, 'start')", number)
+        self.page.evaluate(
+            "(i) => jupyterapp.shell.currentWidget.content.scrollToItem(i, 'start')", number
+        )
         self.cell = self.page.locator(f".jp-Cell[data-windowed-list-index='{number}']")
         self.cell.locator("img").first.wait_for()
         settle(self.page)
@@ -175,8 +211,13 @@ class Tour:
         before, start = self.cell.evaluate(SHOWN), time.perf_counter()
         action()
         try:
-            condition = f"([node, before]) => {{ const now = ({SHOWN})(node); return now && now !== before; }}"
-            self.page.wait_for_function(condition, arg=[self.cell.element_handle(), before], timeout=20_000)
+            condition = (
+                f"([node, before]) => {{ const now = ({SHOWN})(node); return now && now !== "
+                f"before; }}"
+            )
+            self.page.wait_for_function(
+                condition, arg=[self.cell.element_handle(), before], timeout=20_000
+            )
             print(f"{name}: changed after {time.perf_counter() - start:.2f} s")
         except TimeoutError:
             self.failures.append(f"{name}: the page stayed as it was")

@@ -1,17 +1,21 @@
 """Make the notebooks from their sources. Run it after every change below authoring/.
 
-    uv run python -m authoring.build                     exercises and solutions; chapters keep the outputs that still fit
-    uv run python -m authoring.build --execute 01_vae    also run this chapter (all of them without a name) and keep the figures
-    uv run python -m authoring.build --check             write nothing; fail if anything in the three folders is out of date
+    uv run python -m authoring.build                     exercises and solutions; chapters keep
+                                                         the outputs that still fit
+    uv run python -m authoring.build --execute 01_vae    also run this chapter (without a name: all)
+                                                         and keep the figures
+    uv run python -m authoring.build --check             write nothing; fail if anything in the
+                                                         three folders is out of date
 
 | source | generated |
 | --- | --- |
 | authoring/chapters/NAME.py | notebooks/NAME.ipynb, executed |
-| authoring/exercises/NAME.py | exercises/NAME.ipynb without answers and outputs, solutions/NAME.ipynb with answers |
+| authoring/exercises/NAME.py | exercises/NAME.ipynb, unsolved; solutions/NAME.ipynb, solved |
 
-The folders are the registry: a new file is a new chapter. In a source, `{{name}}` stands for the number of a claim
-(gencourse/claims.py), `{{exercise name}}` for the heading of an exercise, with stars, minutes and points as the
-package knows them. Answers stand between BEGIN SOLUTION and END SOLUTION; gencourse/grading/release.py takes them out.
+The folders are the registry: a new file is a new chapter. In a source, `{{name}}` stands for the
+number of a claim (gencourse/claims.py), `{{exercise name}}` for the heading of an exercise, with
+stars, minutes and points as the package knows them. Answers stand between BEGIN SOLUTION and END
+SOLUTION; gencourse/grading/release.py takes them out.
 """
 
 import argparse
@@ -46,17 +50,26 @@ SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["
 
 
 def read(source: Path, folder: str) -> NotebookNode:
-    """A py:percent file as a notebook with title badge, bootstrap cell, stable cell ids and nothing else in its metadata."""
+    """A py:percent file as a notebook with title badge, bootstrap cell, stable cell ids and nothing
+    else in its metadata.
+    """
     notebook = jupytext.read(source, fmt="py:percent")
     title, *rest = notebook.cells
     title.source = f"{badge(folder, source.stem)}\n\n{title.source}"
-    bootstrap = nbformat.v4.new_code_cell((ROOT / "authoring/colab_bootstrap.py").read_text("utf-8").strip())
-    bootstrap.source = bootstrap.source.replace("{SPEC}", f"git+{SETTINGS['repository']}@{SETTINGS['tag']}")
+    bootstrap = nbformat.v4.new_code_cell(
+        (ROOT / "authoring/colab_bootstrap.py").read_text("utf-8").strip()
+    )
+    bootstrap.source = bootstrap.source.replace(
+        "{SPEC}", f"git+{SETTINGS['repository']}@{SETTINGS['tag']}"
+    )
     notebook.cells = [title, bootstrap, *rest]
     for cell in notebook.cells:
         unknown = set(cell.metadata.get("tags", ())) - TAGS
         if unknown:
-            raise SystemExit(f"{source}: tags should be among {sorted(TAGS)}, got {sorted(unknown)}. Correct the cell.")
+            raise SystemExit(
+                f"{source}: tags should be among {sorted(TAGS)}, got {sorted(unknown)}. Correct "
+                "the cell."
+            )
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in KEPT}
     notebook.metadata = copy.deepcopy(METADATA)
     return notebook
@@ -70,18 +83,27 @@ def badge(folder: str, name: str) -> str:
 
 
 def stated_numbers(notebook: NotebookNode, source: Path) -> dict[str, str]:
-    """What the text may state: name -> the literal after `about=` or `below=` in each claim(...) of the notebook."""
+    """What the text may state: name -> the literal after `about=` or `below=` in each claim(...) of
+    the notebook.
+    """
     numbers: dict[str, str] = {}
     for cell in notebook.cells:
         if cell.cell_type != "code" or "claim(" not in cell.source:
             continue
         for node in ast.walk(ast.parse(re.sub(r"^[ \t]*[%!].*$", "", cell.source, flags=re.M))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "claim":
-                about = next(keyword.value for keyword in node.keywords if keyword.arg in ("about", "below"))
+                about = next(
+                    keyword.value for keyword in node.keywords if keyword.arg in ("about", "below")
+                )
                 name = ast.literal_eval(node.args[0])
                 if name in numbers:
-                    raise SystemExit(f"{source}: claims should have different names, got {name!r} twice. Rename one.")
-                numbers[name] = ast.get_source_segment(cell.source, about).replace("-", "−").replace("_", ",")
+                    raise SystemExit(
+                        f"{source}: claims should have different names, got {name!r} twice. "
+                        "Rename one."
+                    )
+                numbers[name] = (
+                    ast.get_source_segment(cell.source, about).replace("-", "−").replace("_", ",")
+                )
     return numbers
 
 
@@ -94,7 +116,9 @@ def chapter(source: Path) -> NotebookNode:
     def number(match: re.Match) -> str:
         if match[1] not in numbers:
             raise SystemExit(
-                f"{source}: the prose should state claimed numbers only, got {{{{{match[1]}}}}}. Add claim({match[1]!r}, ...)."
+                f"{source}: the prose should state claimed numbers only, got "
+                f"{{{{{match[1]}}}}}. "
+                f"Add claim({match[1]!r}, ...)."
             )
         used.add(match[1])
         return numbers[match[1]]
@@ -103,21 +127,30 @@ def chapter(source: Path) -> NotebookNode:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\{\{(\w+)\}\}", number, cell.source)
     if unused := sorted(numbers.keys() - used):
-        raise SystemExit(f"{source}: every claim should be stated in the prose, got none for {', '.join(unused)}. Use {{{{name}}}}.")
+        raise SystemExit(
+            f"{source}: every claim should be stated in the prose, got none for "
+            f"{', '.join(unused)}. Use {{{{name}}}}."
+        )
     return with_ids(notebook)
 
 
 def instructor(source: Path, folder: str) -> NotebookNode:
-    """The exercises as their author wrote them, with the answers between markers, and the headings filled in."""
+    """The exercises as their author wrote them, with the answers between markers, and the headings
+    filled in.
+    """
     notebook = read(source, folder)
     if folder == "exercises":
-        notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
+        notebook.cells = [
+            cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])
+        ]
     checks = front_page.checks_of(source)
     number = 0
     for cell in notebook.cells:
         if heading := re.search(r"\{\{exercise (\w+)\}\}", cell.source):
             number += 1
-            cell.source = cell.source.replace(heading[0], exercise_heading(number, getattr(checks, heading[1])))
+            cell.source = cell.source.replace(
+                heading[0], exercise_heading(number, getattr(checks, heading[1]))
+            )
     return notebook
 
 
@@ -125,20 +158,29 @@ def exercise_set(source: Path, solved: bool) -> NotebookNode:
     """The notebook of exercises, with answers or with stubs, and nbgrader's metadata."""
     notebook = instructor(source, "solutions" if solved else "exercises")
     if found := release.lint(notebook):
-        raise SystemExit("\n".join([f"{source} should have no problems, got {len(found)}. Mend them.", *found]))
+        raise SystemExit(
+            "\n".join([f"{source} should have no problems, got {len(found)}. Mend them.", *found])
+        )
     return with_ids(release.solved(notebook) if solved else release.released(notebook))
 
 
 def exercise_heading(number: int, exercise) -> str:
     stars = "★" * exercise.difficulty + "☆" * (3 - exercise.difficulty)
-    return f"{number} · `{exercise.name}`\n\n{stars} · about {exercise.minutes} minutes · {exercise.points} points"
+    return (
+        f"{number} · `{exercise.name}`\n\n{stars} · about {exercise.minutes} minutes · "
+        f"{exercise.points} points"
+    )
 
 
 def execute(notebook: NotebookNode) -> NotebookNode:
-    """Run a chapter at the default scale with its claims enforced, and keep what is stable of its outputs."""
+    """Run a chapter at the default scale with its claims enforced, and keep what is stable of its
+    outputs.
+    """
     os.environ |= {"GENCOURSE_SCALE": "default", "GENCOURSE_STRICT": "1", "GENCOURSE_DEVICE": "cpu"}
     os.environ["GENCOURSE_WIDGETS"] = "0"  # pages without a kernel show the static figures
-    os.environ["OMP_NUM_THREADS"] = "1"  # sums in one order: the same numbers and figures at every execution
+    os.environ["OMP_NUM_THREADS"] = (
+        "1"  # sums in one order: the same numbers and figures at every execution
+    )
     client = NotebookClient(
         notebook,
         timeout=300,
@@ -149,14 +191,24 @@ def execute(notebook: NotebookNode) -> NotebookNode:
         resources={"metadata": {"path": str(ROOT / "notebooks")}},
     )
     client.execute()
-    for model in notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {}).values():
+    for model in (
+        notebook.metadata.get("widgets", {})
+        .get("application/vnd.jupyter.widget-state+json", {})
+        .get("state", {})
+        .values()
+    ):
         if "ename" in str(model.get("state", {}).get("outputs", "")):
             raise SystemExit(f"an error was filed in a widget: {model['state']['outputs']}")
-    notebook.metadata = copy.deepcopy(METADATA)  # without the kernel's version and the widgets' state
+    # without the kernel's version and the widgets' state
+    notebook.metadata = copy.deepcopy(METADATA)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)]
-            if "widget" in cell.metadata.get("tags", ()):  # whose static figure the cell before shows
+            cell.outputs = [
+                o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)
+            ]
+            if "widget" in cell.metadata.get(
+                "tags", ()
+            ):  # whose static figure the cell before shows
                 cell.outputs = []
             cell.metadata.pop("execution", None)
     return notebook
@@ -167,7 +219,9 @@ def is_widget(output: NotebookNode) -> bool:
 
 
 def keep_outputs(notebook: NotebookNode, target: Path) -> NotebookNode:
-    """Take over the stored outputs of an unchanged code; a chapter whose code changed must be executed again."""
+    """Take over the stored outputs of an unchanged code; a chapter whose code changed must be
+    executed again.
+    """
     if not target.exists():
         return notebook
     stored = nbformat.read(target, as_version=4)
@@ -191,7 +245,9 @@ def problems(notebook: NotebookNode, target: Path) -> list[str]:
     if target.parent.name != "notebooks":
         return [f"{name} holds outputs"] if any(cell.outputs for cell in code) else []
     found = [
-        f"{file.name} is out of date" for file, png in pictures(notebook, target).items() if not file.exists() or file.read_bytes() != png
+        f"{file.name} is out of date"
+        for file, png in pictures(notebook, target).items()
+        if not file.exists() or file.read_bytes() != png
     ]
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         found.append(f"{name} was not executed from top to bottom")
@@ -205,7 +261,10 @@ def pictures(notebook: NotebookNode, target: Path) -> dict[Path, bytes]:
     found = {}
     for cell in notebook.cells:
         for tag in PICTURES & set(cell.metadata.get("tags", ())):
-            png = next((o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})), None)
+            png = next(
+                (o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})),
+                None,
+            )
             if png is not None:
                 found[target.parent / f"{target.stem}_{tag}.png"] = base64.b64decode(png)
     return found
@@ -213,9 +272,15 @@ def pictures(notebook: NotebookNode, target: Path) -> dict[Path, bytes]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", help="stems of sources, 01_vae say; all if none is given")
-    parser.add_argument("--execute", action="store_true", help="run the chapters and keep their figures")
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if anything is out of date")
+    parser.add_argument(
+        "names", nargs="*", help="stems of sources, 01_vae say; all if none is given"
+    )
+    parser.add_argument(
+        "--execute", action="store_true", help="run the chapters and keep their figures"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, fail if anything is out of date"
+    )
     options = parser.parse_args()
     found: list[str] = []
     for source in sorted((ROOT / "authoring").glob("*/[0-9]*.py")):
@@ -224,9 +289,14 @@ def main() -> None:
         if source.parent.name == "chapters":
             target = ROOT / "notebooks" / f"{source.stem}.ipynb"
             notebook = chapter(source)
-            made = {target: execute(notebook) if options.execute else keep_outputs(notebook, target)}
+            made = {
+                target: execute(notebook) if options.execute else keep_outputs(notebook, target)
+            }
         else:
-            made = {ROOT / f / f"{source.stem}.ipynb": exercise_set(source, f == "solutions") for f in ("exercises", "solutions")}
+            made = {
+                ROOT / f / f"{source.stem}.ipynb": exercise_set(source, f == "solutions")
+                for f in ("exercises", "solutions")
+            }
         for target, notebook in made.items():
             if options.check:
                 found += problems(notebook, target)

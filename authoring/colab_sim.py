@@ -1,12 +1,14 @@
-"""Run one notebook as Colab would: Colab's Python and versions, an empty folder, nothing but the notebook in it.
+"""Run one notebook as Colab would: Colab's Python and versions, an empty folder, nothing but the
+notebook in it.
 
     python -m uv run python -m authoring.colab_sim notebooks/01_vae.ipynb --python python3.13
 
-A virtual environment gets the versions of tests/data/colab-freeze.txt and a stand-in for google.colab that IPython
-loads at its start, as on Colab. The wheel of gencourse lies where the notebook's first cell looks for it
-(GENCOURSE_SPEC). The notebook runs twice at smoke scale; the first run may add gencourse and nothing else, the second
-may change nothing. The Linux wheels take 5 GB for as long as the script runs; UV_TORCH_BACKEND=cpu gets the small ones
-where their index can be reached. Not simulated: Colab's front end, its GPU and its forms.
+A virtual environment gets the versions of tests/data/colab-freeze.txt and a stand-in for
+google.colab that IPython loads at its start, as on Colab. The wheel of gencourse lies where the
+notebook's first cell looks for it (GENCOURSE_SPEC). The notebook runs twice at smoke scale; the
+first run may add gencourse and nothing else, the second may change nothing. The Linux wheels take 5
+GB for as long as the script runs; UV_TORCH_BACKEND=cpu gets the small ones where their index can be
+reached. Not simulated: Colab's front end, its GPU and its forms.
 """
 
 import argparse
@@ -26,7 +28,7 @@ FREEZE = ROOT / "tests" / "data" / "colab-freeze.txt"
 WATCHED = ("torch", "numpy")
 SITE_PACKAGES = "lib/python3.*/site-packages"
 
-STUB = '''"""A stand-in for Colab's own package: importable, loadable as an extension, without any effect."""
+STUB = '''"""A stand-in for Colab's own package: can be imported and loaded, without any effect."""
 
 
 def load_ipython_extension(ipython):
@@ -37,7 +39,9 @@ RUNNER = """
 import sys, nbclient, nbformat
 source, target, timeout = sys.argv[1:]
 notebook = nbformat.read(source, as_version=4)
-client = nbclient.NotebookClient(notebook, timeout=int(timeout), kernel_name="python3", allow_errors=True)
+client = nbclient.NotebookClient(
+    notebook, timeout=int(timeout), kernel_name="python3", allow_errors=True
+)
 client.execute()
 nbformat.write(notebook, target)
 """
@@ -56,20 +60,31 @@ def main() -> int:
         python = colab.call("--version").strip()
     findings = {
         "the notebook runs without an error": not first.errors,
-        "gencourse is installed, and nothing else changes": changed(before, between) == {"gencourse"},
-        f"{' and '.join(WATCHED)} are the same": before.imported == between.imported == after.imported,
+        "gencourse is installed, and nothing else changes": changed(before, between)
+        == {"gencourse"},
+        f"{' and '.join(WATCHED)} are the same": before.imported
+        == between.imported
+        == after.imported,
         "it runs a second time without an error": not second.errors,
         "the second run installs nothing": between == after,
     }
     print(
         f"{arguments.notebook.name}: {python}, "
-        + ", ".join(f"{name} {before.packages[name]}" for name in (*WATCHED, "ipython", "ipywidgets"))
+        + ", ".join(
+            f"{name} {before.packages[name]}" for name in (*WATCHED, "ipython", "ipywidgets")
+        )
     )
-    print(f"environment {colab.seconds:.0f} s, first run {first.seconds:.0f} s, second run {second.seconds:.0f} s")
+    print(
+        f"environment {colab.seconds:.0f} s, first run {first.seconds:.0f} s, second run "
+        f"{second.seconds:.0f} s"
+    )
     for finding, holds in findings.items():
         print(f"{'ok    ' if holds else 'FAILED'}  {finding}")
     print("changed packages:", ", ".join(sorted(changed(before, after))) or "none")
-    for title, texts in (("errors", first.errors or second.errors), ("stderr outputs", first.stderr)):
+    for title, texts in (
+        ("errors", first.errors or second.errors),
+        ("stderr outputs", first.stderr),
+    ):
         print(f"{title}: {len(texts)}", *texts, sep="\n")
     return 0 if all(findings.values()) else 1
 
@@ -78,8 +93,14 @@ def parse_arguments() -> argparse.Namespace:
     """The command line; the notebook must exist before 5 GB are unpacked for it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebook", type=Path)
-    parser.add_argument("--python", default="python3.13", help="a Python of Colab's version: name or path (default: python3.13)")
-    parser.add_argument("--timeout", type=int, default=600, help="seconds that one cell may take (default: 600)")
+    parser.add_argument(
+        "--python",
+        default="python3.13",
+        help="a Python of Colab's version: name or path (default: python3.13)",
+    )
+    parser.add_argument(
+        "--timeout", type=int, default=600, help="seconds that one cell may take (default: 600)"
+    )
     arguments = parser.parse_args()
     if not arguments.notebook.is_file():
         parser.error(f"notebook should be a file, got {arguments.notebook}")
@@ -88,7 +109,9 @@ def parse_arguments() -> argparse.Namespace:
 
 @dataclass
 class Run:
-    """One execution of the notebook: the errors and the stderr texts that it ended with, and its duration."""
+    """One execution of the notebook: the errors and the stderr texts that it ended with, and its
+    duration.
+    """
 
     errors: list[str]
     stderr: list[str]
@@ -97,7 +120,9 @@ class Run:
 
 @dataclass
 class State:
-    """What is installed: package -> version as pip states it, the watched packages' own word, package -> time of installation."""
+    """What is installed: package -> version as pip states it, the watched packages' own word,
+    package -> time of installation.
+    """
 
     packages: dict[str, str]
     imported: str
@@ -106,7 +131,7 @@ class State:
 
 @dataclass
 class Colab:
-    """A virtual environment like Colab's, and the wheel of gencourse that is to be installed in it."""
+    """A virtual environment like Colab's, and the wheel of gencourse to install in it."""
 
     folder: Path
     wheel: Path
@@ -119,31 +144,47 @@ class Colab:
         uv("venv", "--quiet", "--python", python, folder / "venv")
         pins = folder / "pins.txt"
         # "+cpu" and "+cu128" name builds that only PyTorch's own index has.
-        pins.write_text(re.sub(r"\+\w+$", "", FREEZE.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8")
+        pins.write_text(
+            re.sub(r"\+\w+$", "", FREEZE.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8"
+        )
         uv("pip", "install", "--quiet", "--python", folder / "venv", "-r", pins)
         uv("build", "--quiet", "--wheel", "--out-dir", folder / "dist", ROOT)
         (wheel,) = (folder / "dist").glob("*.whl")
         (site,) = (folder / "venv").glob(SITE_PACKAGES)
         write(site / "google" / "colab" / "__init__.py", STUB)
         for module in ("drive", "files", "output"):
-            write(site / "google" / "colab" / f"{module}.py", f'"""A stand-in for google.colab.{module}."""\n')
+            write(
+                site / "google" / "colab" / f"{module}.py",
+                f'"""A stand-in for google.colab.{module}."""\n',
+            )
         write(folder / "venv" / "etc" / "ipython" / "ipython_config.py", IPYTHON_CONFIG)
         return cls(folder, wheel, time.perf_counter() - start)
 
     def call(self, *arguments: str | Path, cwd: Path | None = None) -> str:
-        """Run the environment's Python, shut off from the caller's environment and home folder; its output."""
+        """Run the environment's Python, shut off from the caller's environment and home folder; its
+        output.
+        """
         binaries = self.folder / "venv" / "bin"
         home = cwd or self.folder
         environment = {
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(home),
             "LANG": "C.UTF-8",
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),  # Colab's free machines have two cores
+            "OMP_NUM_THREADS": os.environ.get(
+                "OMP_NUM_THREADS", "2"
+            ),  # Colab's free machines have two cores
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # silences a warning of the debugger
             "GENCOURSE_SCALE": "smoke",
             "GENCOURSE_SPEC": str(self.wheel),
         }
-        done = subprocess.run([binaries / "python", *arguments], cwd=home, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(
+            [binaries / "python", *arguments],
+            cwd=home,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
         return done.stdout
 
     def state(self) -> State:
@@ -152,12 +193,21 @@ class Colab:
         (site,) = (self.folder / "venv").glob(SITE_PACKAGES)
         return State(
             packages=dict(re.split("==| @ ", line, maxsplit=1) for line in freeze),
-            imported=self.call("-c", f"import {', '.join(WATCHED)}; print({', '.join(f'{name}.__version__' for name in WATCHED)})"),
-            times={record.parent.name: record.stat().st_mtime_ns for record in site.glob("*.dist-info/RECORD")},
+            imported=self.call(
+                "-c",
+                (
+                    f"import {', '.join(WATCHED)}; "
+                    f"print({', '.join(f'{name}.__version__' for name in WATCHED)})"
+                ),
+            ),
+            times={
+                record.parent.name: record.stat().st_mtime_ns
+                for record in site.glob("*.dist-info/RECORD")
+            },
         )
 
     def run(self, notebook: Path, timeout: int) -> Run:
-        """Execute a copy of the notebook in a folder that holds nothing else and is HOME as well."""
+        """Execute a copy of the notebook in an empty folder, which is HOME as well."""
         start, executed = time.perf_counter(), self.folder / "executed.ipynb"
         with tempfile.TemporaryDirectory(dir=self.folder) as content:
             shutil.copy(notebook, content)
@@ -165,7 +215,10 @@ class Colab:
                 self.call("-c", RUNNER, notebook.name, executed, str(timeout), cwd=Path(content))
                 errors, stderr = problems(json.loads(executed.read_text(encoding="utf-8")))
             except subprocess.CalledProcessError:
-                errors, stderr = ["  the run broke off (see above): a cell took too long, or the kernel died"], []
+                errors, stderr = (
+                    ["  the run broke off (see above): a cell took too long, or the kernel died"],
+                    [],
+                )
         return Run(errors, stderr, time.perf_counter() - start)
 
 
@@ -175,11 +228,22 @@ def changed(before: State, after: State) -> set[str]:
 
 
 def problems(notebook: dict) -> tuple[list[str], list[str]]:
-    """The errors and the stderr texts of an executed notebook, those inside Output widgets included."""
+    """The errors and the stderr texts of an executed notebook, those inside Output widgets
+    included.
+    """
     code_cells = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     cells = [(f"code cell {number}", cell["outputs"]) for number, cell in enumerate(code_cells, 1)]
-    widgets = notebook["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
-    cells += [("an Output widget", widget["state"]["outputs"]) for widget in widgets.values() if widget["state"].get("outputs")]
+    widgets = (
+        notebook["metadata"]
+        .get("widgets", {})
+        .get("application/vnd.jupyter.widget-state+json", {})
+        .get("state", {})
+    )
+    cells += [
+        ("an Output widget", widget["state"]["outputs"])
+        for widget in widgets.values()
+        if widget["state"].get("outputs")
+    ]
     errors, stderr = [], []
     for place, outputs in cells:
         for output in outputs:

@@ -1,4 +1,6 @@
-"""The tables of README.md that are made, not typed: the chapters, and what is known about the checks."""
+"""The tables of README.md that are made, not typed: the chapters, and what is known about the
+checks.
+"""
 
 import importlib
 import json
@@ -6,7 +8,11 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks.readme import markdown, replaced  # the benchmarks' way of putting tables into README.md
+# the benchmarks' way of putting tables into README.md
+from benchmarks.readme import (
+    markdown,
+    replaced,
+)
 from gencourse.checks import Exercise, catalogue
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +24,7 @@ def sources() -> list[Path]:
 
 
 def checks_of(source: Path) -> ModuleType:
-    """The module of checks that belongs to a source or a notebook: 01_vae -> gencourse.checks.vae."""
+    """The module of checks of a source or a notebook: 01_vae -> gencourse.checks.vae."""
     return importlib.import_module("gencourse.checks." + source.stem.split("_", 1)[1])
 
 
@@ -28,7 +34,7 @@ def exercises(source: Path) -> list[Exercise]:
 
 
 def chapters() -> str:
-    """One row per chapter: where its notebooks are, how long they run, how long its exercises take."""
+    """One row per chapter: its notebooks, how long they run, how long its exercises take."""
     runtime = json.loads((ROOT / "benchmarks/results/runtime.json").read_text("utf-8"))
     rows = []
     for source in sources():
@@ -37,10 +43,22 @@ def chapters() -> str:
         seconds = runtime["seconds"].get(f"notebooks/{file}")
         run = "not measured" if seconds is None else f"{seconds} s"
         known = exercises(source)
-        links = [f"[{folder}]({folder}/{file})" for folder in ("notebooks", "exercises", "solutions")]
-        work = f"{len(known)} exercises, about {sum(e.minutes for e in known)} minutes, {sum(e.points for e in known)} points"
+        links = [
+            f"[{folder}]({folder}/{file})" for folder in ("notebooks", "exercises", "solutions")
+        ]
+        work = (
+            f"{len(known)} exercises, about {sum(e.minutes for e in known)} minutes, "
+            f"{sum(e.points for e in known)} points"
+        )
         rows.append([title, *links, run, work])
-    header = ["chapter", "notebook", "exercises", "solutions", f"runs on {runtime['cores']} CPU cores in", "work"]
+    header = [
+        "chapter",
+        "notebook",
+        "exercises",
+        "solutions",
+        f"runs on {runtime['cores']} CPU cores in",
+        "work",
+    ]
     below = f"Seconds on {runtime['cpu']}."
     return "\n\n".join([markdown(header, rows, text_columns=len(header)), below])
 
@@ -50,9 +68,20 @@ def checks() -> str:
     rows = []
     for source in sources():
         known = exercises(source)
-        mistakes, right = sum(len(e.mistakes) for e in known), sum(1 + len(e.right_forms) for e in known)
+        mistakes, right = (
+            sum(len(e.mistakes) for e in known),
+            sum(1 + len(e.right_forms) for e in known),
+        )
         rows.append([source.stem, str(len(known)), str(mistakes), str(right)])
-    return markdown(["chapter", "exercises", "registered mistakes, each with its own hint", "different right answers that pass"], rows)
+    return markdown(
+        [
+            "chapter",
+            "exercises",
+            "registered mistakes, each with its own hint",
+            "different right answers that pass",
+        ],
+        rows,
+    )
 
 
 def made(text: str) -> str:

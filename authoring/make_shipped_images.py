@@ -1,10 +1,12 @@
-"""Write gencourse/data/files/NAME.npz, the part of a data set that ships, from a folder with its four idx files.
+"""Write gencourse/data/files/NAME.npz, the part of a data set that ships, from a folder with its
+four idx files.
 
     uv run python -m authoring.make_shipped_images mnist FOLDER
     uv run python -m authoring.make_shipped_images fashion-mnist FOLDER
 
-Every sixth training image and every fifth test image, in their order: the halves of MNIST's test set differ in
-difficulty, so a prefix would not be a fair sample. The result is the same bytes each time.
+Every sixth training image and every fifth test image, in their order: the halves of MNIST's test
+set differ in difficulty, so a prefix would not be a fair sample. The result is the same bytes each
+time.
 """
 
 import sys

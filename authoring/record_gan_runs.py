@@ -1,8 +1,10 @@
-"""Record the GAN lab's runs into gencourse/gan_lab/files/, or with --check only see whether a new recording shows the same.
+"""Record the GAN lab's runs into gencourse/gan_lab/files/, or with --check only see whether a new
+recording shows the same.
 
     python -m uv run python -m authoring.record_gan_runs [--check] [NAME ...]
 
-Another machine rounds otherwise, and a game magnifies it: --check asks for the same diagnosis, not for the same bits.
+Another machine rounds otherwise, and a game magnifies it: --check asks for the same diagnosis, not
+for the same bits.
 """
 
 import argparse
@@ -21,7 +23,12 @@ RUNS = {  # name -> settings, rounds
     "two": (Settings(data="two", lr=1e-3), 600),
     "spiral": (Settings(data="spiral", lr=1e-3, penalty_weight=0.02), 1500),
     "collapse": (Settings(penalty="none", lr=1e-4, d_lr_ratio=50.0), 800),
-    "discriminator wins": (Settings(loss="saturating", penalty="none", optimizer="SGD", lr=0.01, d_lr_ratio=40.0, d_steps=5), 400),
+    "discriminator wins": (
+        Settings(
+            loss="saturating", penalty="none", optimizer="SGD", lr=0.01, d_lr_ratio=40.0, d_steps=5
+        ),
+        400,
+    ),
     "oscillation": (Settings(penalty="none", lr=5e-3, d_lr_ratio=0.2, g_steps=5), 800),
 }
 RUNS |= {  # those of the exercise: the same rules, other networks and data, all equally long
@@ -33,9 +40,11 @@ RUNS |= {  # those of the exercise: the same rules, other networks and data, all
 
 
 def main() -> int:
-    """Record the runs named on the command line, or all; 0 if each shows what it is recorded for."""
+    """Record the runs named, or all; 0 if each shows what it is recorded for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RUNS)}; all if none is given")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(RUNS)}; all if none is given"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(RUNS):
@@ -43,7 +52,11 @@ def main() -> int:
     failed = [name for name in arguments.names or RUNS if not make(name, write=not arguments.check)]
     if arguments.check and not arguments.names and not is_cured():
         failed.append("collapse with R1")
-    print("not as expected: " + ", ".join(failed) if failed else "every run shows what it is recorded for")
+    print(
+        "not as expected: " + ", ".join(failed)
+        if failed
+        else "every run shows what it is recorded for"
+    )
     return 1 if failed else 0
 
 
@@ -53,7 +66,10 @@ def make(name: str, write: bool) -> bool:
     start = time.perf_counter()
     run = record(settings, steps, steps // FRAMES, SHIPPED.get(name, f"run {name}"))
     numbers, found = symptoms(run), diagnoses(run)
-    print(f"{name}: {steps} rounds in {time.perf_counter() - start:.0f} s, {found}, {numbers}", flush=True)
+    print(
+        f"{name}: {steps} rounds in {time.perf_counter() - start:.0f} s, {found}, {numbers}",
+        flush=True,
+    )
     if found == [EXPECTED[name]] and write:
         FILES.mkdir(exist_ok=True)
         save(replace(run, symptoms=numbers), file_of(name))

@@ -1,1 +1,3 @@
-"""Measurements of the course beside other code; each module is a command, `python -m benchmarks.vae` say."""
+"""Measurements of the course beside other code; each module is a command, `python -m
+benchmarks.vae` say.
+"""

@@ -1,7 +1,8 @@
-"""Training within a budget of seconds when the loop has to be told steps, because its learning rate falls over them.
+"""Training within a budget of seconds when the loop has to be told steps, because its learning rate
+falls over them.
 
-A throwaway model measures the speed just before. Its steps are not counted; at the default budgets they take about as
-long as the part of the budget that the training then leaves unused.
+A throwaway model measures the speed just before. Its steps are not counted; at the default budgets
+they take about as long as the part of the budget that the training then leaves unused.
 """
 
 import math
@@ -17,14 +18,20 @@ from gencourse.training import fit
 
 Model = TypeVar("Model")
 WARMUP_STEPS = 100
-AIM, LIMIT = 0.92, 0.99  # parts of the budget: what the steps should take, and where training is cut if they take longer
+# parts of the budget: what the steps should take, and where training is cut if they take longer
+AIM, LIMIT = (
+    0.92,
+    0.99,
+)
 
 
-def within(train: Callable[[int, float], tuple[Model, float, int]], seconds: float) -> tuple[Model, float, int]:
+def within(
+    train: Callable[[int, float], tuple[Model, float, int]], seconds: float
+) -> tuple[Model, float, int]:
     """A model, the seconds that its training took, and its steps: as many as the budget allows.
 
-    `train(steps, limit)` trains a new model for `steps` steps, or until `limit` seconds have passed, and returns these
-    three.
+    `train(steps, limit)` trains a new model for `steps` steps, or until `limit` seconds have
+    passed, and returns these three.
     """
     train(10, math.inf)  # what only the first steps of a process pay is no part of the speed
     _, used, steps = train(WARMUP_STEPS, math.inf)
@@ -32,16 +39,25 @@ def within(train: Callable[[int, float], tuple[Model, float, int]], seconds: flo
     model, used, done = train(wanted, LIMIT * seconds)
     if done < wanted:
         print(
-            f"cut after {done:,} of {wanted:,} steps: the learning rate has not come to its end. Measure again on a quiet machine.",
+            (
+                f"cut after {done:,} of {wanted:,} steps: the learning rate has not come to its "
+                "end. Measure again on a quiet machine."
+            ),
             flush=True,
         )
     return model, used, done
 
 
 def train_within(
-    make: Callable[[], Model], batches: Callable[[], Iterable], seconds: float, seed: int, **arguments
+    make: Callable[[], Model],
+    batches: Callable[[], Iterable],
+    seconds: float,
+    seed: int,
+    **arguments,
 ) -> tuple[Model, float, int]:
-    """The same by `fit`, with further `arguments` of it: `make()` is a model, with `seed` as the global seed; `batches()` its batches."""
+    """The same by `fit`, with further `arguments` of it: `make()` is a model, with `seed` as the
+    global seed; `batches()` its batches.
+    """
 
     def train(steps: int, limit: float) -> tuple[nn.Module, float, int]:
         def stop_in_time(step: int) -> None:

@@ -1,4 +1,6 @@
-"""What the commands that compare at equal time share: their options, and the way from what they measure to the README."""
+"""What the commands that compare at equal time share: their options, and the way from what they
+measure to the README.
+"""
 
 import argparse
 from collections.abc import Callable, Iterable
@@ -9,22 +11,35 @@ import torch
 from benchmarks.readme import origin, rewrite, save, stored
 
 
-def options(description: str, *, seconds: float, seeds: int, contestants: Iterable[str], out: str) -> argparse.ArgumentParser:
-    """A parser with the options of all comparisons; `out` says in words where the results go without --out."""
+def options(
+    description: str, *, seconds: float, seeds: int, contestants: Iterable[str], out: str
+) -> argparse.ArgumentParser:
+    """A parser with the options of all comparisons; `out` says in words where the results go
+    without --out.
+    """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--seconds", type=float, default=seconds, help="of training, for each contestant and seed")
+    parser.add_argument(
+        "--seconds", type=float, default=seconds, help="of training, for each contestant and seed"
+    )
     parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--threads", type=int, help="threads of torch; its own choice if not given")
     parser.add_argument("--only", choices=list(contestants), help="one contestant; needs --out")
     parser.add_argument("--out", type=Path, help=f"the JSON file; {out}")
-    parser.add_argument("--table-only", action="store_true", help="measure nothing, make the README's table anew")
+    parser.add_argument(
+        "--table-only", action="store_true", help="measure nothing, make the README's table anew"
+    )
     return parser
 
 
 def tunable(parser: argparse.ArgumentParser, **defaults: float) -> None:
     """An option for each of the course's own settings."""
     for name, value in defaults.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"of gencourse; {value:g}")
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(value),
+            default=value,
+            help=f"of gencourse; {value:g}",
+        )
 
 
 def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -35,10 +50,19 @@ def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return args
 
 
-def publish(args: argparse.Namespace, name: str, compare: Callable, table: Callable[[dict], str], out: Path, *published: Path) -> None:
-    """Save what `compare(args)` measures, unless there is only a table to make, and put the published tables into README.md.
+def publish(
+    args: argparse.Namespace,
+    name: str,
+    compare: Callable,
+    table: Callable[[dict], str],
+    out: Path,
+    *published: Path,
+) -> None:
+    """Save what `compare(args)` measures, unless there is only a table to make, and put the
+    published tables into README.md.
 
-    `out` is where the results go without --out; the README's tables `results:NAME` come from the files `published`.
+    `out` is where the results go without --out; the README's tables `results:NAME` come from the
+    files `published`.
     """
     if not args.table_only:
         if args.threads:

@@ -1,7 +1,8 @@
 """From measurement to README: what a file of results holds, and the tables that are made from it.
 
-A benchmark saves one JSON file per table: command, date, hardware, data, settings, rows. In README.md the place of a
-table lies between `<!-- results:NAME -->` and `<!-- /results:NAME -->`, and nothing between them is typed by hand.
+A benchmark saves one JSON file per table: command, date, hardware, data, settings, rows. In
+README.md the place of a table lies between `<!-- results:NAME -->` and `<!-- /results:NAME -->`,
+and nothing between them is typed by hand.
 """
 
 import json
@@ -22,10 +23,16 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def origin() -> dict:
-    """What every file of results begins with: the command, the date, the hardware; no path and no host name."""
+    """What every file of results begins with: the command, the date, the hardware; no path and no
+    host name.
+    """
     words = [re.sub(r"[^=]*/[^=]*", "PATH", word) for word in sys.argv[1:]]
     command = " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *words])
-    return {"command": command, "date": date.today().isoformat(), "hardware": hardware(pick_device())}
+    return {
+        "command": command,
+        "date": date.today().isoformat(),
+        "hardware": hardware(pick_device()),
+    }
 
 
 def hardware(device: torch.device) -> dict:
@@ -45,11 +52,17 @@ def hardware(device: torch.device) -> dict:
 def spread(values: Iterable[float]) -> dict[str, float]:
     """{"mean", "min", "max"} of some repetitions, to three decimals."""
     values = list(values)
-    return {"mean": round(sum(values) / len(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}
+    return {
+        "mean": round(sum(values) / len(values), 3),
+        "min": round(min(values), 3),
+        "max": round(max(values), 3),
+    }
 
 
 def show(of: dict[str, float], digits: int) -> str:
-    """A spread for the reader: "mean (min … max)", thousands with commas, a true minus sign; "mean" if it is one number."""
+    """A spread for the reader: "mean (min … max)", thousands with commas, a true minus sign; "mean"
+    if it is one number.
+    """
     mean, low, high = (f"{of[key]:,.{digits}f}".replace("-", "−") for key in ("mean", "min", "max"))
     return mean if low == high else f"{mean} ({low} … {high})"
 
@@ -71,19 +84,26 @@ def provenance(results: dict) -> str:
     machine = results["hardware"]
     where = machine["cpu"] if machine["device"] == "cpu" else machine["device"]
     threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
-    return f"{where}, {threads}, torch {machine['torch']}; {results['date']}; `{results['command']}`."
+    return (
+        f"{where}, {threads}, torch {machine['torch']}; {results['date']}; `{results['command']}`."
+    )
 
 
 def replaced(text: str, name: str, body: str) -> str:
     """`text` with `body` between its markers `results:NAME`; ValueError if it has none."""
     marked = re.compile(rf"(<!-- results:{name} -->\n).*?(<!-- /results:{name} -->)", re.DOTALL)
     if not marked.search(text):
-        raise ValueError(f"replaced: text should have the markers <!-- results:{name} -->, got none. Put them where the table belongs.")
+        raise ValueError(
+            f"replaced: text should have the markers <!-- results:{name} -->, got none. Put them "
+            "where the table belongs."
+        )
     return marked.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", text)
 
 
 def rewrite(name: str, tables: dict[Path, str], readme: Path = ROOT / "README.md") -> None:
-    """Put the tables, keyed by the files that they come from, between the README's markers `results:NAME`."""
+    """Put the tables, keyed by the files that they come from, between the README's markers
+    `results:NAME`.
+    """
     if tables:
         text = replaced(readme.read_text(encoding="utf-8"), name, "\n\n".join(tables.values()))
         readme.write_text(text, encoding="utf-8", newline="\n")

@@ -1,12 +1,17 @@
-"""The quality of a VAE after an equal time of training: the course's, the usual tutorial's, and pythae's.
+"""The quality of a VAE after an equal time of training: the course's, the usual tutorial's, and
+pythae's.
 
-    uv run --with pythae python -m benchmarks.vae --data FOLDER       full MNIST, from a folder with its four idx files
-    uv run --with pythae python -m benchmarks.vae                     the part of MNIST that ships with the course
-    python -m benchmarks.vae --table-only                             README.md anew from the saved files
+    uv run --with pythae python -m benchmarks.vae --data FOLDER
+        full MNIST, from a folder with its four idx files
+    uv run --with pythae python -m benchmarks.vae
+        the part of MNIST that ships with the course
+    python -m benchmarks.vae --table-only
+        README.md anew from the saved files
 
-Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the first batch to the
-last; the evaluation, on one binarised test set, which is not counted. The contestants take turns, seed by seed, so
-that a drift of the machine hits all alike. `fit` is told steps, not seconds: see benchmarks/budget.py.
+Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the
+first batch to the last; the evaluation, on one binarised test set, which is not counted. The
+contestants take turns, seed by seed, so that a drift of the machine hits all alike. `fit` is told
+steps, not seconds: see benchmarks/budget.py.
 """
 
 import argparse
@@ -28,32 +33,57 @@ from gencourse.evaluation import iwae_bound
 from gencourse.models.vae import VAE, bernoulli_log_likelihood, importance_log_weights
 from gencourse.runtime import bfloat16_is_faster, pick_device, seeded
 
-GENCOURSE = {"latent_dim": 40, "hidden": 512, "batch_size": 256, "lr": 4e-3}  # each is an option of the command
+# each is an option of the command
+GENCOURSE = {
+    "latent_dim": 40,
+    "hidden": 512,
+    "batch_size": 256,
+    "lr": 4e-3,
+}
 ROWS_AT_ONCE = 2_000  # images times draws in one pass of a decoder
 OUT, OUT_SHIPPED = RESULTS / "vae.json", RESULTS / "vae_shipped.json"
 
 
-def gencourse(data: Images, seconds: float, seed: int, *, latent_dim: int, hidden: int, batch_size: int, lr: float) -> Run:
+def gencourse(
+    data: Images,
+    seconds: float,
+    seed: int,
+    *,
+    latent_dim: int,
+    hidden: int,
+    batch_size: int,
+    lr: float,
+) -> Run:
     """The course's VAE, trained by `fit` for as many steps as the budget allows."""
     vae, used, steps = train_within(
         lambda: VAE(latent_dim=latent_dim, hidden=hidden, mean_image=data.train.mean(0)),
-        lambda: binarised(minibatches(data.train_bytes, batch_size=batch_size, seed=seed), seed=seed),
-        seconds, seed, lr=lr,
-    )  # fmt: skip
+        lambda: binarised(
+            minibatches(data.train_bytes, batch_size=batch_size, seed=seed), seed=seed
+        ),
+        seconds,
+        seed,
+        lr=lr,
+    )
     return Run(Codec(vae.encode, vae.decode), used, steps * batch_size)
 
 
-# --- evaluation ------------------------------------------------------------------------------------------------
+# --- evaluation
 
 
 @torch.no_grad()
 def bounds(codec: Codec, x: Tensor, K: int) -> tuple[float, float]:
-    """The ELBO, as the mean of K log weights, and the IWAE-K bound; both means over x, in nats per image."""
+    """The ELBO, as the mean of K log weights, and the IWAE-K bound; both means over x, in nats per
+    image.
+    """
     generator = seeded(0)
 
     def log_weights(x: Tensor) -> Tensor:
         return importance_log_weights(
-            lambda z, x: bernoulli_log_likelihood(codec.decode(z), x), *codec.encode(x), x, K=K, generator=generator
+            lambda z, x: bernoulli_log_likelihood(codec.decode(z), x),
+            *codec.encode(x),
+            x,
+            K=K,
+            generator=generator,
         )
 
     log_w = torch.cat([log_weights(batch) for batch in x.split(max(1, ROWS_AT_ONCE // K))], dim=1)
@@ -61,32 +91,50 @@ def bounds(codec: Codec, x: Tensor, K: int) -> tuple[float, float]:
 
 
 def binarised_test(data: Images, n: int | None) -> Tensor:
-    """The test images drawn once as 0 or 1, (N, 1, 28, 28): all, or n of them chosen at random, always the same."""
+    """The test images drawn once as 0 or 1, (N, 1, 28, 28): all, or n of them chosen at random,
+    always the same.
+    """
     x = torch.bernoulli(data.test, generator=seeded(0))
-    return (x if n is None else x[torch.randperm(len(x), generator=seeded(0))[:n]]).to(pick_device())
+    return (x if n is None else x[torch.randperm(len(x), generator=seeded(0))[:n]]).to(
+        pick_device()
+    )
 
 
-# --- comparison ------------------------------------------------------------------------------------------------
+# --- comparison
 
 
 def contestants(settings: dict) -> dict[str, tuple[str, Callable[..., Run] | None]]:
     """By name: what is trained, and how; None in the place of what cannot be imported."""
-    ours = "VAE(latent_dim={latent_dim}, hidden={hidden}), `fit` with lr={lr:g} falling to 0, batches of {batch_size}".format(**settings)
+    ours = (
+        "VAE(latent_dim={latent_dim}, hidden={hidden}), `fit` with lr={lr:g} falling to 0, "
+        "batches of {batch_size}"
+    ).format(**settings)
     ours += ", bfloat16" if bfloat16_is_faster(pick_device()) else ""
     try:
         importlib.import_module("pythae.trainers")
         version, train = metadata.version("pythae"), pythae
-        theirs = f"{version}, its VAE (784-512-10) and BaseTrainer at their defaults: Adam 1e-4, batches of 64; reconstruction_loss='bce'"
+        theirs = (
+            f"{version}, its VAE (784-512-10) and BaseTrainer at their defaults: Adam 1e-4, "
+            "batches of 64; reconstruction_loss='bce'"
+        )
     except ImportError:
-        theirs, train = "not measured, because it is not installed (`uv run --with pythae` brings it)", None
+        theirs, train = (
+            "not measured, because it is not installed (`uv run --with pythae` brings it)",
+            None,
+        )
     return {
         "gencourse": (ours, partial(gencourse, **settings)),
-        "tutorial": ("784-400-20, ReLU, Adam 1e-3, DataLoader with ToTensor, batches of 128", tutorial),
+        "tutorial": (
+            "784-400-20, ReLU, Adam 1e-3, DataLoader with ToTensor, batches of 128",
+            tutorial,
+        ),
         "pythae": (theirs, train),
     }
 
 
-def measure(compared: dict, data: Images, test: Tensor, *, seconds: float, seeds: int, k: int) -> list[dict]:
+def measure(
+    compared: dict, data: Images, test: Tensor, *, seconds: float, seeds: int, k: int
+) -> list[dict]:
     """One row per contestant; a row without numbers where there was nothing to train."""
     done = {name: [] for name in compared}
     for seed in range(seeds):
@@ -96,8 +144,14 @@ def measure(compared: dict, data: Images, test: Tensor, *, seconds: float, seeds
                 elbo, iwae = bounds(run.codec, test, k)
                 done[name].append((run, elbo, iwae))
                 speed = run.images / run.seconds
-                print(f"{name}, seed {seed}: ELBO {elbo:.2f}, IWAE-{k} {iwae:.2f}, {run.seconds:.2f} s, {speed:,.0f} images/s", flush=True)
-    return [{"name": name, "what": what} | summary(done[name]) for name, (what, _) in compared.items()]
+                print(
+                    f"{name}, seed {seed}: ELBO {elbo:.2f}, IWAE-{k} {iwae:.2f}, "
+                    f"{run.seconds:.2f} s, {speed:,.0f} images/s",
+                    flush=True,
+                )
+    return [
+        {"name": name, "what": what} | summary(done[name]) for name, (what, _) in compared.items()
+    ]
 
 
 def summary(done: list[tuple[Run, float, float]]) -> dict:
@@ -109,7 +163,9 @@ def summary(done: list[tuple[Run, float, float]]) -> dict:
         "train_seconds": [round(run.seconds, 2) for run in runs],
         "elbo": spread(elbos),
         "iwae": spread(iwaes),
-        "images_per_second": round(sum(run.images for run in runs) / sum(run.seconds for run in runs)),
+        "images_per_second": round(
+            sum(run.images for run in runs) / sum(run.seconds for run in runs)
+        ),
     }
 
 
@@ -120,13 +176,19 @@ def table(results: dict) -> str:
         numbers = ["—"] * 4
         if "elbo" in row:
             used = spread(row["train_seconds"])["mean"]
-            numbers = [show(row["elbo"], 2), show(row["iwae"], 2), f"{used:.1f}", f"{row['images_per_second']:,}"]
+            numbers = [
+                show(row["elbo"], 2),
+                show(row["iwae"], 2),
+                f"{used:.1f}",
+                f"{row['images_per_second']:,}",
+            ]
         rows.append([f"**{row['name']}**: {row['what']}", *numbers])
     header = ["VAE", "ELBO", f"IWAE-{settings['k']}", "seconds of training", "images/s"]
     seeds = f"{settings['seeds']} seed{'s' if settings['seeds'] > 1 else ''}"
     below = (
-        f"{results['data']['name']}, dynamically binarised; nats per test image, higher is better; mean (smallest … largest) of {seeds}; "
-        f"a budget of {settings['seconds']:g} s of training each. {provenance(results)}"
+        f"{results['data']['name']}, dynamically binarised; nats per test image, higher is "
+        f"better; mean (smallest … largest) of {seeds}; a budget of {settings['seconds']:g} s of "
+        f"training each. {provenance(results)}"
     )
     return markdown(header, rows) + "\n\n" + below
 
@@ -136,7 +198,9 @@ def compare(args: argparse.Namespace) -> dict:
     data = images("mnist", full=args.data is not None, folder=args.data)
     test = binarised_test(data, args.test_images)
     ours = {name: getattr(args, name) for name in GENCOURSE}
-    compared = {name: value for name, value in contestants(ours).items() if args.only in (None, name)}
+    compared = {
+        name: value for name, value in contestants(ours).items() if args.only in (None, name)
+    }
     counts = f"{len(data.train_bytes):,} / {len(data.test_bytes):,}"
     settings = {name: getattr(args, name) for name in ("seconds", "seeds", "k")}
     return {
@@ -154,11 +218,21 @@ def compare(args: argparse.Namespace) -> dict:
 def main() -> None:
     parser = options(
         "The quality of VAEs after an equal time of training.",
-        seconds=60, seeds=3, contestants=("gencourse", "tutorial", "pythae"), out=f"{OUT.name} or, without --data, {OUT_SHIPPED.name}",
-    )  # fmt: skip
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the idx files of the full MNIST; the shipped part if not given")
+        seconds=60,
+        seeds=3,
+        contestants=("gencourse", "tutorial", "pythae"),
+        out=f"{OUT.name} or, without --data, {OUT_SHIPPED.name}",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="the idx files of the full MNIST; the shipped part if not given",
+    )
     parser.add_argument("--k", type=int, default=500, help="importance samples")
-    parser.add_argument("--test-images", type=int, metavar="N", help="evaluate on N test images, not all")
+    parser.add_argument(
+        "--test-images", type=int, metavar="N", help="evaluate on N test images, not all"
+    )
     tunable(parser, **GENCOURSE)
     args = parsed(parser)
     publish(args, "vae", compare, table, OUT if args.data else OUT_SHIPPED, OUT, OUT_SHIPPED)

@@ -1,7 +1,9 @@
-"""The VAEs that benchmarks/vae.py compares the course's with: the usual tutorial's, written by us, and pythae's own.
+"""The VAEs that benchmarks/vae.py compares the course's with: the usual tutorial's, written by us,
+and pythae's own.
 
-Each is a function (data, seconds, seed) -> Run, which trains until the seconds are used up, on images drawn anew as 0
-or 1 at each pass. The clock runs from the first batch to the last; building networks and loaders is not counted.
+Each is a function (data, seconds, seed) -> Run, which trains until the seconds are used up, on
+images drawn anew as 0 or 1 at each pass. The clock runs from the first batch to the last; building
+networks and loaders is not counted.
 """
 
 import contextlib
@@ -39,7 +41,7 @@ class Run(NamedTuple):
     images: int
 
 
-# --- the tutorial ----------------------------------------------------------------------------------------------
+# --- the tutorial
 
 
 class TutorialVAE(nn.Module):
@@ -68,7 +70,9 @@ class TutorialVAE(nn.Module):
 
 
 def tutorial(data: Images, seconds: float, seed: int) -> Run:
-    """DataLoader with a PIL image and ToTensor per item, batches of 128, Adam at 1e-3, sums of BCE and KL."""
+    """DataLoader with a PIL image and ToTensor per item, batches of 128, Adam at 1e-3, sums of BCE
+    and KL.
+    """
     torch.manual_seed(seed)
     device = pick_device()
     model, loader = TutorialVAE().to(device), tutorial_loader(data)
@@ -90,13 +94,15 @@ def tutorial(data: Images, seconds: float, seed: int) -> Run:
                 return Run(Codec(model.encode, model.decode), used, seen)
 
 
-# --- pythae ----------------------------------------------------------------------------------------------------
+# --- pythae
 
 
 def pythae(data: Images, seconds: float, seed: int) -> Run:
-    """pythae's VAE and BaseTrainer at their defaults, with its binary cross-entropy; a callback ends the training.
+    """pythae's VAE and BaseTrainer at their defaults, with its binary cross-entropy; a callback
+    ends the training.
 
-    No evaluation set is given, so its trainer spends no time on one. What is judged is the model after the last step.
+    No evaluation set is given, so its trainer spends no time on one. What is judged is the model
+    after the last step.
     """
     from pythae.data.datasets import BaseDataset, DatasetOutput
     from pythae.models import VAE, VAEConfig
@@ -130,7 +136,12 @@ def pythae(data: Images, seconds: float, seed: int) -> Run:
     model = VAE(VAEConfig(input_dim=(1, 28, 28), reconstruction_loss="bce"))
     with tempfile.TemporaryDirectory() as folder, quiet(), contextlib.suppress(BudgetSpent):
         config = BaseTrainerConfig(output_dir=folder, num_epochs=1_000_000, seed=seed, no_cuda=cpu)
-        BaseTrainer(model, Binarised(data.train, data.train_labels), training_config=config, callbacks=[clock]).train()
+        BaseTrainer(
+            model,
+            Binarised(data.train, data.train_labels),
+            training_config=config,
+            callbacks=[clock],
+        ).train()
     model.eval()
 
     def encode(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,7 +158,9 @@ def pythae(data: Images, seconds: float, seed: int) -> Run:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep a library's log and progress bars off the screen; it draws them all the same, so its speed is its own."""
+    """Keep a library's log and progress bars off the screen; it draws them all the same, so its
+    speed is its own.
+    """
     logging.disable(logging.INFO)
     try:
         with contextlib.redirect_stderr(io.StringIO()):

@@ -1,7 +1,7 @@
 """gencourse: the tested reference behind a course on generative models.
 
-The parts are imported when they are first used: `import gencourse; gencourse.models.vae` works, and `import gencourse`
-alone takes no time.
+The parts are imported when they are first used: `import gencourse; gencourse.models.vae` works, and
+`import gencourse` alone takes no time.
 """
 
 import importlib

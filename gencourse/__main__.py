@@ -16,7 +16,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "gencourse":
             raise
-        sys.exit(f"gencourse: this command needs {error.name}, which is not installed. Run: pip install 'gencourse[grading]'")
+        sys.exit(
+            f"gencourse: this command needs {error.name}, which is not installed. Run: pip "
+            "install 'gencourse[grading]'"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Numbers that the prose states, checked by the run that produces them.
 
-A chapter says `claim("test_elbo", value, about=-101, within=3, unit="nats")`, and its prose says {{test_elbo}}, which
-the build replaces by the number in `about`. So text and check cannot disagree, and neither can text and run: in strict
-mode (tests, builds) a value outside `about ± within` raises. A reader's own machine gets a sentence instead.
+A chapter says `claim("test_elbo", value, about=-101, within=3, unit="nats")`, and its prose says
+{{test_elbo}}, which the build replaces by the number in `about`. So text and check cannot disagree,
+and neither can text and run: in strict mode (tests, builds) a value outside `about ± within`
+raises. A reader's own machine gets a sentence instead.
 """
 
 from gencourse import runtime
@@ -13,24 +14,40 @@ class ClaimFailed(CourseError, AssertionError):
     """A run disagrees with what the text states."""
 
 
-def claim(name: str, value: float, *, about: float = 0.0, within: float = 0.0, below: float | None = None, unit: str = "") -> None:
-    """Print `value` beside what the text states of it; raise ClaimFailed in strict mode if they disagree.
+def claim(
+    name: str,
+    value: float,
+    *,
+    about: float = 0.0,
+    within: float = 0.0,
+    below: float | None = None,
+    unit: str = "",
+) -> None:
+    """Print `value` beside what the text states of it; raise ClaimFailed in strict mode if they
+    disagree.
 
-    The text states either `about`, and the value has to be `within` that distance, or `below`, a number that the size
-    of the value has to stay under. It speaks of the default scale: at other scales the value is not compared.
+    The text states either `about`, and the value has to be `within` that distance, or `below`, a
+    number that the size of the value has to stay under. It speaks of the default scale: at other
+    scales the value is not compared.
     """
     value = value.item() if hasattr(value, "item") else float(value)
     words, unit = name.replace("_", " "), f" {unit}" if unit else ""
     digits = next((d for d, size in ((1, 1), (2, 0.1), (3, 0.01)) if (below or within) >= size), 4)
     stated = f"about {about:g}" if below is None else f"less than {below:g}"
     if runtime.scale() != "default":
-        print(f"{words}: {value:.{digits}f}{unit} (not compared: the text speaks of the default scale)")
+        print(
+            f"{words}: {value:.{digits}f}{unit} (not compared: the text speaks of the default "
+            "scale)"
+        )
         return
     print(f"{words}: {value:.{digits}f}{unit} (the text says {stated})")
     if abs(value - about) <= within if below is None else abs(value) < below:
         return
     wanted = f"within {within:g} of {about:g}" if below is None else f"less than {below:g}"
-    message = f"claim: {words} should be {wanted}{unit}, got {value:.{digits}f}. Another machine, or a changed cell?"
+    message = (
+        f"claim: {words} should be {wanted}{unit}, got {value:.{digits}f}. Another machine, or a "
+        "changed cell?"
+    )
     if runtime.strict():
         raise ClaimFailed(message)
     print(message)

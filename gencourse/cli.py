@@ -1,16 +1,16 @@
 """The command `gencourse`: hand out exercises, grade what comes back, export and report.
 
-Each command imports what it needs when it is called, so that help and usage errors do not wait for torch.
+Each command imports what it needs when it is called, so that help and usage errors do not wait for
+torch.
 """
 
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from gencourse.console import console, finish, show_escapes, shown
 from gencourse.errors import InputError
 from gencourse.grading.limits import Limits
 
@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from gencourse.grading.sandbox import Sandbox
 
 HELP = "Hand out exercises, grade what comes back, export and report."
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
-console = Console()
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP
+)
 GradebookFolder = Annotated[Path, typer.Argument(help="The folder that `gencourse grade` filled.")]
 
 
 @app.command()
 def release(
-    notebooks: Annotated[list[Path], typer.Argument(help="Your notebooks with answers, .ipynb or .py.")],
+    notebooks: Annotated[
+        list[Path], typer.Argument(help="Your notebooks with answers, .ipynb or .py.")
+    ],
     to: Annotated[Path, typer.Option(help="The folder for what learners get.")],
 ) -> None:
     """Make the notebooks that learners get: answers become stubs, checks are locked."""
@@ -39,22 +42,48 @@ def release(
 
 @app.command()
 def grade(
-    submissions: Annotated[Path | None, typer.Argument(help="A folder, or the zip that Canvas or Moodle gave you.")] = None,
-    assignment: Annotated[
-        list[Path] | None, typer.Option(help="What was handed out; the notebooks of exercises/ if none is given.")
+    submissions: Annotated[
+        Path | None, typer.Argument(help="A folder, or the zip that Canvas or Moodle gave you.")
     ] = None,
-    gradebook: Annotated[Path, typer.Option(help="Where the results are kept.")] = Path("gradebook"),
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
-    sandbox: Annotated[str, typer.Option(help="bubblewrap, podman or docker; the first that works if none is given.")] = "",
+    assignment: Annotated[
+        list[Path] | None,
+        typer.Option(help="What was handed out; the notebooks of exercises/ if none is given."),
+    ] = None,
+    gradebook: Annotated[Path, typer.Option(help="Where the results are kept.")] = Path(
+        "gradebook"
+    ),
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(
+        1, os.cpu_count() or 1
+    ),
+    sandbox: Annotated[
+        str,
+        typer.Option(help="bubblewrap, podman or docker; the first that works if none is given."),
+    ] = "",
     cluster: Annotated[str, typer.Option(help="The address of a Dask scheduler.")] = "",
-    shard: Annotated[str, typer.Option(help="i/n: only the i-th of n parts, for a Slurm array.")] = "",
-    cell_seconds: Annotated[float, typer.Option(help="The most that one cell may take.")] = Limits.cell_s,
-    total_seconds: Annotated[float, typer.Option(help="The most that one submission may take.")] = Limits.total_s,
-    memory: Annotated[int, typer.Option(help="The most memory for one submission, in MiB.")] = Limits.memory_mib,
-    regrade: Annotated[bool, typer.Option("--regrade", help="Judge again what is judged already.")] = False,
-    probe: Annotated[bool, typer.Option("--probe", help="Only try one escape of each kind from the sandbox.")] = False,
-    unsafe_no_sandbox: Annotated[bool, typer.Option("--unsafe-no-sandbox", help="Run submissions with your own rights.")] = False,
-    allow_root: Annotated[bool, typer.Option("--allow-root", help="Grade as root, where limits hold less well.")] = False,
+    shard: Annotated[
+        str, typer.Option(help="i/n: only the i-th of n parts, for a Slurm array.")
+    ] = "",
+    cell_seconds: Annotated[
+        float, typer.Option(help="The most that one cell may take.")
+    ] = Limits.cell_s,
+    total_seconds: Annotated[
+        float, typer.Option(help="The most that one submission may take.")
+    ] = Limits.total_s,
+    memory: Annotated[
+        int, typer.Option(help="The most memory for one submission, in MiB.")
+    ] = Limits.memory_mib,
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="Judge again what is judged already.")
+    ] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Only try one escape of each kind from the sandbox.")
+    ] = False,
+    unsafe_no_sandbox: Annotated[
+        bool, typer.Option("--unsafe-no-sandbox", help="Run submissions with your own rights.")
+    ] = False,
+    allow_root: Annotated[
+        bool, typer.Option("--allow-root", help="Grade as root, where limits hold less well.")
+    ] = False,
 ) -> None:
     """Grade a class: results, a CSV, a report for every student, and a summary of the class."""
     from gencourse.grading import run
@@ -64,23 +93,39 @@ def grade(
     refuse_root(allow_root)
     if sandbox not in ("", "bubblewrap", "podman", "docker"):
         raise InputError(
-            f"grade: --sandbox should be bubblewrap, podman or docker, got {sandbox!r}. Leave it out to let the first that works be taken."
+            f"grade: --sandbox should be bubblewrap, podman or docker, got {sandbox!r}. Leave it "
+            "out to let the first that works be taken."
         )
     wall = choose("none" if unsafe_no_sandbox else sandbox or None)
     if probe:
         show_escapes(wall)
         return
     if submissions is None:
-        raise InputError("grade: submissions should be a folder or a zip, got none. Say: gencourse grade FOLDER")
+        raise InputError(
+            "grade: submissions should be a folder or a zip, got none. Say: gencourse grade FOLDER"
+        )
     limits = Limits(cell_s=cell_seconds, total_s=total_seconds, memory_mib=memory)
     book = Gradebook(gradebook)
     work = enrolled(submissions, assignment or handed_out(), wall, limits, book)
     work = run.shard(work, shard) if shard else work
     todo = [job for job in work if regrade or not book.has(job.key)]
     if unsafe_no_sandbox:
-        console.print("[bold red]Without a sandbox: every notebook runs with your rights, and can read and write what you can.[/]")
-    console.print(f"{len(work)} submissions, {len(work) - len(todo)} of them judged before; held by {wall.kind}.", highlight=False)
-    results = run.on_cluster(todo, cluster) if cluster else run.locally(todo, min(jobs, max(1, len(todo))))
+        console.print(
+            "[bold red]Without a sandbox: every notebook runs with your rights, and can read and "
+            "write what you can.[/]"
+        )
+    console.print(
+        (
+            f"{len(work)} submissions, {len(work) - len(todo)} of them judged before; held by "
+            f"{wall.kind}."
+        ),
+        highlight=False,
+    )
+    results = (
+        run.on_cluster(todo, cluster)
+        if cluster
+        else run.locally(todo, min(jobs, max(1, len(todo))))
+    )
     for job, result in shown(results, len(todo)):
         book.save(job.key, result)
     finish(book)
@@ -90,12 +135,20 @@ def handed_out() -> list[Path]:
     """The released notebooks in the folder exercises/."""
     found = sorted(Path("exercises").glob("*.ipynb"))
     if not found:
-        raise InputError("grade: --assignment should be the notebook that was handed out, got none, and there is no folder exercises here.")
+        raise InputError(
+            "grade: --assignment should be the notebook that was handed out, got none, and there "
+            "is no folder exercises here."
+        )
     return found
 
 
-def enrolled(submissions: Path, paths: list[Path], wall: "Sandbox", limits: Limits, book: "Gradebook") -> "list[Job]":
-    """A job for every student and assignment; the rosters are written. Of several assignments those that somebody handed in count."""
+def enrolled(
+    submissions: Path, paths: list[Path], wall: "Sandbox", limits: Limits, book: "Gradebook"
+) -> "list[Job]":
+    """A job for every student and assignment; the rosters are written.
+
+    Of several assignments those that somebody handed in count.
+    """
     from gencourse.grading import assignment as assignments
     from gencourse.grading import run
     from gencourse.grading.collect import collect
@@ -106,76 +159,27 @@ def enrolled(submissions: Path, paths: list[Path], wall: "Sandbox", limits: Limi
     work = []
     for name in handed_in or found:
         own = [run.job_of(one, loaded[name], wall, limits) for one in found[name]]
-        rows = [{"student": j.handed.student, "student_id": j.handed.student_id, "file": j.handed.file, "key": j.key} for j in own]
+        rows = [
+            {
+                "student": j.handed.student,
+                "student_id": j.handed.student_id,
+                "file": j.handed.file,
+                "key": j.key,
+            }
+            for j in own
+        ]
         book.save_roster(name, rows, loaded[name].version)
         work += own
     return work
 
 
-def shown(results: "Iterable[tuple[Job, dict]]", count: int) -> "Iterator[tuple[Job, dict]]":
-    """The results as they come, behind a bar with an estimate of the time that is left."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("graded"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("about"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("graded", total=count)
-        for job, result in results:
-            yield job, result
-            progress.advance(bar)
-
-
-def finish(book: "Gradebook") -> None:
-    """The CSV, the reports, and a few lines on the class."""
-    from rich.table import Table
-
-    from gencourse.grading import export as exports
-    from gencourse.grading import report as reports
-
-    table = Table("assignment", "status", "submissions", "mean points")
-    rows = book.rows()
-    for name in sorted({row.assignment for row in rows}):
-        for status in sorted({row.status for row in rows if row.assignment == name}):
-            those = [row for row in rows if row.assignment == name and row.status == status]
-            points = [row.points for row in those if row.points is not None]
-            mean = f"{sum(points) / len(points):.1f} of {max(row.out_of for row in those):g}" if points else ""
-            table.add_row(name, status, str(len(those)), mean)
-    console.print(table)
-    for problem in book.problems():
-        console.print(exports.printable(problem), style="yellow", highlight=False, markup=False)
-    exports.long_csv(book, book.folder / "grades.csv")
-    console.print(f"{book.folder / 'grades.csv'}", highlight=False)
-    console.print(f"{reports.write_reports(book, book.folder / 'reports')}", highlight=False)
-
-
-def show_escapes(wall: "Sandbox") -> None:
-    """A table of escapes; exit status 1 if one succeeded."""
-    from rich.table import Table
-
-    from gencourse.grading import probe as escapes
-
-    table = Table("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
-    free = 0
-    with console.status("trying to get out"):
-        for finding in escapes.probe(wall):
-            free += not finding.contained
-            table.add_row(finding.name, "[green]held[/]" if finding.contained else "[bold red]ESCAPED[/]", finding.said[:80])
-    console.print(table)
-    if free:
-        raise typer.Exit(1)
-
-
 def refuse_root(allowed: bool) -> None:
     """Root's processes escape several limits, and an escape would be root's."""
     if hasattr(os, "geteuid") and os.geteuid() == 0 and not allowed:
-        raise InputError("grade: the user should be an ordinary one, got root. Change to another user, or say --allow-root.")
+        raise InputError(
+            "grade: the user should be an ordinary one, got root. Change to another user, or say "
+            "--allow-root."
+        )
 
 
 @app.command()
@@ -183,10 +187,17 @@ def points(
     gradebook: GradebookFolder,
     student: str,
     assignment: str,
-    task: Annotated[str, typer.Argument(help="The name of the task; '' for a comment on the whole.")],
-    points: Annotated[float | None, typer.Argument(help="Points by hand. They win over the judge's, now and after a regrade.")] = None,
+    task: Annotated[
+        str, typer.Argument(help="The name of the task; '' for a comment on the whole.")
+    ],
+    points: Annotated[
+        float | None,
+        typer.Argument(help="Points by hand. They win over the judge's, now and after a regrade."),
+    ] = None,
     comment: Annotated[str, typer.Option(help="Shown in the student's report.")] = "",
-    clear: Annotated[bool, typer.Option("--clear", help="Forget what was given by hand before.")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Forget what was given by hand before.")
+    ] = False,
 ) -> None:
     """Give points or a comment by hand."""
     from gencourse.grading.gradebook import Gradebook
@@ -201,10 +212,17 @@ def export(
     gradebook: GradebookFolder,
     to: Annotated[Path, typer.Option(help="The file to write.")],
     assignment: Annotated[str, typer.Option(help="Which assignment, for Canvas and Moodle.")] = "",
-    canvas: Annotated[Path | None, typer.Option(help="A gradebook exported from Canvas, to be filled in.")] = None,
+    canvas: Annotated[
+        Path | None, typer.Option(help="A gradebook exported from Canvas, to be filled in.")
+    ] = None,
     column: Annotated[str, typer.Option(help="The column of the Canvas sheet.")] = "",
-    moodle: Annotated[Path | None, typer.Option(help="A grading worksheet downloaded from Moodle, to be filled in.")] = None,
-    unfinished: Annotated[bool, typer.Option("--unfinished", help="Also write grades that wait for points by hand.")] = False,
+    moodle: Annotated[
+        Path | None,
+        typer.Option(help="A grading worksheet downloaded from Moodle, to be filled in."),
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Also write grades that wait for points by hand.")
+    ] = False,
 ) -> None:
     """Write the grades as CSV, or fill in the sheet that Canvas or Moodle exported."""
     from gencourse.grading import export as exports
@@ -212,7 +230,10 @@ def export(
 
     book = Gradebook(gradebook)
     if canvas and moodle:
-        raise InputError("export: the sheet should be Canvas's or Moodle's, got both. Fill in one after the other.")
+        raise InputError(
+            "export: the sheet should be Canvas's or Moodle's, got both. Fill in one after the "
+            "other."
+        )
     said: list[str] = []
     if canvas:
         said = exports.fill_canvas(book, canvas, column, to, assignment, unfinished)

@@ -1,7 +1,10 @@
-"""The errors of the course. This module imports no torch, so that the command line can report an error at once.
+"""The errors of the course.
 
-Every message has one form: `<function>: <argument> should <be what>, got <what>. <What to do.>`
-In a notebook only that sentence and the learner's own line are shown, not the frames inside this package.
+This module imports no torch, so that the command line can report an error at once.
+
+Every message has one form: `<function>: <argument> should <be what>, got <what>. <What to do.>` In
+a notebook only that sentence and the learner's own line are shown, not the frames inside this
+package.
 """
 
 import sys
@@ -16,8 +19,14 @@ class CourseError(Exception):
 
     def _render_traceback_(self) -> list[str]:  # IPython calls this in place of its own traceback
         frames = traceback.extract_tb(self.__traceback__)
-        theirs = [f for f in frames if not f.filename.startswith(_PACKAGE) and "site-packages" not in f.filename]
-        where = [f"line {theirs[-1].lineno}: {theirs[-1].line}"] if theirs and theirs[-1].line else []
+        theirs = [
+            f
+            for f in frames
+            if not f.filename.startswith(_PACKAGE) and "site-packages" not in f.filename
+        ]
+        where = (
+            [f"line {theirs[-1].lineno}: {theirs[-1].line}"] if theirs and theirs[-1].line else []
+        )
         return [*where, f"{type(self).__name__}: {self}"]
 
 
@@ -42,7 +51,9 @@ class TrainingStopped(CourseError, ArithmeticError):
 
 
 def describe(value: object) -> str:
-    """A short description of a value for a message: shape and dtype of a tensor, type and content of anything else."""
+    """A short description of a value for a message: shape and dtype of a tensor, type and content
+    of anything else.
+    """
     torch = sys.modules.get("torch")  # where torch is not imported, no value is a tensor
     if torch is not None and isinstance(value, torch.Tensor):
         shape = "a scalar" if value.ndim == 0 else f"shape {tuple(value.shape)}"

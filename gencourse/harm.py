@@ -3,11 +3,22 @@
 import torch
 from torch import Tensor, nn
 
-HARMS = ("changed", "gradients", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode")
+HARMS = (
+    "changed",
+    "gradients",
+    "weights",
+    "training mode",
+    "requires_grad",
+    "unused",
+    "reseeded",
+    "mode",
+)
 
 
 class Watch:
-    """The state of a call's arguments and of torch before the call; `harm` compares it with the state afterwards."""
+    """The state of a call's arguments and of torch before the call; `harm` compares it with the
+    state afterwards.
+    """
 
     def __init__(self, args: tuple, kwargs: dict):
         named = {**{str(i): value for i, value in enumerate(args)}, **kwargs}

@@ -1,4 +1,6 @@
-"""The log-likelihoods that models of several families share: pure functions, one value per example, in nats."""
+"""The log-likelihoods that models of several families share: pure functions, one value per example,
+in nats.
+"""
 
 import math
 
@@ -22,8 +24,8 @@ def gaussian_log_density(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
 def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
     """log p(x) = Σ_pixels [x log s(logits) + (1 - x) log(1 - s(logits))], s the sigmoid.
 
-    logits, x (B, ...) -> (B,), nats; finite for any finite logits. A probability for x in {0, 1}; for grey values
-    it is a score without a normalising constant.
+    logits, x (B, ...) -> (B,), nats; finite for any finite logits. A probability for x in {0, 1};
+    for grey values it is a score without a normalising constant.
     """
     require_same_shape("bernoulli_log_likelihood", logits=logits, x=x)
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)

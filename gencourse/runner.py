@@ -1,7 +1,8 @@
 """Calling a learner's answer, alone or beside a probe, and making plain data of what comes back.
 
-A check never sees a learner's objects: it sees values. In a notebook the answer is called in the notebook's process, in
-the grader in the process that holds the answer; both use `run`, so that both see the same.
+A check never sees a learner's objects: it sees values. In a notebook the answer is called in the
+notebook's process, in the grader in the process that holds the answer; both use `run`, so that both
+see the same.
 """
 
 import contextlib
@@ -38,8 +39,9 @@ class Opaque:
 class Outcome:
     """What came of one run: its value as plain data, and what was noticed on the way.
 
-    `harm` names what the answer changed and should perhaps have left alone, as (what, where) pairs; `empty` says that
-    every call of the answer returned None; `stressed` that the stress changed an argument.
+    `harm` names what the answer changed and should perhaps have left alone, as (what, where) pairs;
+    `empty` says that every call of the answer returned None; `stressed` that the stress changed an
+    argument.
     """
 
     value: object
@@ -49,14 +51,17 @@ class Outcome:
 
 
 class NotAttempted(Exception):
-    """The answer raised NotImplementedError: there is nothing to judge yet. Its text says more where there is more."""
+    """The answer raised NotImplementedError: there is nothing to judge yet. Its text says more
+    where there is more.
+    """
 
 
 class Watched:
     """A learner's answer as a probe calls it.
 
-    Every call gets copies of its tensors, lists and dicts, transformed by the stress of that name, and is watched for
-    harm. `guard()` is a context in which the answer's own code runs, and nothing else.
+    Every call gets copies of its tensors, lists and dicts, transformed by the stress of that name,
+    and is watched for harm. `guard()` is a context in which the answer's own code runs, and nothing
+    else.
     """
 
     def __init__(self, answer: Callable, stress: str = "", guard=contextlib.nullcontext):
@@ -99,7 +104,8 @@ def run(
 ) -> Outcome:
     """Call the answer, or a probe with the answer as its first argument, and say what came of it.
 
-    An exception is a value, Raised. Raises NotAttempted for a stub. Afterwards torch's modes are as they were.
+    An exception is a value, Raised. Raises NotAttempted for a stub. Afterwards torch's modes are as
+    they were.
     """
     watched = Watched(answer, stress, guard)
     args, kwargs = copied(args, generators=True), copied(kwargs, generators=True)
@@ -121,7 +127,9 @@ def run(
 
 
 def unusable(results: list[object]) -> Raised:
-    """In the place of an exception in a probe, which comes of what the answer returned: that, in words."""
+    """In the place of an exception in a probe, which comes of what the answer returned: that, in
+    words.
+    """
     if results[-1] is None:
         return Raised("Unusable", "It returned None. Does every path end with `return`?")
     return Raised(
@@ -145,7 +153,9 @@ def _kind(value: object) -> str:
 
 @contextlib.contextmanager
 def neutral() -> Iterator[None]:
-    """Within the block: float32, the CPU, gradients on. Afterwards all is as it was, whatever an answer has set."""
+    """Within the block: float32, the CPU, gradients on. Afterwards all is as it was, whatever an
+    answer has set.
+    """
     dtype = torch.get_default_dtype()
     grad, elsewhere = torch.is_grad_enabled(), torch.get_default_device().type != "cpu"
     torch.set_default_dtype(torch.float32)
@@ -161,7 +171,8 @@ def neutral() -> Iterator[None]:
 
 
 def copied(value, generators: bool = False, known: dict[int, Tensor] | None = None):
-    """A tensor's clone; lists, tuples and dicts anew, with copies of what they hold; generators where asked for.
+    """A tensor's clone; lists, tuples and dicts anew, with copies of what they hold; generators
+    where asked for.
 
     A tensor that is held twice stays one tensor.
     """
@@ -180,7 +191,9 @@ def copied(value, generators: bool = False, known: dict[int, Tensor] | None = No
 
 
 def plain(value):
-    """Tensors (detached copies on the CPU), numbers, text, None and containers of these; anything else is Opaque."""
+    """Tensors (detached copies on the CPU), numbers, text, None and containers of these; anything
+    else is Opaque.
+    """
     if isinstance(value, Tensor):
         return _plain_tensor(value)
     if isinstance(value, int) and abs(value) >= 2**63:
@@ -220,13 +233,17 @@ def raised(error: BaseException) -> Raised:
 
 
 def _unwritten(error: BaseException) -> bool:
-    """Whether this is the stub's bare `raise NotImplementedError()`, not one from inside torch or another package."""
+    """Whether this is the stub's bare `raise NotImplementedError()`, not one from inside torch or
+    another package.
+    """
     bare = isinstance(error, NotImplementedError) and not error.args
     return bare and "-packages" not in traceback.extract_tb(error.__traceback__)[-1].filename
 
 
 def _unreached(error: BaseException) -> str:
-    """A sentence where the function of a stub's `raise` holds code beside it: the learner's, which cannot count."""
+    """A sentence where the function of a stub's `raise` holds code beside it: the learner's, which
+    cannot count.
+    """
     frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
     try:
         source = inspect.getsource(frame.f_code)
@@ -240,8 +257,14 @@ def _unreached(error: BaseException) -> str:
     if not stubs or len(statements) == len(stubs):
         return ""
     if any(i > stubs[0] for i in range(len(statements)) if i not in stubs):
-        return "Your code never runs: the line `raise NotImplementedError()` above it ends the function. Delete that line."
-    return "Your function ends in `raise NotImplementedError()`. Delete that line, and return your result."
+        return (
+            "Your code never runs: the line `raise NotImplementedError()` above it ends the "
+            "function. Delete that line."
+        )
+    return (
+        "Your function ends in `raise NotImplementedError()`. Delete that line, and return your "
+        "result."
+    )
 
 
 def _text(error: BaseException) -> str:

@@ -1,8 +1,10 @@
-"""Arguments that mean the same to a right answer, or something just as clear, and that a fragile one breaks on.
+"""Arguments that mean the same to a right answer, or something just as clear, and that a fragile
+one breaks on.
 
-A stress transforms the arguments of one call: `transform(call, args, kwargs) -> (args, kwargs, changed)`, where `call`
-is the answer itself. The whole trial is run again with it, on the attempt and on the reference, and what the two yield
-is compared. So a stress need not know what the right value is, only that the reference's is right.
+A stress transforms the arguments of one call: `transform(call, args, kwargs) -> (args, kwargs,
+changed)`, where `call` is the answer itself. The whole trial is run again with it, on the attempt
+and on the reference, and what the two yield is compared. So a stress need not know what the right
+value is, only that the reference's is right.
 """
 
 from collections import Counter
@@ -26,7 +28,9 @@ def mapped(function: Callable[[Tensor], Tensor], value):
 
 
 def by_tensor(function: Callable[[Tensor], Tensor]) -> Callable:
-    """The stress that applies a function to every tensor; one that returns its argument itself changed nothing."""
+    """The stress that applies a function to every tensor; one that returns its argument itself
+    changed nothing.
+    """
 
     def transform(call, args, kwargs):
         changed = False
@@ -53,7 +57,9 @@ def double(x: Tensor) -> Tensor:
 
 
 def batch_size(tensors: list[Tensor]) -> int:
-    """The length that most tensors have as their first dimension; of several such lengths the first."""
+    """The length that most tensors have as their first dimension; of several such lengths the
+    first.
+    """
     lengths = Counter(len(x) for x in tensors if x.ndim > 0)
     return lengths.most_common(1)[0][0] if lengths else 0
 
@@ -89,17 +95,21 @@ def one_row(x: Tensor) -> Tensor:
 
 
 def more_rows(x: Tensor) -> Tensor:
-    """Further examples, three for each, drawn anew between those that are there; whole numbers stay among those there."""
+    """Further examples, three for each, drawn anew between those that are there; whole numbers stay
+    among those there.
+    """
     n = len(x)
     if n < 2:
         return x
     generator = torch.Generator().manual_seed(7)
     one = torch.randint(n, (3 * n,), generator=generator)
-    other = (one + torch.randint(1, n, (3 * n,), generator=generator)) % n  # another row, never itself
+    # another row, never itself
+    other = (one + torch.randint(1, n, (3 * n,), generator=generator)) % n
     first, second = x[one], x[other]
     share = 0.1 + 0.8 * torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
     if x.is_floating_point() and not bool((x == x.round()).all()):
-        finite = first.isfinite() & second.isfinite()  # an infinity between two numbers would be NaN
+        # an infinity between two numbers would be NaN
+        finite = first.isfinite() & second.isfinite()
         between = torch.lerp(first.double(), second.double(), share.double()).to(x.dtype)
         between = torch.where(finite, between, first)
     else:
@@ -108,7 +118,9 @@ def more_rows(x: Tensor) -> Tensor:
 
 
 def one_column(call, args, kwargs):
-    """One place in the place of T, or one dimension of D: the second dimension cut to its first entry."""
+    """One place in the place of T, or one dimension of D: the second dimension cut to its first
+    entry.
+    """
     tensors = [x for x in listed([*args, *kwargs.values()]) if x.ndim > 1]
     lengths = Counter(x.shape[1] for x in tensors)
     width = lengths.most_common(1)[0][0] if lengths else 0
@@ -130,7 +142,10 @@ def distributions(x: Tensor) -> bool:
 
 
 def twice(call, args, kwargs):
-    """A first call with the same arguments, whose result is thrown away. Modules and generators would be changed by it."""
+    """A first call with the same arguments, whose result is thrown away.
+
+    Modules and generators would be changed by it.
+    """
     values = [*args, *kwargs.values()]
     if any(isinstance(x, nn.Module | torch.optim.Optimizer | torch.Generator) for x in values):
         return args, kwargs, False
@@ -140,7 +155,9 @@ def twice(call, args, kwargs):
 
 
 def unaltered(call, args, kwargs):
-    """Nothing: for the stress that is another seed of torch's global generator, which whoever starts the trial sets."""
+    """Nothing: for the stress that is another seed of torch's global generator, which whoever
+    starts the trial sets.
+    """
     return args, kwargs, True
 
 

@@ -1,4 +1,6 @@
-"""The models of chapter 3 against counting, closed forms, torch's own functions, sums over everything and finite differences."""
+"""The models of chapter 3 against counting, closed forms, torch's own functions, sums over
+everything and finite differences.
+"""
 
 import itertools
 import math
@@ -20,7 +22,9 @@ def randn(*shape, seed=0):
 
 
 def random_model(make, seed=0):
-    """A model in double precision and evaluation mode, all of whose weights are random: none is zero by its start."""
+    """A model in double precision and evaluation mode, all of whose weights are random: none is
+    zero by its start.
+    """
     with global_seed(seed):
         model = make()
         for p in model.parameters():
@@ -28,13 +32,39 @@ def random_model(make, seed=0):
     return model.double().eval()
 
 
-MODELS = {  # every model of the chapter, an input, and whether output t may depend on input t (it predicts t + 1)
-    "n-gram": (lambda: m.NeuralNgram(7, context=3, width=4, hidden=8), torch.tensor([[0, 3, 6, 2, 2, 5, 1, 4]]), True),
-    "GPT": (lambda: m.GPT(7, block_size=8, layers=2, heads=2, width=8), torch.tensor([[0, 3, 6, 2, 2, 5, 1, 4]]), True),
-    "MADE": (lambda: m.MADE((1, 4, 5), hidden=48, layers=2), torch.rand(1, 1, 4, 5, generator=seeded(1)).double(), False),
-    "plain PixelCNN": (lambda: m.PlainPixelCNN(6, 3, 3), torch.rand(1, 1, 5, 6, generator=seeded(1)).double(), False),
-    "PixelCNN": (lambda: m.PixelCNN(6, 3, 2, (1, 5, 6)), torch.rand(1, 1, 5, 6, generator=seeded(1)).double(), False),
-    "PixelCNN 5": (lambda: m.PixelCNN(4, 5, 2, (1, 5, 6)), torch.rand(1, 1, 5, 6, generator=seeded(1)).double(), False),
+# every model of the chapter, an input, and whether output t may depend on input t (it predicts t +
+# 1)
+MODELS = {
+    "n-gram": (
+        lambda: m.NeuralNgram(7, context=3, width=4, hidden=8),
+        torch.tensor([[0, 3, 6, 2, 2, 5, 1, 4]]),
+        True,
+    ),
+    "GPT": (
+        lambda: m.GPT(7, block_size=8, layers=2, heads=2, width=8),
+        torch.tensor([[0, 3, 6, 2, 2, 5, 1, 4]]),
+        True,
+    ),
+    "MADE": (
+        lambda: m.MADE((1, 4, 5), hidden=48, layers=2),
+        torch.rand(1, 1, 4, 5, generator=seeded(1)).double(),
+        False,
+    ),
+    "plain PixelCNN": (
+        lambda: m.PlainPixelCNN(6, 3, 3),
+        torch.rand(1, 1, 5, 6, generator=seeded(1)).double(),
+        False,
+    ),
+    "PixelCNN": (
+        lambda: m.PixelCNN(6, 3, 2, (1, 5, 6)),
+        torch.rand(1, 1, 5, 6, generator=seeded(1)).double(),
+        False,
+    ),
+    "PixelCNN 5": (
+        lambda: m.PixelCNN(4, 5, 2, (1, 5, 6)),
+        torch.rand(1, 1, 5, 6, generator=seeded(1)).double(),
+        False,
+    ),
 }
 PIXEL_MODELS = {  # on images of nine pixels, so that all 512 can be listed
     "MADE": lambda: m.MADE((1, 3, 3), hidden=32, layers=2),
@@ -44,7 +74,7 @@ PIXEL_MODELS = {  # on images of nine pixels, so that all 512 can be listed
 }
 
 
-# --- causality ---------------------------------------------------------------------------------------------------
+# --- causality
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -61,7 +91,8 @@ def test_the_jacobian_is_strictly_causal_and_agrees_with_the_experiment(name):
     model, D = random_model(make), x.numel()
     J = torch.autograd.functional.jacobian(model, x).view(D, D)
     assert J.triu().abs().max() == 0
-    assert torch.equal(J != 0, m.depends_on(model, x)) or name == "plain PixelCNN"  # a ReLU may hide a gradient, not a change
+    # a ReLU may hide a gradient, not a change
+    assert torch.equal(J != 0, m.depends_on(model, x)) or name == "plain PixelCNN"
 
 
 @pytest.mark.parametrize("name", ["GPT", "MADE", "PixelCNN", "PixelCNN 5"])
@@ -69,7 +100,9 @@ def test_models_without_a_blind_spot_see_all_that_came_before(name):
     make, x, own = MODELS[name]
     moved = m.depends_on(random_model(make), x)
     reach = torch.ones_like(moved).tril(0 if own else -1)
-    if name.startswith("PixelCNN"):  # two layers span all of 5 × 6 pixels but for what lies too far in the same row
+    if name.startswith(
+        "PixelCNN"
+    ):  # two layers span all of 5 × 6 pixels but for what lies too far in the same row
         assert (reach & ~moved).float().mean() < 0.12
     else:
         assert torch.equal(moved, reach)
@@ -83,10 +116,14 @@ def test_depends_on_refuses_outputs_without_places():
 def test_the_plain_pixelcnn_is_blind_on_the_upper_right_and_the_gated_one_is_not():
     centre, x = (4, 4), torch.rand(1, 1, 9, 9, generator=seeded(0)).double()
     seen = {}
-    for name, make in {"plain": lambda: m.PlainPixelCNN(8, 3, 5), "gated": lambda: m.PixelCNN(8, 3, 4, (1, 9, 9))}.items():
+    for name, make in {
+        "plain": lambda: m.PlainPixelCNN(8, 3, 5),
+        "gated": lambda: m.PixelCNN(8, 3, 4, (1, 9, 9)),
+    }.items():
         moved = m.depends_on(random_model(make), x)
         seen[name] = moved[centre[0] * 9 + centre[1]].view(9, 9)
-    assert not seen["plain"][3, 6] and not seen["plain"][2, 7]  # one row up a 3 × 3 kernel reaches one column to the right
+    # one row up a 3 × 3 kernel reaches one column to the right
+    assert not seen["plain"][3, 6] and not seen["plain"][2, 7]
     assert seen["gated"][3, 6] and seen["gated"][2, 7]
 
 
@@ -117,20 +154,25 @@ def test_depends_on_refuses_a_model_in_training_mode():
         m.depends_on(torch.nn.Identity(), torch.rand(2, 1, 2, 2))
 
 
-# --- likelihood --------------------------------------------------------------------------------------------------
+# --- likelihood
 
 
 @pytest.mark.parametrize("name", PIXEL_MODELS)
 def test_probabilities_of_all_images_add_up_to_one(name):
-    every = torch.tensor(list(itertools.product([0.0, 1.0], repeat=9)), dtype=torch.float64).view(-1, 1, 3, 3)
+    every = torch.tensor(list(itertools.product([0.0, 1.0], repeat=9)), dtype=torch.float64).view(
+        -1, 1, 3, 3
+    )
     model = random_model(PIXEL_MODELS[name])
     assert model.log_prob(every).exp().sum().item() == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", PIXEL_MODELS)
 def test_the_chain_rule_step_by_step(name):
-    """log p(x) again, one conditional at a time, from images whose later pixels are something else."""
-    model, x = random_model(PIXEL_MODELS[name]), (torch.rand(4, 1, 3, 3, generator=seeded(2)) > 0.5).double()
+    """log p(x) again, one conditional at a time, from images with other later pixels."""
+    model, x = (
+        random_model(PIXEL_MODELS[name]),
+        (torch.rand(4, 1, 3, 3, generator=seeded(2)) > 0.5).double(),
+    )
     total = torch.zeros(4, dtype=torch.float64)
     for d in range(9):
         other = x.clone()
@@ -158,7 +200,7 @@ def test_samples_have_the_frequencies_that_the_model_states(name):
     assert chi2 < degrees + 4.5 * math.sqrt(2 * degrees)
 
 
-# --- PixelCNN ----------------------------------------------------------------------------------------------------
+# --- PixelCNN
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7])
@@ -206,7 +248,7 @@ def test_made_masks_multiply_to_a_strict_lower_triangle(D, hidden, layers):
     assert torch.equal(paths > 0, torch.ones(D, D).tril(-1) > 0)
 
 
-# --- counting ----------------------------------------------------------------------------------------------------
+# --- counting
 
 
 def test_bigram_counts_by_hand():
@@ -215,11 +257,15 @@ def test_bigram_counts_by_hand():
     probs = m.bigram_probs(counts)
     assert probs[1].tolist() == [0, 0.5, 0.5, 0] and probs[3].tolist() == [0.25] * 4
     torch.testing.assert_close(m.bigram_probs(counts, alpha=1)[0], torch.tensor([1, 3, 1, 1]) / 6)
-    torch.testing.assert_close(m.bigram_probs(counts, alpha=1e9), torch.full((4, 4), 0.25), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        m.bigram_probs(counts, alpha=1e9), torch.full((4, 4), 0.25), atol=1e-6, rtol=0
+    )
 
 
 def test_maximum_likelihood_is_what_gradients_find():
-    """The counts' frequencies minimise the cross-entropy: at their logarithms the gradient vanishes."""
+    """The counts' frequencies minimise the cross-entropy: at their logarithms the gradient
+    vanishes.
+    """
     tokens = torch.randint(3, (200,), generator=seeded(0))
     logits = m.bigram_probs(m.bigram_counts(tokens, 3)).double().log().requires_grad_()
     F.cross_entropy(logits[tokens[:-1]], tokens[1:]).backward()
@@ -231,7 +277,12 @@ def test_markov_source_against_the_power_method_and_its_own_samples():
     source = m.MarkovSource(P)
     limit = torch.linalg.matrix_power(source.P, 200)
     torch.testing.assert_close(source.stationary, limit[0])
-    by_hand = -sum(limit[0, i] * P[i, j].double() * math.log(P[i, j]) for i in range(3) for j in range(3) if P[i, j] > 0)
+    by_hand = -sum(
+        limit[0, i] * P[i, j].double() * math.log(P[i, j])
+        for i in range(3)
+        for j in range(3)
+        if P[i, j] > 0
+    )
     assert source.entropy == pytest.approx(by_hand.item(), abs=1e-6)
     tokens = source.sample(100_000, seed=1)
     torch.testing.assert_close(m.bigram_probs(m.bigram_counts(tokens, 3)), P, atol=0.01, rtol=0)
@@ -251,7 +302,14 @@ def test_a_trained_model_approaches_the_entropy_from_above():
     x, y = m.next_token_pairs(source.sample(20_001, seed=3), 20)
     with global_seed(0):
         model = m.NeuralNgram(3, context=1, width=4, hidden=16)
-        fit(model, minibatches(x, y, batch_size=50, seed=0), steps=300, lr=2e-2, precision="float32", progress=False)
+        fit(
+            model,
+            minibatches(x, y, batch_size=50, seed=0),
+            steps=300,
+            lr=2e-2,
+            precision="float32",
+            progress=False,
+        )
     learnt = model(torch.arange(3)[None])[0].softmax(-1).detach().double()
     excess = (source.stationary[:, None] * source.P * (source.P / learnt).log()).sum().item()
     assert 0 <= excess < 0.005
@@ -262,7 +320,7 @@ def test_sources_that_are_no_sources_are_refused():
         m.MarkovSource(torch.ones(2, 2))
 
 
-# --- tokens ------------------------------------------------------------------------------------------------------
+# --- tokens
 
 
 def test_next_token_pairs_of_a_counting_text():
@@ -282,12 +340,14 @@ def test_sequence_nll_is_the_mean_of_logs_over_what_counts():
     want0 = -(log_p.log_prob(targets.clamp(min=0))[0, :2].mean())
     want1 = -(log_p.log_prob(targets.clamp(min=0))[1, 0])
     torch.testing.assert_close(m.sequence_nll(logits, targets), torch.stack([want0, want1]))
-    assert m.sequence_nll(torch.zeros(1, 3, 7), torch.tensor([[1, 2, 3]])).item() == pytest.approx(math.log(7))
+    assert m.sequence_nll(torch.zeros(1, 3, 7), torch.tensor([[1, 2, 3]])).item() == pytest.approx(
+        math.log(7)
+    )
     with pytest.raises(InputError, match="last dimension"):
         m.sequence_nll(torch.zeros(2, 5, 3), torch.zeros(2, 3).long())
 
 
-# --- sampling ----------------------------------------------------------------------------------------------------
+# --- sampling
 
 
 def test_temperature_is_a_power_of_the_probabilities():
@@ -296,7 +356,9 @@ def test_temperature_is_a_power_of_the_probabilities():
         want = p ** (1 / T) / (p ** (1 / T)).sum()
         torch.testing.assert_close(m.temperature_probs(p.log(), T), want)
     assert m.temperature_probs(p.log(), 0).tolist() == [1, 0, 0]
-    torch.testing.assert_close(m.temperature_probs(torch.tensor([300.0, 0.0]), 1e-3), torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(
+        m.temperature_probs(torch.tensor([300.0, 0.0]), 1e-3), torch.tensor([1.0, 0.0])
+    )
     with pytest.raises(InputError, match="at least 0"):
         m.temperature_probs(p, -1.0)
 
@@ -317,7 +379,15 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(p):
     kept = m.top_p_filter(logits, p).isfinite()
     probs = logits.softmax(-1)
     for row, keep in zip(probs, kept, strict=True):
-        smallest = min((s for n in range(1, 7) for s in itertools.combinations(range(6), n) if row[list(s)].sum() >= p - 1e-12), key=len)
+        smallest = min(
+            (
+                s
+                for n in range(1, 7)
+                for s in itertools.combinations(range(6), n)
+                if row[list(s)].sum() >= p - 1e-12
+            ),
+            key=len,
+        )
         assert int(keep.sum()) == len(smallest)
         assert row[keep].min() >= row[~keep].max() if (~keep).any() else True
 
@@ -326,7 +396,9 @@ def test_draws_have_the_filtered_probabilities():
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0]).repeat(20_000, 1)
     drawn = m.sample_token(logits, T=0.7, top_k=3, top_p=0.9, generator=seeded(0))
     want = m.top_p_filter(m.top_k_filter(logits[:1] / 0.7, 3), 0.9).softmax(-1)[0]
-    torch.testing.assert_close(torch.bincount(drawn, minlength=4) / 20_000, want, atol=0.015, rtol=0)
+    torch.testing.assert_close(
+        torch.bincount(drawn, minlength=4) / 20_000, want, atol=0.015, rtol=0
+    )
     assert torch.equal(m.sample_token(logits, T=0), torch.zeros(20_000).long())
 
 
@@ -346,20 +418,26 @@ def test_generate_of_a_counting_model_crops_the_context_and_restores_the_mode():
         m.generate(model, torch.zeros(1, 0).long(), 2, block=4)
 
 
-# --- attention and GPT -------------------------------------------------------------------------------------------
+# --- attention and GPT
 
 
 def test_causal_attention_equals_torch():
     q, k, v = randn(2, 3, 5, 4), randn(2, 3, 5, 4, seed=1), randn(2, 3, 5, 6, seed=2)
-    torch.testing.assert_close(m.causal_attention(q, k, v), F.scaled_dot_product_attention(q, k, v, is_causal=True))
+    torch.testing.assert_close(
+        m.causal_attention(q, k, v), F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    )
     torch.testing.assert_close(m.attention_weights(q, k).sum(-1), torch.ones(2, 3, 5).double())
-    torch.testing.assert_close(m.causal_attention(q[..., -1:, :], k, v), m.causal_attention(q, k, v)[..., -1:, :])
+    torch.testing.assert_close(
+        m.causal_attention(q[..., -1:, :], k, v), m.causal_attention(q, k, v)[..., -1:, :]
+    )
 
 
 def turned(x):
     """The rotation again, with complex numbers."""
     half = x.shape[-1] // 2
-    angles = torch.arange(x.shape[-2])[:, None].double() * 1000.0 ** (-torch.arange(half).double() / half)
+    angles = torch.arange(x.shape[-2])[:, None].double() * 1000.0 ** (
+        -torch.arange(half).double() / half
+    )
     z = torch.complex(x[..., :half], x[..., half:]) * torch.polar(torch.ones_like(angles), angles)
     return torch.cat([z.real, z.imag], -1)
 
@@ -367,7 +445,9 @@ def turned(x):
 def test_rotation_equals_complex_multiplication():
     x = randn(2, 3, 7, 6)
     torch.testing.assert_close(m.apply_rotary(x), turned(x), rtol=0, atol=1e-6)
-    torch.testing.assert_close(m.apply_rotary(x[..., 4:, :], offset=4), m.apply_rotary(x)[..., 4:, :])
+    torch.testing.assert_close(
+        m.apply_rotary(x[..., 4:, :], offset=4), m.apply_rotary(x)[..., 4:, :]
+    )
 
 
 def test_rotated_products_depend_on_the_distance_alone():
@@ -385,7 +465,12 @@ def test_attention_layer_equals_torchs_with_the_same_weights():
         ours = m.CausalSelfAttention(8, heads=2).double()
     x = randn(3, 5, 8)
     q, k, v = (layer(x).view(3, 5, 2, 4).transpose(1, 2) for layer in (ours.q, ours.k, ours.v))
-    want = F.scaled_dot_product_attention(turned(q), turned(k), v, is_causal=True).transpose(1, 2).reshape(3, 5, 8) @ ours.out.weight.T
+    want = (
+        F.scaled_dot_product_attention(turned(q), turned(k), v, is_causal=True)
+        .transpose(1, 2)
+        .reshape(3, 5, 8)
+        @ ours.out.weight.T
+    )
     torch.testing.assert_close(ours(x), want, rtol=0, atol=1e-6)
 
 
@@ -396,7 +481,9 @@ def test_causal_mask(T):
 
 def small_gpt(**kwargs):
     with global_seed(1):
-        model = m.GPT(11, **({"block_size": 12, "layers": 2, "heads": 2, "width": 16} | kwargs)).eval()
+        model = m.GPT(
+            11, **({"block_size": 12, "layers": 2, "heads": 2, "width": 16} | kwargs)
+        ).eval()
         for p in model.parameters():
             torch.nn.init.normal_(p, std=0.4)
     return model
@@ -425,7 +512,9 @@ def test_a_context_of_one_token_is_enough():
 
 def test_gpt_generates_what_the_plain_loop_generates_within_a_block():
     gpt, idx = small_gpt(), torch.randint(11, (4, 2), generator=seeded(2))
-    assert torch.equal(gpt.generate(idx, 10, seed=3), m.generate(gpt, idx, 10, block=12, generator=seeded(3)))
+    assert torch.equal(
+        gpt.generate(idx, 10, seed=3), m.generate(gpt, idx, 10, block=12, generator=seeded(3))
+    )
 
 
 def test_gpt_by_hand():
@@ -437,12 +526,16 @@ def test_gpt_by_hand():
         scale = (h.var(1, unbiased=False, keepdim=True) + 1e-5).sqrt()
         return (h - h.mean(1, keepdim=True)) / scale * layer.weight + layer.bias
 
-    q, k, v = (norm(x, b.norm1) @ layer.weight.T for layer in (b.attention.q, b.attention.k, b.attention.v))
+    q, k, v = (
+        norm(x, b.norm1) @ layer.weight.T for layer in (b.attention.q, b.attention.k, b.attention.v)
+    )
     scores = (turned(q) @ turned(k).T / 4).exp().tril()
     x = x + scores / scores.sum(1, keepdim=True) @ v @ b.attention.out.weight.T
     h = norm(x, b.norm2) @ b.mlp[0].weight.T
     x = x + (h * (1 + torch.erf(h / 2**0.5)) / 2) @ b.mlp[2].weight.T
-    torch.testing.assert_close(gpt(idx)[0], norm(x, gpt.norm) @ gpt.token_embedding.weight.T, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        gpt(idx)[0], norm(x, gpt.norm) @ gpt.token_embedding.weight.T, rtol=0, atol=1e-5
+    )
 
 
 def test_attention_maps_are_causal_and_sum_to_one():
@@ -463,7 +556,9 @@ def test_gpt_loss_has_the_right_slope():
                 weight[place] += step
                 values.append(loss().item())
             weight[place] += 1e-5
-        assert weight.grad[place].item() == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-3, abs=1e-6)
+        assert weight.grad[place].item() == pytest.approx(
+            (values[0] - values[1]) / 2e-5, rel=1e-3, abs=1e-6
+        )
 
 
 def test_gpt_learns_to_copy():
@@ -472,7 +567,14 @@ def test_gpt_learns_to_copy():
     idx = torch.cat([half, half], 1)
     with global_seed(0):
         gpt = m.GPT(9, block_size=12, layers=2, heads=2, width=32)
-        fit(gpt, minibatches(idx[:, :-1], idx[:, 1:], batch_size=64, seed=0), steps=400, lr=0.02, precision="float32", progress=False)
+        fit(
+            gpt,
+            minibatches(idx[:, :-1], idx[:, 1:], batch_size=64, seed=0),
+            steps=400,
+            lr=0.02,
+            precision="float32",
+            progress=False,
+        )
     nll = -gpt(idx[:50, :-1]).log_softmax(-1).gather(2, idx[:50, 1:, None])[..., 0]
     assert nll[:, :5].mean() > 0.95 * math.log(9) and nll[:, 6:].mean() < 0.2
 
@@ -490,7 +592,10 @@ def test_too_long_a_text_is_refused_with_a_sentence():
         (lambda: m.MADE((1, 4, 4), 16), torch.ones(3, 1, 4, 4)),
         (lambda: m.PixelCNN(4, 3, 1, (1, 4, 4)), torch.ones(3, 1, 4, 4)),
         (lambda: m.NeuralNgram(5), (torch.zeros(3, 4).long(), torch.ones(3, 4).long())),
-        (lambda: m.GPT(5, block_size=4, layers=1, heads=2, width=8), (torch.zeros(3, 4).long(), torch.ones(3, 4).long())),
+        (
+            lambda: m.GPT(5, block_size=4, layers=1, heads=2, width=8),
+            (torch.zeros(3, 4).long(), torch.ones(3, 4).long()),
+        ),
     ],
 )
 def test_models_keep_the_contract_of_the_loop(model, batch, capsys):
@@ -504,17 +609,22 @@ def test_all_parameters_of_a_gpt_are_trained():
         gpt = m.GPT(5, block_size=4, layers=1, heads=2, width=8)
     (player,) = gpt.players(0.1)
     trained = [p for group in player.optimizer.param_groups for p in group["params"]]
-    assert {id(p) for p in trained} == {id(p) for p in gpt.parameters()} and len(trained) == len(list(gpt.parameters()))
+    assert {id(p) for p in trained} == {id(p) for p in gpt.parameters()} and len(trained) == len(
+        list(gpt.parameters())
+    )
 
 
-# --- what a wrong version would pass without ----------------------------------------------------------------------
+# --- what a wrong version would pass without
 
 
 def test_draw_filters_by_k_and_then_by_p_of_what_is_left():
-    logits = torch.tensor([2.0, 1.0, 0.5, 0.2]).repeat(20_000, 1)  # top-p alone, or first, would leave three
+    # top-p alone, or first, would leave three
+    logits = torch.tensor([2.0, 1.0, 0.5, 0.2]).repeat(20_000, 1)
     drawn = m.sample_token(logits, T=0.7, top_k=3, top_p=0.88, generator=seeded(0))
     want = F.pad((logits[0, :2] / 0.7).softmax(-1), (0, 2))
-    torch.testing.assert_close(torch.bincount(drawn, minlength=4) / 20_000, want, atol=0.015, rtol=0)
+    torch.testing.assert_close(
+        torch.bincount(drawn, minlength=4) / 20_000, want, atol=0.015, rtol=0
+    )
     assert m.sample_token(torch.tensor([[300.0, 0.0]]), T=1e-37).tolist() == [0]
     with pytest.raises(InputError, match="no NaN"):
         m.sample_token(torch.full((1, 3), torch.nan))
@@ -533,7 +643,12 @@ def test_a_model_is_in_evaluation_mode_while_it_generates_and_its_parts_get_thei
     model = Noisy().train()
     model.frozen.eval()
     m.generate(model, torch.zeros(1, 1).long(), 3, block=4, generator=seeded(0))
-    assert model.modes == [False] * 3 and model.training and model.dropout.training and not model.frozen.training
+    assert (
+        model.modes == [False] * 3
+        and model.training
+        and model.dropout.training
+        and not model.frozen.training
+    )
 
 
 def test_a_sequence_without_targets_costs_nothing():
@@ -543,8 +658,15 @@ def test_a_sequence_without_targets_costs_nothing():
 def test_attention_maps_are_those_of_the_forward_pass(monkeypatch):
     from gencourse.models.autoregressive import attention
 
-    gpt, idx, used, own = small_gpt(), torch.randint(11, (2, 7), generator=seeded(0)), [], attention.attention_weights
-    monkeypatch.setattr(attention, "attention_weights", lambda q, k: used.append(own(q, k)) or used[-1])
+    gpt, idx, used, own = (
+        small_gpt(),
+        torch.randint(11, (2, 7), generator=seeded(0)),
+        [],
+        attention.attention_weights,
+    )
+    monkeypatch.setattr(
+        attention, "attention_weights", lambda q, k: used.append(own(q, k)) or used[-1]
+    )
     gpt(idx)
     seen = torch.stack(used)
     torch.testing.assert_close(gpt.attention_maps(idx), seen)
@@ -570,7 +692,9 @@ def test_an_untrained_model_starts_near_the_mean_image(make):
         model = make(image_shape=(1, 4, 5), mean_image=mean)
     if make is m.MADE:
         torch.nn.init.zeros_(model.net[-1].weight)
-    torch.testing.assert_close(model(torch.ones(2, 1, 4, 5)).sigmoid(), mean.expand(2, 1, 4, 5), atol=0.1, rtol=0)
+    torch.testing.assert_close(
+        model(torch.ones(2, 1, 4, 5)).sigmoid(), mean.expand(2, 1, 4, 5), atol=0.1, rtol=0
+    )
 
 
 def test_joint_clears_and_steps_all():
@@ -590,7 +714,9 @@ def test_a_full_context_starts_anew_with_its_last_half():
     assert lengths == [12, *range(6, 13), *range(6, 13)]
 
 
-@pytest.mark.parametrize("model", [lambda: m.MADE((1, 4, 4), 16), lambda: m.PixelCNN(4, 3, 1, (1, 4, 4))])
+@pytest.mark.parametrize(
+    "model", [lambda: m.MADE((1, 4, 4), 16), lambda: m.PixelCNN(4, 3, 1, (1, 4, 4))]
+)
 def test_double_precision_samples_too_and_grey_images_have_no_probability(model):
     with global_seed(0):
         model = model().double()
@@ -615,7 +741,9 @@ def test_faults_are_told_and_not_passed_over():
     with pytest.raises(InputError, match="mean_image"):
         m.PixelCNN(image_shape=(1, 4, 4), mean_image=torch.rand(1, 5, 5))
     with pytest.raises(InputError, match="known"):
-        m.PixelCNN(4, 3, 1, (1, 4, 4)).complete(torch.zeros(1, 1, 4, 4), torch.zeros(4, 4, dtype=torch.bool))
+        m.PixelCNN(4, 3, 1, (1, 4, 4)).complete(
+            torch.zeros(1, 1, 4, 4), torch.zeros(4, 4, dtype=torch.bool)
+        )
     with pytest.raises(InputError, match=r"0\.\.10"):
         small_gpt().generate(torch.tensor([[11]]), 2)
     with pytest.raises(InputError, match="prompt"):

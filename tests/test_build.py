@@ -1,4 +1,4 @@
-"""The way from sources to notebooks: numbers, answers, ids, metadata, and what the build refuses."""
+"""From sources to notebooks: numbers, answers, ids, metadata, and what the build refuses."""
 
 import json
 from pathlib import Path
@@ -51,26 +51,37 @@ def test_every_notebook_begins_with_badge_and_the_same_bootstrap():
         notebook = json.loads(path.read_text("utf-8"))
         badge, code = ("".join(cell["source"]) for cell in notebook["cells"][:2])
         address = build.SETTINGS["repository"].removeprefix("https://github.com/")
-        assert f"/github/{address}/blob/{build.SETTINGS['branch']}/{path.relative_to(ROOT).as_posix()})" in badge.splitlines()[0]
+        assert (
+            f"/github/{address}/blob/{build.SETTINGS['branch']}/{path.relative_to(ROOT).as_posix()})"
+            in badge.splitlines()[0]
+        )
         cells[path] = code
     assert len(set(cells.values())) == 1
     assert f"git+{build.SETTINGS['repository']}@{build.SETTINGS['tag']}" in code
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*/[0-9]*.ipynb")), ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("*/[0-9]*.ipynb")), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
 def test_notebooks_are_valid(path):
     build.nbformat.validate(build.nbformat.read(path, as_version=4))
 
 
 def test_answers_become_stubs_and_nothing_else_changes():
     path = ROOT / "authoring/exercises/01_vae.py"
-    exercises, solutions = build.exercise_set(path, solved=False), build.exercise_set(path, solved=True)
+    exercises, solutions = (
+        build.exercise_set(path, solved=False),
+        build.exercise_set(path, solved=True),
+    )
     different = 0
     for released, solved in zip(exercises.cells, solutions.cells, strict=True):
         if released.source != solved.source and "Colab" not in released.source:
             different += 1
             assert released.source.endswith("# YOUR CODE HERE\n    raise NotImplementedError()")
-            assert released.source.split("    # YOUR CODE HERE")[0] == solved.source[: released.source.index("    # YOUR CODE HERE")]
+            assert (
+                released.source.split("    # YOUR CODE HERE")[0]
+                == solved.source[: released.source.index("    # YOUR CODE HERE")]
+            )
     assert different == len(front_page.exercises(path))
 
 
@@ -86,19 +97,36 @@ def test_cells_carry_nbgraders_metadata():
     cells = build.exercise_set(ROOT / "authoring/exercises/01_vae.py", solved=False).cells
     graded = {c.metadata.nbgrader.grade_id: c for c in cells if "nbgrader" in c.metadata}
     answer, check = graded["reparameterize"], graded["reparameterize_check"]
-    flags = dict(schema_version=3, grade_id="reparameterize", grade=False, solution=True, locked=False, task=False)
-    assert answer.metadata.nbgrader == flags | dict(cell_type="code", checksum=build.release.checksum(answer))
-    assert check.metadata.nbgrader.points == 2 and check.metadata.nbgrader.locked and check.metadata.editable is False
+    flags = dict(
+        schema_version=3,
+        grade_id="reparameterize",
+        grade=False,
+        solution=True,
+        locked=False,
+        task=False,
+    )
+    assert answer.metadata.nbgrader == flags | dict(
+        cell_type="code", checksum=build.release.checksum(answer)
+    )
+    assert (
+        check.metadata.nbgrader.points == 2
+        and check.metadata.nbgrader.locked
+        and check.metadata.editable is False
+    )
 
 
 def test_damaged_generated_files_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "ROOT", tmp_path)
     target = tmp_path / "notebooks" / "01_vae.ipynb"
-    monkeypatch.setattr(build, "read", lambda path, folder: build.jupytext.read(path, fmt="py:percent"))
+    monkeypatch.setattr(
+        build, "read", lambda path, folder: build.jupytext.read(path, fmt="py:percent")
+    )
     notebook = build.chapter(source(tmp_path, CHAPTER))
     assert build.problems(notebook, target) == ["notebooks/01_vae.ipynb is missing"]
     target.parent.mkdir()
     target.write_text(build.as_text(notebook).replace("−98", "−97"), "utf-8")
     assert build.problems(notebook, target) == ["notebooks/01_vae.ipynb is out of date"]
     target.write_text(build.as_text(notebook), "utf-8")
-    assert build.problems(notebook, target) == ["notebooks/01_vae.ipynb was not executed from top to bottom"]
+    assert build.problems(notebook, target) == [
+        "notebooks/01_vae.ipynb was not executed from top to bottom"
+    ]

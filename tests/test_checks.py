@@ -1,4 +1,7 @@
-"""Every exercise: its stub, reference, right forms and mistakes, over several seeds; and how its file is written."""
+"""Every exercise:
+
+its stub, reference, right forms and mistakes, over several seeds; and how its file is written.
+"""
 
 import ast
 import functools
@@ -12,10 +15,12 @@ import torch
 import gencourse
 from gencourse.checks._exercise import locally
 from gencourse.stress import STRESSES
-from tests.exercises import ALL, EXERCISES, MODULES
+from tests.lanes import chapters, exercises
 
 FAST, SLOW = tuple(range(100, 105)), tuple(range(105, 120))
 PACKAGE = Path(gencourse.__file__).parent
+NAMED = exercises()
+EXERCISES = [pytest.param(name, one, id=name) for name, one in NAMED.items()]
 FILES = sorted((PACKAGE / "checks").glob("*/*.py"))
 
 
@@ -28,14 +33,15 @@ def stub(*args, **kwargs):
     raise NotImplementedError()
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_stub_is_not_attempted(exercise):
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_stub_is_not_attempted(name, exercise, proves):
     verdict = exercise.judge(stub)
     assert (verdict.status, verdict.points, verdict.message) == ("not attempted", 0, "")
+    proves(f"{name}: stub")
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_missing_return_is_not_attempted_and_told_so(exercise):
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_missing_return_is_not_attempted_and_told_so(name, exercise):
     verdict = exercise.judge(lambda *args, **kwargs: None)
     if exercise.expected(exercise.reference, 0).empty:  # works in place: nothing need be returned
         assert verdict.status == "wrong" and verdict.mistake
@@ -44,8 +50,8 @@ def test_missing_return_is_not_attempted_and_told_so(exercise):
     assert "None" in verdict.message and "return" in verdict.message
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_reference_and_alternatives_are_right(exercise):
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_reference_and_alternatives_are_right(name, exercise, proves):
     """With stress and harm, in every form in which Python can hand over a function."""
     assert exercise.right_forms, "register at least one right answer that is written differently"
     for answer in (exercise.reference, *exercise.right_forms):
@@ -59,10 +65,16 @@ def test_reference_and_alternatives_are_right(exercise):
 
     for same in (Callable(), functools.partial(exercise.reference)):
         assert exercise.judge(same, seeds=FAST[:1]).status == "right"
+    proves(
+        f"{name}: reference",
+        *(f"{name}: right form {form.__name__}" for form in exercise.right_forms),
+    )
 
 
 def tell_apart(exercise, seeds):
-    """On each seed the right forms agree with the reference, and no mistake with it or with one before."""
+    """On each seed the right forms agree with the reference, and no mistake with it or with one
+    before.
+    """
     for seed in seeds:
         want = exercise.expected(exercise.reference, seed)
         assert not [v for v in want.values if getattr(v.value, "kind", "") == "Unusable"]
@@ -77,20 +89,23 @@ def tell_apart(exercise, seeds):
             assert not same, f"{name} is {same[0]} on seed {seed}"
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_mistakes_are_told_apart(exercise):
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_mistakes_are_told_apart(name, exercise, proves):
     tell_apart(exercise, FAST)
+    proves(*(f"{name}: mistake {mistake.name}" for mistake in exercise.mistakes))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_mistakes_are_told_apart_on_further_seeds(exercise):
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_mistakes_are_told_apart_on_further_seeds(name, exercise):
     tell_apart(exercise, SLOW)
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_mistakes_get_their_own_hints(exercise):
-    """Of each exercise the first and the last mistake as a whole verdict; that the others differ is shown above."""
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_mistakes_get_their_own_hints(name, exercise):
+    """Of each exercise the first and the last mistake as a whole verdict; that the others differ is
+    shown above.
+    """
     names = [mistake.name for mistake in exercise.mistakes]
     assert len(names) == len(set(names)) >= 3
     for mistake in (exercise.mistakes[0], exercise.mistakes[-1]):
@@ -99,14 +114,20 @@ def test_mistakes_get_their_own_hints(exercise):
         assert verdict.message == mistake.hint and verdict.points == 0
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_a_check_takes_at_most_a_second(exercise):
-    """As a multiple of a fixed amount of torch's work in the same process: about a CPU second on the slowest machine seen."""
-    exercise.judge(exercise.reference)  # what torch imports late, and what the references give, is there afterwards
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_a_check_takes_at_most_a_second(name, exercise):
+    """As a multiple of a fixed amount of torch's work in the same process:
+
+    about a CPU second on the slowest machine seen.
+    """
+    # what torch imports late, and what the references give, is there afterwards
+    exercise.judge(exercise.reference)
     unit = min(processor_seconds(some_work) for _ in range(3))
     for answer in (exercise.reference, *exercise.right_forms):
         took = processor_seconds(lambda answer=answer: exercise.judge(answer))
-        assert took < 40 * unit, f"{answer.__name__}: {took:.2f} s, {took / unit:.0f} times the unit"
+        assert took < 40 * unit, (
+            f"{answer.__name__}: {took:.2f} s, {took / unit:.0f} times the unit"
+        )
 
 
 def some_work():
@@ -123,7 +144,7 @@ def processor_seconds(function) -> float:
 
 def test_each_stress_changed_an_argument_somewhere():
     """What a stress did not change is not counted as tried; the table goes to the log."""
-    rows = {f"{chapter}.{e.name}": e.stresses(0) for chapter, e in ALL}
+    rows = {name: e.stresses(0) for name, e in NAMED.items()}
     for name, kinds in rows.items():
         print(f"{name}: {', '.join(kinds) or 'none'}")
     for stress in STRESSES:
@@ -131,18 +152,25 @@ def test_each_stress_changed_an_argument_somewhere():
 
 
 def test_exemptions_are_few_and_have_a_reason():
-    reasons = [(e.name, kind, why) for _, e in ALL for kind, why in e.exempt.items()]
+    reasons = [(e.name, kind, why) for e in NAMED.values() for kind, why in e.exempt.items()]
     assert len(reasons) <= 40
     assert all(len(why) >= 15 for _, _, why in reasons), reasons
-    known = {*STRESSES, *("changed", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode")}
+    known = {
+        *STRESSES,
+        *("changed", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode"),
+    }
     assert {kind for _, kind, _ in reasons} <= known
 
 
 def test_every_file_is_an_exercise_in_the_order_of_its_chapter():
-    for chapter, module in MODULES.items():
+    for chapter, module in chapters().items():
         files = {path.stem for path in (PACKAGE / "checks" / chapter).glob("*.py")} - {"__init__"}
-        assert files == set(module.ORDER), "a file of a chapter is named as its exercise and stands in ORDER"
-        assert [e.name for c, e in ALL if c == chapter] == list(module.ORDER)
+        assert files == set(module.ORDER), (
+            "a file of a chapter is named as its exercise and stands in ORDER"
+        )
+        assert [n for n in NAMED if n.startswith(f"{chapter}.")] == [
+            f"{chapter}.{n}" for n in module.ORDER
+        ]
 
 
 def test_name_of_an_exercise_is_never_its_file():
@@ -151,7 +179,9 @@ def test_name_of_an_exercise_is_never_its_file():
     assert gencourse.checks.gan.discriminator_step.points == 3
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if f.stem != "__init__"], ids=lambda p: f"{p.parent.name}.{p.stem}")
+@pytest.mark.parametrize(
+    "path", [f for f in FILES if f.stem != "__init__"], ids=lambda p: f"{p.parent.name}.{p.stem}"
+)
 def test_trial_reference_and_alternatives_stand_first_and_are_short(path):
     ends, begins = {"alternative": [], "mistake": []}, {"mistake": []}
     for node in ast.parse(path.read_text("utf-8")).body:

@@ -17,18 +17,25 @@ from gencourse.claims import ClaimFailed, claim
         ("full", "1", -90.0, False),
     ],
 )
-def test_claim_fails_only_in_strict_mode_at_the_default_scale(monkeypatch, capsys, scale, strict, value, fails):
+def test_claim_fails_only_in_strict_mode_at_the_default_scale(
+    monkeypatch, capsys, scale, strict, value, fails
+):
     monkeypatch.setenv("GENCOURSE_SCALE", scale)
     monkeypatch.setenv("GENCOURSE_STRICT", strict)
     if fails:
         with pytest.raises(ClaimFailed, match="should be within 3 of -98 nats"):
             claim("test_elbo", value, about=-98, within=3, unit="nats")
     else:
-        claim("test_elbo", torch.tensor(value, requires_grad=True), about=-98, within=3, unit="nats")
+        claim(
+            "test_elbo", torch.tensor(value, requires_grad=True), about=-98, within=3, unit="nats"
+        )
         assert f"test elbo: {value:.1f} nats" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("value", "fails"), [(0.01, False), (-0.01, False), (0.03, True), (-0.03, True), (float("nan"), True)])
+@pytest.mark.parametrize(
+    ("value", "fails"),
+    [(0.01, False), (-0.01, False), (0.03, True), (-0.03, True), (float("nan"), True)],
+)
 def test_claim_below_bounds_the_size(monkeypatch, value, fails):
     monkeypatch.setenv("GENCOURSE_SCALE", "default")
     monkeypatch.setenv("GENCOURSE_STRICT", "1")

@@ -21,22 +21,38 @@ from gencourse.runtime import seeded
 
 def test_shipped_mnist_is_what_the_datasheet_says():
     digits = images("mnist")
-    assert digits.train_bytes.shape == (10_000, 1, 28, 28) and digits.test_bytes.shape == (2_000, 1, 28, 28)
+    assert digits.train_bytes.shape == (10_000, 1, 28, 28) and digits.test_bytes.shape == (
+        2_000,
+        1,
+        28,
+        28,
+    )
     assert digits.train_bytes.dtype == torch.uint8 and digits.train_labels.dtype == torch.int64
     assert digits.train.min() == 0 and digits.train.max() == 1
     assert digits.train_labels.bincount().min() > 850 and digits.test_labels.bincount().min() > 150
     assert 0.12 < digits.train.mean() < 0.14  # the known mean of MNIST is 0.1307
-    digest = hashlib.sha256(digits.train_bytes.numpy().tobytes() + digits.test_bytes.numpy().tobytes()).hexdigest()
+    digest = hashlib.sha256(
+        digits.train_bytes.numpy().tobytes() + digits.test_bytes.numpy().tobytes()
+    ).hexdigest()
     assert digest[:16] == "37e19d26fac67e14"
 
 
 def test_shipped_fashion_mnist_is_what_the_datasheet_says():
     clothes = images("fashion-mnist")
-    assert clothes.train_bytes.shape == (10_000, 1, 28, 28) and clothes.test_bytes.shape == (2_000, 1, 28, 28)
-    assert clothes.train_labels.bincount().min() > 930 and clothes.test_labels.bincount().min() > 170
+    assert clothes.train_bytes.shape == (10_000, 1, 28, 28) and clothes.test_bytes.shape == (
+        2_000,
+        1,
+        28,
+        28,
+    )
+    assert (
+        clothes.train_labels.bincount().min() > 930 and clothes.test_labels.bincount().min() > 170
+    )
     assert 0.28 < clothes.train.mean() < 0.29  # the known mean of Fashion-MNIST is 0.286
     assert clothes.label_names[9] == "Ankle boot" and len(clothes.label_names) == 10
-    digest = hashlib.sha256(clothes.train_bytes.numpy().tobytes() + clothes.test_bytes.numpy().tobytes()).hexdigest()
+    digest = hashlib.sha256(
+        clothes.train_bytes.numpy().tobytes() + clothes.test_bytes.numpy().tobytes()
+    ).hexdigest()
     assert digest[:16] == "332fb0a5bce2aa5e"
 
 
@@ -59,7 +75,9 @@ def folder(tmp_path):
     for i, (key, stem) in enumerate(IDX_FILES.items()):
         n = 6 if key.startswith("train") else 4
         shape = (n, 28, 28) if key.endswith("bytes") else (n,)
-        write_idx(tmp_path / (stem + (".gz" if i % 2 else "")), rng.integers(0, 10, shape, dtype=np.uint8))
+        write_idx(
+            tmp_path / (stem + (".gz" if i % 2 else "")), rng.integers(0, 10, shape, dtype=np.uint8)
+        )
     return tmp_path
 
 
@@ -73,14 +91,20 @@ def test_any_folder_of_idx_files_will_do(folder, name):
 def test_half_a_file_is_named_and_not_used(folder):
     plain = folder / IDX_FILES["train_bytes"]
     plain.write_bytes(plain.read_bytes()[:-100])
-    with pytest.raises(DataUnavailable, match=r"train-images-idx3-ubyte should be a whole idx file, got [\d,]+ bytes instead of [\d,]+"):
+    with pytest.raises(
+        DataUnavailable,
+        match=r"train-images-idx3-ubyte should be a whole idx file, "
+        r"got [\d,]+ bytes instead of [\d,]+",
+    ):
         load("mnist", full=True, folder=folder)
 
 
 def test_half_a_gzip_file_is_named_and_not_used(folder):
     packed = folder / (IDX_FILES["train_labels"] + ".gz")
     packed.write_bytes(packed.read_bytes()[:-5])
-    with pytest.raises(DataUnavailable, match=r"train-labels-idx1-ubyte\.gz should be a whole gzip file"):
+    with pytest.raises(
+        DataUnavailable, match=r"train-labels-idx1-ubyte\.gz should be a whole gzip file"
+    ):
         load("mnist", full=True, folder=folder)
 
 
@@ -98,14 +122,19 @@ def test_images_and_labels_of_different_number_are_refused(folder):
 
 def test_missing_file_says_where_to_put_it_and_what_ships(folder):
     (folder / IDX_FILES["train_bytes"]).unlink()
-    with pytest.raises(DataUnavailable, match=r"train-images-idx3-ubyte or .*\.gz in .*which ships with the package"):
+    with pytest.raises(
+        DataUnavailable,
+        match=r"train-images-idx3-ubyte or .*\.gz in .*which ships with the package",
+    ):
         load("mnist", full=True, folder=folder)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
 def test_offline_without_a_cache_is_one_sentence(name, tmp_path, monkeypatch):
     monkeypatch.setenv("GENCOURSE_DATA", str(tmp_path))
-    with pytest.raises(DataUnavailable, match=r"images\('mnist'\), which ships with the package") as caught:
+    with pytest.raises(
+        DataUnavailable, match=r"images\('mnist'\), which ships with the package"
+    ) as caught:
         images(name, full=True)
     assert str(tmp_path) in str(caught.value)
 
@@ -119,7 +148,9 @@ def test_damaged_download_is_named(tmp_path, monkeypatch):
 
 
 def test_download_is_kept_and_read(folder, tmp_path, monkeypatch):
-    """With torchvision's downloader replaced by a copy: the files arrive in the cache and are read from there."""
+    """With torchvision's downloader replaced by a copy: the files arrive in the cache and are read
+    from there.
+    """
     asked = []
     cache = tmp_path / "cache"
     monkeypatch.setenv("GENCOURSE_DATA", str(cache))
@@ -127,7 +158,11 @@ def test_download_is_kept_and_read(folder, tmp_path, monkeypatch):
     def copy(url, root, filename, md5):
         asked.append((url, md5))
         source = folder / filename.removesuffix(".gz")
-        raw = source.read_bytes() if source.exists() else gzip.decompress((folder / filename).read_bytes())
+        raw = (
+            source.read_bytes()
+            if source.exists()
+            else gzip.decompress((folder / filename).read_bytes())
+        )
         (cache / "mnist").mkdir(parents=True, exist_ok=True)
         (cache / "mnist" / filename).write_bytes(gzip.compress(raw))
 
@@ -151,7 +186,9 @@ def test_second_mirror_is_tried(tmp_path, monkeypatch):
 
 
 def test_unknown_name_lists_the_names():
-    with pytest.raises(InputError, match="name should be one of mnist, fashion-mnist, cifar10, got 'minst'"):
+    with pytest.raises(
+        InputError, match="name should be one of mnist, fashion-mnist, cifar10, got 'minst'"
+    ):
         images("minst")
 
 
@@ -169,13 +206,17 @@ def test_minibatches_show_every_example_once_per_pass_and_repeat_with_the_seed()
 
 def test_minibatches_scale_bytes_and_leave_floats():
     bytes_ = torch.tensor([[0, 255, 51]], dtype=torch.uint8)
-    assert next(minibatches(bytes_, batch_size=1, seed=0)).tolist() == [[0.0, 1.0, pytest.approx(0.2)]]
+    assert next(minibatches(bytes_, batch_size=1, seed=0)).tolist() == [
+        [0.0, 1.0, pytest.approx(0.2)]
+    ]
     floats = torch.tensor([[0.25, 3.0]])
     assert torch.equal(next(minibatches(floats, batch_size=1, seed=0)), floats)
 
 
 def test_minibatches_refuse_at_the_call():
-    with pytest.raises(InputError, match="batch_size should be at most the number of rows, 3, got 4"):
+    with pytest.raises(
+        InputError, match="batch_size should be at most the number of rows, 3, got 4"
+    ):
         minibatches(torch.zeros(3, 1), batch_size=4, seed=0)
     with pytest.raises(InputError, match="should have 3 rows, got 2"):
         minibatches(torch.zeros(3, 1), torch.zeros(2), batch_size=1, seed=0)
@@ -186,7 +227,9 @@ def test_minibatches_refuse_at_the_call():
 def test_binarised_pixels_follow_their_grey_value_and_keep_labels():
     grey, y = torch.full((4000, 1), 0.3), torch.arange(4000)
     x, labels = next(binarised(minibatches(grey, y, batch_size=4000, seed=0), seed=1))
-    assert set(x.unique().tolist()) == {0.0, 1.0} and x.mean().item() == pytest.approx(0.3, abs=0.03)
+    assert set(x.unique().tolist()) == {0.0, 1.0} and x.mean().item() == pytest.approx(
+        0.3, abs=0.03
+    )
     assert sorted(labels.tolist()) == y.tolist()
 
 
@@ -234,12 +277,22 @@ def test_names_of_the_clothes_are_torchvisions():
 
 def test_importing_the_course_does_not_wait_for_torchvision():
     """torchvision takes seconds to import, and only the whole data sets need it."""
-    code = "import sys; from gencourse import checks, data, evaluation, figures, models, training, widgets; print('torchvision' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    code = (
+        "import sys; from gencourse import checks, data, evaluation, figures, models, training, "
+        "widgets; print('torchvision' in sys.modules)"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "False"
+    )
 
 
 def test_cifar10_is_read_as_channels_first_bytes(tmp_path, monkeypatch):
-    """torchvision's pickles written by us, with its checksums replaced by theirs: pixel (row, column, channel) keeps its place."""
+    """torchvision's pickles written by us, with its checksums replaced by theirs: pixel (row,
+    column, channel) keeps its place.
+    """
     import pickle
 
     from torchvision.datasets import CIFAR10
@@ -254,8 +307,13 @@ def test_cifar10_is_read_as_channels_first_bytes(tmp_path, monkeypatch):
         (base / name).write_bytes(data)
         return [name, hashlib.md5(data).hexdigest()]
 
-    batches = [written(name, {"data": rows, "labels": [3, 7]}) for name, _ in (*CIFAR10.train_list, *CIFAR10.test_list)]
-    name, digest = written(CIFAR10.meta["filename"], {"label_names": [f"class {i}" for i in range(10)]})
+    batches = [
+        written(name, {"data": rows, "labels": [3, 7]})
+        for name, _ in (*CIFAR10.train_list, *CIFAR10.test_list)
+    ]
+    name, digest = written(
+        CIFAR10.meta["filename"], {"label_names": [f"class {i}" for i in range(10)]}
+    )
     monkeypatch.setattr(CIFAR10, "train_list", batches[:5])
     monkeypatch.setattr(CIFAR10, "test_list", batches[5:])
     monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"filename": name, "md5": digest})

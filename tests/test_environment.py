@@ -1,6 +1,8 @@
-"""The files that describe the environment agree: pyproject.toml says what is required, the others only point there.
+"""The files that describe the environment agree: pyproject.toml says what is required, the others
+only point there.
 
-Also: no file of the repository names a package registry's host or a path of the machine that it was written on.
+Also: no file of the repository names a package registry's host or a path of the machine that it was
+written on.
 """
 
 import re
@@ -20,10 +22,21 @@ ROOT = Path(__file__).parent.parent
 TARGET = "-e .[lab,test]"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-# Registries, and the indexes that mirrors imitate. In halves, so that no file holds the names, this one included.
-HALVES = (("py", "pi.org"), ("python", "hosted.org"), ("ana", "conda.org"), ("ana", "conda.com"), ("con", "da.io"), ("npm", "js.org"))
+# Registries, and the indexes that mirrors imitate. In halves, so that no file holds the names, this
+# one included.
+HALVES = (
+    ("py", "pi.org"),
+    ("python", "hosted.org"),
+    ("ana", "conda.org"),
+    ("ana", "conda.com"),
+    ("con", "da.io"),
+    ("npm", "js.org"),
+)
 REGISTRIES = ["".join(halves) for halves in HALVES]
-HOST = re.compile("|".join(map(re.escape, REGISTRIES)) + r"|https?://[^\s\"'<>]+/simple\b|(?:index-url|find-links)[ =]")
+HOST = re.compile(
+    "|".join(map(re.escape, REGISTRIES))
+    + r"|https?://[^\s\"'<>]+/simple\b|(?:index-url|find-links)[ =]"
+)
 MACHINE_PATH = re.compile(r"(?<![\w.~)}>\]-])/(?:work|root|home/\w[\w.-]*)/")
 
 
@@ -34,17 +47,21 @@ def lines(name: str) -> list[str]:
 
 
 def pins(name: str) -> dict[str, list[Version]]:
-    """package -> its versions in a file of pins; several where they differ by platform or Python."""
+    """package -> its versions in a file of pins; several where platforms differ."""
     versions: dict[str, list[Version]] = {}
     for requirement in map(Requirement, lines(name)):
         (specifier,) = requirement.specifier
         assert specifier.operator == "==", f"{name}: {requirement} is not a pin"
-        versions.setdefault(canonicalize_name(requirement.name), []).append(Version(specifier.version))
+        versions.setdefault(canonicalize_name(requirement.name), []).append(
+            Version(specifier.version)
+        )
     return versions
 
 
 def unmet(requirement: Requirement, installed: dict[str, list[Version]]) -> str:
-    """What is wrong with a requirement in view of the versions installed; the empty string if nothing is."""
+    """What is wrong with a requirement in view of the versions installed; the empty string if
+    nothing is.
+    """
     versions = installed.get(canonicalize_name(requirement.name))
     if versions is None:
         return f"{requirement.name} has no pin"
@@ -53,7 +70,7 @@ def unmet(requirement: Requirement, installed: dict[str, list[Version]]) -> str:
 
 
 def required(groups: dict[str, list[str]]) -> list:
-    """One pytest parameter for each requirement of the groups, those on gencourse itself left out."""
+    """One pytest parameter for each requirement of the groups but gencourse itself."""
     return [
         pytest.param(requirement, id=f"{group}-{requirement.name}")
         for group, texts in groups.items()
@@ -63,8 +80,11 @@ def required(groups: dict[str, list[str]]) -> list:
 
 
 RUNTIME = {"runtime": PROJECT["dependencies"]}
-# The extra "docs" is for the site and older than Jupyter's other tools: pinning it would bind every learner to it.
-PINNED = {name: texts for name, texts in PROJECT["optional-dependencies"].items() if name != "docs"} | {
+# The extra "docs" is for the site and older than Jupyter's other tools: pinning it would bind every
+# learner to it.
+PINNED = {
+    name: texts for name, texts in PROJECT["optional-dependencies"].items() if name != "docs"
+} | {
     name: texts
     for name, texts in PYPROJECT["dependency-groups"].items()
     if name != "interop"  # no learner installs these
@@ -101,7 +121,10 @@ def test_colab_excerpt_is_dated_and_its_python_is_supported():
     assert python in SpecifierSet(PROJECT["requires-python"])
 
 
-@pytest.mark.parametrize(("text", "met"), [("torch>=2.6", True), ("torch>=2.12", False), ("ipywidgets>=8", False), ("missing>=1", False)])
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [("torch>=2.6", True), ("torch>=2.12", False), ("ipywidgets>=8", False), ("missing>=1", False)],
+)
 def test_unmet_requirements_are_noticed(text, met):
     assert (unmet(Requirement(text), pins("tests/data/colab-freeze.txt")) == "") is met
 
@@ -109,16 +132,33 @@ def test_unmet_requirements_are_noticed(text, met):
 def test_no_tracked_file_names_a_registry_or_a_machine():
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("needs git and a checkout")
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True, encoding="utf-8")
-    paths = [path for path in map(ROOT.joinpath, filter(None, listing.stdout.split("\0"))) if path.is_file()]
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+        encoding="utf-8",
+    )
+    paths = [
+        path
+        for path in map(ROOT.joinpath, filter(None, listing.stdout.split("\0")))
+        if path.is_file()
+    ]
     assert paths
     found = []
     for path in paths:
         content = path.read_bytes()
         if b"\0" in content[:8192]:
             continue  # binary
-        for number, line in enumerate(content.decode(encoding="utf-8", errors="replace").splitlines(), 1):
-            found += [f"{path.relative_to(ROOT)}:{number}: {hit[0]}" for hit in (HOST.search(line), MACHINE_PATH.search(line)) if hit]
+        for number, line in enumerate(
+            content.decode(encoding="utf-8", errors="replace").splitlines(), 1
+        ):
+            found += [
+                f"{path.relative_to(ROOT)}:{number}: {hit[0]}"
+                for hit in (HOST.search(line), MACHINE_PATH.search(line))
+                if hit
+            ]
     assert not found, "\n".join(found)
 
 
@@ -139,7 +179,14 @@ def test_needle_is_found(pattern, halves):
 
 
 @pytest.mark.parametrize(
-    "text", ["it is a simple index", "data" + "/work" + "/x", "~/.cache/" + "root/", "https://example.org/home/", "/homepage/"]
+    "text",
+    [
+        "it is a simple index",
+        "data" + "/work" + "/x",
+        "~/.cache/" + "root/",
+        "https://example.org/home/",
+        "/homepage/",
+    ],
 )
 def test_innocent_text_is_left_alone(text):
     assert not HOST.search(text)

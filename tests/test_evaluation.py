@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from gencourse.errors import InputError
-from gencourse.evaluation import active_units, bits_per_dim, dataset_elbo_terms, dataset_iwae_bound, iwae_bound, nearest_neighbours
+from gencourse.evaluation import (
+    active_units,
+    bits_per_dim,
+    dataset_elbo_terms,
+    dataset_iwae_bound,
+    iwae_bound,
+    nearest_neighbours,
+)
 from gencourse.runtime import seeded
 
 
@@ -41,10 +48,17 @@ def test_importance_bound_does_not_depend_on_how_it_is_cut():
 def test_elbo_parts_keep_order_repeat_and_ignore_beta():
     def loss(x):
         reconstruction = x[:, 0] + torch.rand(len(x))
-        return {"loss": reconstruction + 9 * x[:, 1], "reconstruction": reconstruction, "kl": x[:, 1]}
+        return {
+            "loss": reconstruction + 9 * x[:, 1],
+            "reconstruction": reconstruction,
+            "kl": x[:, 1],
+        }
 
     x = torch.rand(11, 2, generator=seeded(0))
-    first, second = dataset_elbo_terms(loss, x, batch_size=4), dataset_elbo_terms(loss, x, batch_size=4)
+    first, second = (
+        dataset_elbo_terms(loss, x, batch_size=4),
+        dataset_elbo_terms(loss, x, batch_size=4),
+    )
     assert torch.equal(first["elbo"], second["elbo"])
     assert torch.equal(first["kl"], x[:, 1])
     torch.testing.assert_close(first["elbo"], -(first["reconstruction"] + first["kl"]))
@@ -56,7 +70,9 @@ def test_a_fair_coin_per_pixel_is_one_bit_per_dimension():
 
 
 def test_active_units_vary():
-    mu = torch.randn(500, 3, generator=seeded(0)) * torch.tensor([1.0, 0.01, 0.0]) + torch.tensor([0.0, 5.0, 5.0])
+    mu = torch.randn(500, 3, generator=seeded(0)) * torch.tensor([1.0, 0.01, 0.0]) + torch.tensor(
+        [0.0, 5.0, 5.0]
+    )
     assert active_units(mu).tolist() == [True, False, False]
 
 

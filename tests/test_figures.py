@@ -1,4 +1,6 @@
-"""Figures hold the pixels and numbers they were given, have titles and labels, and leave matplotlib as it was."""
+"""Figures hold the pixels and numbers they were given, have titles and labels, and leave matplotlib
+as it was.
+"""
 
 import matplotlib
 
@@ -60,7 +62,11 @@ def test_a_logarithmic_axis_is_marked_with_plain_numbers():
     figures.log_scale(ax)
     ax.figure.canvas.draw()
     low, high = ax.get_ylim()
-    marks = [label.get_text() for label, at in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True) if low <= at <= high]
+    marks = [
+        label.get_text()
+        for label, at in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)
+        if low <= at <= high
+    ]
     assert marks == ["10", "20", "50", "100"]
 
 
@@ -87,11 +93,15 @@ def test_curves_and_scatter_and_map_are_labelled():
     ax = figures.image_map(pictures, grid[0, :, 0], title="map")
     assert labelled(ax) and len(ax.get_xticks()) == len(ax.get_yticks()) == n
     heights = [float(t.get_text()) for t in ax.get_yticklabels()]
-    assert heights == sorted(heights) and ax.get_yticks()[0] > ax.get_yticks()[-1], "high z₂ is at the top"
+    assert heights == sorted(heights) and ax.get_yticks()[0] > ax.get_yticks()[-1], (
+        "high z₂ is at the top"
+    )
 
 
 def test_image_rows_and_families_draw():
-    axes = figures.image_rows({"a": torch.rand(3, 1, 4, 4), "b": torch.rand(3, 1, 4, 4)}, title="rows")
+    axes = figures.image_rows(
+        {"a": torch.rand(3, 1, 4, 4), "b": torch.rand(3, 1, 4, 4)}, title="rows"
+    )
     assert [ax.get_ylabel() for ax in axes] == ["a", "b"]
     words = {t.get_text() for t in figures.families().texts}
     assert {"exact", "a lower bound", "not available"} <= words

@@ -1,4 +1,6 @@
-"""The equations of the GAN chapter against closed forms, torch.distributions, finite differences and known games."""
+"""The equations of the GAN chapter against closed forms, torch.distributions, finite differences
+and known games.
+"""
 
 import math
 
@@ -22,21 +24,29 @@ def numeric_slope(function, at, h=1e-4):
     return (function(at + h) - function(at - h)) / (2 * h)
 
 
-# --- losses ------------------------------------------------------------------------------------------------------
+# --- losses
 
 
 def test_discriminator_loss_is_minus_the_bernoulli_log_likelihood_of_the_labels():
     real, fake = torch.randn(2, 7, generator=seeded(0), dtype=torch.float64) * 4
     bernoulli = torch.distributions.Bernoulli
-    want = -bernoulli(logits=real).log_prob(torch.ones(7).double()) - bernoulli(logits=fake).log_prob(torch.zeros(7).double())
+    want = -bernoulli(logits=real).log_prob(torch.ones(7).double()) - bernoulli(
+        logits=fake
+    ).log_prob(torch.zeros(7).double())
     torch.testing.assert_close(gan.discriminator_loss(real, fake), want)
-    torch.testing.assert_close(gan.generator_loss(fake), -bernoulli(logits=fake).log_prob(torch.ones(7).double()))
-    torch.testing.assert_close(gan.saturating_loss(fake), bernoulli(logits=fake).log_prob(torch.zeros(7).double()))
+    torch.testing.assert_close(
+        gan.generator_loss(fake), -bernoulli(logits=fake).log_prob(torch.ones(7).double())
+    )
+    torch.testing.assert_close(
+        gan.saturating_loss(fake), bernoulli(logits=fake).log_prob(torch.zeros(7).double())
+    )
 
 
 def test_a_discriminator_that_cannot_tell_pays_two_log_two():
     zero = torch.zeros(3)
-    torch.testing.assert_close(gan.discriminator_loss(zero, zero), torch.full((3,), 2 * math.log(2)))
+    torch.testing.assert_close(
+        gan.discriminator_loss(zero, zero), torch.full((3,), 2 * math.log(2))
+    )
     torch.testing.assert_close(gan.generator_loss(zero), torch.full((3,), math.log(2)))
 
 
@@ -46,7 +56,11 @@ def test_losses_are_finite_with_finite_gradients_at_any_logit(name):
     loss = gan.LOSSES[name].discriminator(real, fake) + gan.LOSSES[name].generator(fake)
     loss.sum().backward()
     assert loss.shape == LOGITS.shape
-    assert torch.isfinite(loss).all() and torch.isfinite(real.grad).all() and torch.isfinite(fake.grad).all()
+    assert (
+        torch.isfinite(loss).all()
+        and torch.isfinite(real.grad).all()
+        and torch.isfinite(fake.grad).all()
+    )
 
 
 @pytest.mark.parametrize("name", gan.LOSSES)
@@ -66,7 +80,9 @@ def test_slopes_of_the_generators_losses_are_those_of_the_chapter(logit):
 
 def test_the_slope_oracle_tells_the_two_losses_apart():
     at = torch.tensor(-5.0, dtype=torch.float64)
-    assert abs(numeric_slope(gan.saturating_loss, at) / numeric_slope(gan.generator_loss, at)) < 0.01
+    assert (
+        abs(numeric_slope(gan.saturating_loss, at) / numeric_slope(gan.generator_loss, at)) < 0.01
+    )
 
 
 def test_shapes_are_refused_in_a_sentence():
@@ -74,21 +90,27 @@ def test_shapes_are_refused_in_a_sentence():
         gan.discriminator_loss(torch.zeros(3), torch.zeros(4))
 
 
-# --- theory ------------------------------------------------------------------------------------------------------
+# --- theory
 
 GRID = torch.linspace(-12, 18, 6001, dtype=torch.float64)
 CELL = (GRID[1] - GRID[0]).item()
 
 
 def normal(mean, std=1.0):
-    return torch.distributions.Normal(torch.tensor(mean, dtype=torch.float64), std).log_prob(GRID).exp()
+    return (
+        torch.distributions.Normal(torch.tensor(mean, dtype=torch.float64), std)
+        .log_prob(GRID)
+        .exp()
+    )
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5, 2.0, 6.0])
 def test_value_at_the_best_discriminator_is_minus_log_four_plus_twice_the_divergence(shift):
     p, q = normal(0.0), normal(shift, 1.5)
     best = gan.optimal_discriminator(p, q)
-    assert gan.game_value(p, q, best, CELL).item() == pytest.approx(-math.log(4) + 2 * gan.jensen_shannon(p, q, CELL).item(), abs=1e-6)
+    assert gan.game_value(p, q, best, CELL).item() == pytest.approx(
+        -math.log(4) + 2 * gan.jensen_shannon(p, q, CELL).item(), abs=1e-6
+    )
 
 
 def test_no_other_discriminator_has_a_higher_value():
@@ -96,16 +118,22 @@ def test_no_other_discriminator_has_a_higher_value():
     best = gan.optimal_discriminator(p, q)
     value = gan.game_value(p, q, best, CELL)
     for seed in range(5):
-        other = (best.logit().clamp(-30, 30) + 0.3 * torch.randn(len(GRID), generator=seeded(seed))).sigmoid()
+        other = (
+            best.logit().clamp(-30, 30) + 0.3 * torch.randn(len(GRID), generator=seeded(seed))
+        ).sigmoid()
         assert gan.game_value(p, q, other, CELL) < value
 
 
 def test_jensen_shannon_is_the_mutual_information_of_a_draw_and_its_label():
-    """Another way to the same number: H(label) - H(label given x), the label a fair coin between p and q."""
+    """Another way to the same number: H(label) - H(label given x), the label a fair coin between p
+    and q.
+    """
     p, q = normal(0.0), normal(2.0)
     m, D = (p + q) / 2, gan.optimal_discriminator(p, q)
     entropy = torch.distributions.Bernoulli(probs=D.clamp(1e-12, 1 - 1e-12)).entropy()
-    assert gan.jensen_shannon(p, q, CELL).item() == pytest.approx(math.log(2) - (m * entropy).sum().item() * CELL, abs=1e-6)
+    assert gan.jensen_shannon(p, q, CELL).item() == pytest.approx(
+        math.log(2) - (m * entropy).sum().item() * CELL, abs=1e-6
+    )
 
 
 def test_equal_and_disjoint_densities_are_the_two_ends():
@@ -113,12 +141,19 @@ def test_equal_and_disjoint_densities_are_the_two_ends():
     assert gan.jensen_shannon(p, p, CELL).item() == pytest.approx(0, abs=1e-9)
     assert gan.jensen_shannon(p, far, CELL).item() == pytest.approx(math.log(2), abs=1e-4)
     assert gan.optimal_discriminator(torch.zeros(2), torch.zeros(2)).tolist() == [0.5, 0.5]
-    assert gan.game_value(p, torch.zeros_like(p), torch.ones_like(p), CELL).item() == pytest.approx(0, abs=1e-9)
+    assert gan.game_value(p, torch.zeros_like(p), torch.ones_like(p), CELL).item() == pytest.approx(
+        0, abs=1e-9
+    )
 
 
 def test_a_trained_discriminator_approaches_the_best_one():
-    """On a mixture whose densities are known: the error shrinks with training, and the value nears its bound from below."""
-    data, blob = points("two"), GaussianMixture(torch.zeros(1, 2), torch.tensor([1.2]), torch.ones(1))
+    """On a mixture whose densities are known: the error shrinks with training, and the value nears
+    its bound from below.
+    """
+    data, blob = (
+        points("two"),
+        GaussianMixture(torch.zeros(1, 2), torch.tensor([1.2]), torch.ones(1)),
+    )
     grid, cell = plane_grid(limit=5.0, n=61)
     p, q = data.log_prob(grid).exp(), blob.log_prob(grid).exp()
     best = gan.optimal_discriminator(p, q)
@@ -131,7 +166,9 @@ def test_a_trained_discriminator_approaches_the_best_one():
     def error_and_value():
         with torch.no_grad():
             trained = D(grid).sigmoid()
-        return ((p + q) / 2 * (trained - best).abs()).sum().item() * cell, gan.game_value(p, q, trained, cell).item()
+        return ((p + q) / 2 * (trained - best).abs()).sum().item() * cell, gan.game_value(
+            p, q, trained, cell
+        ).item()
 
     before, _ = error_and_value()
     for a, b in zip(real.split(256), fake.split(256), strict=True):
@@ -143,7 +180,7 @@ def test_a_trained_discriminator_approaches_the_best_one():
     assert bound - 0.03 < value < bound + 1e-3
 
 
-# --- penalties ---------------------------------------------------------------------------------------------------
+# --- penalties
 
 
 def test_gradient_penalty_of_a_linear_critic_is_known():
@@ -160,7 +197,12 @@ def test_penalties_differ_from_row_to_row_and_look_at_the_right_points():
     eps = eps[:, 0].abs().clamp(max=1)
     between = eps[:, None] * real + (1 - eps[:, None]) * fake
     square = lambda x: x.square().sum(1)  # noqa: E731  (its gradient is 2x)
-    torch.testing.assert_close(gan.gradient_penalty(square, real, fake, eps), (2 * between.norm(dim=1) - 1) ** 2, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        gan.gradient_penalty(square, real, fake, eps),
+        (2 * between.norm(dim=1) - 1) ** 2,
+        atol=1e-4,
+        rtol=1e-4,
+    )
     torch.testing.assert_close(gan.r1_penalty(square, real), 2 * real.square().sum(1))
 
 
@@ -178,17 +220,21 @@ def test_spectral_normalisation_leaves_no_layer_that_stretches():
     for _ in range(40):
         D(torch.rand(2, 1, 28, 28))
     for layer in (D.features[0], D.features[2], D.head):
-        assert torch.linalg.svdvals(layer.weight.detach().flatten(1))[0].item() == pytest.approx(1.0, abs=0.05)
+        assert torch.linalg.svdvals(layer.weight.detach().flatten(1))[0].item() == pytest.approx(
+            1.0, abs=0.05
+        )
     plain = gan.Discriminator(8, spectral=False)
     assert torch.linalg.svdvals(plain.head.weight)[0].item() != pytest.approx(1.0, abs=0.05)
 
 
-# --- the game ----------------------------------------------------------------------------------------------------
+# --- the game
 
 
 def image_game(**settings):
     with global_seed(0):
-        return gan.GAN(gan.Generator(6, 4, (2, 8, 12)), gan.Discriminator(4, (2, 8, 12)), **settings)
+        return gan.GAN(
+            gan.Generator(6, 4, (2, 8, 12)), gan.Discriminator(4, (2, 8, 12)), **settings
+        )
 
 
 def moved(before, module):
@@ -203,20 +249,30 @@ def test_each_player_moves_itself_alone():
     game = image_game()
     d, g = game.players(1e-3)
     x = torch.rand(4, 2, 8, 12)
-    for player, mover, other in ((d, game.discriminator, game.generator), (g, game.generator, game.discriminator)):
+    for player, mover, other in (
+        (d, game.discriminator, game.generator),
+        (g, game.generator, game.discriminator),
+    ):
         mine, theirs = snapshot(mover), snapshot(other)
         game.zero_grad()
         player.loss(x)["loss"].mean().backward()
         assert all(p.grad is None for p in other.parameters())
         player.optimizer.step()
         assert moved(mine, mover) and not moved(theirs, other)
-    assert all(p.requires_grad for p in game.discriminator.parameters()), "frozen for the moment only"
+    assert all(p.requires_grad for p in game.discriminator.parameters()), (
+        "frozen for the moment only"
+    )
 
 
 def test_generators_gradient_is_that_of_its_loss():
-    """Finite differences through both networks, in double precision and evaluation mode (batch norm couples rows)."""
+    """Finite differences through both networks, in double precision and evaluation mode (batch norm
+    couples rows).
+    """
     game = image_game().double().eval()
-    x, z = torch.rand(3, 2, 8, 12, dtype=torch.float64), torch.randn(3, 6, generator=seeded(0), dtype=torch.float64)
+    x, z = (
+        torch.rand(3, 2, 8, 12, dtype=torch.float64),
+        torch.randn(3, 6, generator=seeded(0), dtype=torch.float64),
+    )
     weight = game.generator.project.weight
     loss = game.generator_loss(x, z=z)["loss"].sum()
     slope = torch.autograd.grad(loss, weight)[0][2, 3].item()
@@ -245,8 +301,14 @@ def test_average_follows_the_recursion_and_is_what_samples_come_from():
         want = decay * want + (1 - decay) * game.generator.state_dict()[key]
     torch.testing.assert_close(game.ema_generator.state_dict()[key], want)
     assert not any(p.requires_grad for p in game.ema_generator.parameters())
-    torch.testing.assert_close(game.sample(5, seed=2), game.generate(torch.randn(5, 6, generator=seeded(2))))
-    assert game.sample(5).shape == (5, 2, 8, 12) and game.sample(5).min() >= 0 and game.sample(5).max() <= 1
+    torch.testing.assert_close(
+        game.sample(5, seed=2), game.generate(torch.randn(5, 6, generator=seeded(2)))
+    )
+    assert (
+        game.sample(5).shape == (5, 2, 8, 12)
+        and game.sample(5).min() >= 0
+        and game.sample(5).max() <= 1
+    )
 
 
 def test_without_an_average_samples_come_from_the_generator_itself():
@@ -258,17 +320,27 @@ def test_without_an_average_samples_come_from_the_generator_itself():
 
 def test_game_keeps_the_contract_of_fit(capsys):
     check_model(image_game(r1=0.1, augment=gan.augment), torch.rand(4, 2, 8, 12))
-    labelled = gan.ConditionalGAN(gan.Generator(6, 4, num_classes=3), gan.Discriminator(4, num_classes=3), gp=1.0, loss="Wasserstein")
+    labelled = gan.ConditionalGAN(
+        gan.Generator(6, 4, num_classes=3),
+        gan.Discriminator(4, num_classes=3),
+        gp=1.0,
+        loss="Wasserstein",
+    )
     check_model(labelled, (torch.rand(4, 1, 28, 28), torch.tensor([0, 1, 2, 0])))
     assert capsys.readouterr().out.count("every parameter gets a gradient") == 2
 
 
 def test_label_changes_the_sample_and_the_verdict():
-    game = gan.ConditionalGAN(gan.Generator(6, 4, num_classes=3), gan.Discriminator(4, num_classes=3))
+    game = gan.ConditionalGAN(
+        gan.Generator(6, 4, num_classes=3), gan.Discriminator(4, num_classes=3)
+    )
     a, b = game.sample(torch.tensor([0, 0])), game.sample(torch.tensor([0, 1]))
     assert torch.equal(a[0], b[0]) and not torch.equal(a[1], b[1])
     x = torch.rand(2, 1, 28, 28)
-    assert game.discriminator(x, torch.tensor([0, 0]))[1] != game.discriminator(x, torch.tensor([0, 1]))[1]
+    assert (
+        game.discriminator(x, torch.tensor([0, 0]))[1]
+        != game.discriminator(x, torch.tensor([0, 1]))[1]
+    )
 
 
 def test_reference_settings_reach_the_ring_of_eight():
@@ -291,26 +363,38 @@ def test_settings_are_refused_in_sentences():
         gan.Generator(image_shape=(1, 27, 28))
 
 
-# --- DCGAN's start, augmentation ---------------------------------------------------------------------------------
+# --- DCGAN's start, augmentation
 
 
 def test_dcgan_start_has_the_stated_spread():
     with global_seed(0):
-        layers = nn.Sequential(nn.Conv2d(64, 64, 4), nn.ConvTranspose2d(64, 64, 4), nn.Linear(300, 300), nn.BatchNorm2d(4000)).apply(
-            gan.dcgan_init
-        )
+        layers = nn.Sequential(
+            nn.Conv2d(64, 64, 4),
+            nn.ConvTranspose2d(64, 64, 4),
+            nn.Linear(300, 300),
+            nn.BatchNorm2d(4000),
+        ).apply(gan.dcgan_init)
     for layer in layers[:3]:
-        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.03) and layer.bias.abs().max() == 0
-    assert layers[3].weight.mean().item() == pytest.approx(1.0, abs=2e-3) and layers[3].weight.std().item() == pytest.approx(0.02, rel=0.1)
+        assert (
+            layer.weight.std().item() == pytest.approx(0.02, rel=0.03)
+            and layer.bias.abs().max() == 0
+        )
+    assert layers[3].weight.mean().item() == pytest.approx(1.0, abs=2e-3) and layers[
+        3
+    ].weight.std().item() == pytest.approx(0.02, rel=0.1)
 
 
 def test_augmentations_do_what_their_names_say():
     x = torch.rand(2, 1, 8, 8, generator=seeded(0)) + 0.5
-    moved = gan.translate(x, torch.tensor([[0.5, 0.999], [0.0, 0.5]]), reach=0.125)  # at most one pixel
-    assert torch.equal(moved[0, :, :, 1:], x[0, :, :, :-1]) and moved[0, :, :, 0].abs().max() == 0, "one to the right"
+    # at most one pixel
+    moved = gan.translate(x, torch.tensor([[0.5, 0.999], [0.0, 0.5]]), reach=0.125)
+    assert (
+        torch.equal(moved[0, :, :, 1:], x[0, :, :, :-1]) and moved[0, :, :, 0].abs().max() == 0
+    ), "one to the right"
     assert torch.equal(moved[1, :, :-1], x[1, :, 1:]) and moved[1, :, -1].abs().max() == 0, "one up"
     torch.testing.assert_close(
-        gan.shift_brightness(x, torch.tensor([0.5, 1.0])) - x, torch.tensor([0.0, 0.25]).view(2, 1, 1, 1).expand_as(x)
+        gan.shift_brightness(x, torch.tensor([0.5, 1.0])) - x,
+        torch.tensor([0.0, 0.25]).view(2, 1, 1, 1).expand_as(x),
     )
     cut = gan.cutout(x, torch.full((2, 2), 0.5), share=0.5) == 0
     assert cut.flatten(1).sum(1).tolist() == [9, 9] and cut[0, 0, 4, 4]
@@ -319,12 +403,15 @@ def test_augmentations_do_what_their_names_say():
 def test_gradients_pass_through_augmentation():
     x = torch.rand(3, 1, 8, 8, requires_grad=True)
     gan.augment(x, seeded(0)).sum().backward()
-    assert set(x.grad.unique().tolist()) == {0.0, 1.0}, "1 where a pixel is still seen, 0 where it was cut or moved out"
+    assert set(x.grad.unique().tolist()) == {0.0, 1.0}, (
+        "1 where a pixel is still seen, 0 where it was cut or moved out"
+    )
     assert torch.equal(gan.augment(x, seeded(1)), gan.augment(x, seeded(1)))
     assert not torch.equal(gan.augment(x, seeded(1)), gan.augment(x, seeded(2)))
 
 
-# --- the oracles have power: they fail for the registered mistakes ------------------------------------------------
+# --- the oracles have power: they fail for the registered mistakes
+# ------------------------------------------------
 
 
 def test_references_of_the_checks_are_the_package():
@@ -333,22 +420,35 @@ def test_references_of_the_checks_are_the_package():
     assert checks.discriminator_loss.reference(real, fake).item() == pytest.approx(
         gan.discriminator_loss(real, fake).mean().item(), rel=1e-5
     )
-    assert checks.generator_loss.reference(fake).item() == pytest.approx(gan.generator_loss(fake).mean().item(), rel=1e-5)
+    assert checks.generator_loss.reference(fake).item() == pytest.approx(
+        gan.generator_loss(fake).mean().item(), rel=1e-5
+    )
 
 
 def test_value_oracle_rejects_every_registered_wrong_discriminator():
-    """By the value on a grid, by places that are empty or one-sided, or far out where both densities are tiny."""
+    """By the value on a grid, by places that are empty or one-sided, or far out where both
+    densities are tiny.
+    """
     p, q = normal(0.0), normal(2.0)
     bound = -math.log(4) + 2 * gan.jensen_shannon(p, q, CELL).item()
 
     def passes(answer):
         D = answer(p, q)
-        if D.shape != p.shape or not abs(gan.game_value(p, q, D.double(), CELL).item() - bound) < 1e-4:
+        if (
+            D.shape != p.shape
+            or not abs(gan.game_value(p, q, D.double(), CELL).item() - bound) < 1e-4
+        ):
             return False
-        empty, tiny, one_sided = torch.zeros(2), torch.tensor([1e-20, 3e-20]), torch.tensor([1.0, 0.0])
+        empty, tiny, one_sided = (
+            torch.zeros(2),
+            torch.tensor([1e-20, 3e-20]),
+            torch.tensor([1.0, 0.0]),
+        )
         if answer(one_sided, one_sided.flip(0)).tolist() != [1.0, 0.0]:
             return False
-        return answer(empty, empty).tolist() == [0.5, 0.5] and answer(tiny, tiny.flip(0)).tolist() == pytest.approx([0.25, 0.75])
+        return answer(empty, empty).tolist() == [0.5, 0.5] and answer(
+            tiny, tiny.flip(0)
+        ).tolist() == pytest.approx([0.25, 0.75])
 
     assert passes(gan.optimal_discriminator)
     for mistake in checks.optimal_discriminator.mistakes:

@@ -1,4 +1,6 @@
-"""The GAN lab: every control does what it says, Pause pauses, errors become sentences, and a strip stands in on paper."""
+"""The GAN lab: every control does what it says, Pause pauses, errors become sentences, and a strip
+stands in on paper.
+"""
 
 import asyncio
 import html
@@ -57,11 +59,16 @@ def pixels(png):
 
 def states(lab):
     gan = lab.live.match.gan
-    return [torch.cat([p.detach().flatten().clone() for p in network.parameters()]) for network in (gan.discriminator, gan.generator)]
+    return [
+        torch.cat([p.detach().flatten().clone() for p in network.parameters()])
+        for network in (gan.discriminator, gan.generator)
+    ]
 
 
 def test_the_lab_opens_on_a_recorded_run(watching):
-    assert watching.mode.value == "recorded" and watching.live.match is None, "nothing is trained to open it"
+    assert watching.mode.value == "recorded" and watching.live.match is None, (
+        "nothing is trained to open it"
+    )
     assert watching.run.title == SHIPPED["ring"]
     assert np.array_equal(pixels(watching.image.value), pixels(drawn(watching.run, 0)))
 
@@ -75,7 +82,9 @@ def drawn(run, now):
 def test_the_slider_shows_each_moment(watching):
     for now in (7, len(watching.run.frames) - 1, 0):
         watching.position.value = now
-        assert np.array_equal(pixels(watching.image.value), pixels(drawn(watching.run, now))), "nothing of the moment before is left"
+        assert np.array_equal(pixels(watching.image.value), pixels(drawn(watching.run, now))), (
+            "nothing of the moment before is left"
+        )
 
 
 def test_the_list_holds_every_recorded_run(watching):
@@ -98,12 +107,23 @@ def test_a_recording_that_is_handed_in_comes_first(notebook):
 def test_play_this_live_takes_over_the_rules(watching):
     watching.choice.value = "discriminator wins"
     watching.take.click()
-    assert watching.mode.value == "live" and watching.live.match.settings == watching.run.settings and watching.live.match.steps == 0
-    assert watching.live.controls["d_lr_ratio"].value == 40 and watching.live.controls["d_steps"].value == 5
+    assert (
+        watching.mode.value == "live"
+        and watching.live.match.settings == watching.run.settings
+        and watching.live.match.steps == 0
+    )
+    assert (
+        watching.live.controls["d_lr_ratio"].value == 40
+        and watching.live.controls["d_steps"].value == 5
+    )
 
 
 def test_buttons_move_the_players_they_name(live):
-    for button, expected in ((live.live.step_button, "DG"), (live.live.d_button, "D"), (live.live.g_button, "G")):
+    for button, expected in (
+        (live.live.step_button, "DG"),
+        (live.live.d_button, "D"),
+        (live.live.g_button, "G"),
+    ):
         before, picture = states(live), live.image.value
         button.click()
         moved = [not torch.equal(a, b) for a, b in zip(before, states(live), strict=True)]
@@ -139,13 +159,18 @@ def test_a_rule_changes_in_the_match_under_way(live, name, value):
     match, before = live.live.match, states(live)
     live.live.controls[name].value = value
     assert live.live.match is match and match.steps == 1 and getattr(match.settings, name) == value
-    assert all(torch.equal(a, b) for a, b in zip(before, states(live), strict=True)), "nobody moves for it"
+    assert all(torch.equal(a, b) for a, b in zip(before, states(live), strict=True)), (
+        "nobody moves for it"
+    )
     assert "From now on" in live.status.value
     live.live.step_button.click()
     assert match.steps == 2 and RED not in live.status.value
 
 
-@pytest.mark.parametrize(("name", "value"), [("data", "spiral"), ("noise", "normal 1-D"), ("noise", "uniform 2-D"), ("hidden", 16)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("data", "spiral"), ("noise", "normal 1-D"), ("noise", "uniform 2-D"), ("hidden", 16)],
+)
 def test_other_data_noise_or_networks_start_a_new_match(live, name, value):
     live.live.step_button.click()
     live.live.controls[name].value = value
@@ -192,14 +217,16 @@ def test_play_plays_and_pause_pauses(live):
         reached = live.live.match.steps
         while live.live.match.steps < reached + 4:
             await asyncio.sleep(0.01)
-        assert live.live.match.settings.loss == "hinge" and live.live.task is not None, "a new rule does not stop the play"
+        assert live.live.match.settings.loss == "hinge" and live.live.task is not None, (
+            "a new rule does not stop the play"
+        )
         live.live.play_button.click()
         steps, picture = live.live.match.steps, live.image.value
         await asyncio.sleep(0.4)
         assert (live.live.match.steps, live.image.value) == (steps, picture)
         assert live.live.play_button.description == "Play" and Live.playing is None
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 def test_a_new_match_plays_on_if_the_old_one_did(live):
@@ -212,7 +239,7 @@ def test_a_new_match_plays_on_if_the_old_one_did(live):
         live.live.step_button.click()
         assert live.live.task is None, "Step pauses"
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 def test_play_stops_when_the_lab_is_closed_or_another_one_plays(live, notebook):
@@ -222,16 +249,16 @@ def test_play_stops_when_the_lab_is_closed_or_another_one_plays(live, notebook):
         task = live.live.task
         other.live.play_button.click()
         assert live.live.task is None and Live.playing is other.live
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 280)
         task = other.live.task
         await asyncio.sleep(0.05)
         other.close()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 280)
         steps = other.live.match.steps
         await asyncio.sleep(0.3)
         assert other.live.match.steps == steps and Live.playing is None
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 def test_the_cell_run_again_stops_the_match_that_it_showed_before(live, notebook):
@@ -252,22 +279,36 @@ def test_play_without_an_event_loop_says_so(live):
 def test_a_match_that_diverges_ends_in_a_sentence(notebook):
     async def scene():
         lab = widgets.gan_lab(
-            Settings(loss="Wasserstein", penalty="none", optimizer="SGD", lr=1.0, d_lr_ratio=50.0, hidden=8, batch_size=16)
+            Settings(
+                loss="Wasserstein",
+                penalty="none",
+                optimizer="SGD",
+                lr=1.0,
+                d_lr_ratio=50.0,
+                hidden=8,
+                batch_size=16,
+            )
         )
         lab.live.play_button.click()
         while lab.live.task is not None:
             await asyncio.sleep(0.01)
-        assert RED in lab.status.value and "should be finite" in lab.status.value and "press Reset" in lab.status.value
+        assert (
+            RED in lab.status.value
+            and "should be finite" in lab.status.value
+            and "press Reset" in lab.status.value
+        )
         for name, value in (("lr", 1e-3), ("d_lr_ratio", 1.0)):
             lab.live.controls[name].value = value
         lab.live.reset_button.click()
         lab.live.step_button.click()
         assert RED not in lab.status.value and lab.live.match.steps == 1, "and Reset mends it"
 
-    asyncio.run(asyncio.wait_for(scene(), 120))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
-@pytest.mark.parametrize("error", [RuntimeError("out of <memory>"), ZeroDivisionError("division by zero"), KeyError("x")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("out of <memory>"), ZeroDivisionError("division by zero"), KeyError("x")]
+)
 def test_any_error_becomes_a_sentence(live, monkeypatch, error):
     def broken():
         raise error
@@ -283,7 +324,7 @@ def test_any_error_becomes_a_sentence(live, monkeypatch, error):
             await asyncio.sleep(0.01)
         assert RED in live.status.value and live.live.play_button.description == "Play"
 
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 280))
 
 
 def test_messages_in_several_threads_do_not_spoil_the_picture(watching, monkeypatch):
@@ -307,18 +348,30 @@ def test_messages_in_several_threads_do_not_spoil_the_picture(watching, monkeypa
 
 def test_the_flow_fills_the_box_of_who_moved(live):
     live.live.d_button.click()
-    generator, discriminator = live.flow.value.split("generator G")[0], live.flow.value.split("generator G")[1].split("discriminator D")[0]
+    generator, discriminator = (
+        live.flow.value.split("generator G")[0],
+        live.flow.value.split("generator G")[1].split("discriminator D")[0],
+    )
     assert "background" not in generator and "background" in discriminator
     assert f"loss {live.live.frame.scores.g_loss:.2f} nats" in live.flow.value
 
 
 def test_buttons_have_tooltips(watching):
-    buttons = [getattr(watching.live, name) for name in ("play_button", "step_button", "reset_button", "d_button", "g_button")]
+    buttons = [
+        getattr(watching.live, name)
+        for name in ("play_button", "step_button", "reset_button", "d_button", "g_button")
+    ]
     assert all(button.tooltip for button in [*buttons, watching.take])
 
 
 def test_a_draw_is_the_best_that_a_blind_discriminator_can_do():
-    expected = {"non-saturating": 2 * math.log(2), "saturating": 2 * math.log(2), "least squares": 0.25, "hinge": 2.0, "Wasserstein": 0.0}
+    expected = {
+        "non-saturating": 2 * math.log(2),
+        "saturating": 2 * math.log(2),
+        "least squares": 0.25,
+        "hinge": 2.0,
+        "Wasserstein": 0.0,
+    }
     assert {loss: draw_value(loss) for loss in LOSSES} == pytest.approx(expected)
 
 
@@ -326,7 +379,9 @@ def test_arrows_point_along_the_push_and_are_never_long():
     starts, arrows = torch.zeros(3, 2), torch.tensor([[0.5, 0.0], [0.0, -1e4], [0.0, 0.0]])
     lines = arrow_lines(starts, arrows)
     assert lines.shape == (2, 5, 2), "where nothing pushes nothing is drawn"
-    assert lines[0, 1] == pytest.approx([0.35, 0]) and lines[1, 1] == pytest.approx([0, -0.7], abs=1e-3)
+    assert lines[0, 1] == pytest.approx([0.35, 0]) and lines[1, 1] == pytest.approx(
+        [0, -0.7], abs=1e-3
+    )
     assert np.abs(lines).max() <= 0.75
 
 
@@ -338,8 +393,14 @@ def test_a_strip_stands_in_where_widgets_cannot_run(capsys):
     lab.close()
     strip = lab.static_figure()
     assert isinstance(strip, Figure) and strip.subfigs[0].get_suptitle() == SHIPPED["collapse"]
-    assert [ax.get_title() for ax in strip.subfigs[0].axes][::5] == ["after 0 rounds", "after 800 rounds"]
-    assert widgets.film_strip(recorded("collapse"), columns=3, title="").subfigs[0].get_suptitle() == ""
+    assert [ax.get_title() for ax in strip.subfigs[0].axes][::5] == [
+        "after 0 rounds",
+        "after 800 rounds",
+    ]
+    assert (
+        widgets.film_strip(recorded("collapse"), columns=3, title="").subfigs[0].get_suptitle()
+        == ""
+    )
     plt.close("all")
 
 
@@ -360,16 +421,25 @@ def test_curves_show_the_recorded_scores():
 
 
 def test_other_things_are_refused_in_a_sentence():
-    with pytest.raises(InputTypeError, match="gan_lab: start should be a Recording or Settings, got str 'ring'"):
+    with pytest.raises(
+        InputTypeError, match="gan_lab: start should be a Recording or Settings, got str 'ring'"
+    ):
         widgets.gan_lab("ring")
     with pytest.raises(InputError, match="film_strip: columns should be at least 2, got 1"):
         widgets.film_strip(recorded("two"), columns=1)
 
 
 def test_image_replay_shows_the_step_of_its_slider(notebook):
-    frames = {100: torch.zeros(3, 1, 4, 5), 0: torch.ones(3, 1, 4, 5), 20: torch.full((3, 1, 4, 5), 0.5)}
+    frames = {
+        100: torch.zeros(3, 1, 4, 5),
+        0: torch.ones(3, 1, 4, 5),
+        20: torch.full((3, 1, 4, 5), 0.5),
+    }
     replay = widgets.image_replay(frames, columns=2, zoom=3)
-    assert replay.label.value == "step 100" and pixels(replay.image.value).shape == ((2 * 4 + 2) * 3, (2 * 5 + 2) * 3)
+    assert replay.label.value == "step 100" and pixels(replay.image.value).shape == (
+        (2 * 4 + 2) * 3,
+        (2 * 5 + 2) * 3,
+    )
     for position, step, grey in ((0, "step 0", 255), (1, "step 20", 128), (2, "step 100", 0)):
         replay.position.value = position
         assert replay.label.value == step and pixels(replay.image.value)[0, 0] == grey
@@ -378,7 +448,11 @@ def test_image_replay_shows_the_step_of_its_slider(notebook):
 def test_image_replay_on_paper_and_its_errors():
     frames = {step: torch.rand(4, 3, 4, 5) for step in range(0, 100, 10)}
     assert widgets.image_replay(frames).box is None
-    assert [ax.get_ylabel() for ax in widgets.replay_strip(frames, rows=3).axes] == ["step 0", "step 40", "step 90"]
+    assert [ax.get_ylabel() for ax in widgets.replay_strip(frames, rows=3).axes] == [
+        "step 0",
+        "step 40",
+        "step 90",
+    ]
     with pytest.raises(InputError, match="frames should hold at least one step"):
         widgets.image_replay({})
     with pytest.raises(InputError, match=r"frames\[10\] should have one shape"):

@@ -1,4 +1,6 @@
-"""The shape of the house: imports run one way, a chapter has one file in every folder, no grab-bags, no stale files."""
+"""The layout: imports run one way, a chapter has one file in every folder, no grab-bags, no stale
+files.
+"""
 
 import ast
 import re
@@ -10,52 +12,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = sorted((ROOT / "gencourse").rglob("*.py"))
-LAYERS = {  # a module may import from lower layers only, or from its own folder
-    "errors": 0,
-    "runtime": 1,
-    "validation": 1,
-    "asking": 2,
-    "claims": 2,
-    "likelihoods": 2,
-    "data": 2,
-    "training": 2,
-    "evaluation": 2,
-    "figures": 2,
-    "models": 3,  # may import training: a model that is a game brings its players
-    "gan_lab": 4,
-    "widgets": 5,
-    "checks": 6,
-    "grading": 7,
-    "cli": 8,
-    "__main__": 9,
-}
 
 
-def room(path: Path) -> str:
-    return path.relative_to(ROOT / "gencourse").parts[0].removesuffix(".py")
-
-
-def imported(path: Path) -> set[str]:
-    """The rooms of gencourse that a file imports from."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" if node.module == "gencourse" else node.module for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("gencourse.")}
-
-
-@pytest.mark.parametrize("path", [p for p in PACKAGE if room(p) != "__init__"], ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_imports_run_one_way(path):
-    for other in imported(path):
-        assert other == room(path) or LAYERS[other] < LAYERS[room(path)], f"{room(path)} may not import {other}"
+def test_imports_run_one_way():
+    """The contracts stand in pyproject.toml, [tool.importlinter]."""
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_file_has_one_topic_and_a_docstring(path):
     text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= 300, "a file of more than 300 lines is asking to be two"
+    if path.parent.parent.name != "checks":  # an exercise has as many mistakes as it has
+        assert len(text.splitlines()) <= 300, "a file of more than 300 lines is asking to be two"
     assert path.stem not in {"utils", "common", "helpers", "misc"}
     assert ast.get_docstring(ast.parse(text)), "say on the first line what the file is for"
 
@@ -63,37 +33,64 @@ def test_file_has_one_topic_and_a_docstring(path):
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_no_assert_no_broad_except_no_global_seed(path):
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        assert not isinstance(node, ast.Assert), f"line {node.lineno}: raise an error with a sentence"
+        assert not isinstance(node, ast.Assert), (
+            f"line {node.lineno}: raise an error with a sentence"
+        )
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else "everything"
             broad = caught == "everything" or re.search(r"\b(Base)?Exception\b", caught)
-            assert not broad or path.name in ("asking.py", "judge.py"), f"line {node.lineno}: except {caught}"
-        if isinstance(node, ast.Attribute) and node.attr == "manual_seed" and ast.unparse(node.value) == "torch":
-            assert path.name == "runtime.py", f"line {node.lineno}: use runtime.global_seed or runtime.seeded"
+            assert not broad or path.name in ("runner.py", "judge.py"), (
+                f"line {node.lineno}: except {caught}"
+            )
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr == "manual_seed"
+            and ast.unparse(node.value) == "torch"
+        ):
+            assert path.name == "runtime.py", (
+                f"line {node.lineno}: use runtime.global_seed or runtime.seeded"
+            )
         if isinstance(node, ast.Attribute) and node.attr == "environ":
-            assert path.name == "runtime.py", f"line {node.lineno}: only runtime reads the environment"
+            assert path.name == "runtime.py", (
+                f"line {node.lineno}: only runtime reads the environment"
+            )
 
 
 def private_names(path: Path) -> list[str]:
-    """The names with an underscore that a file takes from another folder's modules of this repository."""
+    """The names with an underscore that a file takes from another folder's modules of this
+    repository.
+    """
     tree, found, modules = ast.parse(path.read_text("utf-8")), [], {}
     here = ".".join(path.parent.relative_to(ROOT).parts)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("gencourse", "authoring", "benchmarks"):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in (
+            "gencourse",
+            "authoring",
+            "benchmarks",
+        ):
             for alias in node.names:
                 modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
                 if alias.name.startswith("_") and node.module != here:
                     found.append(f"{node.module}.{alias.name}")
             private = [part for part in node.module.split(".") if part.startswith("_")]
-            if private and node.module.rsplit(".", 1)[0] != here and not here.startswith(node.module.split("._")[0]):
+            if (
+                private
+                and node.module.rsplit(".", 1)[0] != here
+                and not here.startswith(node.module.split("._")[0])
+            ):
                 found.append(node.module)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and re.match(r"_[^_]", node.attr) and getattr(node.value, "id", "") in modules:
+        if (
+            isinstance(node, ast.Attribute)
+            and re.match(r"_[^_]", node.attr)
+            and getattr(node.value, "id", "") in modules
+        ):
             found.append(f"{modules[node.value.id]}.{node.attr}")
     return found
 
 
-WAITING = ("gencourse/grading",)  # takes the words of a verdict from checks; rewritten with the engine
+# takes the words of a verdict from checks; rewritten with the engine
+WAITING = ("gencourse/grading",)
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -106,18 +103,31 @@ def test_private_names_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
     path = tmp_path / "gencourse" / "widgets" / "some.py"
     path.parent.mkdir(parents=True)
-    path.write_text("from gencourse.errors import _PACKAGE\nfrom gencourse.checks._verdict import x\nfrom gencourse import data\ndata._x")
-    assert private_names(path) == ["gencourse.errors._PACKAGE", "gencourse.checks._verdict", "gencourse.data._x"]
+    path.write_text(
+        "from gencourse.errors import _PACKAGE\nfrom gencourse.checks._verdict import x\nfrom "
+        "gencourse import data\ndata._x"
+    )
+    assert private_names(path) == [
+        "gencourse.errors._PACKAGE",
+        "gencourse.checks._verdict",
+        "gencourse.data._x",
+    ]
 
 
-@pytest.mark.parametrize("source", sorted((ROOT / "authoring/chapters").glob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "source", sorted((ROOT / "authoring/chapters").glob("*.py")), ids=lambda p: p.stem
+)
 def test_chapter_has_a_file_in_every_folder(source):
     topic = source.stem.split("_", 1)[1]
     for folder, kind in (("gencourse/models", "py"), ("gencourse/checks", "py")):
-        assert (ROOT / folder / f"{topic}.{kind}").exists() or (ROOT / folder / topic).is_dir(), f"chapter {topic} has no {folder}/{topic}"
+        assert (ROOT / folder / f"{topic}.{kind}").exists() or (ROOT / folder / topic).is_dir(), (
+            f"chapter {topic} has no {folder}/{topic}"
+        )
     for folder in ("authoring/exercises", "notebooks", "exercises", "solutions"):
         suffix = "py" if folder.startswith("authoring") else "ipynb"
-        assert (ROOT / folder / f"{source.stem}.{suffix}").exists(), f"chapter {topic} has no {folder}/{source.stem}.{suffix}"
+        assert (ROOT / folder / f"{source.stem}.{suffix}").exists(), (
+            f"chapter {topic} has no {folder}/{source.stem}.{suffix}"
+        )
 
 
 @pytest.mark.parametrize("folder", ["models", "checks"])
@@ -127,6 +137,22 @@ def test_package_has_no_topic_without_a_chapter(folder):
     assert topics == chapters
 
 
+@pytest.mark.parametrize(
+    "source", sorted(ROOT.glob("authoring/*/[0-9]*.py")), ids=lambda p: f"{p.parent.name}-{p.stem}"
+)
+def test_code_of_cells_is_at_most_88_wide(source):
+    code = True
+    for number, line in enumerate(source.read_text("utf-8").splitlines(), 1):
+        if line.startswith("# %%"):
+            code = "[markdown]" not in line
+        assert not code or len(line) <= 88, f"line {number}: {line}"
+
+
 def test_generated_notebooks_are_up_to_date():
-    done = subprocess.run([sys.executable, "-m", "authoring.build", "--check"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "authoring.build", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,9 @@ def test_nothing_heavy_is_imported(code):
 def test_parts_are_listed_and_reached_as_attributes():
     assert set(dir(gencourse)) >= PARTS
     assert set(dir(gencourse.models)) >= {"autoregressive", "gan", "vae"}
-    code = "import gencourse; print(gencourse.models.vae.VAE.__name__, gencourse.data.images.__name__)"
+    code = (
+        "import gencourse; print(gencourse.models.vae.VAE.__name__, gencourse.data.images.__name__)"
+    )
     assert in_a_fresh_process(code) == "VAE images"
 
 

@@ -27,7 +27,11 @@ def test_scale_of_the_gradient_does_not_matter():
 @pytest.mark.parametrize("shape", [(16, 16), (32, 8), (8, 32)])
 def test_steps_are_those_of_torch(shape):
     ours, theirs = (nn.Parameter(torch.randn(shape, generator=seeded(2))) for _ in range(2))
-    start, targets = ours.detach().clone(), 3 * torch.randn(10, *shape, generator=seeded(3))  # others at each step, for the momentum's sake
+    # others at each step, for the momentum's sake
+    start, targets = (
+        ours.detach().clone(),
+        3 * torch.randn(10, *shape, generator=seeded(3)),
+    )
     optimizers = (Muon([ours], lr=0.05), torch.optim.Muon([theirs], lr=0.05, weight_decay=0.0))
     for target in targets:
         for W, optimizer in zip((ours, theirs), optimizers, strict=True):
@@ -46,19 +50,29 @@ def test_a_parameter_without_a_gradient_stays():
 
 
 def test_vectors_are_refused_with_a_sentence():
-    with pytest.raises(InputError, match=r"parameters should be matrices, got one of shape \(3,\). Give it to Adam"):
+    with pytest.raises(
+        InputError, match=r"parameters should be matrices, got one of shape \(3,\). Give it to Adam"
+    ):
         Muon([nn.Parameter(torch.zeros(3))], lr=0.1)
 
 
 def test_matrices_of_one_shape_do_not_disturb_one_another():
     G = torch.randn(3, 8, 4, generator=seeded(4)) * torch.tensor([1e-3, 1.0, 1e3])[:, None, None]
-    torch.testing.assert_close(orthogonalize(G), torch.stack([orthogonalize(matrix) for matrix in G]), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(
+        orthogonalize(G), torch.stack([orthogonalize(matrix) for matrix in G]), atol=0.02, rtol=0.02
+    )
 
 
 def test_one_optimizer_for_several_matrices_steps_as_one_for_each():
     shapes = [(8, 4), (4, 8), (8, 4), (6, 6), (8, 4)]
-    together, alone = ([nn.Parameter(torch.randn(shape, generator=seeded(i))) for i, shape in enumerate(shapes)] for _ in range(2))
-    targets = [[torch.randn(shape, generator=seeded(10 * step + i)) for i, shape in enumerate(shapes)] for step in range(3)]
+    together, alone = (
+        [nn.Parameter(torch.randn(shape, generator=seeded(i))) for i, shape in enumerate(shapes)]
+        for _ in range(2)
+    )
+    targets = [
+        [torch.randn(shape, generator=seeded(10 * step + i)) for i, shape in enumerate(shapes)]
+        for step in range(3)
+    ]
     optimizers = [Muon(together, lr=0.1), *(Muon([p], lr=0.1) for p in alone)]
     for step in targets:
         for optimizer in optimizers:

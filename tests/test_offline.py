@@ -1,4 +1,6 @@
-"""The guard that keeps the tests off the network: it refuses other machines, in this process and in those it starts."""
+"""The guard that keeps the tests off the network: it refuses other machines, in this process and in
+those it starts.
+"""
 
 import socket
 import subprocess

@@ -1,4 +1,6 @@
-"""What the sources of the notebooks promise a reader: numbers that are checked, figures with words, short cells."""
+"""What the sources of the notebooks promise a reader: numbers that are checked, figures with words,
+short cells.
+"""
 
 import ast
 import re
@@ -16,12 +18,16 @@ MEASURED = re.compile(r"(?<![\w{])[-−]?\d[\d.,]*\s*(?:nats|bits|seconds|minute
 
 @pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)
 def test_measured_numbers_are_claims(source, cells):
-    """A number with a unit in the prose of a chapter comes from a claim, {{name}}, never from the keyboard."""
+    """A number with a unit in the prose of a chapter comes from a claim, {{name}}, never from the
+    keyboard.
+    """
     if source.parent.name != "chapters":
         return
     for cell in cells:
         if cell.cell_type == "markdown":
-            assert not MEASURED.findall(cell.source), "write {{name}} and claim('name', ...) instead"
+            assert not MEASURED.findall(cell.source), (
+                "write {{name}} and claim('name', ...) instead"
+            )
 
 
 def test_the_pattern_for_measured_numbers_has_power():
@@ -38,11 +44,17 @@ def test_cells_are_short(source, cells):
 
 @pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)
 def test_every_figure_is_followed_by_a_sentence_that_says_what_it_shows(source, cells):
-    draws = re.compile(r"figures\.(?!prior_quantile_grid|PALETTE)\w+\(|plt\.subplots|latent_strip\(")
+    draws = re.compile(
+        r"figures\.(?!prior_quantile_grid|PALETTE)\w+\(|plt\.subplots|latent_strip\("
+    )
     for i, cell in enumerate(cells):
-        if cell.cell_type == "code" and draws.search(re.sub(r"^def .*?(?=^\S|\Z)", "", cell.source, flags=re.S | re.M)):
+        if cell.cell_type == "code" and draws.search(
+            re.sub(r"^def .*?(?=^\S|\Z)", "", cell.source, flags=re.S | re.M)
+        ):
             following = next(c for c in cells[i + 1 :] if c.cell_type == "markdown")
-            assert following.source.lstrip().startswith("*"), f"no sentence in italics below: {cell.source[:80]}"
+            assert following.source.lstrip().startswith("*"), (
+                f"no sentence in italics below: {cell.source[:80]}"
+            )
 
 
 @pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)
@@ -56,7 +68,9 @@ def test_headings_do_not_skip_a_level_and_display_math_stands_alone(source, cell
                 assert len(heading[1]) <= level + 1, line
                 level = len(heading[1])
         for block in re.split(r"\n\s*\n", cell.source):
-            assert "$$" not in block or (block.startswith("$$") and block.rstrip(" .,").endswith("$$")), f"blank lines around: {block[:60]}"
+            assert "$$" not in block or (
+                block.startswith("$$") and block.rstrip(" .,").endswith("$$")
+            ), f"blank lines around: {block[:60]}"
 
 
 @pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)
@@ -79,15 +93,23 @@ def test_every_exercise_has_a_heading_an_answer_and_a_check(source, cells):
         return
     text = "\n".join(cell.source for cell in cells)
     names = re.findall(r"\{\{exercise (\w+)\}\}", text)
-    assert names == re.findall(r"^check\.(\w+)\(\1\)$", text, re.M), "heading and check, in the same order"
-    answers = [re.search(r"^(?:def|class) (\w+)", c.source, re.M)[1] for c in cells if "### BEGIN SOLUTION" in c.source]
+    assert names == re.findall(r"^check\.(\w+)\(\1\)$", text, re.M), (
+        "heading and check, in the same order"
+    )
+    answers = [
+        re.search(r"^(?:def|class) (\w+)", c.source, re.M)[1]
+        for c in cells
+        if "### BEGIN SOLUTION" in c.source
+    ]
     assert names == answers
     import importlib
 
     from gencourse.checks import catalogue
 
     module = importlib.import_module("gencourse.checks." + source.stem.split("_", 1)[1])
-    assert names == [exercise.name for exercise in catalogue(module)], "the notebook's order is the score table's"
+    assert names == [exercise.name for exercise in catalogue(module)], (
+        "the notebook's order is the score table's"
+    )
 
 
 @pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)

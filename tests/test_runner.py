@@ -1,4 +1,7 @@
-"""How answers are called: with copies, transformed by a stress, watched for harm, in every form that a function has."""
+"""How answers are called:
+
+with copies, transformed by a stress, watched for harm, in every form that a function has.
+"""
 
 import asyncio
 
@@ -26,7 +29,9 @@ def test_tensors_in_lists_tuples_and_dicts_are_copied():
     given = [[torch.ones(2)], (torch.ones(3), "text", None), {"x": torch.ones(4)}]
     found = outcome(greedy, given)
     assert [len(part) for part in found.value] == [2, 3, 1] and not found.value[2]["x"].any()
-    assert len(given[0]) == 1 and all(bool(t.all()) for t in (given[0][0], given[1][0], given[2]["x"]))
+    assert len(given[0]) == 1 and all(
+        bool(t.all()) for t in (given[0][0], given[1][0], given[2]["x"])
+    )
     assert found.harm == (("changed", "0"),)
 
 
@@ -138,7 +143,10 @@ def test_harm_is_seen_and_only_that(found):
 def test_unused_generator_is_seen_and_its_use_is_no_harm():
     assert after(lambda model, x, generator: None) == {("unused", "generator")}
     assert after(lambda model, x, generator: torch.rand(1, generator=generator)) == set()
-    assert after(lambda model, x, generator: (torch.rand(1), torch.rand(1, generator=generator))) == set()
+    assert (
+        after(lambda model, x, generator: (torch.rand(1), torch.rand(1, generator=generator)))
+        == set()
+    )
 
 
 def stressed(kind, *args):
@@ -157,7 +165,12 @@ def test_stresses_alter_what_they_name():
     (a, b), changed = stressed("one example", x, y)
     assert changed and a.shape == (1, 3) and b.shape == (1,)
     (a, b), changed = stressed("more examples", x, y)
-    assert changed and a.shape == (16, 3) and set(b.tolist()) <= set(range(4)) and b.dtype == torch.int64
+    assert (
+        changed
+        and a.shape == (16, 3)
+        and set(b.tolist()) <= set(range(4))
+        and b.dtype == torch.int64
+    )
     assert torch.equal(a[:4], x) and len({tuple(row) for row in a.tolist()}) == 16, "no row twice"
     (a, b), changed = stressed("one column", x, y)
     assert changed and a.shape == (4, 1) and b is y
@@ -167,7 +180,10 @@ def test_further_examples_stay_of_their_kind():
     p = torch.rand(6, 5).softmax(1)
     binary = (torch.rand(6, 1, 4, 4) < 0.5).float()
     (more, images), _ = stressed("more examples", p, binary)
-    assert torch.allclose(more.sum(1), torch.ones(24)) and set(images.unique().tolist()) <= {0.0, 1.0}
+    assert torch.allclose(more.sum(1), torch.ones(24)) and set(images.unique().tolist()) <= {
+        0.0,
+        1.0,
+    }
 
 
 def test_one_column_of_probabilities_is_certainty():

@@ -13,7 +13,9 @@ def test_scale_changes_sizes_only_and_refuses_other_words(monkeypatch):
         monkeypatch.setenv("GENCOURSE_SCALE", name)
         assert runtime.scaled(**sizes) == size
     monkeypatch.setenv("GENCOURSE_SCALE", "huge")
-    with pytest.raises(InputError, match="GENCOURSE_SCALE should be one of smoke, default, full, got 'huge'"):
+    with pytest.raises(
+        InputError, match="GENCOURSE_SCALE should be one of smoke, default, full, got 'huge'"
+    ):
         runtime.scale()
 
 
@@ -50,11 +52,17 @@ def test_mixed_precision_is_used_only_where_asked_or_gained(monkeypatch):
     def product():
         return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
-    for precision, gains, want in (("auto", True, torch.bfloat16), ("auto", False, torch.float32), ("float32", True, torch.float32)):
+    for precision, gains, want in (
+        ("auto", True, torch.bfloat16),
+        ("auto", False, torch.float32),
+        ("float32", True, torch.float32),
+    ):
         monkeypatch.setattr(runtime, "bfloat16_is_faster", lambda device, gains=gains: gains)
         with runtime.autocast(torch.device("cpu"), precision):
             assert product() == want
-    with pytest.raises(InputError, match="precision should be auto, bfloat16 or float32, got 'half'"):
+    with pytest.raises(
+        InputError, match="precision should be auto, bfloat16 or float32, got 'half'"
+    ):
         runtime.autocast(torch.device("cpu"), "half")
 
 

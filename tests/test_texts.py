@@ -1,4 +1,6 @@
-"""Texts and weather records: what ships is what its datasheet says, what is one's own works, and sentences read back."""
+"""Texts and weather records: what ships is what its datasheet says, what is one's own works, and
+sentences read back.
+"""
 
 import hashlib
 import re
@@ -12,11 +14,16 @@ from gencourse.errors import DataUnavailable, InputError, InputTypeError
 
 @pytest.mark.parametrize(
     ("name", "characters", "vocabulary", "beginning"),
-    [("shakespeare", 1_042_138, 76, "HAMLET, PRINCE OF DENMARK"), ("melville", 299_932, 77, "Call me Ishmael.")],
+    [
+        ("shakespeare", 1_042_138, 76, "HAMLET, PRINCE OF DENMARK"),
+        ("melville", 299_932, 77, "Call me Ishmael."),
+    ],
 )
 def test_shipped_text(name, characters, vocabulary, beginning):
     data = text(name)
-    assert len(data.train) + len(data.validation) == characters and len(data.vocabulary) == vocabulary
+    assert (
+        len(data.train) + len(data.validation) == characters and len(data.vocabulary) == vocabulary
+    )
     assert data.decode(data.train[: len(beginning)]) == beginning
     assert len(data.validation) == pytest.approx(characters / 10, abs=2)
     assert f"{len(data.train):,} train" in repr(data)
@@ -60,7 +67,11 @@ def test_windows_are_pairs_from_everywhere():
     tokens = torch.arange(50)
     starts = set()
     for (x, y), _ in zip(windows(tokens, 7, 16, seed=0), range(40), strict=False):
-        assert x.shape == y.shape == (16, 7) and torch.equal(y, x + 1) and torch.equal(x, x[:, :1] + torch.arange(7))
+        assert (
+            x.shape == y.shape == (16, 7)
+            and torch.equal(y, x + 1)
+            and torch.equal(x, x[:, :1] + torch.arange(7))
+        )
         starts |= set(x[:, 0].tolist())
     assert starts == set(range(43))  # the last target is the last token
     first = next(windows(tokens, 7, 16, seed=1))
@@ -109,6 +120,11 @@ def test_records_and_sentences_go_through_tokens_and_back():
             numbers = vocabulary.encode(line)
             assert vocabulary.decode(numbers) == line and numbers.max() < len(vocabulary)
     assert weather.tokenize("rain -3 12=") == ["rain", " ", "-", "3", " ", "1", "2", "="]
-    assert vocabulary.decode(torch.cat([vocabulary.encode(" rain"), torch.tensor([vocabulary.end_id, 0])])) == " rain"
+    assert (
+        vocabulary.decode(
+            torch.cat([vocabulary.encode(" rain"), torch.tensor([vocabulary.end_id, 0])])
+        )
+        == " rain"
+    )
     with pytest.raises(InputError, match="hail"):
         vocabulary.encode("July hail 1 2 3 4=")

@@ -33,7 +33,9 @@ def quiet(model, batches, **kwargs):
 def test_fit_finds_the_line_and_records_every_step():
     model = Line()
     history = quiet(model, endless(), steps=400, lr=0.1)
-    assert model.w.item() == pytest.approx(3, abs=1e-2) and model.b.item() == pytest.approx(-1, abs=1e-2)
+    assert model.w.item() == pytest.approx(3, abs=1e-2) and model.b.item() == pytest.approx(
+        -1, abs=1e-2
+    )
     assert history.steps == len(history["loss"]) == 400 and not history.interrupted
     assert history.last("loss", steps=10) < 1e-3 < history["loss"][0]
 
@@ -59,7 +61,13 @@ def test_learning_rate_falls_linearly_to_zero():
             return [Player("", self.optimizer, self.loss)]
 
     model = Watched()
-    quiet(model, endless(), steps=4, lr=0.4, on_step=lambda step: seen.append(model.optimizer.param_groups[0]["lr"]))
+    quiet(
+        model,
+        endless(),
+        steps=4,
+        lr=0.4,
+        on_step=lambda step: seen.append(model.optimizer.param_groups[0]["lr"]),
+    )
     assert seen == pytest.approx([0.4, 0.4, 0.3, 0.2])  # as it stood before steps 0, 1, 2, 3
 
 
@@ -112,7 +120,9 @@ def test_loss_that_is_not_finite_stops_with_a_sentence_before_it_moves_anything(
         for i, (x, y) in enumerate(endless()):
             yield x, y * (float("nan") if i == 3 else 1)
 
-    with pytest.raises(TrainingStopped, match="loss should be finite, got nan at step 3") as stopped:
+    with pytest.raises(
+        TrainingStopped, match="loss should be finite, got nan at step 3"
+    ) as stopped:
         quiet(model, poisoned(), steps=10)
     assert stopped.value.history.steps == 3
     assert model.w.isfinite()
@@ -121,12 +131,20 @@ def test_loss_that_is_not_finite_stops_with_a_sentence_before_it_moves_anything(
 @pytest.mark.parametrize(
     ("terms", "kind", "words"),
     [
-        ({"loss": torch.tensor(1.0)}, InputError, r"one value per example, shape \(5,\), got a scalar"),
+        (
+            {"loss": torch.tensor(1.0)},
+            InputError,
+            r"one value per example, shape \(5,\), got a scalar",
+        ),
         ({"loss": torch.zeros(5, 2)}, InputError, r"got shape \(5, 2\)"),
         ({"loss": 1.0}, InputError, "got float 1.0"),
         (torch.zeros(5), InputTypeError, 'a dict with the key "loss"'),
         ({"elbo": torch.zeros(5)}, InputTypeError, 'Return {"loss"'),
-        ({"loss": torch.zeros(5), "kl": torch.zeros(())}, InputError, "'kl' should have one value per example"),
+        (
+            {"loss": torch.zeros(5), "kl": torch.zeros(())},
+            InputError,
+            "'kl' should have one value per example",
+        ),
     ],
 )
 def test_wrong_results_of_a_loss_get_one_sentence(terms, kind, words):
@@ -153,7 +171,11 @@ def test_check_model_names_what_is_wrong():
                 self.w += 1
             return super().loss(x, y)
 
-    for model, words in ((Unused(), "spare"), (Detached(), "no_grad or detach"), (Restless(), "leave the parameters")):
+    for model, words in (
+        (Unused(), "spare"),
+        (Detached(), "no_grad or detach"),
+        (Restless(), "leave the parameters"),
+    ):
         with pytest.raises(InputError, match=words):
             check_model(model, (x, y))
     with pytest.raises(InputTypeError, match=r"nn\.Module"):
@@ -174,4 +196,8 @@ def test_course_errors_show_the_learners_line_and_no_frame_of_ours():
         require_terms({}, 3)
     except InputTypeError as error:
         shown = error._render_traceback_()
-    assert len(shown) == 2 and shown[0].endswith("require_terms({}, 3)") and shown[1].startswith("InputTypeError: loss: ")
+    assert (
+        len(shown) == 2
+        and shown[0].endswith("require_terms({}, 3)")
+        and shown[1].startswith("InputTypeError: loss: ")
+    )

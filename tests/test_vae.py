@@ -1,6 +1,8 @@
-"""The equations and models of chapter 1 against closed forms, torch.distributions, integrals and finite differences.
+"""The equations and models of chapter 1 against closed forms, torch.distributions, integrals and
+finite differences.
 
-Where a test could pass for a wrong formula, it is shown to fail for registered mistakes (gencourse/checks/vae).
+Where a test could pass for a wrong formula, it is shown to fail for registered mistakes
+(gencourse/checks/vae).
 """
 
 import math
@@ -40,20 +42,28 @@ def test_gaussian_log_density_equals_torch():
 def integral(log_density):
     """The mass of a one-dimensional density N(0.3, exp 1.2) on a grid."""
     x = torch.linspace(-30, 30, 20_001, dtype=torch.float64)[:, None]
-    return (log_density(x, torch.full_like(x, 0.3), torch.full_like(x, 1.2)).exp().sum() * (x[1] - x[0])).item()
+    return (
+        log_density(x, torch.full_like(x, 0.3), torch.full_like(x, 1.2)).exp().sum() * (x[1] - x[0])
+    ).item()
 
 
 def test_gaussian_density_integrates_to_one():
     assert integral(m.gaussian_log_density) == pytest.approx(1, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", ["constant_left_out", "logvar_not_halved", "divided_by_std", "logvar_as_log_std"])
+@pytest.mark.parametrize(
+    "name", ["constant_left_out", "logvar_not_halved", "divided_by_std", "logvar_as_log_std"]
+)
 def test_the_integral_has_power(name):
     wrong = next(m.answer for m in checks.gaussian_log_density.mistakes if m.name == name)
-    if name == "logvar_as_log_std":  # a normalised density, but another one: its variance gives it away
+    if (
+        name == "logvar_as_log_std"
+    ):  # a normalised density, but another one: its variance gives it away
         assert integral(wrong) == pytest.approx(1, abs=1e-6)
         x, zero = torch.ones(1, 1), torch.zeros(1, 1)
-        assert not torch.isclose(wrong(x, zero, zero + 1), m.gaussian_log_density(x, zero, zero + 1))
+        assert not torch.isclose(
+            wrong(x, zero, zero + 1), m.gaussian_log_density(x, zero, zero + 1)
+        )
     else:
         assert abs(integral(wrong) - 1) > 0.1
 
@@ -74,7 +84,9 @@ def test_kl_is_zero_at_the_prior_and_positive_elsewhere():
     assert (m.kl_to_standard_normal(*randn(2, 100, Z)) > 0).all()
 
 
-@pytest.mark.parametrize("mistake", checks.kl_to_standard_normal.mistakes, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize(
+    "mistake", checks.kl_to_standard_normal.mistakes, ids=lambda mistake: mistake.name
+)
 def test_the_kl_oracle_has_power(mistake):
     mu, logvar = randn(2, B, Z)
     q, p = D.Normal(mu, (logvar / 2).exp()), D.Normal(torch.zeros_like(mu), torch.ones_like(mu))
@@ -84,11 +96,18 @@ def test_the_kl_oracle_has_power(mistake):
 
 def test_reparameterised_draws_have_the_right_moments_and_gradients():
     mu, logvar = torch.tensor([[1.0, -2.0]]), torch.tensor([[1.2, -1.0]])
-    z = m.reparameterize(mu.expand(100_000, 2), logvar.expand(100_000, 2), torch.randn(100_000, 2, generator=seeded(0)))
+    z = m.reparameterize(
+        mu.expand(100_000, 2),
+        logvar.expand(100_000, 2),
+        torch.randn(100_000, 2, generator=seeded(0)),
+    )
     torch.testing.assert_close(z.mean(0), mu[0], atol=0.03, rtol=0)
     torch.testing.assert_close(z.std(0), (logvar / 2).exp()[0], atol=0.03, rtol=0)
     arguments = [t.requires_grad_() for t in randn(2, B, Z)]
-    assert torch.autograd.gradcheck(lambda mu, logvar: m.reparameterize(mu, logvar, randn(B, Z, seed=5)), arguments)  # finite differences
+    # finite differences
+    assert torch.autograd.gradcheck(
+        lambda mu, logvar: m.reparameterize(mu, logvar, randn(B, Z, seed=5)), arguments
+    )
 
 
 def test_bernoulli_equals_torch_and_sums_to_one_over_all_images():
@@ -102,7 +121,9 @@ def test_bernoulli_equals_torch_and_sums_to_one_over_all_images():
 
 def test_bernoulli_is_finite_at_large_logits():
     logits = torch.full((1, 1, H, W), 200.0)
-    assert m.bernoulli_log_likelihood(logits, torch.zeros_like(logits)).item() == pytest.approx(-200 * H * W)
+    assert m.bernoulli_log_likelihood(logits, torch.zeros_like(logits)).item() == pytest.approx(
+        -200 * H * W
+    )
 
 
 def test_gaussian_pixels_are_squared_error_with_its_scale():
@@ -115,33 +136,48 @@ def test_gaussian_pixels_are_squared_error_with_its_scale():
 def test_loss_is_reconstruction_plus_beta_kl_and_repeats_with_the_noise():
     model, x, eps = tiny(beta=3.0), pictures(), torch.randn(B, Z)
     terms = model.loss(x, eps=eps)
-    assert {key: value.shape for key, value in terms.items()} == dict.fromkeys(("loss", "reconstruction", "kl"), (B,))
+    assert {key: value.shape for key, value in terms.items()} == dict.fromkeys(
+        ("loss", "reconstruction", "kl"), (B,)
+    )
     torch.testing.assert_close(terms["loss"], terms["reconstruction"] + 3 * terms["kl"])
     torch.testing.assert_close(terms["loss"], model.loss(x, eps=eps)["loss"])
 
 
 def test_bound_is_below_the_likelihood_of_a_vae_by_integration():
-    """With two latent numbers p(x) can be integrated on a grid: every bound is below it, and IWAE comes close."""
+    """With two latent numbers p(x) can be integrated on a grid: every bound is below it, and IWAE
+    comes close.
+    """
     with global_seed(1):
         model = m.VAE(latent_dim=2, hidden=8, image_shape=(1, 2, 3))
     with torch.no_grad():
         for p in model.decoder.parameters():
             p.mul_(2)
-        model.encoder[-1].weight.mul_(0.1)  # q close to the prior, which covers every posterior: weights of bounded variance
+        # q close to the prior, which covers every posterior: weights of bounded variance
+        model.encoder[-1].weight.mul_(0.1)
         grid = torch.linspace(-6, 6, 241)
         z = torch.cartesian_prod(grid, grid)
         x = (torch.rand(4, 1, 2, 3, generator=seeded(0)) > 0.5).float()
         log_prior = m.gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
         logits = model.decode(z)
-        log_p = torch.stack([(m.bernoulli_log_likelihood(logits, image.expand_as(logits)) + log_prior).logsumexp(0) for image in x])
+        log_p = torch.stack(
+            [
+                (m.bernoulli_log_likelihood(logits, image.expand_as(logits)) + log_prior).logsumexp(
+                    0
+                )
+                for image in x
+            ]
+        )
         log_p = log_p + 2 * (grid[1] - grid[0]).log()
         every = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 6).view(-1, 1, 2, 3)
         total = sum(
-            (m.bernoulli_log_likelihood(logits, image.expand_as(logits)) + log_prior).exp().sum() * (grid[1] - grid[0]) ** 2
+            (m.bernoulli_log_likelihood(logits, image.expand_as(logits)) + log_prior).exp().sum()
+            * (grid[1] - grid[0]) ** 2
             for image in every
         )
     assert total.item() == pytest.approx(1, abs=1e-3)
-    elbo = torch.stack([dataset_elbo_terms(model.loss, x, seed=seed)["elbo"] for seed in range(300)]).mean(0)
+    elbo = torch.stack(
+        [dataset_elbo_terms(model.loss, x, seed=seed)["elbo"] for seed in range(300)]
+    ).mean(0)
     tight = dataset_iwae_bound(model.log_weights, x, K=50_000, rows_at_once=200_000)
     assert (elbo < log_p + 0.02).all()
     assert (log_p - elbo).max() > 0.005, "the oracle needs a gap to see"
@@ -165,15 +201,21 @@ def orthogonal_model():
 def exact_elbo(model, x, mu, logvar):
     """E_q[log p(x given z)] - KL in closed form, for a linear-Gaussian decoder."""
     s2 = (2 * model.log_std).exp()
-    squared = (x - mu @ model.W.T - model.b).square().sum(1) + (model.W.square() @ logvar.exp().T).sum(0)
-    return -0.5 * (5 * (2 * math.pi * s2).log() + squared / s2) - m.kl_to_standard_normal(mu, logvar)
+    squared = (x - mu @ model.W.T - model.b).square().sum(1) + (
+        model.W.square() @ logvar.exp().T
+    ).sum(0)
+    return -0.5 * (5 * (2 * math.pi * s2).log() + squared / s2) - m.kl_to_standard_normal(
+        mu, logvar
+    )
 
 
 def test_linear_gaussian_bound_meets_the_exact_likelihood():
     model = orthogonal_model()
     x = model.sample(7, seed=1)
     mu, logvar = model.encode(x)
-    torch.testing.assert_close(exact_elbo(model, x, mu, logvar), model.log_prob(x), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        exact_elbo(model, x, mu, logvar), model.log_prob(x), atol=1e-4, rtol=1e-4
+    )
     z = m.reparameterize(mu, logvar, torch.randn(7, 2, generator=seeded(2)))
     mean = z @ model.W.T + model.b
     log_w = (
@@ -181,7 +223,8 @@ def test_linear_gaussian_bound_meets_the_exact_likelihood():
         + m.gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
         - m.gaussian_log_density(z, mu, logvar)
     )
-    torch.testing.assert_close(log_w, model.log_prob(x), atol=1e-3, rtol=1e-4)  # the weights do not depend on z
+    # the weights do not depend on z
+    torch.testing.assert_close(log_w, model.log_prob(x), atol=1e-3, rtol=1e-4)
 
 
 def test_a_wrong_posterior_costs_exactly_its_divergence():
@@ -191,10 +234,14 @@ def test_a_wrong_posterior_costs_exactly_its_divergence():
     for wrong in ((mu + 0.3, logvar), (mu, logvar + 0.9), (0 * mu, 0 * logvar)):
         q, truth = (D.Normal(a, (b / 2).exp()) for a, b in (wrong, (mu, logvar)))
         price = D.kl_divergence(q, truth).sum(1)
-        torch.testing.assert_close(model.log_prob(x) - exact_elbo(model, x, *wrong), price, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(
+            model.log_prob(x) - exact_elbo(model, x, *wrong), price, atol=1e-3, rtol=1e-3
+        )
 
 
-@pytest.mark.parametrize("mistake", checks.kl_to_standard_normal.mistakes, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize(
+    "mistake", checks.kl_to_standard_normal.mistakes, ids=lambda mistake: mistake.name
+)
 def test_the_linear_gaussian_oracle_has_power(mistake):
     model = orthogonal_model()
     x = model.sample(7, seed=1)
@@ -212,13 +259,19 @@ def test_linear_gaussian_posterior_equals_bayes_on_a_grid():
     x = torch.tensor([[0.4, -1.1]])
     z = torch.linspace(-8, 8, 4001)[:, None]
     mean = z @ model.W.T + model.b
-    log_joint = m.gaussian_log_density(x.expand_as(mean), mean, torch.zeros_like(mean)) + m.gaussian_log_density(z, 0 * z, 0 * z)
+    log_joint = m.gaussian_log_density(
+        x.expand_as(mean), mean, torch.zeros_like(mean)
+    ) + m.gaussian_log_density(z, 0 * z, 0 * z)
     posterior = log_joint.softmax(0)
     grid_mean = (posterior * z[:, 0]).sum()
     mu, covariance = model.exact_posterior(x)
     torch.testing.assert_close(mu[0, 0], grid_mean, atol=1e-4, rtol=0)
-    torch.testing.assert_close(covariance[0, 0], (posterior * (z[:, 0] - grid_mean) ** 2).sum(), atol=1e-4, rtol=0)
-    torch.testing.assert_close(model.log_prob(x)[0], log_joint.logsumexp(0) + (z[1, 0] - z[0, 0]).log(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        covariance[0, 0], (posterior * (z[:, 0] - grid_mean) ** 2).sum(), atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close(
+        model.log_prob(x)[0], log_joint.logsumexp(0) + (z[1, 0] - z[0, 0]).log(), atol=1e-4, rtol=0
+    )
 
 
 def test_iwae_grows_with_k_and_stays_below_the_truth():
@@ -254,7 +307,9 @@ def test_conditional_vae_listens_to_the_label():
     a, b = model.decode_mean(z, model.one_hot(y))
     assert not torch.allclose(a, b)
     assert model.reconstruct(x, y).shape == x.shape
-    elbo = torch.stack([dataset_elbo_terms(model.loss, x, y, seed=seed)["elbo"] for seed in range(200)]).mean(0)
+    elbo = torch.stack(
+        [dataset_elbo_terms(model.loss, x, y, seed=seed)["elbo"] for seed in range(200)]
+    ).mean(0)
     assert (dataset_iwae_bound(model.log_weights, x, y, K=2000) > elbo).all()
     with pytest.raises(InputError, match=r"y should lie in 0\.\.3"):
         model.loss(x, torch.tensor([0, 4]))
@@ -263,15 +318,31 @@ def test_conditional_vae_listens_to_the_label():
 
 
 BAD_IMAGES = {
-    "wrong shape": (torch.zeros(B, 1, H, W + 1), InputError, r"x should have shape \(B, 1, 4, 5\), got \(2, 1, 4, 6\)"),
+    "wrong shape": (
+        torch.zeros(B, 1, H, W + 1),
+        InputError,
+        r"x should have shape \(B, 1, 4, 5\), got \(2, 1, 4, 6\)",
+    ),
     "no batch": (torch.zeros(1, H, W), InputError, r"x\[None\]"),
-    "bytes": (torch.zeros(B, 1, H, W, dtype=torch.uint8), InputTypeError, "got uint8. Divide bytes by 255"),
-    "too large": (torch.full((B, 1, H, W), 255.0), InputError, r"lie in \[0, 1\], got \[255, 255\]"),
+    "bytes": (
+        torch.zeros(B, 1, H, W, dtype=torch.uint8),
+        InputTypeError,
+        "got uint8. Divide bytes by 255",
+    ),
+    "too large": (
+        torch.full((B, 1, H, W), 255.0),
+        InputError,
+        r"lie in \[0, 1\], got \[255, 255\]",
+    ),
     "normalised": (torch.full((B, 1, H, W), -0.5), InputError, "leave out any mean/std"),
     "NaN": (torch.full((B, 1, H, W), float("nan")), InputError, "got NaN"),
     "empty": (torch.zeros(0, 1, H, W), InputError, "empty batch"),
     "array": ([[0.0]], InputTypeError, "torch.Tensor"),
-    "other device": (torch.zeros(B, 1, H, W, device="meta"), InputError, "model's device, cpu, got meta"),
+    "other device": (
+        torch.zeros(B, 1, H, W, device="meta"),
+        InputError,
+        "model's device, cpu, got meta",
+    ),
 }
 
 
@@ -284,7 +355,9 @@ def test_bad_images_get_one_sentence(bad):
 
 
 def test_bad_arguments_get_one_sentence():
-    with pytest.raises(InputError, match=r"logvar should have the shape of mu, \(2, 3\), got \(3,\)"):
+    with pytest.raises(
+        InputError, match=r"logvar should have the shape of mu, \(2, 3\), got \(3,\)"
+    ):
         m.kl_to_standard_normal(torch.zeros(B, Z), torch.zeros(Z))
     with pytest.raises(InputError, match=r"z should have shape \(B, 3\)"):
         tiny().decode(torch.zeros(2, Z + 1))

@@ -1,5 +1,7 @@
 """How checks speak: diagnoses, hints, strict mode, and answers that nobody foresaw."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from gencourse.checks import draw, exercise, report
 from gencourse.checks import vae as check
 from gencourse.checks._values import agree, describe_value, difference
-from gencourse.checks._verdict import CheckFailed
+from gencourse.checks._verdict import BADGES, CheckFailed
 from gencourse.models import vae as m
 from gencourse.runner import Opaque, plain
 
@@ -21,9 +23,13 @@ def kl(mu, logvar):
     return m.kl_to_standard_normal(mu, logvar)
 
 
-UNFORESEEN = {  # wrong in ways that no mistake is registered for: what the plain diagnosis has to mention
+# wrong in ways that no mistake is registered for: what the plain diagnosis has to mention
+UNFORESEEN = {
     "raises": (lambda mu, logvar: mu @ logvar, "It raised RuntimeError"),
-    "wrong name": (lambda mu, logvar: undefined_name, "NameError: name 'undefined_name' is not defined"),  # noqa: F821
+    "wrong name": (
+        lambda mu, logvar: undefined_name,  # noqa: F821
+        "NameError: name 'undefined_name' is not defined",
+    ),
     "too many arguments": (lambda mu: mu, "TypeError"),
     "column": (lambda mu, logvar: kl(mu, logvar)[:, None], r"shape should be (5,), got (5, 1)"),
     "times three": (lambda mu, logvar: 3 * kl(mu, logvar), "3 times the expected"),
@@ -45,7 +51,10 @@ def test_unforeseen_answers_get_a_plain_diagnosis(case):
 
 
 def test_numpy_and_double_answers_count_by_their_values():
-    assert check.kl_to_standard_normal(lambda mu, logvar: kl(mu.double(), logvar.double())).status == "right"
+    assert (
+        check.kl_to_standard_normal(lambda mu, logvar: kl(mu.double(), logvar.double())).status
+        == "right"
+    )
     assert check.kl_to_standard_normal(lambda mu, logvar: kl(mu, logvar).numpy()).status == "right"
 
 
@@ -57,9 +66,18 @@ def test_verdict_on_what_is_no_function():
 
 HARMFUL = {  # a right value, obtained by harming others: what the verdict has to mention
     "argument": (lambda mu, logvar: (kl(mu, logvar), mu.zero_())[0], "it changes `mu`"),
-    "seed": (lambda mu, logvar: (kl(mu, logvar), torch.manual_seed(1))[0], "sets the seed of torch"),
-    "dtype": (lambda mu, logvar: (kl(mu, logvar), torch.set_default_dtype(torch.float64))[0], "torch's default dtype"),
-    "graph": (lambda mu, logvar: (kl(mu, logvar), torch.set_grad_enabled(False))[0], "torch's gradient mode"),
+    "seed": (
+        lambda mu, logvar: (kl(mu, logvar), torch.manual_seed(1))[0],
+        "sets the seed of torch",
+    ),
+    "dtype": (
+        lambda mu, logvar: (kl(mu, logvar), torch.set_default_dtype(torch.float64))[0],
+        "torch's default dtype",
+    ),
+    "graph": (
+        lambda mu, logvar: (kl(mu, logvar), torch.set_grad_enabled(False))[0],
+        "torch's gradient mode",
+    ),
 }
 
 
@@ -80,7 +98,10 @@ def test_answer_under_another_name_earns_nothing_and_is_told_why():
     verdict = check.kl_to_standard_normal(differently_named)
     assert (verdict.status, verdict.points) == ("right", 0)
     assert "No points yet" in verdict.message and "`kl_to_standard_normal`" in verdict.message
-    assert check.kl_to_standard_normal.judge(differently_named).points == check.kl_to_standard_normal.points
+    assert (
+        check.kl_to_standard_normal.judge(differently_named).points
+        == check.kl_to_standard_normal.points
+    )
     namespace = {"check": check, "kl_to_standard_normal": differently_named}
     exec("verdict = check.kl_to_standard_normal(kl_to_standard_normal)", namespace)
     assert namespace["verdict"].points == check.kl_to_standard_normal.points
@@ -118,7 +139,9 @@ def test_only_larger_batches_show_what_is_typed_in():
         return total
 
     verdict = check.kl_to_standard_normal.judge(five_rows)
-    assert (verdict.status == "wrong" and "IndexError" in verdict.message) or "larger batch" in verdict.message
+    assert (
+        verdict.status == "wrong" and "IndexError" in verdict.message
+    ) or "larger batch" in verdict.message
 
 
 def test_verdict_does_not_depend_on_the_callers_modes():
@@ -129,7 +152,9 @@ def test_verdict_does_not_depend_on_the_callers_modes():
 
 
 def test_mistakes_that_coincide_on_one_value_are_told_apart():
-    """At logvar = 0 all readings of logvar agree; only a diagnosis over every value can tell them apart."""
+    """At logvar = 0 all readings of logvar agree; only a diagnosis over every value can tell them
+    apart.
+    """
 
     @exercise(reference=m.reparameterize, difficulty=1, minutes=1, points=1, hints=("think",))
     def toy(answer, seed):
@@ -154,14 +179,25 @@ def test_hints_say_more_step_by_step():
     wrong = next(x for x in check.kl_to_standard_normal.mistakes if x.name == "sign_reversed")
     check.kl_to_standard_normal(wrong.answer)
     said = [str(check.kl_to_standard_normal.hint()) for _ in range(5)]
-    assert said[0].startswith(wrong.more) and said[1].startswith(check.kl_to_standard_normal.hints[0])
+    assert said[0].startswith(wrong.more) and said[1].startswith(
+        check.kl_to_standard_normal.hints[0]
+    )
     assert "solutions notebook" in said[4] and len(set(said)) == 5
 
 
-@pytest.mark.parametrize("one", [pytest.param(e, id=e.name) for e in vars(check).values() if hasattr(e, "mistakes")])
+@pytest.mark.parametrize(
+    "one", [pytest.param(e, id=e.name) for e in vars(check).values() if hasattr(e, "mistakes")]
+)
 def test_hints_do_not_give_the_answer_away(one):
     """No hint holds a line of the reference's code: hints ask or point."""
-    code = ("torch.logsumexp", "(0.5 * logvar).exp() * eps", "logvar.exp() - 1 - logvar", ".sum(1)", "zero_grad()", "torch.randn(")
+    code = (
+        "torch.logsumexp",
+        "(0.5 * logvar).exp() * eps",
+        "logvar.exp() - 1 - logvar",
+        ".sum(1)",
+        "zero_grad()",
+        "torch.randn(",
+    )
     for hint in (*one.hints, *(x.hint for x in one.mistakes), *(x.more for x in one.mistakes)):
         assert not any(line in hint for line in code), hint
 
@@ -191,23 +227,64 @@ def test_html_is_escaped_and_says_the_verdict_in_words():
     assert "not attempted" in report(check, {})._repr_html_()
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG 2.1."""
+    digits = colour.lstrip("#")
+    digits = "".join(2 * d for d in digits) if len(digits) == 3 else digits
+    channels = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("status", BADGES)
+def test_letters_are_readable_in_light_and_dark(status):
+    """A badge has its own background; what lies outside of badges takes the page's colour."""
+    light, dark = luminance("#fff") + 0.05, luminance(BADGES[status]) + 0.05
+    assert light / dark >= 4.5
+    outside = re.sub(r"<b style='background.*?</b>", "", report(check, {})._repr_html_())
+    assert not re.search(r"(?<!-)color:", outside)
+
+
 def test_values_agree_by_structure_shape_and_tolerance():
     one = torch.ones(2)
-    for a, b in ((1, torch.tensor(1.0)), ([one, 2], [one, 2.0]), ({"a": one}, {"a": one}), (None, None), (True, torch.tensor(True))):
+    for a, b in (
+        (1, torch.tensor(1.0)),
+        ([one, 2], [one, 2.0]),
+        ({"a": one}, {"a": one}),
+        (None, None),
+        (True, torch.tensor(True)),
+    ):
         assert agree(plain(a), plain(b), 1e-5, 1e-6)
-    for a, b in ((one, torch.ones(2, 1)), ([one], [one, one]), ({"a": 1}, {"b": 1}), ("x", "y"), (None, 0), (one, one * 1.1)):
+    for a, b in (
+        (one, torch.ones(2, 1)),
+        ([one], [one, one]),
+        ({"a": 1}, {"b": 1}),
+        ("x", "y"),
+        (None, 0),
+        (one, one * 1.1),
+    ):
         assert not agree(plain(a), plain(b), 1e-5, 1e-6)
-    assert plain(np.float32(2)).item() == 2 and plain(torch.Size([2, 3])) == [2, 3] and plain(object()) == Opaque("object")
+    assert (
+        plain(np.float32(2)).item() == 2
+        and plain(torch.Size([2, 3])) == [2, 3]
+        and plain(object()) == Opaque("object")
+    )
     assert "sign" in difference(-torch.arange(3.0), torch.arange(3.0), 1e-5, 1e-6)
 
 
 def test_infinities_that_are_asked_for_are_not_blamed():
-    """Where the wanted values are finite an infinity is worth a word; where they are not, the first place that differs is."""
+    """Where the wanted values are finite an infinity is worth a word; where they are not, the first
+    place that differs is.
+    """
     inf, want = float("inf"), torch.tensor([[3.0, -float("inf"), 2.0]])
     said = difference(torch.tensor([[3.0, -inf, -inf]]), want, 1e-5, 1e-6)
     assert "holds" not in said and "At [0, 2] it should be 2, got -inf." in said
-    assert "At [0, 1] it should be -inf, got 0." in difference(torch.tensor([[3.0, 0.0, 2.0]]), want, 1e-5, 1e-6)
-    assert "At [0, 0] it should be 3, got nan." in difference(torch.tensor([[float("nan"), -inf, 2.0]]), want, 1e-5, 1e-6)
+    assert "At [0, 1] it should be -inf, got 0." in difference(
+        torch.tensor([[3.0, 0.0, 2.0]]), want, 1e-5, 1e-6
+    )
+    assert "At [0, 0] it should be 3, got nan." in difference(
+        torch.tensor([[float("nan"), -inf, 2.0]]), want, 1e-5, 1e-6
+    )
     assert "It should be inf, got 1" in difference(1.0, inf, 1e-5, 1e-6)
     assert "It holds an infinity" in difference(want, torch.zeros(1, 3), 1e-5, 1e-6)
 
@@ -236,7 +313,9 @@ ODD = {
     "meta": lambda mu, logvar: kl(mu, logvar).to("meta"),
     "huge integer": lambda mu, logvar: 10**30,
     "nested": lambda mu, logvar: torch.nested.nested_tensor([kl(mu, logvar)]),
-    "subclass": lambda mu, logvar: type("Yes", (torch.Tensor,), {"__eq__": lambda a, b: True})(kl(mu, logvar)),
+    "subclass": lambda mu, logvar: type("Yes", (torch.Tensor,), {"__eq__": lambda a, b: True})(
+        kl(mu, logvar)
+    ),
 }
 
 
@@ -252,7 +331,9 @@ def test_verdict_does_not_depend_on_the_default_dtype_or_device():
     for dtype in (torch.float32, torch.float64):
         torch.set_default_dtype(dtype)
         try:
-            assert all(check_one.judge(check_one.reference).status == "right" for check_one in EXERCISES)
+            assert all(
+                check_one.judge(check_one.reference).status == "right" for check_one in EXERCISES
+            )
             assert check.gaussian_log_density.judge(right).status == "right"
             assert check.gaussian_log_density.judge(wrong.answer).mistake == wrong.name
             assert torch.get_default_dtype() == dtype
@@ -287,21 +368,39 @@ def test_where_heads_look_alike_the_place_that_differs_is_shown():
 
 EXERCISES = [value for value in vars(check).values() if hasattr(value, "mistakes")]
 NEARLY = {  # plausible answers that an earlier form of the trials let through
-    "one shift for the batch": ("importance_weighted_bound", lambda log_w: log_w.mean(0) + (log_w - log_w.mean(0)).exp().mean(0).log()),
+    "one shift for the batch": (
+        "importance_weighted_bound",
+        lambda log_w: log_w.mean(0) + (log_w - log_w.mean(0)).exp().mean(0).log(),
+    ),
     "log of sigmoids": (
         "bernoulli_log_likelihood",
-        lambda logits, x: (x * logits.sigmoid().log() + (1 - x) * (-logits).sigmoid().log()).flatten(1).sum(1),
+        lambda logits, x: (
+            (x * logits.sigmoid().log() + (1 - x) * (-logits).sigmoid().log()).flatten(1).sum(1)
+        ),
     ),
-    "784 typed in": ("mended_report", lambda r, k, pixels: check.mended_report.reference(r, k, 784)),
-    "arguments exchanged": ("mended_step_loss", lambda output, x, r, k: r(x, output[0]) + k(*output[1:])),
+    "784 typed in": (
+        "mended_report",
+        lambda r, k, pixels: check.mended_report.reference(r, k, 784),
+    ),
+    "arguments exchanged": (
+        "mended_step_loss",
+        lambda output, x, r, k: r(x, output[0]) + k(*output[1:]),
+    ),
     "product of densities": (
         "gaussian_log_density",
-        lambda x, mu, v: torch.distributions.Normal(mu, (v / 2).exp()).log_prob(x).exp().prod(1).log(),
+        lambda x, mu, v: (
+            torch.distributions.Normal(mu, (v / 2).exp()).log_prob(x).exp().prod(1).log()
+        ),
     ),
-    "root of the threshold": ("active_units", lambda mu, threshold=0.01: mu.var(0) > threshold**0.5),
+    "root of the threshold": (
+        "active_units",
+        lambda mu, threshold=0.01: mu.var(0) > threshold**0.5,
+    ),
     "one coordinate for all": (
         "sample_prior",
-        lambda decoder, n, D, generator: decoder.eval()(torch.randn(n, 1, generator=generator).expand(n, D)).sigmoid().detach(),
+        lambda decoder, n, D, generator: (
+            decoder.eval()(torch.randn(n, 1, generator=generator).expand(n, D)).sigmoid().detach()
+        ),
     ),
 }
 
@@ -313,14 +412,22 @@ def test_answers_that_are_nearly_right_are_wrong(case):
 
 
 def test_suspects_does_not_give_the_answer_away():
-    for named in ({"heads", "decode"}, {"heads", "kl", "draw", "generate", "report_card", "step_loss"}, {"heads", "typo"}):
+    for named in (
+        {"heads", "decode"},
+        {"heads", "kl", "draw", "generate", "report_card", "step_loss"},
+        {"heads", "typo"},
+    ):
         message = check.suspects.judge(lambda named=named: named).message
-        assert not any(f"'{piece}'" in message for piece in check.suspects.reference() - named), message
+        assert not any(f"'{piece}'" in message for piece in check.suspects.reference() - named), (
+            message
+        )
 
 
 def test_numpy_inside_is_fine_where_no_gradient_is_asked_for():
     def by_numpy(x, mu, logvar):
         x, mu, logvar = (t.numpy() for t in (x, mu, logvar))
-        return (-0.5 * (np.log(2 * np.pi) + logvar + (x - mu) ** 2 / np.exp(logvar))).sum(1)[::-1][::-1]
+        return (-0.5 * (np.log(2 * np.pi) + logvar + (x - mu) ** 2 / np.exp(logvar))).sum(1)[::-1][
+            ::-1
+        ]
 
     assert check.gaussian_log_density.judge(by_numpy).status == "right"

@@ -1,4 +1,6 @@
-"""The latent explorer: every slider redraws the right image, and a static strip takes its place elsewhere."""
+"""The latent explorer: every slider redraws the right image, and a static strip takes its place
+elsewhere.
+"""
 
 import io
 
@@ -67,14 +69,18 @@ def test_static_strip_where_widgets_cannot_run(capsys):
     assert "Figure" in capsys.readouterr().out
     figure = widgets.latent_strip(decode, CENTRE, dims=(0, 2))
     row = figure.axes[1].images[0].get_array()
-    assert row[0, 0] == pytest.approx(torch.tensor(1.0).sigmoid().item(), abs=1e-6), "the others stay where they were"
+    assert row[0, 0] == pytest.approx(torch.tensor(1.0).sigmoid().item(), abs=1e-6), (
+        "the others stay where they were"
+    )
     assert row[0, 2] == pytest.approx(torch.tensor(-2.5).sigmoid().item(), abs=1e-6)
 
 
 def test_who_wants_no_widgets_gets_the_static_strip(monkeypatch):
     from IPython.core.interactiveshell import InteractiveShell
 
-    monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (InteractiveShell,), {"kernel": object()}))
+    monkeypatch.setattr(
+        "IPython.get_ipython", lambda: type("Shell", (InteractiveShell,), {"kernel": object()})
+    )
     assert widgets.notebook.widgets_can_run()
     monkeypatch.setenv("GENCOURSE_WIDGETS", "0")
     assert not widgets.notebook.widgets_can_run()

@@ -1,4 +1,6 @@
-"""Sampling explorer, pixel replay, attention viewer: what is moved changes what is shown, as the functions say."""
+"""Sampling explorer, pixel replay, attention viewer: what is moved changes what is shown, as the
+functions say.
+"""
 
 import io
 
@@ -13,13 +15,21 @@ from PIL import Image
 
 from gencourse import widgets
 from gencourse.errors import InputError, InputTypeError
-from gencourse.models.autoregressive import GPT, PixelCNN, filtered_probs, sample_token, temperature_probs, top_k_filter, top_p_filter
+from gencourse.models.autoregressive import (
+    GPT,
+    PixelCNN,
+    filtered_probs,
+    sample_token,
+    temperature_probs,
+    top_k_filter,
+    top_p_filter,
+)
 from gencourse.runtime import global_seed, seeded
 from gencourse.widgets.attention import attention_map
 from gencourse.widgets.drawing import drawable, visible
-from gencourse.widgets.next_token import entropy, token_bars
+from gencourse.widgets.next_token import entropy, page_html, token_bars
 from gencourse.widgets.pixels import moment
-from gencourse.widgets.sampling import WRITTEN, page_html
+from gencourse.widgets.sampling import WRITTEN
 
 VOCABULARY = ("a", "b", "\n", " ", "<", "$")
 LOGITS = torch.tensor([1.0, 3.0, 0.5, 2.0, -1.0, 0.0])
@@ -61,7 +71,12 @@ def bars(ax):
 @pytest.mark.parametrize("top_p", [None, 0.05, 0.6])
 def test_left_is_the_distribution_that_draw_draws_from(T, top_k, top_p):
     left, n = filtered_probs(LOGITS, T, top_k, top_p), 4000
-    counts = sample_token(LOGITS.repeat(n, 1), T, top_k, top_p, seeded(0)).bincount(minlength=len(VOCABULARY)) / n
+    counts = (
+        sample_token(LOGITS.repeat(n, 1), T, top_k, top_p, seeded(0)).bincount(
+            minlength=len(VOCABULARY)
+        )
+        / n
+    )
     assert left.sum().item() == pytest.approx(1, abs=1e-6)
     assert (counts - left).abs().max() < 0.04, "five standard deviations of a share of 4000 draws"
     assert not counts[left == 0].any()
@@ -71,7 +86,9 @@ def test_order_is_temperature_then_top_k_then_top_p():
     expected = temperature_probs(top_p_filter(top_k_filter(LOGITS / 2, 4), 0.7))
     assert torch.equal(filtered_probs(LOGITS, 2.0, 4, 0.7), expected)
     other = temperature_probs(top_p_filter(LOGITS, 0.7) / 2)
-    assert not torch.allclose(filtered_probs(LOGITS, 2.0, None, 0.7), other), "the order matters, so the test has power"
+    assert not torch.allclose(filtered_probs(LOGITS, 2.0, None, 0.7), other), (
+        "the order matters, so the test has power"
+    )
 
 
 def test_entropy_of_certainty_and_of_the_uniform():
@@ -111,31 +128,53 @@ def test_bars_are_the_probabilities_the_likeliest_on_top():
     ax = token_bars(own, left, VOCABULARY, most=4)
     filled, outlines = bars(ax)
     order = [1, 3, 0, 2]
-    assert outlines == pytest.approx(own[order].tolist()) and filled == pytest.approx(left[order].tolist())
+    assert outlines == pytest.approx(own[order].tolist()) and filled == pytest.approx(
+        left[order].tolist()
+    )
     assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "␣", "a", "↵"]
     crosses = ax.lines[0]
-    assert crosses.get_ydata().tolist() == [2, 3] and crosses.get_xdata() == pytest.approx(own[[0, 2]].tolist())
+    assert crosses.get_ydata().tolist() == [2, 3] and crosses.get_xdata() == pytest.approx(
+        own[[0, 2]].tolist()
+    )
 
 
 def test_key_names_the_right_bars(live, monkeypatch):
     figures = []
-    monkeypatch.setattr("gencourse.widgets.sampling.figure_png", lambda figure: figures.append(figure) or b"")
+    monkeypatch.setattr(
+        "gencourse.widgets.sampling.figure_png", lambda figure: figures.append(figure) or b""
+    )
     explorer = widgets.sampling_explorer(next_logits, VOCABULARY, "ab")
     explorer.top_k.value = 3
-    (legend,), words = figures[-1].legends, [text.get_text() for text in figures[-1].legends[0].get_texts()]
-    own, left = (f"{entropy(p):.2f} nats = {entropy(p) / np.log(2):.2f} bits" for p in (explorer.own, explorer.left))
-    assert words == [f"the model's own: entropy {own}", f"T = 1, top-k = 3: entropy {left}", "cannot be drawn"]
+    (legend,), words = (
+        figures[-1].legends,
+        [text.get_text() for text in figures[-1].legends[0].get_texts()],
+    )
+    own, left = (
+        f"{entropy(p):.2f} nats = {entropy(p) / np.log(2):.2f} bits"
+        for p in (explorer.own, explorer.left)
+    )
+    assert words == [
+        f"the model's own: entropy {own}",
+        f"T = 1, top-k = 3: entropy {left}",
+        "cannot be drawn",
+    ]
     outline, filled = legend.get_patches()
     assert outline.get_facecolor()[3] == 0 and filled.get_facecolor()[3] == 1
     assert [line.get_marker() for line in legend.get_lines()] == ["x"]
 
 
 def test_next_appends_what_draw_draws(live):
-    explorer, generator, expected = widgets.sampling_explorer(next_logits, VOCABULARY, "ab"), seeded(0), "ab"
+    explorer, generator, expected = (
+        widgets.sampling_explorer(next_logits, VOCABULARY, "ab"),
+        seeded(0),
+        "ab",
+    )
     explorer.top_k.value = 3
     for _ in range(8):
         explorer.next.click()
-        expected += VOCABULARY[sample_token(next_logits(expected)[None], 1.0, 3, None, generator).item()]
+        expected += VOCABULARY[
+            sample_token(next_logits(expected)[None], 1.0, 3, None, generator).item()
+        ]
         assert explorer.text.value == explorer.prompt == expected
         torch.testing.assert_close(explorer.own, next_logits(expected).softmax(0))
         assert "drew" in explorer.status.value
@@ -153,8 +192,14 @@ def test_write_hands_the_settings_to_generate_and_shows_the_text(live):
     explorer.write.click()
     explorer.write.click()
     how = {"T": 0.7, "top_k": None, "top_p": 0.8}
-    assert calls == [("ab", WRITTEN, {**how, "seed": 1}), ("ab", WRITTEN, {**how, "seed": 2})], "each press writes another text"
-    assert explorer.written == "<i>a&b" and "&lt;i&gt;a&amp;b" in explorer.page.value and "<i>" not in explorer.page.value
+    assert calls == [("ab", WRITTEN, {**how, "seed": 1}), ("ab", WRITTEN, {**how, "seed": 2})], (
+        "each press writes another text"
+    )
+    assert (
+        explorer.written == "<i>a&b"
+        and "&lt;i&gt;a&amp;b" in explorer.page.value
+        and "<i>" not in explorer.page.value
+    )
     assert "T = 0.7, top-p = 0.8" in explorer.page.value and explorer.text.value == "ab"
 
 
@@ -163,7 +208,9 @@ def test_write_without_generate_asks_for_token_after_token(live):
     explorer.temperature.value = 0
     explorer.write.click()
     assert len(explorer.written) == WRITTEN
-    assert explorer.written.startswith(VOCABULARY[next_logits("ab").argmax()] + VOCABULARY[next_logits("abc").argmax()])
+    assert explorer.written.startswith(
+        VOCABULARY[next_logits("ab").argmax()] + VOCABULARY[next_logits("abc").argmax()]
+    )
 
 
 def test_a_small_gpt_can_be_explored_as_the_docstring_says(live):
@@ -174,9 +221,13 @@ def test_a_small_gpt_can_be_explored_as_the_docstring_says(live):
         return torch.tensor([VOCABULARY.index(character) for character in prompt])
 
     def generate(prompt, n, **how):
-        return "".join(VOCABULARY[i] for i in gpt.generate(encode(prompt)[None], n, **how)[0].tolist())
+        return "".join(
+            VOCABULARY[i] for i in gpt.generate(encode(prompt)[None], n, **how)[0].tolist()
+        )
 
-    explorer = widgets.sampling_explorer(lambda s: gpt(encode(s)[None, -gpt.block_size :])[0, -1], VOCABULARY, "ab", generate)
+    explorer = widgets.sampling_explorer(
+        lambda s: gpt(encode(s)[None, -gpt.block_size :])[0, -1], VOCABULARY, "ab", generate
+    )
     explorer.top_k.value, explorer.top_p.value = 3, 0.9
     explorer.write.click()
     assert explorer.written == generate("ab", WRITTEN, T=1.0, top_k=3, top_p=0.9, seed=1)[2:]
@@ -188,7 +239,11 @@ def test_characters_the_model_does_not_know_give_a_sentence_and_lose_nothing(liv
     explorer.write.click()
     kept = explorer.image.value, explorer.page.value, explorer.written
     explorer.text.value = "ab€<script>"
-    assert "got &#x27;&gt;&#x27;" in explorer.status.value and "€" in explorer.status.value and "<script>" not in explorer.status.value
+    assert (
+        "got &#x27;&gt;&#x27;" in explorer.status.value
+        and "€" in explorer.status.value
+        and "<script>" not in explorer.status.value
+    )
     for press in (explorer.next, explorer.write):
         press.click()
         assert "should use the model" in explorer.status.value
@@ -218,14 +273,20 @@ def test_tokens_are_visible_and_never_taken_for_formulas(live):
     assert visible("a b\n\x07") == "a␣b↵\\x07" and drawable("中") == "U+4E2D"
     assert "&lt;b&gt;" in page_html("<b>", "", "T = 1")
     vocabulary = ("$\\frac$", "$", "long token", "\u200b", "中", "x_{")
-    explorer = widgets.sampling_explorer(lambda prompt: LOGITS, vocabulary, "$\\frac$ $x_{$ 中")  # would not parse as a formula
+    # would not parse as a formula
+    explorer = widgets.sampling_explorer(lambda prompt: LOGITS, vocabulary, "$\\frac$ $x_{$ 中")
     assert explorer.image.value
 
 
 def test_generate_that_returns_tokens_is_told_to_decode_them(live):
-    explorer = widgets.sampling_explorer(next_logits, VOCABULARY, "ab", lambda prompt, n, **how: torch.zeros(3))
+    explorer = widgets.sampling_explorer(
+        next_logits, VOCABULARY, "ab", lambda prompt, n, **how: torch.zeros(3)
+    )
     explorer.write.click()
-    assert "Generate should return a string, got shape (3,)" in explorer.status.value and explorer.written == ""
+    assert (
+        "Generate should return a string, got shape (3,)" in explorer.status.value
+        and explorer.written == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,7 +299,11 @@ def test_generate_that_returns_tokens_is_told_to_decode_them(live):
         ((next_logits, VOCABULARY, torch.tensor([1])), InputTypeError, "prompt should be a string"),
         ((next_logits, VOCABULARY, "aé"), InputError, "should use the model's characters, got 'é'"),
         ((next_logits, VOCABULARY, ""), InputError, "at least one character"),
-        ((lambda prompt: LOGITS[None], VOCABULARY, "a"), InputError, r"shape \(V,\) = \(6,\), .* got \(1, 6\)"),
+        (
+            (lambda prompt: LOGITS[None], VOCABULARY, "a"),
+            InputError,
+            r"shape \(V,\) = \(6,\), .* got \(1, 6\)",
+        ),
         ((lambda prompt: LOGITS * torch.nan, VOCABULARY, "a"), InputError, "got NaN"),
         ((lambda prompt: 3, VOCABULARY, "a"), InputTypeError, "should be a torch.Tensor"),
     ],
@@ -250,13 +315,23 @@ def test_explorer_refuses_in_a_sentence(arguments, kind, words):
 
 def test_sampling_strip_has_a_panel_for_each_setting(capsys):
     figure = widgets.sampling_strip(LOGITS, VOCABULARY)
-    assert [ax.get_title().split("\n")[0] for ax in figure.axes] == ["plain", "T = 0.5", "T = 1.5", "top-k = 5", "top-p = 0.8"]
+    assert [ax.get_title().split("\n")[0] for ax in figure.axes] == [
+        "plain",
+        "T = 0.5",
+        "T = 1.5",
+        "top-k = 5",
+        "top-p = 0.8",
+    ]
     order = LOGITS.argsort(descending=True)
     assert bars(figure.axes[1])[0] == pytest.approx(filtered_probs(LOGITS, T=0.5)[order].tolist())
-    assert bars(figure.axes[4])[0] == pytest.approx(filtered_probs(LOGITS, top_p=0.8)[order].tolist())
+    assert bars(figure.axes[4])[0] == pytest.approx(
+        filtered_probs(LOGITS, top_p=0.8)[order].tolist()
+    )
     assert all(ax.get_xlabel() == "probability" for ax in figure.axes)
     longest = max(width for ax in figure.axes for part in bars(ax) for width in part)
-    assert all(longest < ax.get_xlim()[1] < 1.1 * longest for ax in figure.axes), "no bar is cut off, and the scale is shared"
+    assert all(longest < ax.get_xlim()[1] < 1.1 * longest for ax in figure.axes), (
+        "no bar is cut off, and the scale is shared"
+    )
     figure.savefig(io.BytesIO())
     with pytest.raises(InputError, match="settings should hold at least one"):
         widgets.sampling_strip(LOGITS, VOCABULARY, settings={})
@@ -295,7 +370,9 @@ def test_known_pixels_are_there_from_the_start_without_a_probability(drawn):
     known[..., 2] = True  # a column, so that known and drawn pixels alternate
     now, shown = moment(x, p, known, 3)
     assert (now[..., 2] == x[..., 2]).all() and shown[..., 2].isnan().all()
-    assert torch.equal(now[..., 0, [0, 1, 3]], x[..., 0, [0, 1, 3]]), "the three first that are not known"
+    assert torch.equal(now[..., 0, [0, 1, 3]], x[..., 0, [0, 1, 3]]), (
+        "the three first that are not known"
+    )
     assert (now != 0.5).sum() == N * (H + 3)
     assert (~shown.isnan()).sum() == N * 3
 
@@ -305,17 +382,27 @@ def test_slider_moves_one_pixel_at_a_time_and_names_the_next(live, drawn):
     known = torch.zeros(1, H, W, dtype=torch.bool)
     known[:, 0] = True
     replay = widgets.pixel_replay(x, p, known)
-    assert (replay.position.min, replay.position.max, replay.position.step, replay.position.value) == (0, 10, 1, 0)
+    assert (
+        replay.position.min,
+        replay.position.max,
+        replay.position.step,
+        replay.position.value,
+    ) == (0, 10, 1, 0)
     before = None
     for done in range(10):
         replay.position.value = done
         i, j = 1 + done // W, done % W
         numbers = ", ".join(f"{value:.2f}" for value in p[:, 0, i, j].tolist())
-        assert f"row {i + 1}, column {j + 1}; probability of 1 in each image: {numbers}" in replay.label.value
+        assert (
+            f"row {i + 1}, column {j + 1}; probability of 1 in each image: {numbers}"
+            in replay.label.value
+        )
         assert replay.image.value != before
         before = replay.image.value
     replay.position.value = 10
-    assert replay.label.value == "All 10 pixels are drawn." and not any(frame.get_visible() for frame, _ in replay.film.next)
+    assert replay.label.value == "All 10 pixels are drawn." and not any(
+        frame.get_visible() for frame, _ in replay.film.next
+    )
 
 
 def test_picture_holds_the_numbers(drawn):
@@ -326,10 +413,14 @@ def test_picture_holds_the_numbers(drawn):
     for artist, expected in ((replay.film.image, now), (replay.film.map, shown)):
         canvas = np.ma.filled(artist.get_array().astype(float), np.nan)
         for i in range(N):
-            np.testing.assert_allclose(canvas[:, i * (W + 2) : i * (W + 2) + W], expected[i, 0].numpy(), atol=1e-6)
+            np.testing.assert_allclose(
+                canvas[:, i * (W + 2) : i * (W + 2) + W], expected[i, 0].numpy(), atol=1e-6
+            )
         assert np.isnan(canvas[:, W : W + 2]).all(), "the gap between the images"
     frame, start = replay.film.next[1]
-    assert start == W + 2 and frame.get_xy() == pytest.approx((start + 2 - 0.9, 1 - 0.9)), "pixel 7 is at row 1, column 2"
+    assert start == W + 2 and frame.get_xy() == pytest.approx((start + 2 - 0.9, 1 - 0.9)), (
+        "pixel 7 is at row 1, column 2"
+    )
 
 
 def test_film_takes_strides_ends_at_the_last_pixel_and_lasts_half_a_minute(live):
@@ -360,10 +451,16 @@ def test_pixel_strip_shows_eight_moments(drawn, capsys):
     x, p = drawn
     figure = widgets.pixel_strip(x, p)
     panels = figure.axes[: 2 * N * 8]
-    assert [ax.get_title() for ax in panels[:8]] == ["0 of 15 pixels", *(f"{done} of 15" for done in (2, 4, 6, 9, 11, 13, 15))]
+    assert [ax.get_title() for ax in panels[:8]] == [
+        "0 of 15 pixels",
+        *(f"{done} of 15" for done in (2, 4, 6, 9, 11, 13, 15)),
+    ]
     now, shown = moment(x, p, torch.zeros(1, H, W, dtype=torch.bool), 4)
     np.testing.assert_allclose(panels[2 * 8 + 2].images[0].get_array(), now[1, 0].numpy())
-    np.testing.assert_allclose(np.ma.filled(panels[3 * 8 + 2].images[0].get_array().astype(float), np.nan), shown[1, 0].numpy())
+    np.testing.assert_allclose(
+        np.ma.filled(panels[3 * 8 + 2].images[0].get_array().astype(float), np.nan),
+        shown[1, 0].numpy(),
+    )
     figure.savefig(io.BytesIO())
     replay = widgets.pixel_replay(x, p)
     assert replay.box is None
@@ -383,7 +480,11 @@ X = torch.zeros(2, 1, 3, 5)
         ((X[:0], X[:0]), InputError, r"x should have shape"),
         ((X.repeat(4, 1, 1, 1), X.repeat(4, 1, 1, 1)), InputError, "at most 6 images, got 8"),
         ((X + 0.3, X), InputError, "x should hold 0 and 1 only"),
-        ((X, X - 2), InputError, r"probabilities should lie in \[0, 1\], got \[-2, -2\]. Pass logits.sigmoid"),
+        (
+            (X, X - 2),
+            InputError,
+            r"probabilities should lie in \[0, 1\], got \[-2, -2\]. Pass logits.sigmoid",
+        ),
         ((X, X * torch.nan), InputError, r"probabilities should lie in \[0, 1\]"),
         ((X, X, X[0]), InputTypeError, "known should be a mask"),
         ((X, X, X[0, 0] > 0), InputError, r"known should have shape \(1, H, W\) = \(1, 3, 5\)"),
@@ -402,21 +503,33 @@ def test_pixel_replay_refuses_in_a_sentence(arguments, kind, words):
 def weights():
     """Causal attention weights (2, 3, 5, 5)."""
     T = len(TOKENS)
-    scores = torch.randn(LAYERS, HEADS, T, T, generator=seeded(0)).masked_fill(~torch.ones(T, T).tril().bool(), -torch.inf)
+    scores = torch.randn(LAYERS, HEADS, T, T, generator=seeded(0)).masked_fill(
+        ~torch.ones(T, T).tril().bool(), -torch.inf
+    )
     return scores.softmax(-1)
 
 
 def test_lists_choose_the_map_and_the_mean_of_heads(live, weights):
     viewer = widgets.attention_viewer(weights, TOKENS)
-    assert [label for label, _ in viewer.head.options] == ["mean of heads", "1 of 3", "2 of 3", "3 of 3"]
+    assert [label for label, _ in viewer.head.options] == [
+        "mean of heads",
+        "1 of 3",
+        "2 of 3",
+        "3 of 3",
+    ]
     torch.testing.assert_close(viewer.chosen(), weights[0].mean(0))
     for layer in range(LAYERS):
         for head in range(HEADS):
             before = viewer.image.value
             viewer.layer.value, viewer.head.value = layer, head
             assert torch.equal(viewer.chosen(), weights[layer, head])
-            np.testing.assert_allclose(viewer.film.ax.images[0].get_array(), weights[layer, head].numpy())
-            assert viewer.film.ax.get_title() == f"Layer {layer + 1}, head {head + 1}: where each position looks"
+            np.testing.assert_allclose(
+                viewer.film.ax.images[0].get_array(), weights[layer, head].numpy()
+            )
+            assert (
+                viewer.film.ax.get_title()
+                == f"Layer {layer + 1}, head {head + 1}: where each position looks"
+            )
             assert viewer.image.value != before
 
 
@@ -427,11 +540,18 @@ def test_query_shades_the_text_by_its_weights_and_frames_its_row(live, weights):
         viewer.query.value = query + 1
         row = weights[0, 1, query]
         for t, w in enumerate(row.tolist()):
-            assert f"title='position {t + 1}: {w:.3f}' style='background:rgba(86,180,233,{w / row.max():.3f})" in viewer.text.value
+            assert (
+                f"title='position {t + 1}: {w:.3f}' "
+                f"style='background:rgba(86,180,233,{w / row.max():.3f})"
+            ) in viewer.text.value
         assert viewer.text.value.count("outline:2px") == 1
         assert viewer.film.ax.patches[0].get_y() == query - 0.5
         best = row.argmax().item()
-        assert viewer.words.value.split("looks most at ")[1].split(" at ")[1].startswith(f"{best + 1} ({row[best]:.2f})")
+        assert (
+            viewer.words.value.split("looks most at ")[1]
+            .split(" at ")[1]
+            .startswith(f"{best + 1} ({row[best]:.2f})")
+        )
 
 
 def test_hostile_tokens_are_escaped(live, weights):
@@ -447,16 +567,23 @@ def test_hostile_tokens_are_escaped(live, weights):
 def test_attention_of_a_gpt_goes_in_as_the_docstring_says(live):
     with global_seed(0):
         gpt = GPT(7, block_size=8, layers=2, heads=2, width=8)
-    viewer = widgets.attention_viewer(gpt.attention_maps(torch.tensor([[1, 2, 3, 4]]))[:, 0], "abcd")
+    viewer = widgets.attention_viewer(
+        gpt.attention_maps(torch.tensor([[1, 2, 3, 4]]))[:, 0], "abcd"
+    )
     assert "Position 4" in viewer.words.value
 
 
 def test_attention_grid_has_a_map_for_every_layer_and_head(weights, capsys):
     figure = widgets.attention_grid(weights, TOKENS)
     for i in range(LAYERS * HEADS):
-        np.testing.assert_allclose(figure.axes[i].images[0].get_array(), weights.flatten(0, 1)[i].numpy())
+        np.testing.assert_allclose(
+            figure.axes[i].images[0].get_array(), weights.flatten(0, 1)[i].numpy()
+        )
     assert [ax.get_title() for ax in figure.axes[:HEADS]] == ["head 1", "head 2", "head 3"]
-    assert figure.axes[HEADS].get_ylabel() == "layer 2\nquery (position)" and figure.axes[-2].get_xlabel() == "key (position)"
+    assert (
+        figure.axes[HEADS].get_ylabel() == "layer 2\nquery (position)"
+        and figure.axes[-2].get_xlabel() == "key (position)"
+    )
     figure.savefig(io.BytesIO())
     viewer = widgets.attention_viewer(weights, TOKENS)
     assert viewer.box is None

@@ -24,7 +24,9 @@ from tqdm.auto import tqdm
 from gencourse import figures
 from gencourse.claims import claim
 from gencourse.data import binarised, images, minibatches
-from gencourse.evaluation import active_units, bits_per_dim, dataset_elbo_terms, dataset_iwae_bound, nearest_neighbours
+from gencourse.evaluation import (
+    active_units, bits_per_dim, dataset_elbo_terms, dataset_iwae_bound,
+    nearest_neighbours)
 from gencourse.models import vae as m
 from gencourse.runtime import pick_device, scaled, seeded
 from gencourse.training import check_model, fit
@@ -57,7 +59,8 @@ figures.families();
 # %%
 digits = images("mnist")
 print(digits)
-figures.image_grid(digits.train[:40], columns=20, title="The first forty training images");
+figures.image_grid(digits.train[:40], columns=20,
+                   title="The first forty training images");
 
 # %% [markdown]
 # *Forty of the training images. Each has 28 × 28 pixels, 0 is black and 1 is white.*
@@ -73,7 +76,8 @@ figures.image_grid(digits.train[:40], columns=20, title="The first forty trainin
 
 # %%
 def digit_batches(batch_size=128, seed=0):
-    return binarised(minibatches(digits.train_bytes, batch_size=batch_size, seed=seed), seed=seed + 1)
+    return binarised(minibatches(digits.train_bytes, batch_size=batch_size, seed=seed),
+                     seed=seed + 1)
 
 
 x = next(digit_batches())
@@ -82,7 +86,8 @@ print(x.shape, x.unique())
 # %%
 torch.manual_seed(0)
 autoencoder = m.Autoencoder(latent_dim=2).to(device)
-history = fit(autoencoder, digit_batches(), steps=scaled(default=600, smoke=10, full=5000), lr=4e-3)
+history = fit(autoencoder, digit_batches(),
+              steps=scaled(default=600, smoke=10, full=5000), lr=4e-3)
 figures.training_curves(history, title="Autoencoder with two latent numbers");
 
 # %% [markdown]
@@ -96,7 +101,8 @@ figures.training_curves(history, title="Autoencoder with two latent numbers");
 # natural guess: look where the codes of images lie, fit a normal distribution to them, and draw from that.
 
 # %%
-test = torch.bernoulli(digits.test, generator=seeded(7))  # one fixed binarisation of the test set
+# one fixed binarisation of the test set
+test = torch.bernoulli(digits.test, generator=seeded(7))
 with torch.no_grad():
     codes = autoencoder.encode(test.to(device)).cpu()
     guess = torch.distributions.MultivariateNormal(codes.mean(0), codes.T.cov())
@@ -105,11 +111,13 @@ with torch.no_grad():
     decoded = autoencoder.decode(drawn.to(device)).sigmoid()
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", width_ratios=(1.2, 1))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained",
+                                     width_ratios=(1.2, 1))
 figures.latent_scatter(codes, digits.test_labels, title="Codes of test images", ax=left)
 left.plot(*drawn.T, "kx", ms=7, mew=2)
 left.set_aspect("auto")
-figures.image_grid(decoded, columns=5, title="What the decoder makes of the crosses", ax=right);
+figures.image_grid(decoded, columns=5, title="What the decoder makes of the crosses",
+                   ax=right);
 
 # %% [markdown]
 # *Left: where the encoder puts test images, a colour and a marker for each digit; the crosses are drawn from a normal
@@ -145,7 +153,8 @@ def log_normal(x, mean, std):
 # `claim` prints a measured number beside the one that the text states of it
 z_grid, x_grid = torch.linspace(-5, 5, 2001), torch.linspace(-4.5, 4.5, 1801)
 dz, dx = z_grid[1] - z_grid[0], x_grid[1] - x_grid[0]
-log_joint = log_normal(x_grid[:, None], f(z_grid), s) + log_normal(z_grid, 0.0, 1.0)  # log p(x, z)
+# log p(x, z)
+log_joint = log_normal(x_grid[:, None], f(z_grid), s) + log_normal(z_grid, 0.0, 1.0)
 marginal = log_joint.exp().sum(1) * dz  # p(x)
 claim("total_probability", (marginal * dx).sum(), about=1.00, within=0.001)
 
@@ -153,13 +162,18 @@ claim("total_probability", (marginal * dx).sum(), about=1.00, within=0.001)
 z_drawn = torch.randn(4000, generator=seeded(0))
 x_drawn = f(z_drawn) + s * torch.randn(4000, generator=seeded(1))
 
-figure, (first, second, third) = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
-figures.curves(z_grid, {"p(z)": log_normal(z_grid, 0.0, 1.0).exp()}, "z", "density", "Prior", ax=first)
-second.pcolormesh(z_grid[::10], x_grid[::10], log_joint.exp()[::10, ::10], cmap="viridis", rasterized=True)
+figure, (first, second, third) = plt.subplots(1, 3, figsize=(11, 3.2),
+                                              layout="constrained")
+figures.curves(z_grid, {"p(z)": log_normal(z_grid, 0.0, 1.0).exp()}, "z", "density",
+               "Prior", ax=first)
+second.pcolormesh(z_grid[::10], x_grid[::10], log_joint.exp()[::10, ::10],
+                  cmap="viridis", rasterized=True)
 second.plot(z_grid, f(z_grid), "w--", lw=1)
-second.set(xlabel="z", ylabel="x", title="Joint p(x, z), and the curve f", ylim=(-3.5, 3.5), xlim=(-3.5, 3.5))
+second.set(xlabel="z", ylabel="x", title="Joint p(x, z), and the curve f",
+           ylim=(-3.5, 3.5), xlim=(-3.5, 3.5))
 third.hist(x_drawn, bins=60, density=True, color="0.8", label="drawn: first z, then x")
-figures.curves(x_grid, {"p(x) by integration": marginal}, "x", "density", "Marginal", ax=third)
+figures.curves(x_grid, {"p(x) by integration": marginal}, "x", "density", "Marginal",
+               ax=third)
 third.legend(loc="lower center");
 
 # %% [markdown]
@@ -203,8 +217,8 @@ centre = (log_posterior.exp() * z_grid).sum() * dz  # the posterior's mean
 
 def bound_from_draws(std):
     z = centre + std * torch.randn(200_000, generator=seeded(0))
-    return (log_normal(torch.tensor(x_seen), f(z), s) + log_normal(z, 0.0, 1.0) - log_normal(z, centre, std)).mean()
-
+    log_p = log_normal(torch.tensor(x_seen), f(z), s) + log_normal(z, 0.0, 1.0)
+    return (log_p - log_normal(z, centre, std)).mean()
 
 def gap_on_the_grid(std):
     log_q = log_normal(z_grid, centre, std)
@@ -220,11 +234,13 @@ claim("smallest_gap", gaps.min(), about=0.027, within=0.003, unit="nats")
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
 best = widths[gaps.argmin()].item()
-shapes = {"posterior p(z | x)": log_posterior.exp(), f"q with σ = {best:.2f}": log_normal(z_grid, centre, best).exp()}
+shapes = {"posterior p(z | x)": log_posterior.exp(),
+          f"q with σ = {best:.2f}": log_normal(z_grid, centre, best).exp()}
 figures.curves(z_grid, shapes, "z", "density", f"Posterior at x = {x_seen}", ax=left)
 left.set_xlim(-0.5, 1.5)
 right.axhline(log_p_x, color="black", ls=":", label="log p(x)")
-figures.curves(widths, {"ELBO": bounds}, "standard deviation σ of q", "nats", "The bound and its gap", ax=right)
+figures.curves(widths, {"ELBO": bounds}, "standard deviation σ of q", "nats",
+               "The bound and its gap", ax=right)
 right.fill_between(widths, bounds, log_p_x, alpha=0.2, label="KL(q ‖ posterior)")
 right.set_ylim(log_p_x - 2, log_p_x + 0.2)
 right.legend();
@@ -281,19 +297,23 @@ print(theirs)
 mu, logvar = torch.tensor([[1.0, -0.5]]), torch.tensor([[1.2, -1.5]])
 z_q = mu + (0.5 * logvar).exp() * torch.randn(400_000, 2, generator=seeded(0))
 standard = torch.zeros_like(z_q)
-log_ratio = m.gaussian_log_density(z_q, mu.expand_as(z_q), logvar.expand_as(z_q)) - m.gaussian_log_density(z_q, standard, standard)
+log_q = m.gaussian_log_density(z_q, mu.expand_as(z_q), logvar.expand_as(z_q))
+log_ratio = log_q - m.gaussian_log_density(z_q, standard, standard)
 exact = m.kl_to_standard_normal(mu, logvar)
 print(f"closed form {exact.item():.3f}, mean over draws {log_ratio.mean():.3f} nats")
 claim("kl_difference", log_ratio.mean() - exact, below=0.02, unit="nats")
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3), layout="constrained", sharey=True)
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3), layout="constrained",
+                                     sharey=True)
 line = torch.linspace(-3, 3, 121)[:, None]
 moved = m.kl_to_standard_normal(line, torch.zeros_like(line))
-figures.curves(line[:, 0], {"σ = 1": moved}, "mean μ", "KL in nats", "Moving the mean", ax=left)
+figures.curves(line[:, 0], {"σ = 1": moved}, "mean μ", "KL in nats", "Moving the mean",
+               ax=left)
 std = torch.linspace(0.05, 3, 121)[:, None]
 stretched = m.kl_to_standard_normal(torch.zeros_like(std), 2 * std.log())
-figures.curves(std[:, 0], {"μ = 0": stretched}, "standard deviation σ", "KL in nats", "Changing the width", ax=right);
+figures.curves(std[:, 0], {"μ = 0": stretched}, "standard deviation σ", "KL in nats",
+               "Changing the width", ax=right);
 
 # %% [markdown]
 # *The price of one code number. Left: the price grows as the square of the mean. Right: a narrow q is expensive, because being
@@ -319,16 +339,21 @@ z_q = mu0 + eps
 reparameterised = 2 * (z_q - 2)  # dg/dz · dz/dμ, and dz/dμ = 1
 score = (z_q - 2) ** 2 * (z_q - mu0)  # g(z) · d log q/dμ
 true_gradient = 2 * (mu0 - 2)
-print(f"exact {true_gradient:.2f}; means {reparameterised.mean():.2f} and {score.mean():.2f}")
+print(
+    f"exact {true_gradient:.2f}; means {reparameterised.mean():.2f} and "
+    f"{score.mean():.2f}")
 claim("variance_ratio", score.var() / reparameterised.var(), about=22, within=2)
 
 # %%
 ax = plt.subplots(figsize=(7, 3), layout="constrained")[1]
 bins = torch.linspace(-30, 20, 120)
-ax.hist(score, bins, density=True, alpha=0.6, color=figures.PALETTE[1], label="score function")
-ax.hist(reparameterised, bins, density=True, alpha=0.6, color=figures.PALETTE[0], label="reparameterised")
+ax.hist(score, bins, density=True, alpha=0.6, color=figures.PALETTE[1],
+        label="score function")
+ax.hist(reparameterised, bins, density=True, alpha=0.6, color=figures.PALETTE[0],
+        label="reparameterised")
 ax.axvline(true_gradient, color="black", ls=":", label="exact gradient")
-ax.set(xlabel="gradient estimate from one draw", ylabel="density", title="Two estimates of the same gradient")
+ax.set(xlabel="gradient estimate from one draw", ylabel="density",
+       title="Two estimates of the same gradient")
 ax.legend();
 
 # %% [markdown]
@@ -339,7 +364,8 @@ ax.legend();
 # In code the trick is one line, and gradients reach both heads of the encoder:
 
 # %%
-mu, logvar = torch.zeros(1, 2, requires_grad=True), torch.full((1, 2), math.log(4.0), requires_grad=True)
+mu = torch.zeros(1, 2, requires_grad=True)
+logvar = torch.full((1, 2), math.log(4.0), requires_grad=True)
 eps = torch.tensor([[1.0, -0.5]])
 z_q = m.reparameterize(mu, logvar, eps)  # mu + exp(½ logvar) · eps
 z_q.sum().backward()
@@ -377,19 +403,25 @@ print("from probabilities:", (1 - logits.sigmoid()).log())
 def train_gaussian(std):
     torch.manual_seed(0)
     model = m.VAE(latent_dim=8, hidden=256, pixels=m.GaussianPixels(std)).to(device)
-    fit(model, minibatches(digits.train_bytes, batch_size=128, seed=0), steps=scaled(default=400, smoke=5, full=3000), lr=2e-3)
+    fit(model, minibatches(digits.train_bytes, batch_size=128, seed=0),
+        steps=scaled(default=400, smoke=5, full=3000), lr=2e-3)
     return model
 
 
-stds = {"s = 0.1": 0.1, "s = 0.7 (squared error, summed)": 0.5**0.5, "s = 20 (squared error, averaged)": 392**0.5}
+stds = {"s = 0.1": 0.1, "s = 0.7 (squared error, summed)": 0.5**0.5,
+        "s = 20 (squared error, averaged)": 392**0.5}
 gaussians = {name: train_gaussian(std) for name, std in stds.items()}
 
 # %%
 shown, grey = digits.test[:12].to(device), digits.test[::4].to(device)
-rows = {"test image": shown} | {name: model.reconstruct(shown) for name, model in gaussians.items()}
-figures.image_rows(rows, title="The same network under three assumed pixel deviations s")
-prices = [dataset_elbo_terms(model.loss, grey)["kl"].mean() for model in gaussians.values()]
-errors = [(model.reconstruct(grey) - grey).square().mean() for model in gaussians.values()]
+rows = {"test image": shown} | {name: model.reconstruct(shown)
+                                for name, model in gaussians.items()}
+figures.image_rows(rows,
+                   title="The same network under three assumed pixel deviations s")
+prices = [dataset_elbo_terms(model.loss, grey)["kl"].mean()
+          for model in gaussians.values()]
+errors = [(model.reconstruct(grey) - grey).square().mean()
+          for model in gaussians.values()]
 print("mean squared errors per pixel:", ", ".join(f"{error:.3f}" for error in errors))
 claim("kl_sharp", prices[0], about=30, within=5, unit="nats")
 claim("kl_summed", prices[1], about=8, within=2.5, unit="nats")
@@ -427,22 +459,28 @@ bound, exact_log_p = [], []
 
 def watch(step):
     if step % 50 == 0:
-        bound.append(torch.stack([dataset_elbo_terms(student.loss, held_out, seed=seed)["elbo"].mean() for seed in range(10)]).mean())
+        elbos = [dataset_elbo_terms(student.loss, held_out, seed=seed)["elbo"].mean()
+                 for seed in range(10)]
+        bound.append(torch.stack(elbos).mean())
         exact_log_p.append(student.log_prob(held_out).mean().item())
 
 
-fit(student, minibatches(data, batch_size=256, seed=0), steps=scaled(default=2000, smoke=200, full=2000), lr=3e-3, on_step=watch)
+fit(student, minibatches(data, batch_size=256, seed=0),
+    steps=scaled(default=2000, smoke=200, full=2000), lr=3e-3, on_step=watch)
 watch(0)
 ax = figures.curves(
-    50 * torch.arange(len(bound)), {"ELBO": torch.tensor(bound), "log p(x), exact": torch.tensor(exact_log_p)},
+    50 * torch.arange(len(bound)),
+    {"ELBO": torch.tensor(bound), "log p(x), exact": torch.tensor(exact_log_p)},
     "training step", "nats per example", "A linear-Gaussian VAE on held-out data",
 )
-ax.axhline(truth.log_prob(held_out).mean().item(), color="black", ls=":", label="the model that made the data")
+ax.axhline(truth.log_prob(held_out).mean().item(), color="black", ls=":",
+           label="the model that made the data")
 ax.legend();
 
 # %%
 claim("final_gap", exact_log_p[-1] - bound[-1], below=0.05, unit="nats")
-claim("cost_of_learning", truth.log_prob(held_out).mean().item() - exact_log_p[-1], below=0.03, unit="nats")
+claim("cost_of_learning", truth.log_prob(held_out).mean().item() - exact_log_p[-1],
+      below=0.03, unit="nats")
 
 # %% [markdown]
 # *The bound starts well below the exact log-likelihood and meets it; both arrive at the model that made the data. At
@@ -460,10 +498,13 @@ wide = gaussian(mu, torch.diag_embed((logvar + 2 * math.log(2.0)).exp()))
 predicted = torch.distributions.kl_divergence(wide, gaussian(mean, covariance)).mean()
 with torch.no_grad():
     student.logvar += 2 * math.log(2.0)
-    lowered = torch.stack([dataset_elbo_terms(student.loss, held_out, seed=seed)["elbo"].mean() for seed in range(50)]).mean()
+    elbos = [dataset_elbo_terms(student.loss, held_out, seed=seed)["elbo"].mean()
+             for seed in range(50)]
+    lowered = torch.stack(elbos).mean()
     student.logvar -= 2 * math.log(2.0)
 claim("predicted_loss", predicted, about=1.70, within=0.15, unit="nats")
-claim("prediction_error", exact_log_p[-1] - lowered - predicted, below=0.05, unit="nats")
+claim("prediction_error", exact_log_p[-1] - lowered - predicted, below=0.05,
+      unit="nats")
 
 # %% [markdown]
 # The theory predicts a loss of about {{predicted_loss}} nats, and the measured one differs from it by less than
@@ -491,7 +532,8 @@ print(by_hand)
 # %%
 optimizer = torch.optim.Adam(by_hand.parameters(), lr=1e-3)
 losses = []
-for _step, x in zip(tqdm(range(scaled(default=200, smoke=5, full=200))), digit_batches(), strict=False):
+for _step, x in zip(tqdm(range(scaled(default=200, smoke=5, full=200))),
+                    digit_batches(), strict=False):
     x = x.to(device)
     mu, logvar = by_hand.encode(x)
     z_q = m.reparameterize(mu, logvar, torch.randn_like(mu))
@@ -516,7 +558,8 @@ print(f"first loss {losses[0]:.0f}, last loss {losses[-1]:.0f} nats")
 torch.manual_seed(0)
 vae = m.VAE(latent_dim=16, mean_image=mean_image).to(device)
 check_model(vae, next(digit_batches())[:4].to(device))
-history = fit(vae, digit_batches(), steps=scaled(default=1200, smoke=20, full=30_000), lr=4e-3)
+history = fit(vae, digit_batches(), steps=scaled(default=1200, smoke=20, full=30_000),
+              lr=4e-3)
 figures.training_curves(history, title="VAE on binarised digits", ylim=(0, 220));
 
 # %% [markdown]
@@ -527,11 +570,13 @@ figures.training_curves(history, title="VAE on binarised digits", ylim=(0, 220))
 
 # %%
 x_test = test.to(device)
-parts = {name: value.mean() for name, value in dataset_elbo_terms(vae.loss, x_test).items()}
+parts = {name: value.mean()
+         for name, value in dataset_elbo_terms(vae.loss, x_test).items()}
 claim("test_elbo", parts["elbo"], about=-103, within=3, unit="nats")
 claim("test_reconstruction", parts["reconstruction"], about=81, within=4, unit="nats")
 claim("test_kl", parts["kl"], about=22, within=2, unit="nats")
-claim("overfitting", -parts["elbo"].item() - history.last("loss", steps=300), about=6, within=2.5, unit="nats")
+claim("overfitting", -parts["elbo"].item() - history.last("loss", steps=300), about=6,
+      within=2.5, unit="nats")
 
 # %% [markdown]
 # The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the
@@ -543,7 +588,8 @@ claim("overfitting", -parts["elbo"].item() - history.last("loss", steps=300), ab
 
 # %%
 figures.image_rows(
-    {"test image": x_test[:14], "reconstruction": vae.reconstruct(x_test[:14])}, title="Test images and what comes back through the code"
+    {"test image": x_test[:14], "reconstruction": vae.reconstruct(x_test[:14])},
+    title="Test images and what comes back through the code"
 );
 
 # %% [markdown]
@@ -554,7 +600,8 @@ figures.image_rows(
 with torch.no_grad():  # nobody needs gradients here
     z_p = torch.randn(60, 16, generator=seeded(4)).to(device)  # codes from the prior
     samples = vae.decode(z_p).sigmoid()  # logits become grey values
-figures.image_grid(samples, columns=15, title="Samples: z from the prior, then the decoder's mean");
+figures.image_grid(samples, columns=15,
+                   title="Samples: z from the prior, then the decoder's mean");
 
 # %% [markdown]
 # *Sixty samples, not selected. Codes were drawn from N(0, I) and nothing else; `vae.sample(60, seed=4)` does the same. Many read as digits at once, digits that
@@ -565,8 +612,10 @@ figures.image_grid(samples, columns=15, title="Samples: z from the prior, then t
 # %%
 ends = vae.encode(x_test[[3, 11, 8]]).mu.detach().cpu()
 weight = torch.linspace(0, 1, 12)[:, None]
-paths = torch.cat([a + weight * (b - a) for a, b in ((ends[0], ends[1]), (ends[1], ends[2]), (ends[2], ends[0]))])
-figures.image_grid(vae.decode_mean(paths), columns=12, title="From one test image to another");
+pairs = ((ends[0], ends[1]), (ends[1], ends[2]), (ends[2], ends[0]))
+paths = torch.cat([a + weight * (b - a) for a, b in pairs])
+figures.image_grid(vae.decode_mean(paths), columns=12,
+                   title="From one test image to another");
 
 # %% [markdown]
 # *Each row goes from one code to the next, left to right. The images in between are decoded from codes that no image
@@ -583,9 +632,11 @@ fit(flat, digit_batches(), steps=scaled(default=700, smoke=10, full=10_000), lr=
 n = 15
 grid = figures.prior_quantile_grid(n)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.3), layout="constrained")
-figures.latent_scatter(flat.encode(x_test).mu, digits.test_labels, title="Codes of test images (means of q)", ax=left)
+figures.latent_scatter(flat.encode(x_test).mu, digits.test_labels,
+                       title="Codes of test images (means of q)", ax=left)
 pictures = flat.decode_mean(grid.flatten(0, 1)).unflatten(0, (n, n)).cpu()
-figures.image_map(pictures, grid[0, :, 0], title="The decoder over the whole prior", ax=right);
+figures.image_map(pictures, grid[0, :, 0], title="The decoder over the whole prior",
+                  ax=right);
 
 # %% [markdown]
 # *Left: the means of q for test images; they fill the region where the prior has its mass. Right: what the decoder makes
@@ -622,7 +673,8 @@ latent_explorer(vae.decode_mean, start_code, dims=tuple(busiest[:8].tolist()))
 # %%
 order = dataset_elbo_terms(vae.loss, x_test)["elbo"].argsort()
 surprising = {"lowest ELBO": x_test[order[:14]], "highest ELBO": x_test[order[-14:]]}
-figures.image_rows(surprising, title="Which test images surprise the model, and which do not?");
+figures.image_rows(surprising,
+                   title="Which test images surprise the model, and which do not?");
 
 # %% [markdown]
 # *Above: the fourteen test images with the lowest bound, thick or unusual digits with many uncertain pixels. Below: those
@@ -639,19 +691,25 @@ def train_beta(beta, warmup=0, latent_dim=16, seed=0):
     torch.manual_seed(seed)
     model = m.VAE(latent_dim=latent_dim, hidden=256, mean_image=mean_image).to(device)
     steps = scaled(default=500, smoke=5, full=4000)
-    fit(model, digit_batches(), steps=steps, lr=2e-3, on_step=lambda step: setattr(model, "beta", m.kl_weight(step, warmup, beta)))
+    fit(model, digit_batches(), steps=steps, lr=2e-3,
+        on_step=lambda step: setattr(model, "beta", m.kl_weight(step, warmup, beta)))
     return model
 
 
 betas = {f"β = {beta:g}": train_beta(beta) for beta in (0.1, 1, 4, 20)}
 
 # %%
-measured = {name: {key: value.mean().item() for key, value in dataset_elbo_terms(model.loss, x_test).items()} for name, model in betas.items()}
+measured = {name: {key: value.mean().item()
+                   for key, value in dataset_elbo_terms(model.loss, x_test).items()}
+            for name, model in betas.items()}
 for name, model in betas.items():
     terms = measured[name]
     active = int(active_units(model.encode(x_test).mu).sum())
-    print(f"{name:8} reconstruction {terms['reconstruction']:6.1f}  KL {terms['kl']:5.1f}  ELBO {terms['elbo']:7.1f} nats  active {active}")
-rows = {"test image": x_test[:12]} | {name: model.reconstruct(x_test[:12]) for name, model in betas.items()}
+    print(
+        f"{name:8} reconstruction {terms['reconstruction']:6.1f}  KL "
+        f"{terms['kl']:5.1f}  ELBO {terms['elbo']:7.1f} nats  active {active}")
+rows = {"test image": x_test[:12]} | {name: model.reconstruct(x_test[:12])
+                                      for name, model in betas.items()}
 figures.image_rows(rows, title="Reconstructions")
 claim("kl_cheap", measured["β = 0.1"]["kl"], about=47, within=5, unit="nats")
 claim("kl_dear", measured["β = 20"]["kl"], about=0.2, within=0.3, unit="nats")
@@ -661,7 +719,8 @@ claim("kl_dear", measured["β = 20"]["kl"], about=0.2, within=0.3, unit="nats")
 # reconstructions get coarser until nothing of the image is left.*
 
 # %%
-figures.image_rows({name: model.sample(12, seed=1) for name, model in betas.items()}, title="Samples");
+figures.image_rows({name: model.sample(12, seed=1) for name, model in betas.items()},
+                   title="Samples");
 
 # %% [markdown]
 # *Samples of the same four models. With a small β the codes of images lie far from where the prior draws, so samples are
@@ -674,13 +733,20 @@ figures.image_rows({name: model.sample(12, seed=1) for name, model in betas.item
 
 # %%
 half = scaled(default=250, smoke=3, full=2000)
-schedule = torch.tensor([m.kl_weight(step, warmup=half, beta_max=1.0) for step in range(2 * half)])
-figures.curves(torch.arange(2 * half), {"β": schedule}, "training step", "weight of the KL", "A warm-up over half of the training")
-crowded = {name: train_beta(1.0, warmup, latent_dim=64) for name, warmup in (("none", 0), ("half", half))}
-terms = {name: dataset_elbo_terms(model.loss, x_test) for name, model in crowded.items()}
+schedule = torch.tensor([m.kl_weight(step, warmup=half, beta_max=1.0)
+                         for step in range(2 * half)])
+figures.curves(torch.arange(2 * half), {"β": schedule}, "training step",
+               "weight of the KL", "A warm-up over half of the training")
+crowded = {name: train_beta(1.0, warmup, latent_dim=64)
+           for name, warmup in (("none", 0), ("half", half))}
+terms = {name: dataset_elbo_terms(model.loss, x_test)
+         for name, model in crowded.items()}
 for name, term in terms.items():
-    print(f"warm-up {name:4}: KL {term['kl'].mean():.1f}, ELBO {term['elbo'].mean():.1f} nats")
-claim("warmup_kl", terms["half"]["kl"].mean() - terms["none"]["kl"].mean(), about=3.5, within=2.5, unit="nats")
+    print(
+        f"warm-up {name:4}: KL {term['kl'].mean():.1f}, ELBO {term['elbo'].mean():.1f} "
+        "nats")
+claim("warmup_kl", terms["half"]["kl"].mean() - terms["none"]["kl"].mean(), about=3.5,
+      within=2.5, unit="nats")
 
 # %% [markdown]
 # *The weight of the KL over training with a warm-up. The printed lines compare two models with 64 latent numbers,
@@ -719,11 +785,13 @@ for name, beta in effective.items():
 # weights are of that size. So one stays in the logarithm.
 
 # %%
-few = x_test[:: scaled(default=4, smoke=100, full=1)]  # every fourth: a prefix of MNIST would be an easy part
+# every fourth: a prefix of MNIST would be an easy part
+few = x_test[:: scaled(default=4, smoke=100, full=1)]
 sizes = (1, 2, 5, 20, 100, 500)
 tighter = {K: dataset_iwae_bound(vae.log_weights, few, K=K) for K in sizes}
 means = torch.tensor([tighter[K].mean() for K in sizes])
-ax = figures.curves(torch.tensor(sizes), {"IWAE bound": means}, "importance samples K", "nats per image", "The bound tightens with K")
+ax = figures.curves(torch.tensor(sizes), {"IWAE bound": means}, "importance samples K",
+                    "nats per image", "The bound tightens with K")
 ax.set_xscale("log")
 ax.plot(sizes, means, "o", color=figures.PALETTE[0]);
 
@@ -732,7 +800,8 @@ claim("elbo_of_these", means[0], about=-102, within=3, unit="nats")
 claim("iwae_bound", means[-1], about=-97, within=3, unit="nats")
 claim("tightening", means[-1] - means[0], about=5, within=1.5, unit="nats")
 claim("bits_per_pixel", bits_per_dim(-means[-1], 784), about=0.179, within=0.006)
-claim("standard_error", tighter[500].std() / len(few) ** 0.5, about=1.2, within=0.3, unit="nats")
+claim("standard_error", tighter[500].std() / len(few) ** 0.5, about=1.2, within=0.3,
+      unit="nats")
 
 # %% [markdown]
 # *The bound on the log-likelihood of five hundred test images against the number of importance samples. The first point is
@@ -755,11 +824,14 @@ claim("standard_error", tighter[500].std() / len(few) ** 0.5, about=1.2, within=
 
 # %%
 torch.manual_seed(0)
-conditional = m.ConditionalVAE(num_classes=10, latent_dim=16, mean_image=mean_image).to(device)
-labelled = binarised(minibatches(digits.train_bytes, digits.train_labels, batch_size=128, seed=0), seed=1)
+conditional = m.ConditionalVAE(num_classes=10, latent_dim=16,
+                               mean_image=mean_image).to(device)
+labelled = binarised(minibatches(digits.train_bytes, digits.train_labels,
+                                 batch_size=128, seed=0), seed=1)
 fit(conditional, labelled, steps=scaled(default=1200, smoke=10, full=30_000), lr=4e-3)
 asked = torch.arange(10).repeat(5)
-figures.image_grid(conditional.sample(asked, seed=5), columns=10, title="Asked for 0, 1, 2, ... 9 (columns)");
+figures.image_grid(conditional.sample(asked, seed=5), columns=10,
+                   title="Asked for 0, 1, 2, ... 9 (columns)");
 
 # %% [markdown]
 # *Five samples for each digit that was asked for, not selected. Most show it, some do not, and the model never says which.*
@@ -786,9 +858,11 @@ claim("reads_as_asked", 100 * obeyed, about=67, within=8, unit="%")
 styles = torch.randn(4, 16, generator=seeded(11)).repeat_interleave(10, 0)
 asked = torch.arange(10).repeat(4)
 figures.image_grid(
-    conditional.decode_mean(styles, conditional.one_hot(asked)), columns=10, title="One code per row, one digit per column"
+    conditional.decode_mean(styles, conditional.one_hot(asked)), columns=10,
+    title="One code per row, one digit per column"
 )
-kl = dataset_elbo_terms(conditional.loss, x_test, digits.test_labels.to(device))["kl"].mean()
+kl = dataset_elbo_terms(conditional.loss, x_test,
+                        digits.test_labels.to(device))["kl"].mean()
 claim("conditional_kl", kl, about=20, within=2.5, unit="nats")
 
 # %% [markdown]
@@ -805,7 +879,8 @@ n = scaled(default=5000, smoke=100, full=20_000)
 vae.sample(n).cpu()  # warm up
 start = time.perf_counter()
 vae.sample(n).cpu()
-claim("milliseconds_per_sample", 1000 * (time.perf_counter() - start) / n, below=0.2, unit="ms")
+claim("milliseconds_per_sample", 1000 * (time.perf_counter() - start) / n, below=0.2,
+      unit="ms")
 
 # %% [markdown]
 # A sample takes less than {{milliseconds_per_sample}} ms.
@@ -820,22 +895,30 @@ train = digits.train
 made = vae.sample(500, seed=9).cpu()
 near_made, which = nearest_neighbours(made, train)
 near_test, _ = nearest_neighbours(vae.reconstruct(x_test[::4]).cpu(), train)
-stored = vae.reconstruct(torch.bernoulli(train[::20], generator=seeded(1)).to(device)).cpu()  # what copies would look like
+# what copies would look like
+copies = torch.bernoulli(train[::20], generator=seeded(1)).to(device)
+stored = vae.reconstruct(copies).cpu()
 near_stored, _ = nearest_neighbours(stored, train)
-figures.image_rows({"sample": made[:14], "nearest in training": train[which[:14, 0]]}, title="Samples and their nearest training images");
+figures.image_rows({"sample": made[:14], "nearest in training": train[which[:14, 0]]},
+                   title="Samples and their nearest training images");
 
 # %% [markdown]
 # *Samples above, their nearest training images below: similar, not the same, some of them another digit.*
 
 # %%
 ax = plt.subplots(figsize=(7.5, 3.2), layout="constrained")[1]
-groups = {"samples": near_made, "test images, reconstructed": near_test, "training images, reconstructed": near_stored}
+groups = {"samples": near_made, "test images, reconstructed": near_test,
+          "training images, reconstructed": near_stored}
 for i, (name, near) in enumerate(groups.items()):
-    ax.hist(near[:, 0], torch.linspace(0, 10, 50), histtype="step", lw=2, ls=figures.DASHES[i], color=figures.PALETTE[i], label=name)
-ax.set(xlabel="distance to the nearest training image", ylabel="images", title="Are samples too close to the training set?")
+    ax.hist(near[:, 0], torch.linspace(0, 10, 50), histtype="step", lw=2,
+            ls=figures.DASHES[i], color=figures.PALETTE[i], label=name)
+ax.set(xlabel="distance to the nearest training image", ylabel="images",
+       title="Are samples too close to the training set?")
 ax.legend()
-claim("samples_to_test", near_made.median() / near_test.median(), about=1.17, within=0.15)
-claim("copies_to_test", near_stored.median() / near_test.median(), about=0.67, within=0.12)
+claim("samples_to_test", near_made.median() / near_test.median(), about=1.17,
+      within=0.15)
+claim("copies_to_test", near_stored.median() / near_test.median(), about=0.67,
+      within=0.12)
 
 # %% [markdown]
 # *Distances to the training set of samples, of reconstructed test images, which the model cannot have stored, and of
@@ -855,13 +938,19 @@ claim("copies_to_test", near_stored.median() / near_test.median(), about=0.67, w
 average = digits.train.mean(0, keepdim=True).to(device).clamp(1e-4, 1 - 1e-4)
 constant = m.bernoulli_log_likelihood(average.logit().expand_as(x_test), x_test).mean()
 per_image = {"average image": constant, "VAE (ELBO)": parts["elbo"]}
-squared = {"average image": (average - x_test).square(), "VAE (ELBO)": (vae.reconstruct(x_test) - x_test).square()}
+squared = {"average image": (average - x_test).square(),
+           "VAE (ELBO)": (vae.reconstruct(x_test) - x_test).square()}
 for name, nats in per_image.items():
-    print(f"{name:14} {nats:7.1f} nats per image, {-nats / 784:.3f} nats per pixel, {bits_per_dim(-nats, 784):.3f} bits per pixel,"
+    print(
+        f"{name:14} {nats:7.1f} nats per image, {-nats / 784:.3f} nats per pixel, "
+        f"{bits_per_dim(-nats, 784):.3f} bits per pixel,"
           f" mean squared error {squared[name].mean():.3f}")
 claim("nats_apart", parts["elbo"] - constant, about=106, within=4, unit="nats")
-claim("nats_per_pixel_apart", (parts["elbo"] - constant) / 784, about=0.135, within=0.006, unit="nats")
-claim("squared_error_apart", squared["average image"].mean() - squared["VAE (ELBO)"].mean(), about=0.058, within=0.01)
+claim("nats_per_pixel_apart", (parts["elbo"] - constant) / 784, about=0.135,
+      within=0.006, unit="nats")
+claim("squared_error_apart",
+      squared["average image"].mean() - squared["VAE (ELBO)"].mean(),
+      about=0.058, within=0.01)
 
 # %% [markdown]
 # Per image the two are {{nats_apart}} nats apart, in probability a factor of e to that power. Per pixel that is
@@ -872,7 +961,8 @@ claim("squared_error_apart", squared["average image"].mean() - squared["VAE (ELB
 
 # %%
 g = digits.test
-floor = -(torch.xlogy(g, g) + torch.xlogy(1 - g, 1 - g)).flatten(1).sum(1).mean()  # entropy of the pixels, nats per image
+# entropy of the pixels, nats per image
+floor = -(torch.xlogy(g, g) + torch.xlogy(1 - g, 1 - g)).flatten(1).sum(1).mean()
 claim("noise_floor", floor, about=45.5, within=0.5, unit="nats")
 claim("floor_per_pixel", floor / 784, about=0.058, within=0.001, unit="nats")
 

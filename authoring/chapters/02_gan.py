@@ -49,7 +49,8 @@ print("running on", device)
 
 # %%
 with global_seed(2):
-    function = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1))
+    function = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(),
+                             nn.Linear(32, 1))
     for layer in (function[0], function[2], function[4]):
         nn.init.normal_(layer.weight, 0, 1.2 / layer.in_features**0.5)
 z = torch.randn(20_000, 1, generator=seeded(0))
@@ -57,7 +58,8 @@ line = torch.linspace(-3, 3, 400)[:, None]
 with torch.no_grad():
     pushed, curve = function(z)[:, 0], function(line)[:, 0]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
-figures.curves(line[:, 0], {"G(z)": curve}, "noise z", "x = G(z)", "A function", ax=left)
+figures.curves(line[:, 0], {"G(z)": curve}, "noise z", "x = G(z)", "A function",
+               ax=left)
 right.hist(pushed, bins=80, density=True, color=figures.PALETTE[1])
 right.set(xlabel="x", ylabel="density", title="What it makes of standard normal noise");
 
@@ -99,7 +101,8 @@ cell = (x_grid[1] - x_grid[0]).item()
 
 
 def normal(mean, std=1.0):
-    return torch.distributions.Normal(torch.tensor(mean, dtype=torch.float64), std).log_prob(x_grid).exp()
+    return torch.distributions.Normal(torch.tensor(mean, dtype=torch.float64),
+                                      std).log_prob(x_grid).exp()
 
 
 values, divergences = {}, {}
@@ -107,18 +110,22 @@ for shift in (0.0, 2.0, 6.0):
     p, q = normal(0.0), normal(shift)
     values[shift] = m.game_value(p, q, m.optimal_discriminator(p, q), cell)
     divergences[shift] = m.jensen_shannon(p, q, cell)
-    print(f"shift {shift:g}: V(D*) = {values[shift]:.4f}, -log 4 + 2 JSD = {-math.log(4) + 2 * divergences[shift]:.4f} nats")
+    print(
+        f"shift {shift:g}: V(D*) = {values[shift]:.4f}, -log 4 + 2 JSD = "
+        f"{-math.log(4) + 2 * divergences[shift]:.4f} nats")
 claim("value_of_a_draw", values[0.0], about=-1.386, within=0.001, unit="nats")
 claim("value_at_two", values[2.0], about=-0.713, within=0.001, unit="nats")
 claim("value_at_six", values[6.0], about=-0.008, within=0.001, unit="nats")
-claim("identity_error", max(abs(values[s] + math.log(4) - 2 * divergences[s]) for s in values), below=0.0001, unit="nats")
+claim("identity_error", max(abs(values[s] + math.log(4) - 2 * divergences[s])
+                            for s in values), below=0.0001, unit="nats")
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(11, 3), layout="constrained", sharey=True)
 for ax, shift in zip(axes, (0.0, 2.0, 6.0), strict=True):
     p, q = normal(0.0), normal(shift)
     shown = {"data": p, "samples": q, "D*": m.optimal_discriminator(p, q)}
-    figures.curves(x_grid, shown, "x", "density, or D", f"Samples shifted by {shift:g}", ax=ax)
+    figures.curves(x_grid, shown, "x", "density, or D", f"Samples shifted by {shift:g}",
+                   ax=ax)
     ax.set_xlim(-4, 10)
 
 # %% [markdown]
@@ -135,7 +142,8 @@ for ax, shift in zip(axes, (0.0, 2.0, 6.0), strict=True):
 
 # %%
 real = points("two")
-blob = GaussianMixture(torch.zeros(1, 2), torch.tensor([1.2]), torch.ones(1))  # plays the generator, and stands still
+# plays the generator, and stands still
+blob = GaussianMixture(torch.zeros(1, 2), torch.tensor([1.2]), torch.ones(1))
 grid, cell = figures.plane_grid(limit=5.0, n=101)
 p, q = (law.log_prob(grid).double().exp() for law in (real, blob))
 best = m.optimal_discriminator(p, q)
@@ -156,13 +164,18 @@ for step, pair in enumerate(zip(tqdm(x_real), x_fake, strict=True)):
 with torch.no_grad():
     trained = D(grid.to(device)).cpu().double().sigmoid()
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.3), layout="constrained")
-figures.heatmap(best, "D* from the densities", limit=5.0, label="probability of data", ax=axes[0])
-figures.heatmap(trained, "A trained D", limit=5.0, label="probability of data", ax=axes[1])
-figures.heatmap(trained - best, "Difference", limit=5.0, vmin=-0.3, vmax=0.3, label="trained − D*", ax=axes[2])
+figures.heatmap(best, "D* from the densities", limit=5.0, label="probability of data",
+                ax=axes[0])
+figures.heatmap(trained, "A trained D", limit=5.0, label="probability of data",
+                ax=axes[1])
+figures.heatmap(trained - best, "Difference", limit=5.0, vmin=-0.3, vmax=0.3,
+                label="trained − D*", ax=axes[2])
 weight = (p + q) / 2 * cell
 claim("d_error", (weight * (trained - best).abs()).sum(), below=0.03)
-claim("value_trained", m.game_value(p, q, trained, cell), about=-0.878, within=0.01, unit="nats")
-claim("value_best", -math.log(4) + 2 * m.jensen_shannon(p, q, cell), about=-0.877, within=0.003, unit="nats")
+claim("value_trained", m.game_value(p, q, trained, cell), about=-0.878, within=0.01,
+      unit="nats")
+claim("value_best", -math.log(4) + 2 * m.jensen_shannon(p, q, cell), about=-0.877,
+      within=0.003, unit="nats")
 
 # %% [markdown]
 # *Two broad modes (peaks of the density) as data, one blob as samples. Left: $D^*$ computed from the densities. Middle: a small network trained only
@@ -186,7 +199,8 @@ claim("value_best", -math.log(4) + 2 * m.jensen_shannon(p, q, cell), about=-0.87
 logits = torch.tensor([-100.0, -10.0, 0.0, 10.0, 100.0])
 D_of_x = logits.sigmoid()
 print("-log(1 - D) from logits        ", nn.functional.softplus(logits).tolist())
-print("-log(1 - D) from probabilities ", [round(v, 4) for v in (-(1 - D_of_x).log()).tolist()])
+print("-log(1 - D) from probabilities ",
+      [round(v, 4) for v in (-(1 - D_of_x).log()).tolist()])
 clamped = logits.clone().requires_grad_()
 (-(1 - clamped.sigmoid().clamp(1e-5, 1 - 1e-5)).log()).sum().backward()
 print("gradient after a clamp         ", [round(v, 4) for v in clamped.grad.tolist()])
@@ -207,11 +221,16 @@ print("gradient after a clamp         ", [round(v, 4) for v in clamped.grad.toli
 
 # %%
 logit = torch.linspace(-10, 10, 201, requires_grad=True)
-losses = {"saturating, log(1 − D)": m.saturating_loss(logit), "non-saturating, −log D": m.generator_loss(logit)}
-slopes = {name: torch.autograd.grad(loss.sum(), logit)[0] for name, loss in losses.items()}
+losses = {"saturating, log(1 − D)": m.saturating_loss(logit),
+          "non-saturating, −log D": m.generator_loss(logit)}
+slopes = {name: torch.autograd.grad(loss.sum(), logit)[0]
+          for name, loss in losses.items()}
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
-figures.curves(logit, losses, "logit of D for a sample", "G's loss in nats", "The two losses", ax=left)
-figures.curves(logit, slopes, "logit of D for a sample", "derivative in nats per unit of logit", "What G gets from them", ax=right)
+figures.curves(logit, losses, "logit of D for a sample", "G's loss in nats",
+               "The two losses", ax=left)
+figures.curves(logit, slopes, "logit of D for a sample",
+               "derivative in nats per unit of logit", "What G gets from them",
+               ax=right)
 for ax, height in ((left, -6), (right, -0.5)):
     ax.axvspan(-10, -4, color="0.92", zorder=0)
     ax.text(-7, height, "D is sure\nit is fake", fontsize=8, ha="center", va="center")
@@ -243,13 +262,17 @@ def who_got_gradients(loss):
     for network in (G, D):
         network.zero_grad()
     loss.mean().backward()
-    return {name: any(p.grad is not None for p in network.parameters()) for name, network in (("G", G), ("D", D))}
+    return {name: any(p.grad is not None for p in network.parameters())
+            for name, network in (("G", G), ("D", D))}
 
 
-print("D's loss, samples detached:", who_got_gradients(m.discriminator_loss(D(x), D(G(z).detach()))))
-print("D's loss, no detach:       ", who_got_gradients(m.discriminator_loss(D(x), D(G(z)))))
+print("D's loss, samples detached:",
+      who_got_gradients(m.discriminator_loss(D(x), D(G(z).detach()))))
+print("D's loss, no detach:       ",
+      who_got_gradients(m.discriminator_loss(D(x), D(G(z)))))
 print("G's loss:                  ", who_got_gradients(m.generator_loss(D(G(z)))))
-print("G's loss, samples detached:", who_got_gradients(m.generator_loss(D(G(z).detach()))))
+print("G's loss, samples detached:",
+      who_got_gradients(m.generator_loss(D(G(z).detach()))))
 
 # %% [markdown]
 # Line 2 is waste and a trap: G's gradients fill up in D's step, and if nobody clears them, they are in G's next one. In line 3 D's
@@ -268,7 +291,8 @@ G, D = m.PointGenerator().to(device), m.PointDiscriminator().to(device)
 g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.99))
 d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-3, betas=(0.5, 0.99))
 steps = scaled(default=400, smoke=5, full=400)
-for _, x in zip(tqdm(range(steps)), minibatches(ring_data, batch_size=256, seed=0), strict=False):
+for _, x in zip(tqdm(range(steps)), minibatches(ring_data, batch_size=256, seed=0),
+                strict=False):
     x, z = x.to(device), torch.randn(256, 2, device=device)
     d_loss = m.discriminator_loss(D(x), D(G(z).detach())).mean()  # D's turn
     d_optimizer.zero_grad()
@@ -278,7 +302,9 @@ for _, x in zip(tqdm(range(steps)), minibatches(ring_data, batch_size=256, seed=
     g_optimizer.zero_grad()
     g_loss.backward()
     g_optimizer.step()
-print(f"D's loss {d_loss.item():.2f} (a draw: {math.log(4):.2f}), G's loss {g_loss.item():.2f} (a draw: {math.log(2):.2f})")
+print(
+    f"D's loss {d_loss.item():.2f} (a draw: {math.log(4):.2f}), G's loss "
+    f"{g_loss.item():.2f} (a draw: {math.log(2):.2f})")
 
 # %% [markdown]
 # That is all of it: two turns, each with a loss, a clear, a backward and a step. In `fit` the same game is a model with
@@ -311,12 +337,15 @@ history = fit(game, batches, steps=steps, lr=2e-3, on_step=look, precision="floa
 stages[steps] = game.generate(spots).cpu()
 
 # %%
-figure, axes = plt.subplots(1, len(stages), figsize=(2.2 * len(stages), 2.6), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, len(stages), figsize=(2.2 * len(stages), 2.6),
+                            layout="constrained", sharey=True)
 for ax, (step, made) in zip(axes, stages.items(), strict=True):
-    figures.point_clouds({"data": ring_data[:500], "samples": made}, f"step {step:,}", ax=ax)
+    figures.point_clouds({"data": ring_data[:500], "samples": made}, f"step {step:,}",
+                         ax=ax)
     ax.get_legend().remove()
     ax.set_ylabel("" if step else "x₂")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=2)
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2,
+              markerscale=2)
 covered = ev.mode_coverage(game.sample(4000, seed=1).cpu(), ring.centres, ring.stds)
 print(covered)
 claim("ring_modes", covered.modes, about=8, within=0)
@@ -331,7 +360,8 @@ claim("ring_share", 100 * covered.share, about=92, within=4, unit="%")
 # mode: G is continuous and the noise has no gaps, so the samples cannot jump.
 
 # %%
-ax = figures.training_curves(history, ["D/loss", "G/loss"], title="The losses of a good run")
+ax = figures.training_curves(history, ["D/loss", "G/loss"],
+                             title="The losses of a good run")
 ax.axhline(2 * math.log(2), color="black", lw=0.8, ls=":")
 ax.axhline(math.log(2), color="black", lw=0.8, ls=":")
 claim("d_loss_end", history.last("D/loss"), about=1.38, within=0.02, unit="nats")
@@ -348,10 +378,14 @@ claim("g_loss_end", history.last("G/loss"), about=0.70, within=0.02, unit="nats"
 
 # %%
 slow, batches = train_on_ring(r1=0.1, d_lr_ratio=0.1)
-slow_history = fit(slow, batches, steps=scaled(default=800, smoke=20, full=1500), lr=2e-3, precision="float32")
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(1, 1.6))
-figures.point_clouds({"data": ring_data[:500], "samples": slow.sample(1000).cpu()}, "A D that learns too slowly", ax=left)
-figures.training_curves(slow_history, ["D/loss", "G/loss"], title="Its losses", ax=right)
+slow_history = fit(slow, batches, steps=scaled(default=800, smoke=20, full=1500),
+                   lr=2e-3, precision="float32")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained",
+                                     width_ratios=(1, 1.6))
+figures.point_clouds({"data": ring_data[:500], "samples": slow.sample(1000).cpu()},
+                     "A D that learns too slowly", ax=left)
+figures.training_curves(slow_history, ["D/loss", "G/loss"], title="Its losses",
+                        ax=right)
 failed = ev.mode_coverage(slow.sample(4000, seed=1).cpu(), ring.centres, ring.stds)
 claim("slow_modes", failed.modes, below=4)
 claim("slow_d_loss", slow_history.last("D/loss"), about=1.37, within=0.1, unit="nats")
@@ -418,14 +452,20 @@ film_strip(recorded("oscillation"));
 # The same four, in numbers that the recordings contain:
 
 # %%
-runs = {"healthy": "ring", "mode collapse": "collapse", "D wins": "discriminator wins", "oscillation": "oscillation"}
+runs = {"healthy": "ring", "mode collapse": "collapse", "D wins": "discriminator wins",
+        "oscillation": "oscillation"}
 for name, run in runs.items():
     s = symptoms(recorded(run))
-    print(f"{name:14} modes {8 * s['covered']:3.1f} of 8, D right {100 * s['accuracy']:3.0f} %, arrows {s['push']:.3f}, "
-          f"JSD {s['divergence']:.2f} nats, samples that leap {100 * s['leaping']:3.0f} %")
-claim("collapsed_modes", 8 * symptoms(recorded("collapse"))["covered"], about=2, within=1)
-claim("winner_accuracy", 100 * symptoms(recorded("discriminator wins"))["accuracy"], about=100, within=2, unit="%")
-claim("leapers", 100 * symptoms(recorded("oscillation"))["leaping"], about=80, within=15, unit="%")
+    print(f"{name:14} modes {8 * s['covered']:3.1f} of 8, "
+          f"D right {100 * s['accuracy']:3.0f} %, arrows {s['push']:.3f}, "
+          f"JSD {s['divergence']:.2f} nats, "
+          f"samples that leap {100 * s['leaping']:3.0f} %")
+claim("collapsed_modes", 8 * symptoms(recorded("collapse"))["covered"], about=2,
+      within=1)
+claim("winner_accuracy", 100 * symptoms(recorded("discriminator wins"))["accuracy"],
+      about=100, within=2, unit="%")
+claim("leapers", 100 * symptoms(recorded("oscillation"))["leaping"], about=80,
+      within=15, unit="%")
 
 # %% [markdown]
 # These are means over the last quarter of each run, for leaps over its second half. A sample *leaps* if it moves by more than 1 between a frame
@@ -448,25 +488,31 @@ class PixelGenerator(nn.Sequential):
     latent_dim = 64
 
     def __init__(self):
-        super().__init__(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 784), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28)))
+        super().__init__(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 784),
+                         nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28)))
 
 
 def pixel_discriminator():
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1), nn.Flatten(0))
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.LeakyReLU(0.2),
+                         nn.Linear(256, 1), nn.Flatten(0))
 
 
 def train_on_digits(generator, discriminator, steps, **settings):
     torch.manual_seed(0)
     game = m.GAN(generator(), discriminator(), d_lr_ratio=10.0, **settings).to(device)
-    return game, fit(game, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=8e-4)
+    return game, fit(game, minibatches(digits.train_bytes, batch_size=32, seed=0),
+                     steps=steps, lr=8e-4)
 
 # %%
 steps = scaled(default=600, smoke=5, full=4000)
-naive, naive_history = train_on_digits(PixelGenerator, pixel_discriminator, steps, loss="saturating")
-cured, cured_history = train_on_digits(PixelGenerator, pixel_discriminator, steps, loss="non-saturating", r1=1.0)
+naive, naive_history = train_on_digits(PixelGenerator, pixel_discriminator, steps,
+                                       loss="saturating")
+cured, cured_history = train_on_digits(PixelGenerator, pixel_discriminator, steps,
+                                       loss="non-saturating", r1=1.0)
 
 # %%
-figures.image_rows({"naive": naive.sample(14), "cured": cured.sample(14)}, title="Two plain networks, without and with the cure")
+figures.image_rows({"naive": naive.sample(14), "cured": cured.sample(14)},
+                   title="Two plain networks, without and with the cure")
 loss = {"naive": naive_history.last("D/loss"), "cured": cured_history.last("D/loss")}
 claim("naive_d_loss", loss["naive"], below=0.01, unit="nats")
 claim("cured_d_loss", loss["cured"], about=0.86, within=0.15, unit="nats")
@@ -496,7 +542,9 @@ claim("cured_d_loss", loss["cured"], about=0.86, within=0.15, unit="nats")
 # %%
 G, D = m.Generator(latent_dim=64, width=24), m.Discriminator(width=24)
 print(G)
-print(f"{sum(p.numel() for p in G.parameters()):,} numbers in G, {sum(p.numel() for p in D.parameters()):,} in D")
+print(
+    f"{sum(p.numel() for p in G.parameters()):,} numbers in G, "
+    f"{sum(p.numel() for p in D.parameters()):,} in D")
 
 # %% [markdown]
 # During the training we keep three things for later: samples of the same codes, and how far five hundred samples of G and of its average are from
@@ -519,16 +567,20 @@ def watch(step):
             latest, averaged = dcgan.generator.eval()(z_kept), dcgan.generate(z_kept)
         dcgan.generator.train()
         snapshots[step] = averaged[:14].cpu()
-        distances["latest weights"][step], distances["averaged weights"][step] = distance_of(latest), distance_of(averaged)
+        distances["latest weights"][step] = distance_of(latest)
+        distances["averaged weights"][step] = distance_of(averaged)
 
 # %%
 torch.manual_seed(0)
-dcgan = m.GAN(m.Generator(width=24), m.Discriminator(width=24), d_lr_ratio=2.0).to(device)
+dcgan = m.GAN(m.Generator(width=24), m.Discriminator(width=24),
+              d_lr_ratio=2.0).to(device)
 steps = scaled(default=700, smoke=10, full=20_000)
-dcgan_history = fit(dcgan, minibatches(digits.train_bytes, batch_size=32, seed=0), steps=steps, lr=8e-3, on_step=watch)
+dcgan_history = fit(dcgan, minibatches(digits.train_bytes, batch_size=32, seed=0),
+                    steps=steps, lr=8e-3, on_step=watch)
 
 # %%
-figures.image_grid(dcgan.sample(60, seed=1), columns=15, title="Digits from a convolutional GAN");
+figures.image_grid(dcgan.sample(60, seed=1), columns=15,
+                   title="Digits from a convolutional GAN");
 
 # %% [markdown]
 # *Sixty samples, not selected. The strokes are sharp, unlike the VAE's: D would notice a blur at once. Many are digits, some are
@@ -559,29 +611,33 @@ def critic_distance(shift, steps):
     critic = m.PointDiscriminator(64).to(device)
     optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3, betas=(0.5, 0.9))
     for _ in range(steps):
-        real, fake = torch.randn(256, 2, device=device), torch.randn(256, 2, device=device)
+        real, fake = (torch.randn(256, 2, device=device) for _ in "xy")
         fake[:, 0] += shift
         penalty = m.gradient_penalty(critic, real, fake, torch.rand(256, device=device))
-        loss = (m.wasserstein_critic_loss(critic(real), critic(fake)) + 10 * penalty).mean()
+        loss = m.wasserstein_critic_loss(critic(real), critic(fake)) + 10 * penalty
         optimizer.zero_grad()
-        loss.backward()
+        loss.mean().backward()
         optimizer.step()
     with torch.no_grad():
-        real, fake = torch.randn(20_000, 2, device=device), torch.randn(20_000, 2, device=device)
+        real, fake = (torch.randn(20_000, 2, device=device) for _ in "xy")
         fake[:, 0] += shift
         return -m.wasserstein_critic_loss(critic(real), critic(fake)).mean().item()
 
 
 shifts = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
-critics = [critic_distance(shift, scaled(default=300, smoke=3, full=1000)) for shift in tqdm(shifts)]
+critics = [critic_distance(shift, scaled(default=300, smoke=3, full=1000))
+           for shift in tqdm(shifts)]
 
 # %%
-jsd = [m.jensen_shannon(normal(0.0), normal(shift), (x_grid[1] - x_grid[0]).item()).item() for shift in shifts]
+jsd = [m.jensen_shannon(normal(0.0), normal(shift),
+                        (x_grid[1] - x_grid[0]).item()).item() for shift in shifts]
 figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
 far = torch.tensor(shifts)
-shown = {"Wasserstein, true": far, "critic's estimate": torch.tensor(critics), "its prediction": far * (1 + far / 20),
+shown = {"Wasserstein, true": far, "critic's estimate": torch.tensor(critics),
+         "its prediction": far * (1 + far / 20),
          "JSD in nats": torch.tensor(jsd)}
-figures.curves(far, shown, "distance of the two means", "distance, or nats", "Which distance knows how far?", ax=ax)
+figures.curves(far, shown, "distance of the two means", "distance, or nats",
+               "Which distance knows how far?", ax=ax)
 claim("critic_at_three", critics[3], about=3.5, within=0.15)
 claim("jsd_at_six", jsd[-1], about=0.689, within=0.003, unit="nats")
 
@@ -600,7 +656,8 @@ claim("jsd_at_six", jsd[-1], about=0.689, within=0.003, unit="nats")
 # %%
 layer = nn.utils.parametrizations.spectral_norm(nn.Linear(50, 40))
 for _ in range(20):
-    layer(torch.randn(1, 50))  # in training mode each pass makes one step of the iteration
+    # in training mode each pass makes one step of the iteration
+    layer(torch.randn(1, 50))
 largest = torch.linalg.svdvals(layer.weight)[0].item()
 claim("spectral_norm", largest, about=1.0, within=0.02)
 
@@ -616,20 +673,20 @@ def tiny_game(r1, steps=400, lr=0.1):
     theta, psi, path = 1.0, 0.0, []
     for _ in range(steps):
         path.append((theta, psi))
-        slope = 1 / (1 + math.exp(-psi * theta))  # of softplus(ψθ), which D minimises and G maximises
+        slope = 1 / (1 + math.exp(-psi * theta))  # of softplus(ψθ): D minimises it
         theta, psi = theta + lr * slope * psi, psi - lr * (slope * theta + r1 * psi)
     return torch.tensor(path)
 
-
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.9), layout="constrained", sharex=True, sharey=True)
-for ax, r1 in zip(axes, (0.0, 0.3), strict=True):
-    path = tiny_game(r1)
+shape = {"figsize": (8, 3.9), "layout": "constrained"}
+figure, axes = plt.subplots(1, 2, **shape, sharex=True, sharey=True)
+for ax, r1, path in zip(axes, (0.0, 0.3), map(tiny_game, (0.0, 0.3)), strict=True):
     average = path.cumsum(0) / torch.arange(1, len(path) + 1)[:, None]
     ax.plot(*path.T, color=figures.PALETTE[0], lw=1, label="the two players")
     ax.plot(*average.T, "--", color=figures.PALETTE[1], label="their average so far")
     ax.plot(*path[0], "o", color=figures.PALETTE[0])
     ax.plot(0, 0, "k*", ms=10)
-    ax.set(xlabel="θ, the generator", ylabel="ψ, the discriminator", title=f"R1 weight {r1:g}", aspect="equal")
+    ax.set(xlabel="θ, the generator", ylabel="ψ, the discriminator",
+           title=f"R1 weight {r1:g}", aspect="equal")
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 claim("orbit_radius", tiny_game(0.0)[-1].norm(), about=1.6, within=0.3)
 claim("orbit_with_r1", tiny_game(0.3)[-1].norm(), below=0.05)
@@ -652,8 +709,10 @@ claim("average_radius", tiny_game(0.0).mean(0).norm(), below=0.15)
 
 # %%
 step_axis = torch.tensor(list(snapshots))
-quality = {name: torch.tensor(list(values.values())) for name, values in distances.items()}
-ax = figures.curves(step_axis, quality, "training step", "Fréchet distance of 500 samples", "Latest and averaged weights")
+quality = {name: torch.tensor(list(values.values()))
+           for name, values in distances.items()}
+ax = figures.curves(step_axis, quality, "training step",
+                    "Fréchet distance of 500 samples", "Latest and averaged weights")
 figures.log_scale(ax)
 late = (quality["latest weights"] / quality["averaged weights"])[len(step_axis) // 2 :]
 claim("ema_ratio", late.mean(), about=1.06, within=0.1)
@@ -675,13 +734,17 @@ claim("ema_ratio", late.mean(), about=1.06, within=0.1)
 fashion = images("fashion-mnist")
 labelled = minibatches(fashion.train_bytes, fashion.train_labels, batch_size=32, seed=0)
 torch.manual_seed(0)
-wardrobe = m.ConditionalGAN(m.Generator(width=24, num_classes=10), m.Discriminator(width=24, num_classes=10), d_lr_ratio=2.0).to(device)
+wardrobe = m.ConditionalGAN(m.Generator(width=24, num_classes=10),
+                            m.Discriminator(width=24, num_classes=10),
+                            d_lr_ratio=2.0).to(device)
 fit(wardrobe, labelled, steps=scaled(default=600, smoke=10, full=20_000), lr=6e-3);
 
 # %% tags=["cover"]
-clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
+           "sneaker", "bag", "boot")
 asked = torch.arange(10).repeat(6)
-figures.image_grid(wardrobe.sample(asked, seed=2), columns=10, title="Clothes, by class", headings=clothes);
+figures.image_grid(wardrobe.sample(asked, seed=2), columns=10,
+                   title="Clothes, by class", headings=clothes);
 
 # %% [markdown]
 # *Six samples, not selected, for each class that was asked for, one class per column.*
@@ -723,7 +786,9 @@ claim("ms_per_sample", 1000 * (time.perf_counter() - start) / n, below=2, unit="
 few_digits = digits.train[::20]
 print(len(few_digits), "training images")
 shown = few_digits[:12]
-figures.image_rows({"image": shown, "augmented": m.augment(shown, seeded(0)).clamp(0, 1)}, title="Differentiable augmentation");
+figures.image_rows({"image": shown,
+                    "augmented": m.augment(shown, seeded(0)).clamp(0, 1)},
+                   title="Differentiable augmentation");
 
 # %% [markdown]
 # *Above: training images. Below: the same after all three changes, drawn at random, and anew each time D looks.*
@@ -739,7 +804,8 @@ def move(x):
 
 def train_on_few(augment=None):
     torch.manual_seed(0)
-    game = m.GAN(m.Generator(width=24), m.Discriminator(width=24, spectral=False), d_lr_ratio=2.0, augment=augment).to(device)
+    game = m.GAN(m.Generator(width=24), m.Discriminator(width=24, spectral=False),
+                 d_lr_ratio=2.0, augment=augment).to(device)
     steps = scaled(default=550, smoke=5, full=6000)
     fit(game, minibatches(few_digits, batch_size=32, seed=0), steps=steps, lr=4e-3)
     return game
@@ -749,7 +815,8 @@ scarce = {"without": train_on_few()}
 
 # %%
 scarce["with"] = train_on_few(move)
-figures.image_rows({name: game.sample(14, seed=1) for name, game in scarce.items()}, title="Trained on 500 digits, without and with augmentation");
+figures.image_rows({name: game.sample(14, seed=1) for name, game in scarce.items()},
+                   title="Trained on 500 digits, without and with augmentation");
 
 # %% [markdown]
 # *Samples of two games on the same 500 digits, from the same codes.*
@@ -760,10 +827,13 @@ figures.image_rows({name: game.sample(14, seed=1) for name, game in scarce.items
 belief, scarce_fd = {}, {}
 for name, game in scarce.items():
     with torch.no_grad():
-        belief[name] = [100 * game.discriminator(x.to(device)).sigmoid().mean() for x in (few_digits, digits.test)]
+        belief[name] = [100 * game.discriminator(x.to(device)).sigmoid().mean()
+                        for x in (few_digits, digits.test)]
     scarce_fd[name] = distance_of(game.sample(2000, seed=5))
-claim("belief_gap_without", belief["without"][0] - belief["without"][1], about=15, within=10, unit="%")
-claim("belief_gap_with", belief["with"][0] - belief["with"][1], about=0, within=3, unit="%")
+claim("belief_gap_without", belief["without"][0] - belief["without"][1], about=15,
+      within=10, unit="%")
+claim("belief_gap_with", belief["with"][0] - belief["with"][1], about=0, within=3,
+      unit="%")
 claim("fd_scarce_without", scarce_fd["without"], about=24, within=5)
 claim("fd_scarce_with", scarce_fd["with"], about=24.5, within=5)
 
@@ -795,16 +865,16 @@ fifth = digits.train[::5]
 noisy = (fifth + 0.3 * torch.randn(fifth.shape, generator=seeded(0))).clamp(0, 1)
 blurred = nn.functional.avg_pool2d(fifth, 3, stride=1, padding=1)
 five_to_nine = fifth[digits.train_labels[::5] > 4]
-spoiled = {"other real images": fifth, "with noise": noisy, "blurred": blurred, "digits 5 to 9 only": five_to_nine,
+spoiled = {"other real images": fifth, "with noise": noisy, "blurred": blurred,
+           "digits 5 to 9 only": five_to_nine,
            "one image, many times": fifth[:1].expand_as(fifth)}
-
 
 def scores(samples):
     f = classifier.features(samples)
     n = min(1000, len(f))
     pr = ev.precision_recall(test_features[:n], f[:n])
-    return ev.frechet_distance(f, test_features), ev.kernel_distance(f, test_features), pr.precision, pr.recall
-
+    fd, kd = (of(f, test_features) for of in (ev.frechet_distance, ev.kernel_distance))
+    return fd, kd, pr.precision, pr.recall
 
 print(f"{'':24}Fréchet   kernel  precision  recall")
 found = {name: scores(samples) for name, samples in spoiled.items()}
@@ -826,14 +896,18 @@ claim("half_recall", found["digits 5 to 9 only"][3], about=0.43, within=0.05)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
-figures.training_curves(dcgan_history, ["D/loss", "G/loss"], title="The losses", ax=left)
+figures.training_curves(dcgan_history, ["D/loss", "G/loss"], title="The losses",
+                        ax=left)
 fall = quality["averaged weights"]
-figures.curves(step_axis, {"Fréchet": fall}, "training step", "Fréchet distance of 500 samples", "The samples", ax=right)
+figures.curves(step_axis, {"Fréchet": fall}, "training step",
+               "Fréchet distance of 500 samples", "The samples", ax=right)
 figures.log_scale(right)
 early = list(snapshots)[2]
 g_losses = torch.tensor(dcgan_history["G/loss"])
 claim("fd_gain", fall[2] / fall[-1], about=1.8, within=0.6)
-claim("g_loss_change", (g_losses[-100:].mean() - g_losses[early - 50 : early + 50].mean()).abs(), below=0.17, unit="nats")
+claim("g_loss_change",
+      (g_losses[-100:].mean() - g_losses[early - 50 : early + 50].mean()).abs(),
+      below=0.17, unit="nats")
 
 # %% [markdown]
 # *Left: the losses of the convolutional GAN. Right: the Fréchet distance of its samples to test images. From the third point on
@@ -847,7 +921,9 @@ claim("g_loss_change", (g_losses[-100:].mean() - g_losses[early - 50 : early + 5
 made = dcgan.sample(400, seed=9).cpu()
 near_made, which = ev.nearest_neighbours(made, digits.train)
 near_test, _ = ev.nearest_neighbours(digits.test[::5], digits.train)
-figures.image_rows({"sample": made[:14], "nearest in training": digits.train[which[:14, 0]]}, title="Samples and their nearest training images")
+figures.image_rows({"sample": made[:14],
+                    "nearest in training": digits.train[which[:14, 0]]},
+                   title="Samples and their nearest training images")
 claim("copy_ratio", near_made.median() / near_test.median(), about=1.23, within=0.15)
 
 # %% [markdown]
@@ -862,14 +938,18 @@ claim("copy_ratio", near_made.median() / near_test.median(), about=1.23, within=
 # %%
 torch.manual_seed(0)
 vae = VAE(latent_dim=16, mean_image=digits.train.mean(0)).to(device)
-vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0), steps=scaled(default=700, smoke=5, full=20_000), lr=4e-3)
-families = {"VAE": (vae.sample(2000, seed=5).cpu(), vae_history.seconds), "GAN": (dcgan.sample(2000, seed=5).cpu(), dcgan_history.seconds)}
+vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0),
+                  steps=scaled(default=700, smoke=5, full=20_000), lr=4e-3)
+families = {"VAE": (vae.sample(2000, seed=5).cpu(), vae_history.seconds),
+            "GAN": (dcgan.sample(2000, seed=5).cpu(), dcgan_history.seconds)}
 table = {name: scores(samples) for name, (samples, _) in families.items()}
 families["real images"], table["real images"] = (fifth, 0.0), found["other real images"]
 print(f"{'':12}Fréchet   kernel  precision  recall   log p(x)        trained")
 for name, row in table.items():
     density = {"VAE": "a bound", "GAN": "none", "real images": "—"}[name]
-    print(f"{name:10}{'{:9.1f} {:8.2f} {:10.2f} {:7.2f}'.format(*row)}   {density:10} {families[name][1]:8.0f} seconds")
+    print(
+        f"{name:10}{'{:9.1f} {:8.2f} {:10.2f} {:7.2f}'.format(*row)}   {density:10} "
+        f"{families[name][1]:8.0f} seconds")
 claim("vae_fd", table["VAE"][0], about=32, within=5)
 claim("gan_fd", table["GAN"][0], about=17, within=4)
 claim("vae_recall", table["VAE"][3], about=0.57, within=0.06)
@@ -878,7 +958,8 @@ claim("vae_precision", table["VAE"][2], about=0.81, within=0.07)
 claim("gan_precision", table["GAN"][2], about=0.61, within=0.08)
 
 # %%
-figures.image_rows({name: samples[:14] for name, (samples, _) in families.items()}, title="Fourteen of each, not selected");
+figures.image_rows({name: samples[:14] for name, (samples, _) in families.items()},
+                   title="Fourteen of each, not selected");
 
 # %% [markdown]
 # *Samples of the VAE, samples of the GAN, real digits.* Fréchet distances: about {{vae_fd}} for the VAE, about {{gan_fd}} for the GAN.

@@ -35,7 +35,8 @@ from gencourse.models import autoregressive as m
 from gencourse.models.vae import VAE
 from gencourse.runtime import global_seed, pick_device, scaled, seeded
 from gencourse.training import check_model, fit
-from gencourse.widgets import attention_grid, attention_viewer, pixel_replay, sampling_explorer, sampling_strip
+from gencourse.widgets import (
+    attention_grid, attention_viewer, pixel_replay, sampling_explorer, sampling_strip)
 
 device = pick_device()
 print("running on", device)
@@ -65,8 +66,10 @@ def product_of_conditionals(p):
 
 
 forwards = product_of_conditionals(joint)
-backwards = product_of_conditionals(joint.permute(2, 1, 0)).permute(2, 1, 0)  # c first, then b, then a
-print("largest difference:", (forwards - joint).abs().max().item(), (backwards - joint).abs().max().item())
+# c first, then b, then a
+backwards = product_of_conditionals(joint.permute(2, 1, 0)).permute(2, 1, 0)
+print("largest difference:", (forwards - joint).abs().max().item(),
+      (backwards - joint).abs().max().item())
 
 # %% [markdown]
 # Three things follow.
@@ -106,7 +109,8 @@ drawn = ax.imshow(bigram[rows][:, rows].numpy(), cmap="Blues", vmin=0, vmax=0.6)
 names = ["␣" if c == " " else "↵" if c == "\n" else c for c in shown]
 ax.set_xticks(range(len(shown)), names)
 ax.set_yticks(range(len(shown)), names)
-ax.set(xlabel="next character", ylabel="character", title="p(next character given this one)")
+ax.set(xlabel="next character", ylabel="character",
+       title="p(next character given this one)")
 figure.colorbar(drawn, label="probability", shrink=0.8);
 
 # %% [markdown]
@@ -132,7 +136,9 @@ pairs = m.bigram_nll(bigram, shakespeare.validation)
 print(f"nothing known: {math.log(V):.2f} nats, {math.log2(V):.2f} bits per character")
 claim("unigram_nats", alone, about=3.37, within=0.02, unit="nats")
 claim("bigram_nats", pairs, about=2.55, within=0.02, unit="nats")
-print(f"the pairs on the training text: {m.bigram_nll(bigram, shakespeare.train):.2f}; without alpha on the validation text:", end=" ")
+print(
+    f"the pairs on the training text: {m.bigram_nll(bigram, shakespeare.train):.2f}; "
+    "without alpha on the validation text:", end=" ")
 print(m.bigram_nll(m.bigram_probs(counts), shakespeare.validation))
 
 # %% [markdown]
@@ -151,21 +157,26 @@ print(m.bigram_nll(m.bigram_probs(counts), shakespeare.validation))
 # $$-\mathbb E \log q(x_t \mid x_{t-1}) = h + \sum_i \pi_i\, \mathrm{KL}(P_i \,\|\, q_i).$$
 
 # %%
-source = m.MarkovSource(torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]))
+source = m.MarkovSource(torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1],
+                                      [0.3, 0.3, 0.4]]))
 fresh = source.sample(scaled(default=40_000, smoke=2_000, full=200_000), seed=100)
 sizes = [30, 100, 300, 1_000, 3_000, 10_000]
 losses = {"on its own training text": [], "on fresh text": []}
 for n in sizes:
     texts = [source.sample(n, seed=seed) for seed in range(20)]
     learnt = [m.bigram_probs(m.bigram_counts(seen, 3), alpha=0.1) for seen in texts]
-    losses["on its own training text"].append(sum(map(m.bigram_nll, learnt, texts)) / 20)
+    own = sum(map(m.bigram_nll, learnt, texts)) / 20
+    losses["on its own training text"].append(own)
     losses["on fresh text"].append(sum(m.bigram_nll(q, fresh) for q in learnt) / 20)
-ax = figures.curves(torch.tensor(sizes), losses, "tokens counted", "nats per token", "Counts against a source of known entropy")
+ax = figures.curves(torch.tensor(sizes), losses, "tokens counted", "nats per token",
+                    "Counts against a source of known entropy")
 ax.axhline(source.entropy, color="black", linewidth=1)
-ax.annotate("entropy of the source", (40, source.entropy), xytext=(0, -12), textcoords="offset points")
+ax.annotate("entropy of the source", (40, source.entropy), xytext=(0, -12),
+            textcoords="offset points")
 ax.set_xscale("log")
 claim("source_entropy", source.entropy, about=0.756, within=0.002, unit="nats")
-claim("source_excess", abs(losses["on fresh text"][-1] - source.entropy), below=0.01, unit="nats")
+claim("source_excess", abs(losses["on fresh text"][-1] - source.entropy), below=0.01,
+      unit="nats")
 
 # %% [markdown]
 # *Means over twenty training texts of each length. The loss on fresh text comes down to the entropy, {{source_entropy}} nats, and stops there: with the most tokens it is less than {{source_excess}} nats away from it. On its own training text, if that is short, a model
@@ -187,8 +198,10 @@ claim("source_excess", abs(losses["on fresh text"][-1] - source.entropy), below=
 
 # %%
 after_t = bigram[shakespeare.encode("t")[0]].log()
-temperatures = {"plain": {}, "T = 0.5": {"T": 0.5}, "greedy (T = 0)": {"T": 0.0}, "T = 1.5": {"T": 1.5}}
-sampling_strip(after_t, shakespeare.vocabulary, {**temperatures, "top-k = 5": {"top_k": 5}, "top-p = 0.8": {"top_p": 0.8}});
+temperatures = {"plain": {}, "T = 0.5": {"T": 0.5}, "greedy (T = 0)": {"T": 0.0},
+                "T = 1.5": {"T": 1.5}}
+filters = {"top-k = 5": {"top_k": 5}, "top-p = 0.8": {"top_p": 0.8}}
+sampling_strip(after_t, shakespeare.vocabulary, temperatures | filters);
 
 # %% [markdown]
 # *What follows a "t", by the bigram model. Each panel shows what one setting does: outlines are the model's own probabilities, bars what is drawn from, crosses what can no longer be drawn. Above each stands the entropy $-\sum_i p_i \log p_i$, how unsure the distribution is: low temperature, top-k and top-p lower it, high temperature raises it.*
@@ -222,9 +235,11 @@ for T in (1.0, 0.5, 0.0, 2.0):
 def validation_nats(model, tokens=shakespeare.validation, block_size=64):
     """The mean loss over windows of held-out text, nats per character."""
     x, y = m.next_token_pairs(tokens, block_size)
-    chosen = torch.linspace(0, len(x) - 1, scaled(default=600, smoke=20, full=len(x))).long()  # from everywhere
+    count = scaled(default=600, smoke=20, full=len(x))
+    chosen = torch.linspace(0, len(x) - 1, count).long()  # from everywhere
     with torch.no_grad():
-        parts = [model.loss(a.to(device), b.to(device))["loss"] for a, b in zip(x[chosen].split(200), y[chosen].split(200), strict=True)]
+        parts = [model.loss(x[part].to(device), y[part].to(device))["loss"]
+                 for part in chosen.split(200)]
     return torch.cat(parts).mean().item()
 
 
@@ -235,7 +250,8 @@ for n in (1, 3, 6):
     steps = scaled(default=300, smoke=5, full=5_000)
     fit(model, windows(shakespeare.train, 64, 16, seed=0), steps=steps, lr=1.2e-2)
     ngrams[n] = validation_nats(model)
-    print(f"{n} character{'s' * (n > 1)} of context: {ngrams[n]:.2f} nats per character, {V ** (n + 1):,} entries in a table")
+    print(f"{n} character{'s' * (n > 1)} of context: {ngrams[n]:.2f} nats per "
+          f"character, {V ** (n + 1):,} entries in a table")
 claim("ngram_nats", ngrams[6], about=2.10, within=0.06, unit="nats")
 claim("ngram_one", abs(ngrams[1] - pairs), below=0.05, unit="nats")
 
@@ -277,7 +293,8 @@ test = torch.bernoulli(digits.test, generator=seeded(0)).to(device)
 
 
 def digit_batches(batch_size):
-    return binarised(minibatches(digits.train_bytes, batch_size=batch_size, seed=0), seed=0)
+    return binarised(minibatches(digits.train_bytes, batch_size=batch_size, seed=0),
+                     seed=0)
 
 
 with global_seed(0):
@@ -288,7 +305,8 @@ with torch.no_grad():
 claim("made_nats", made_nats, about=96.8, within=1.5, unit="nats")
 
 # %%
-figures.image_grid(made.sample(30, seed=1).cpu(), columns=15, title="Digits from MADE, drawn pixel by pixel");
+figures.image_grid(made.sample(30, seed=1).cpu(), columns=15,
+                   title="Digits from MADE, drawn pixel by pixel");
 
 # %% [markdown]
 # *Thirty samples, not selected. Strokes are there, whole digits less often.*
@@ -314,8 +332,9 @@ for kind in "AB":
 
 # %%
 def seen_from(model, row=14, column=12):
-    """|∂ logit at (row, column) / ∂ x|, a map of the pixels that the output depends on."""
-    x = torch.rand(1, 1, 28, 28, generator=seeded(0), dtype=torch.float64).requires_grad_()
+    """|∂ logit at (row, column) / ∂ x|, a map of what the output depends on."""
+    x = torch.rand(1, 1, 28, 28, generator=seeded(0),
+                   dtype=torch.float64).requires_grad_()
     model.double()(x)[0, 0, row, column].backward()
     return x.grad[0, 0].abs()
 
@@ -324,8 +343,10 @@ with global_seed(0):
     plain, gated = m.PlainPixelCNN(16, 3, layers=7), m.PixelCNN(16, 3, layers=6)
     torch.nn.init.normal_(gated.head[-1].weight)
 figure, axes = plt.subplots(1, 2, figsize=(8.6, 4), layout="constrained")
-for ax, model, name in ((axes[0], plain, "masked convolutions"), (axes[1], gated, "two stacks (gated)")):
-    drawn = ax.imshow(seen_from(model).clamp(min=1e-12).log10().numpy(), cmap="viridis", vmin=-12, vmax=0)
+for ax, model, name in ((axes[0], plain, "masked convolutions"),
+                        (axes[1], gated, "two stacks (gated)")):
+    drawn = ax.imshow(seen_from(model).clamp(min=1e-12).log10().numpy(), cmap="viridis",
+                      vmin=-12, vmax=0)
     ax.plot(12, 14, "s", color="white", markersize=5, markeredgecolor="black")
     ax.set(title=name, xlabel="column (pixel)", ylabel="row (pixel)")
 figure.colorbar(drawn, ax=axes, label="log₁₀ of the gradient's size", shrink=0.8);
@@ -347,15 +368,19 @@ figure.colorbar(drawn, ax=axes, label="log₁₀ of the gradient's size", shrink
 
 # %%
 with global_seed(0):
-    pixelcnn = m.PixelCNN(channels=16, kernel=7, layers=3, mean_image=mean_image).to(device)
+    pixelcnn = m.PixelCNN(channels=16, kernel=7, layers=3,
+                          mean_image=mean_image).to(device)
 check_model(pixelcnn, test[:4])
 steps = scaled(default=400, smoke=3, full=20_000)
-history = fit(pixelcnn, digit_batches(scaled(default=8, smoke=4, full=64)), steps=steps, lr=8e-3)
+history = fit(pixelcnn, digit_batches(scaled(default=8, smoke=4, full=64)), steps=steps,
+              lr=8e-3)
 with torch.no_grad():
     few = test[:: scaled(default=2, smoke=100, full=1)]
-    pixelcnn_nats = -torch.cat([pixelcnn.log_prob(x) for x in tqdm(few.split(100), delay=2)]).mean().item()
+    pixelcnn_nats = -torch.cat([pixelcnn.log_prob(x)
+                                for x in tqdm(few.split(100), delay=2)]).mean().item()
 claim("pixelcnn_nats", pixelcnn_nats, about=90.4, within=1.2, unit="nats")
-claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784), about=0.166, within=0.003, unit="bits per pixel")
+claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784), about=0.166, within=0.003,
+      unit="bits per pixel")
 
 # %% [markdown]
 # A test image costs about {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel.
@@ -370,9 +395,12 @@ n = scaled(default=2, smoke=1, full=16)
 start_time = time.perf_counter()
 fast = pixelcnn.sample(n, seed=5)
 fast_seconds = time.perf_counter() - start_time
-slow = m.raster_sample(pixelcnn, n, (1, 28, 28), seeded(5), device)  # one pass per pixel
+# one pass per pixel
+slow = m.raster_sample(pixelcnn, n, (1, 28, 28), seeded(5), device)
 slow_seconds = time.perf_counter() - start_time - fast_seconds
-print(f"{fast_seconds:.2f} s against {slow_seconds:.1f} s; pixels that differ: {(fast != slow).sum().item()} of {fast.numel()}")
+print(
+    f"{fast_seconds:.2f} s against {slow_seconds:.1f} s; pixels that differ: "
+    f"{(fast != slow).sum().item()} of {fast.numel()}")
 claim("sampler_gain", slow_seconds / fast_seconds, about=9, within=5)
 
 # %% tags=["cover"]
@@ -406,10 +434,12 @@ pixel_replay(samples[:4].cpu(), probabilities(samples[:4]))
 known = torch.zeros(1, 28, 28, dtype=torch.bool)
 known[:, :14] = True
 halves = test[5:20]
-rows = {"test image": halves, "what is kept": torch.where(known.to(device), halves, 0.5)}
+rows = {"test image": halves,
+        "what is kept": torch.where(known.to(device), halves, 0.5)}
 for k in range(3):
     rows[f"completion {k + 1}"] = pixelcnn.complete(halves, known, seed=k)
-figures.image_rows({name: x.cpu() for name, x in rows.items()}, title="The lower half drawn anew");
+figures.image_rows({name: x.cpu() for name, x in rows.items()},
+                   title="The lower half drawn anew");
 
 # %% [markdown]
 # *Above, the images and what the model sees of them (erased parts grey); below, three draws each. Where the upper half leaves a choice, the draws differ: look at the first columns.*
@@ -427,21 +457,24 @@ with global_seed(0):
     vae = VAE(latent_dim=16, mean_image=mean_image).to(device)
 fit(vae, digit_batches(128), steps=scaled(default=500, smoke=5, full=30_000), lr=4e-3)
 part = test[:: scaled(default=4, smoke=100, full=1)]
-bound = dataset_iwae_bound(vae.log_weights, part, K=scaled(default=100, smoke=2, full=500))
+K = scaled(default=100, smoke=2, full=500)
+bound = dataset_iwae_bound(vae.log_weights, part, K=K)
 nats = {
     "VAE: ELBO (bound)": -dataset_elbo_terms(vae.loss, test)["elbo"].mean().item(),
     "VAE: IWAE-100 (bound)": -bound.mean().item(),
     "MADE (exact)": made_nats.item(),
-    "PixelCNN (exact)": pixelcnn_nats,
-}
+    "PixelCNN (exact)": pixelcnn_nats}
 figure, ax = plt.subplots(figsize=(6.6, 2.4), layout="constrained")
-bars = ax.barh(list(nats), list(nats.values()), color=figures.PALETTE[0], hatch=["//", "//", "", ""], edgecolor="white")
+look = {"color": figures.PALETTE[0], "hatch": ["//", "//", "", ""]}
+bars = ax.barh(list(nats), list(nats.values()), edgecolor="white", **look)
 ax.bar_label(bars, fmt="%.1f", padding=3)
 ax.invert_yaxis()
-ax.set(xlabel="nats per test image, lower is better", title="What a test digit costs", xlim=(0, 125))
+ax.set(xlim=(0, 125), xlabel="nats per test image, lower is better",
+       title="What a test digit costs")
 claim("vae_elbo", nats["VAE: ELBO (bound)"], about=108, within=3, unit="nats")
 claim("vae_iwae", nats["VAE: IWAE-100 (bound)"], about=102, within=3, unit="nats")
-claim("standard_error", bound.std() / len(bound) ** 0.5, about=1.3, within=0.4, unit="nats")
+error = bound.std() / len(bound) ** 0.5
+claim("standard_error", error, about=1.3, within=0.4, unit="nats")
 
 # %% [markdown]
 # *Negative log-likelihoods, or upper bounds of them (hatched). The VAE's ELBO says about {{vae_elbo}} nats, its tighter bound about {{vae_iwae}}; the true value is at most that, and nobody knows how much lower. The other two bars are the values themselves.*
@@ -464,10 +497,12 @@ scores = q @ k.T / math.sqrt(16)
 weights = scores.masked_fill(~m.causal_mask(6), -torch.inf).softmax(-1)
 print(weights.numpy().round(2))
 print("rows sum to", weights.sum(1).tolist())
-print("same as the reference:", torch.allclose(weights @ v, m.causal_attention(q, k, v), atol=1e-6))
+print("same as the reference:",
+      torch.allclose(weights @ v, m.causal_attention(q, k, v), atol=1e-6))
 print(
     "same as PyTorch's own:",
-    torch.allclose(torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0], weights @ v, atol=1e-6),
+    torch.allclose(torch.nn.functional.scaled_dot_product_attention(
+        q[None], k[None], v[None], is_causal=True)[0], weights @ v, atol=1e-6),
 )
 
 # %% [markdown]
@@ -476,10 +511,13 @@ print(
 
 # %%
 for d in (4, 64, 1024):
-    q, k = torch.randn(300, d, generator=seeded(0)), torch.randn(300, d, generator=seeded(1))
+    q, k = (torch.randn(300, d, generator=seeded(seed)) for seed in (0, 1))
     scores = q @ k.T
-    largest = [s[:, :16].softmax(-1).amax(-1).mean().item() for s in (scores, scores / math.sqrt(d))]
-    print(f"d = {d:4d}: scores have std {scores.std():5.1f}; largest of 16 weights {largest[0]:.2f}, with the division {largest[1]:.2f}")
+    largest = [s[:, :16].softmax(-1).amax(-1).mean().item()
+               for s in (scores, scores / math.sqrt(d))]
+    print(
+        f"d = {d:4d}: scores have std {scores.std():5.1f}; largest of 16 weights "
+        f"{largest[0]:.2f}, with the division {largest[1]:.2f}")
 
 # %% [markdown]
 # **Heads.** One weighted mean has one set of weights, so it mixes whatever it looks at. To look at several things separately, the channels (the numbers of each vector) are divided among several attentions, the **heads**, each with its own queries, keys and values; their results are put side by side again
@@ -489,7 +527,8 @@ for d in (4, 64, 1024):
 layer = m.CausalSelfAttention(12, heads=3)
 q, k, v = layer.qkv(torch.randn(1, 6, 12, generator=seeded(0)))
 print("queries: (batch, heads, positions, numbers per head) =", tuple(q.shape))
-print("weights: (batch, heads, positions, positions) =", tuple(m.attention_weights(q, k).shape))
+print("weights: (batch, heads, positions, positions) =",
+      tuple(m.attention_weights(q, k).shape))
 
 # %% [markdown]
 # **Positions.** A weighted mean does not know in which order its terms came. If the earlier characters are shuffled, the last position receives the same:
@@ -498,8 +537,11 @@ print("weights: (batch, heads, positions, positions) =", tuple(m.attention_weigh
 q, k, v = (torch.randn(6, 16, generator=seeded(i)) for i in range(3))
 order = torch.tensor([3, 0, 4, 1, 2, 5])
 moved = m.causal_attention(q, k[order], v[order])[-1] - m.causal_attention(q, k, v)[-1]
-turned = m.causal_attention(m.apply_rotary(q), m.apply_rotary(k[order]), v[order])[-1] - m.causal_attention(m.apply_rotary(q), m.apply_rotary(k), v)[-1]
-print(f"change at the last position: {moved.abs().max():.1e} without positions, {turned.abs().max():.1e} with")
+shuffled = m.causal_attention(m.apply_rotary(q), m.apply_rotary(k[order]), v[order])
+turned = shuffled[-1] - m.causal_attention(m.apply_rotary(q), m.apply_rotary(k), v)[-1]
+print(
+    f"change at the last position: {moved.abs().max():.1e} without positions, "
+    f"{turned.abs().max():.1e} with")
 
 # %% [markdown]
 # So positions have to be marked. **Rotary positions** (Su et al. 2021) turn pairs of numbers in queries and keys by an angle that grows with the position, $\theta_i t$, as hands of clocks of different speeds. The product of a
@@ -508,7 +550,8 @@ print(f"change at the last position: {moved.abs().max():.1e} without positions, 
 # %%
 q, k = torch.randn(32, generator=seeded(0)), torch.randn(32, generator=seeded(1))
 products = m.apply_rotary(q.expand(40, 32)) @ m.apply_rotary(k.expand(40, 32)).T
-print("three back, from five positions:", [round(products[t, t - 3].item(), 4) for t in (3, 10, 20, 30, 39)])
+print("three back, from five positions:",
+      [round(products[t, t - 3].item(), 4) for t in (3, 10, 20, 30, 39)])
 
 # %% [markdown]
 # ## 3.11 A GPT, piece by piece
@@ -524,7 +567,9 @@ class TinyBlock(torch.nn.Module):
         super().__init__()
         self.norm1, self.norm2 = torch.nn.LayerNorm(width), torch.nn.LayerNorm(width)
         self.attention = m.CausalSelfAttention(width, heads)
-        self.mlp = torch.nn.Sequential(torch.nn.Linear(width, 4 * width), torch.nn.GELU(), torch.nn.Linear(4 * width, width))
+        self.mlp = torch.nn.Sequential(torch.nn.Linear(width, 4 * width),
+                                       torch.nn.GELU(),
+                                       torch.nn.Linear(4 * width, width))
 
     def forward(self, x):
         x = x + self.attention(self.norm1(x))  # look back
@@ -542,7 +587,10 @@ with global_seed(0):
     gpt = m.GPT(V, block_size=64, layers=3, heads=3, width=96).to(device)
 x, y = next(windows(shakespeare.train, 64, 8, seed=0))
 check_model(gpt, (x.to(device), y.to(device)))
-print(f"{sum(p.numel() for p in gpt.parameters()):,} parameters; loss {gpt.loss(x.to(device), y.to(device))['loss'].mean():.3f}, log V {math.log(V):.3f}")
+print(
+    f"{sum(p.numel() for p in gpt.parameters()):,} parameters; loss "
+    f"{gpt.loss(x.to(device), y.to(device))['loss'].mean():.3f}, log V "
+    f"{math.log(V):.3f}")
 
 # %% [markdown]
 # Training takes windows from anywhere in the text. Every position of a window is a target, so a batch of 20 windows holds $20 \cdot 64$ of them. Two things help in so short a time: the learning rate falls to zero, and the matrices of the blocks are
@@ -556,7 +604,8 @@ diary = {}
 def write_now_and_then(step):
     if step in (0, 30, 100, 250):
         gpt.eval()
-        diary[step] = shakespeare.decode(gpt.generate(prompt, 150, T=0.8, seed=3)[0].cpu())
+        written = gpt.generate(prompt, 150, T=0.8, seed=3)[0]
+        diary[step] = shakespeare.decode(written.cpu())
         gpt.train()
 
 
@@ -566,7 +615,8 @@ history = fit(gpt, text_batches, steps=steps, lr=0.03, on_step=write_now_and_the
 gpt_nats = validation_nats(gpt)
 diary[steps] = shakespeare.decode(gpt.generate(prompt, 150, T=0.8, seed=3)[0].cpu())
 claim("gpt_nats", gpt_nats, about=1.92, within=0.05, unit="nats")
-claim("gpt_bits", bits_per_dim(gpt_nats, 1), about=2.77, within=0.08, unit="bits per character")
+claim("gpt_bits", bits_per_dim(gpt_nats, 1), about=2.77, within=0.08,
+      unit="bits per character")
 
 # %%
 ax = figures.training_curves(history, title="The GPT learns to write")
@@ -610,7 +660,8 @@ def longest_shared(piece):
 
 
 n = scaled(default=500, smoke=50, full=2_000)
-written = shakespeare.decode(gpt.generate(prompt, n, T=0.8, seed=4)[0, prompt.shape[1] :].cpu())
+written = shakespeare.decode(
+    gpt.generate(prompt, n, T=0.8, seed=4)[0, prompt.shape[1] :].cpu())
 real = shakespeare.decode(shakespeare.validation[50_000 : 50_000 + n])
 for name, piece in (("written by the GPT", written), ("held-out text", real)):
     print(f"{name}: {longest_shared(piece)!r}")
@@ -634,7 +685,8 @@ print(f"largest difference of the logits: {difference:.1e}")
 seconds = {}
 for cached in (True, False):
     start_time = time.perf_counter()
-    gpt.generate(prompt.repeat(32, 1), scaled(default=100, smoke=5, full=500), cached=cached)
+    gpt.generate(prompt.repeat(32, 1), scaled(default=100, smoke=5, full=500),
+                 cached=cached)
     seconds[cached] = time.perf_counter() - start_time
 print(f"{seconds[True]:.2f} s with the cache, {seconds[False]:.2f} s without")
 claim("cache_gain", seconds[False] / seconds[True], about=7, within=4)
@@ -697,7 +749,8 @@ def rough(model):
     return model.double().eval()
 
 
-picture, phrase = torch.rand(1, 1, 6, 6, generator=seeded(0)).double(), torch.randint(9, (1, 20), generator=seeded(0))
+picture = torch.rand(1, 1, 6, 6, generator=seeded(0)).double()
+phrase = torch.randint(9, (1, 20), generator=seeded(0))
 tested = {
     "n-gram": (rough(m.NeuralNgram(9, context=6)), phrase, True),
     "GPT": (rough(m.GPT(9, block_size=20, layers=2, heads=2, width=16)), phrase, True),
@@ -705,16 +758,19 @@ tested = {
     "plain PixelCNN": (rough(m.PlainPixelCNN(8, 3, 3)), picture, False),
     "gated PixelCNN": (rough(m.PixelCNN(8, 3, 2, (1, 6, 6))), picture, False),
 }
-tested["mask B in the first layer"] = (rough(torch.nn.Sequential(m.MaskedConv2d(1, 4, 3, "B"), m.MaskedConv2d(4, 1, 3, "B"))), picture, False)
+wrong = torch.nn.Sequential(m.MaskedConv2d(1, 4, 3, "B"), m.MaskedConv2d(4, 1, 3, "B"))
+tested["mask B in the first layer"] = (rough(wrong), picture, False)
 
 # %%
 figure, axes = plt.subplots(2, 3, figsize=(9.5, 6.6), layout="constrained")
 for ax, (name, (model, x, own)) in zip(axes.flat, tested.items(), strict=True):
     moved = m.depends_on(model, x)
     leak = m.find_leak(moved, own_input=own)
-    print(f"{name}: {'nothing looks ahead' if leak is None else f'LEAK: output {leak[0]} depends on input {leak[1]}'}")
+    found = leak and f"LEAK: output {leak[0]} depends on input {leak[1]}"
+    print(f"{name}: {found or 'nothing looks ahead'}")
     ax.imshow(moved.numpy(), cmap="Blues", vmin=0, vmax=1.4)
-    ax.plot([-0.5, len(moved) - 0.5], [-0.5, len(moved) - 0.5], color="black", linewidth=0.8)
+    ax.plot([-0.5, len(moved) - 0.5], [-0.5, len(moved) - 0.5], color="black",
+            linewidth=0.8)
     ax.set(title=name, xlabel="input (position)", ylabel="output (position)")
     ax.locator_params(integer=True)
 figure.suptitle("Which output depends on which input (blue: it does)");
@@ -731,14 +787,17 @@ figure.suptitle("Which output depends on which input (blue: it does)");
 # The records are four years of weather in Seattle, 1,461 days. The sentences come from three templates of ours, so that it can be checked by machine whether a sentence says what the record says. A record holds month, sky, lowest and highest temperature in °C, water in mm and wind in m/s; "=" ends it. A token is a word, or a single digit.
 
 # %%
-days, words = list(dict.fromkeys(weather.weather())), weather.Vocabulary()  # days with one and the same record count once
-print(weather.record(days[2]), *(weather.sentence(days[2], t) for t in range(3)), sep="\n")
+# days with one and the same record count once
+days, words = list(dict.fromkeys(weather.weather())), weather.Vocabulary()
+print(weather.record(days[2]), *(weather.sentence(days[2], t) for t in range(3)),
+      sep="\n")
 order = torch.randperm(len(days), generator=seeded(0)).tolist()
 held_out, known_days = [days[i] for i in order[:300]], [days[i] for i in order[300:]]
 
 
 def pair(day, template):
-    given, wanted = words.encode(weather.record(day)), words.encode(weather.sentence(day, template) + "\n")
+    given = words.encode(weather.record(day))
+    wanted = words.encode(weather.sentence(day, template) + "\n")
     whole = torch.cat([given, wanted])
     targets = whole[1:].clone()
     targets[: len(given) - 1] = m.IGNORED  # the record is given, not guessed
@@ -748,12 +807,15 @@ def pair(day, template):
 xs, ys = zip(*(pair(day, t) for day in known_days for t in range(3)), strict=True)
 x = pad_sequence(xs, batch_first=True, padding_value=words.end_id)
 y = pad_sequence(ys, batch_first=True, padding_value=m.IGNORED)
-print(tuple(x.shape), "tokens;", len(words), "different ones;", f"{(y != m.IGNORED).float().mean():.0%} of the positions count")
+print(tuple(x.shape), "tokens;", len(words), "different ones;",
+      f"{(y != m.IGNORED).float().mean():.0%} of the positions count")
 
 # %%
 with global_seed(0):
-    reporter = m.GPT(len(words), block_size=x.shape[1], layers=3, heads=4, width=64).to(device)
-history = fit(reporter, minibatches(x, y, batch_size=32, seed=0), steps=scaled(default=400, smoke=5, full=4_000), lr=0.03)
+    reporter = m.GPT(len(words), block_size=x.shape[1], layers=3, heads=4,
+                     width=64).to(device)
+history = fit(reporter, minibatches(x, y, batch_size=32, seed=0),
+              steps=scaled(default=400, smoke=5, full=4_000), lr=0.03)
 
 
 def tell(days, T=1.0, seed=0):
@@ -762,8 +824,10 @@ def tell(days, T=1.0, seed=0):
     said = {}
     for n in {len(given) for given in records.values()}:
         group = [day for day in days if len(records[day]) == n]
-        written = reporter.generate(torch.stack([records[day] for day in group]).to(device), reporter.block_size - n, T=T, seed=seed)
-        said |= {day: words.decode(row[n:].cpu()) for day, row in zip(group, written, strict=True)}
+        prompts = torch.stack([records[day] for day in group]).to(device)
+        written = reporter.generate(prompts, reporter.block_size - n, T=T, seed=seed)
+        said |= {day: words.decode(row[n:].cpu())
+                 for day, row in zip(group, written, strict=True)}
     return said
 
 
@@ -775,15 +839,18 @@ for day, said in tell(held_out[:3]).items():
 
 # %%
 def faithful(told):
-    """The share of sentences that say what the record says, in percent; the first that do not are shown."""
-    wrong = {day: said for day, said in told.items() if weather.parse_sentence(said) != day}
+    """The share of sentences that say what the record says, in percent."""
+    wrong = {day: said for day, said in told.items()
+             if weather.parse_sentence(said) != day}
     for day, said in list(wrong.items())[:5]:
         print("  ", weather.record(day), "→", said)
     return 100 * (1 - len(wrong) / len(told))
 
 
-claim("faithful_sampled", faithful(tell(held_out, T=1.0)), about=97.5, within=2.5, unit="%")
-claim("faithful_greedy", faithful(tell(held_out, T=0.0)), about=99.5, within=1.5, unit="%")
+claim("faithful_sampled", faithful(tell(held_out, T=1.0)), about=97.5, within=2.5,
+      unit="%")
+claim("faithful_greedy", faithful(tell(held_out, T=0.0)), about=99.5, within=1.5,
+      unit="%")
 
 # %% [markdown]
 # Sampled sentences are faithful in about {{faithful_sampled}} % of the cases, greedy ones in about {{faithful_greedy}} %. The first failures are shown, mostly fluent sentences with a wrong month or number. That is a **hallucination**: a sentence of the right form that the record does not support. The model gives a little probability to words that do not copy the record,
@@ -792,10 +859,14 @@ claim("faithful_greedy", faithful(tell(held_out, T=0.0)), about=99.5, within=1.5
 # It gets worse outside what the training data cover. Snow in July, 45 degrees, a storm at 30 m/s: no such day is in the data.
 
 # %%
-strange = [weather.Day("July", "snow", -3, 2, 14, 6), weather.Day("August", "sun", 28, 45, 0, 3), weather.Day("March", "rain", 4, 9, 8, 30)]
+strange = [weather.Day("July", "snow", -3, 2, 14, 6),
+           weather.Day("August", "sun", 28, 45, 0, 3),
+           weather.Day("March", "rain", 4, 9, 8, 30)]
 for seed in range(2):
     for day, said in tell(strange, seed=seed).items():
-        print(weather.record(day), "→", said, "" if weather.parse_sentence(said) == day else "  ← not what the record says")
+        right = weather.parse_sentence(said) == day
+        print(weather.record(day), "→", said,
+              "" if right else "  ← not what the record says")
 
 # %% [markdown]
 # Most of the marked sentences say something more usual than the record does: the storm becomes a wind of one digit, for one of two digits is next to unknown in the data. So a check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
@@ -813,17 +884,23 @@ steps = scaled(default=60, smoke=3, full=500)
 curves, transferred = {}, copy.deepcopy(gpt)
 with global_seed(0):
     scratch = m.GPT(V, block_size=64, layers=3, heads=3, width=96).to(device)
-for name, model, lr in (("from scratch", scratch, 0.03), ("from Shakespeare", transferred, 0.006)):
-    curves[name] = fit(model, windows(little, 64, 16, seed=0), steps=steps, lr=lr)["loss"]
-after = {"from scratch": validation_nats(scratch, melville.validation), "from Shakespeare": validation_nats(transferred, melville.validation)}
+for name, model, lr in (("from scratch", scratch, 0.03),
+                        ("from Shakespeare", transferred, 0.006)):
+    curves[name] = fit(model, windows(little, 64, 16, seed=0), steps=steps,
+                       lr=lr)["loss"]
+after = {"from scratch": validation_nats(scratch, melville.validation),
+         "from Shakespeare": validation_nats(transferred, melville.validation)}
 claim("transfer_before", before, about=2.18, within=0.08, unit="nats")
 claim("transfer_scratch", after["from scratch"], about=2.50, within=0.1, unit="nats")
 claim("transfer_after", after["from Shakespeare"], about=2.04, within=0.06, unit="nats")
 
 # %%
-ax = figures.curves(torch.arange(1, steps + 1), {k: torch.tensor(v) for k, v in curves.items()}, "training step", "nats per character", "Twenty thousand characters of Melville")
+ax = figures.curves(torch.arange(1, steps + 1),
+                    {k: torch.tensor(v) for k, v in curves.items()}, "training step",
+                    "nats per character", "Twenty thousand characters of Melville")
 for i, (name, level) in enumerate(after.items()):
-    ax.plot(steps, level, figures.MARKERS[i], color=figures.PALETTE[i], markersize=8, label=f"{name}: on held-out text")
+    ax.plot(steps, level, figures.MARKERS[i], color=figures.PALETTE[i], markersize=8,
+            label=f"{name}: on held-out text")
 ax.legend();
 
 # %% [markdown]
@@ -834,8 +911,10 @@ ax.legend();
 
 # %%
 opening = shakespeare.encode("The whale ")[None].to(device)
-for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch), ("both", transferred)):
-    print(f"--- {name} ---\n{shakespeare.decode(model.generate(opening, 160, T=0.7, seed=1)[0].cpu())}\n")
+for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch),
+                    ("both", transferred)):
+    written = model.generate(opening, 160, T=0.7, seed=1)[0].cpu()
+    print(f"--- {name} ---\n{shakespeare.decode(written)}\n")
 
 # %% [markdown]
 # ## 3.17 What scales
@@ -844,7 +923,8 @@ for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch), ("bot
 # four sizes are trained twice, once on few tokens and once on three times as many.
 
 # %%
-widths, budgets = (12, 24, 48, 96), (scaled(default=30, smoke=2, full=1_000), scaled(default=90, smoke=3, full=3_000))
+widths, budgets = (12, 24, 48, 96), (scaled(default=30, smoke=2, full=1_000),
+                                     scaled(default=90, smoke=3, full=3_000))
 results = {budget: [] for budget in budgets}
 sizes = []
 for width in widths:
@@ -854,8 +934,11 @@ for width in widths:
         fit(model, windows(shakespeare.train, 32, 32, seed=0), steps=budget, lr=0.03)
         results[budget].append(validation_nats(model, block_size=32))
     sizes.append(sum(p.numel() for p in model.parameters()))
-points = {f"{budget * 32 * 32:,} tokens": torch.tensor(losses) for budget, losses in results.items()}
-ax = figures.curves(torch.tensor(sizes), points, "parameters", "nats per character (validation)", "Loss against size, for two amounts of text")
+points = {f"{budget * 32 * 32:,} tokens": torch.tensor(losses)
+          for budget, losses in results.items()}
+ax = figures.curves(torch.tensor(sizes), points, "parameters",
+                    "nats per character (validation)",
+                    "Loss against size, for two amounts of text")
 for i, y in enumerate(points.values()):
     ax.plot(sizes, y, figures.MARKERS[i], color=figures.PALETTE[i])
 ax.set(xscale="log", yscale="log")
@@ -867,7 +950,8 @@ for axis in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
 
 # %%
 fine = torch.tensor(results[budgets[1]]).log()
-slope = torch.linalg.lstsq(torch.stack([torch.tensor(sizes).log(), torch.ones(4)], 1), fine[:, None]).solution[0, 0]
+slope = torch.linalg.lstsq(torch.stack([torch.tensor(sizes).log(), torch.ones(4)], 1),
+                           fine[:, None]).solution[0, 0]
 claim("scaling_exponent", slope, about=-0.067, within=0.02)
 twice = 100 * (1 - 2**slope)
 claim("twice_the_size", twice, about=4.6, within=1.5, unit="%")
@@ -886,12 +970,16 @@ claim("twice_the_size", twice, about=4.6, within=1.5, unit="%")
 # Each image costs at most $\log 100 \approx 4.6$ nats more, little beside what an image costs at all. And 99 of 100 samples are noise. Here $u$ gives all images the same probability, $2^{-784}$.
 
 # %%
-log_p, log_u = -pixelcnn_nats, -784 * math.log(2)  # the mean test image; u gives every image 2^-784
-mixture = torch.logaddexp(torch.tensor(log_p + math.log(0.01)), torch.tensor(log_u + math.log(0.99))).item()
+# the mean test image; u gives every image 2^-784
+log_p, log_u = -pixelcnn_nats, -784 * math.log(2)
+mixture = torch.logaddexp(torch.tensor(log_p + math.log(0.01)),
+                          torch.tensor(log_u + math.log(0.99))).item()
 claim("mixture_cost", -mixture + log_p, about=4.605, within=0.01, unit="nats")
 noise = (torch.rand(59, 1, 28, 28, generator=seeded(0)) > 0.5).float()
 mixed = torch.cat([noise[:37], samples[:1].cpu(), noise[37:]])
-figures.image_grid(mixed, columns=20, title=f"Samples of a mixture under which test images cost {-mixture:.1f} nats");
+figures.image_grid(mixed, columns=20,
+                   title="Samples of a mixture under which test images cost "
+                         f"{-mixture:.1f} nats");
 
 # %% [markdown]
 # *Sixty samples of which one is from the PixelCNN, rather more than the mixture would give. Yet a test image costs only {{mixture_cost}} nats more than under the PixelCNN alone: less than what lies between MADE and the PixelCNN in section 3.9.*
@@ -900,11 +988,13 @@ figures.image_grid(mixed, columns=20, title=f"Samples of a mixture under which t
 
 # %%
 with torch.no_grad():
-    logits = torch.cat([gpt(part.to(device)) for part in m.next_token_pairs(shakespeare.validation, 64)[0][:200].split(50)])
+    held, _ = m.next_token_pairs(shakespeare.validation, 64)
+    logits = torch.cat([gpt(part.to(device)) for part in held[:200].split(50)])
 targets = m.next_token_pairs(shakespeare.validation, 64)[1][:200].to(device)
 temperatures = torch.linspace(0.4, 1.8, 15)
 cost = torch.stack([m.sequence_nll(logits / T, targets).mean() for T in temperatures])
-figures.curves(temperatures, {"validation": cost}, "temperature", "nats per character", "What another temperature costs in likelihood")
+figures.curves(temperatures, {"validation": cost}, "temperature", "nats per character",
+               "What another temperature costs in likelihood")
 claim("best_temperature", temperatures[cost.argmin().cpu()], about=1.05, within=0.16)
 
 # %% [markdown]

@@ -37,7 +37,8 @@ digits = images("mnist")
 def gaussian_log_density(x, mu, logvar):
     """log N(x; mu, diag(exp logvar)): x, mu, logvar (B, D) -> (B,), nats."""
     ### BEGIN SOLUTION
-    per_coordinate = -0.5 * (math.log(2 * math.pi) + logvar + (x - mu) ** 2 / logvar.exp())
+    per_coordinate = -0.5 * (math.log(2 * math.pi) + logvar + (x - mu) ** 2
+                             / logvar.exp())
     return per_coordinate.sum(1)
     ### END SOLUTION
 
@@ -83,9 +84,12 @@ check.kl_to_standard_normal(kl_to_standard_normal)
 
 # %%
 def bernoulli_log_likelihood(logits, x):
-    """log p(x) with p(pixel is on) = sigmoid(logit): logits, x (B, C, H, W) -> (B,), nats."""
+    """log p(x) with p(pixel is on) = sigmoid(logit): logits, x (B, C, H, W) -> (B,),
+    nats.
+    """
     ### BEGIN SOLUTION
-    cross_entropy = nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    cross_entropy = nn.functional.binary_cross_entropy_with_logits(logits, x,
+                                                                   reduction="none")
     return -cross_entropy.flatten(1).sum(1)
     ### END SOLUTION
 
@@ -102,7 +106,8 @@ check.bernoulli_log_likelihood(bernoulli_log_likelihood)
 
 # %%
 def elbo_terms(log_likelihood, kl, beta):
-    """{"loss": to be minimised, with beta; "elbo": the lower bound of log p(x)}: all (B,), nats.
+    """{"loss": to be minimised, with beta; "elbo": the lower bound of log p(x)}: all
+    (B,), nats.
 
     log_likelihood is log p(x given z), kl is KL(q(z given x) ‖ p(z)).
     """
@@ -200,7 +205,9 @@ check.kl_weight(kl_weight)
 
 # %%
 def importance_weighted_bound(log_w):
-    """log of the mean weight over the K draws of each example: log_w (K, B) -> (B,), nats."""
+    """log of the mean weight over the K draws of each example: log_w (K, B) -> (B,),
+    nats.
+    """
     ### BEGIN SOLUTION
     K = len(log_w)
     return torch.logsumexp(log_w, dim=0) - math.log(K)
@@ -217,7 +224,9 @@ check.importance_weighted_bound(importance_weighted_bound)
 
 # %%
 def active_units(mu, threshold=0.01):
-    """Whether the variance of each column over the data exceeds the threshold: mu (N, D) -> (D,) bool."""
+    """Whether the variance of each column over the data exceeds the threshold: mu (N,
+    D) -> (D,) bool.
+    """
     ### BEGIN SOLUTION
     return mu.var(dim=0) > threshold
     ### END SOLUTION
@@ -260,12 +269,15 @@ check.latent_grid(latent_grid)
 
 # %%
 def trust_kl(kl):
-    """Whether kl(mu, logvar), (B, D) -> (B,), is the divergence from the standard normal."""
+    """Whether kl(mu, logvar), (B, D) -> (B,), is the divergence from the standard
+    normal.
+    """
     ### BEGIN SOLUTION
     mu = torch.tensor([[1.0, -2.0, 0.3], [0.5, 0.0, 3.0]])
     logvar = torch.tensor([[1.4, -1.0, 0.3], [0.2, 2.0, -2.0]])
     q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
-    want = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
+    prior = torch.distributions.Normal(0.0, 1.0)
+    want = torch.distributions.kl_divergence(q, prior).sum(1)
     got = kl(mu, logvar)
     return got.shape == want.shape and torch.allclose(got, want, atol=1e-4)
     ### END SOLUTION
@@ -321,18 +333,18 @@ def report_card(reconstruction, kl, pixels):  # what is told to the world
 
 # %%
 class Program(nn.Module):
-    """The program: `forward` returns (logits, mu, logvar). Its pieces are handed to it."""
-
+    """The program: `forward` returns (logits, mu, logvar). Its pieces are given."""
     def __init__(self, heads, draw, decode, latent_dim=8):
         super().__init__()
-        self.heads, self.draw, self.decode, self.latent_dim = heads, draw, decode, latent_dim
-        self.encoder, self.decoder = m.mlp(784, 256, 2 * latent_dim), m.mlp(latent_dim, 256, 784)
+        self.heads, self.draw, self.decode = heads, draw, decode
+        self.latent_dim = latent_dim
+        self.encoder = m.mlp(784, 256, 2 * latent_dim)
+        self.decoder = m.mlp(latent_dim, 256, 784)
 
     def forward(self, x):
         mu, logvar = self.heads(self.encoder(x))
         z = self.draw(mu, logvar, torch.randn_like(mu))
         return self.decode(self.decoder, z), mu, logvar
-
 
 def train(program, step_loss, reconstruction, kl, steps):
     optimizer = torch.optim.Adam(program.parameters(), lr=1e-3)
@@ -359,23 +371,32 @@ train(broken, step_loss, reconstruction, kl, steps=20)
 
 # %%
 h = torch.tensor([[0.5, -1.0, 2.0, -3.0]])
-print("heads           smallest output     measured", min(t.min().item() for t in heads(h)), "  should be -3.0")
+print("heads           smallest output     measured",
+      min(t.min().item() for t in heads(h)), "  should be -3.0")
 
-mu, logvar, eps = torch.zeros(1000, 2), torch.full((1000, 2), math.log(4.0)), torch.randn(1000, 2, generator=seeded(0))
-print(f"draw            std of the codes    measured {draw(mu, logvar, eps).std():.2f}   should be about 2 (σ² = 4)")
+mu, logvar = torch.zeros(1000, 2), torch.full((1000, 2), math.log(4.0))
+eps = torch.randn(1000, 2, generator=seeded(0))
+print(
+    f"draw            std of the codes    measured {draw(mu, logvar, eps).std():.2f}   "
+    "should be about 2 (σ² = 4)")
 
 z, linear = torch.ones(3, 2), nn.Linear(2, 5)
-print("decode          equals the network  measured", torch.equal(decode(linear, z), linear(z)), "  should be True")
+print("decode          equals the network  measured",
+      torch.equal(decode(linear, z), linear(z)), "  should be True")
 
 # %%
 coin = reconstruction(torch.zeros(3, 784), torch.ones(3, 784))
-print(f"reconstruction  of fair coins       measured {coin.mean():.2f}, shape {tuple(coin.shape)}   should be {784 * math.log(2):.2f}, shape (3,)")
+print(
+    f"reconstruction  of fair coins       measured {coin.mean():.2f}, shape "
+    f"{tuple(coin.shape)}   should be {784 * math.log(2):.2f}, shape (3,)")
 
 one = kl(torch.ones(1, 1), torch.zeros(1, 1)).item()
 print(f"kl              at mean 1, var 1    measured {one}   should be 0.5")
 
-parts = (torch.zeros(1, 4), torch.full((1, 2), 3.0), torch.zeros(1, 2))  # logits, mu, logvar
-seen = step_loss(parts, torch.zeros(1, 4), lambda logits, x: torch.zeros(1), lambda mu, logvar: mu.sum(1)).item()
+# logits, mu, logvar
+parts = (torch.zeros(1, 4), torch.full((1, 2), 3.0), torch.zeros(1, 2))
+seen = step_loss(parts, torch.zeros(1, 4), lambda logits, x: torch.zeros(1),
+                 lambda mu, logvar: mu.sum(1)).item()
 print(f"step_loss       mu seen by the kl   measured {seen / 2}   should be 3.0")
 
 # %%
@@ -383,13 +404,19 @@ weight = nn.Parameter(torch.tensor(1.0))
 optimizer = torch.optim.SGD([weight], lr=0.1)
 for _ in range(2):
     update(optimizer, 2 * weight)
-print(f"update          after two steps     measured {weight.item():.1f}   should be 0.6")
+print(
+    f"update          after two steps     measured {weight.item():.1f}   should be 0.6")
 
-made = generate(nn.Identity(), 10_000, 1, seeded(0))  # below 0.2 where z < -1.39: 8 % of N(0, 1)
-print(f"generate        share below 0.2     measured {(made < 0.2).float().mean():.2f}   should be 0.08")
+# below 0.2 where z < -1.39: 8 % of N(0, 1)
+made = generate(nn.Identity(), 10_000, 1, seeded(0))
+print(
+    f"generate        share below 0.2     measured {(made < 0.2).float().mean():.2f}   "
+    "should be 0.08")
 
 card = report_card(torch.full((5,), 80.0), torch.full((5,), 20.0), 784)
-print(f"report_card     elbo, bits          measured {card['elbo']:.3f}, {card['bits_per_dim']:.3f}   should be -100.000, 0.184")
+print(
+    f"report_card     elbo, bits          measured {card['elbo']:.3f}, "
+    f"{card['bits_per_dim']:.3f}   should be -100.000, 0.184")
 
 # %% [markdown]
 # ### {{exercise suspects}}
@@ -401,7 +428,8 @@ print(f"report_card     elbo, bits          measured {card['elbo']:.3f}, {card['
 def suspects():
     """The set of names of the pieces that do not do what they should."""
     ### BEGIN SOLUTION
-    return {"heads", "draw", "reconstruction", "kl", "step_loss", "generate", "report_card"}
+    return {"heads", "draw", "reconstruction", "kl", "step_loss", "generate",
+            "report_card"}
     ### END SOLUTION
 
 # %%
@@ -446,9 +474,12 @@ check.mended_draw(mended_draw)
 
 # %%
 def mended_reconstruction(logits, x):
-    """-log p(x given z): logits, x (B, 784) -> (B,), nats; differentiable, finite for any logits."""
+    """-log p(x given z): logits, x (B, 784) -> (B,), nats; differentiable, finite for
+    any logits.
+    """
     ### BEGIN SOLUTION
-    return nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
+    return nn.functional.binary_cross_entropy_with_logits(logits, x,
+                                                          reduction="none").sum(1)
     ### END SOLUTION
 
 # %%
@@ -509,7 +540,9 @@ check.mended_generate(mended_generate)
 
 # %%
 def mended_report(reconstruction, kl, pixels):
-    """{"elbo": mean bound in nats per image, "bits_per_dim": minus that bound in bits per pixel}."""
+    """{"elbo": mean bound in nats per image, "bits_per_dim": minus that bound in bits
+    per pixel}.
+    """
     ### BEGIN SOLUTION
     elbo = -(reconstruction + kl).mean()
     return {"elbo": elbo.item(), "bits_per_dim": -elbo.item() / (pixels * math.log(2))}
@@ -525,21 +558,24 @@ check.mended_report(mended_report)
 
 # %%
 pieces = [
-    (check.mended_heads, mended_heads), (check.mended_draw, mended_draw), (check.mended_kl, mended_kl),
-    (check.mended_reconstruction, mended_reconstruction), (check.mended_step_loss, mended_step_loss),
-    (check.mended_generate, mended_generate), (check.mended_report, mended_report),
-]
+    (check.mended_heads, mended_heads), (check.mended_draw, mended_draw),
+    (check.mended_kl, mended_kl), (check.mended_reconstruction, mended_reconstruction),
+    (check.mended_step_loss, mended_step_loss), (check.mended_report, mended_report),
+    (check.mended_generate, mended_generate)]
 if all(exercise.judge(piece).status == "right" for exercise, piece in pieces):
     torch.manual_seed(0)
     mended = Program(mended_heads, mended_draw, decode)
-    train(mended, mended_step_loss, mended_reconstruction, mended_kl, steps=scaled(default=1200, smoke=10, full=5000))
+    train(mended, mended_step_loss, mended_reconstruction, mended_kl,
+          steps=scaled(default=1200, smoke=10, full=5000))
     test = torch.bernoulli(digits.test, generator=seeded(7)).flatten(1)
     with torch.no_grad():
         logits, mu, logvar = mended(test)
-    print(mended_report(mended_reconstruction(logits, test), mended_kl(mu, logvar), 784))
-    before = generate(broken.decoder, 12, 8, seeded(1)).view(-1, 1, 28, 28).detach().clamp(0, 1)
+    costs = mended_reconstruction(logits, test), mended_kl(mu, logvar)
+    print(mended_report(*costs, 784))
+    before = generate(broken.decoder, 12, 8, seeded(1)).detach().clamp(0, 1)
     after = mended_generate(mended.decoder, 12, 8, seeded(1)).view(-1, 1, 28, 28)
-    figures.image_rows({"broken": before, "mended": after}, title="Twelve samples of the broken and of the mended program")
+    figures.image_rows({"broken": before.view(-1, 1, 28, 28), "mended": after},
+                       title="Twelve samples of the broken and of the mended program")
 else:
     print("Mend all seven pieces first; then this cell shows what that changes.")
 

@@ -31,8 +31,9 @@ from gencourse.gan_lab import four_runs
 ring, digits = points("ring"), images("mnist")
 
 
-def solved(*answers):  # whether these functions pass their checks
-    return all(getattr(check, answer.__name__).judge(answer).status == "right" for answer in answers)
+def solved(*names):  # whether your functions of these names pass their checks
+    return all(getattr(check, name).judge(globals()[name]).status == "right"
+               for name in names)
 
 # %% [markdown]
 # ## Noise in, samples out
@@ -58,13 +59,15 @@ check.sample_noise(sample_noise)
 # noise ends up near a circle.
 
 # %%
-if solved(sample_noise):
+if solved("sample_noise"):
     z = sample_noise(1500, 2, seeded(0))
     x = 2 * z / z.norm(dim=1, keepdim=True) + 0.15 * z
-    _, axes = plt.subplots(1, 2, figsize=(7, 3.5), sharex=True, sharey=True, layout="constrained")
+    _, axes = plt.subplots(1, 2, figsize=(7, 3.5), sharex=True, sharey=True,
+                           layout="constrained")
     for ax, cloud, title in zip(axes, (z, x), ("noise z", "samples x = G(z)")):
         ax.scatter(*cloud.T, s=4, c=torch.atan2(z[:, 1], z[:, 0]), cmap="twilight")
-        ax.set(title=title, xlabel="first coordinate", ylabel="second coordinate", aspect="equal")
+        ax.set(title=title, xlabel="first coordinate", ylabel="second coordinate",
+               aspect="equal")
 else:
     print("Solve sample_noise first; then this cell bends your noise into a ring.")
 
@@ -114,17 +117,26 @@ check.value_from_grid(value_from_grid)
 # With both you can see what D tells the generator: its best value measures how far apart the densities are.
 
 # %%
-if solved(optimal_discriminator, value_from_grid):
-    x, means = torch.linspace(-4, 9, 1301, dtype=torch.float64), torch.linspace(0, 4.5, 46)
-    p, qs = ((-0.5 * (x - mean) ** 2).exp() / math.sqrt(2 * math.pi) for mean in (torch.zeros(1, 1), means[:, None]))
-    value = torch.tensor([value_from_grid(p[0], q, optimal_discriminator(p[0], q), 0.01) for q in qs])
+if solved("optimal_discriminator", "value_from_grid"):
+    x = torch.linspace(-4, 9, 1301, dtype=torch.float64)
+    means = torch.linspace(0, 4.5, 46)
+    p, qs = ((-0.5 * (x - mean) ** 2).exp() / math.sqrt(2 * math.pi)
+             for mean in (torch.zeros(1, 1), means[:, None]))
+    value = torch.tensor([value_from_grid(p[0], q, optimal_discriminator(p[0], q), 0.01)
+                          for q in qs])
     _, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    shown = {"p_data": p[0], "p_model": qs[20], "the best D": optimal_discriminator(p[0], qs[20])}
-    figures.curves(x, shown, "x", "density, probability", "Two bells and the best D", ax=axes[0])
+    shown = {"p_data": p[0], "p_model": qs[20],
+             "the best D": optimal_discriminator(p[0], qs[20])}
+    figures.curves(x, shown, "x", "density, probability", "Two bells and the best D",
+                   ax=axes[0])
     limits = {"−log 4": torch.full((46,), -math.log(4)), "0": torch.zeros(46)}
-    figures.curves(means, {"V at the best D": value, **limits}, "mean of p_model; that of p_data is 0", "nats", "Value of the game", ax=axes[1])
+    figures.curves(means, {"V at the best D": value, **limits},
+                   "mean of p_model; that of p_data is 0", "nats", "Value of the game",
+                   ax=axes[1])
 else:
-    print("Solve optimal_discriminator and value_from_grid first; then this cell draws them.")
+    print(
+        "Solve optimal_discriminator and value_from_grid first; then this cell draws "
+        "them.")
 
 # %% [markdown]
 # *Left: two bells and the best D, which is ½ where they cross. Right: the value that the best D reaches as the model's bell
@@ -142,8 +154,10 @@ else:
 def discriminator_loss(real_logits, fake_logits):
     """real_logits (N,), fake_logits (M,) -> one number, nats; differentiable."""
     ### BEGIN SOLUTION
-    real_term = nn.functional.softplus(-real_logits).mean()  # -log sigmoid(l) = softplus(-l)
-    fake_term = nn.functional.softplus(fake_logits).mean()  # -log(1 - sigmoid(l)) = softplus(l)
+    # -log sigmoid(l) = softplus(-l)
+    real_term = nn.functional.softplus(-real_logits).mean()
+    # -log(1 - sigmoid(l)) = softplus(l)
+    fake_term = nn.functional.softplus(fake_logits).mean()
     return real_term + fake_term
     ### END SOLUTION
 
@@ -173,7 +187,9 @@ check.generator_loss(generator_loss)
 
 # %%
 def logit_gradients(logits):
-    """{"saturating": (B,), "non_saturating": (B,)}: derivatives of log(1 - D) and of -log D, D = sigmoid(logit)."""
+    """{"saturating": (B,), "non_saturating": (B,)}: derivatives of log(1 - D) and of
+    -log D, D = sigmoid(logit).
+    """
     ### BEGIN SOLUTION
     D = logits.sigmoid()
     return {"saturating": -D, "non_saturating": -(-logits).sigmoid()}
@@ -183,11 +199,13 @@ def logit_gradients(logits):
 check.logit_gradients(logit_gradients)
 
 # %%
-if solved(logit_gradients):
+if solved("logit_gradients"):
     logits = torch.linspace(-8, 8, 201)
     slopes = logit_gradients(logits)
-    named = {"log(1 − D), saturating": slopes["saturating"], "−log D, non-saturating": slopes["non_saturating"]}
-    figures.curves(logits, named, "logit of a sample", "slope of the loss", "What G is told about a sample")
+    named = {"log(1 − D), saturating": slopes["saturating"],
+             "−log D, non-saturating": slopes["non_saturating"]}
+    figures.curves(logits, named, "logit of a sample", "slope of the loss",
+                   "What G is told about a sample")
 else:
     print("Solve logit_gradients first; then this cell draws both slopes.")
 
@@ -210,11 +228,15 @@ else:
 
 # %%
 def discriminator_step(generator, discriminator, optimizer, real, z):
-    """One step for D; real (N, ...), z (M, latent_dim). Returns the loss, a float, in nats."""
+    """One step for D; real (N, ...), z (M, latent_dim).
+
+    Returns the loss, a float, in nats.
+    """
     ### BEGIN SOLUTION
     fake = generator(z).detach()
     real_logits, fake_logits = discriminator(real), discriminator(fake)
-    loss = nn.functional.softplus(-real_logits).mean() + nn.functional.softplus(fake_logits).mean()
+    loss = nn.functional.softplus(-real_logits).mean()
+    loss = loss + nn.functional.softplus(fake_logits).mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -255,38 +277,54 @@ check.generator_step(generator_step)
 # hidden layers, and D learns twice as fast as G.
 
 # %%
-def play(generator, discriminator, batches, steps, lr, d_lr_ratio, after=lambda step: None):
-    """Both players in turns, by your own steps; `after(step)` is called at the end of each round."""
+def play(generator, discriminator, batches, steps, lr, d_lr_ratio,
+         after=lambda step: None):
+    """Both players in turns, by your own steps; `after(step)` is called at the end of
+    each round.
+    """
     g_optimizer = torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.5, 0.99))
-    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=d_lr_ratio * lr, betas=(0.5, 0.99))
+    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=d_lr_ratio * lr,
+                                   betas=(0.5, 0.99))
     noise = seeded(1)
     for step, x in zip(tqdm(range(1, steps + 1), leave=False), batches):
         z = sample_noise(len(x), generator.latent_dim, noise)
         discriminator_step(generator, discriminator, d_optimizer, x, z)
-        generator_step(generator, discriminator, g_optimizer, sample_noise(len(x), generator.latent_dim, noise))
+        generator_step(generator, discriminator, g_optimizer,
+                       sample_noise(len(x), generator.latent_dim, noise))
         after(step)
 
 # %%
 film = {}  # step -> 1000 samples
-if solved(sample_noise, discriminator_step, generator_step):
+if solved("sample_noise", "discriminator_step", "generator_step"):
     torch.manual_seed(0)
     steps = scaled(default=800, smoke=10, full=8000)
-    G, D, z = m.PointGenerator(), m.PointDiscriminator(), sample_noise(1000, 2, seeded(5))
+    G, D = m.PointGenerator(), m.PointDiscriminator()
+    z = sample_noise(1000, 2, seeded(5))
     film[0] = G(z).detach()
 
     def keep(step):
         if step * 4 % steps < 4:
             film[step] = G(z).detach()
 
-    play(G, D, minibatches(ring.sample(20_000, seed=0), batch_size=256, seed=0), steps, lr=2e-3, d_lr_ratio=2.0, after=keep)
-    figure, axes = plt.subplots(1, len(film), figsize=(11, 2.9), sharex=True, sharey=True, layout="constrained")
-    for ax, (step, x) in zip(axes, film.items()):
-        ax.scatter(*ring.sample(300, seed=1).T, s=8, facecolors="none", edgecolors=figures.PALETTE[0], label="data")
-        ax.scatter(*x[:300].T, s=8, marker="^", color=figures.PALETTE[1], label="samples")
-        ax.set(title=f"after {step} rounds", xlabel="x₁", ylabel="x₂", aspect="equal", xlim=(-3, 3), ylim=(-3, 3))
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    play(G, D, minibatches(ring.sample(20_000, seed=0), batch_size=256, seed=0), steps,
+         lr=2e-3, d_lr_ratio=2.0, after=keep)
 else:
-    print("Solve sample_noise, discriminator_step and generator_step first; then this cell plays them.")
+    print("Solve sample_noise, discriminator_step and generator_step first; "
+          "then this cell plays them.")
+
+# %%
+if film:
+    figure, axes = plt.subplots(1, len(film), figsize=(11, 2.9), sharex=True,
+                                sharey=True, layout="constrained")
+    for ax, (step, x) in zip(axes, film.items()):
+        ax.scatter(*ring.sample(300, seed=1).T, s=8, facecolors="none",
+                   edgecolors=figures.PALETTE[0], label="data")
+        ax.scatter(*x[:300].T, s=8, marker="^", color=figures.PALETTE[1],
+                   label="samples")
+        ax.set(title=f"after {step} rounds", xlabel="x₁", ylabel="x₂", aspect="equal",
+               xlim=(-3, 3), ylim=(-3, 3))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center",
+                  ncols=2)
 
 # %% [markdown]
 # *Data (circles) and samples (triangles) of the same codes, from the start to the end of the game. Your own two steps made
@@ -301,7 +339,9 @@ else:
 
 # %%
 def mode_coverage(x, centres, std, k):
-    """How many modes are covered: x (N, 2), centres (K, 2), std and k numbers -> an integer."""
+    """How many modes are covered: x (N, 2), centres (K, 2), std and k numbers -> an
+    integer.
+    """
     ### BEGIN SOLUTION
     near = torch.cdist(x, centres) < k * std  # (N, K)
     fair_share = len(x) / len(centres)
@@ -312,13 +352,18 @@ def mode_coverage(x, centres, std, k):
 check.mode_coverage(mode_coverage)
 
 # %%
-if film and solved(mode_coverage):
-    covered = {step: mode_coverage(x, ring.centres, 0.1, k=3.0) for step, x in film.items()}
-    print("modes covered by your game:", ", ".join(f"{n} after {step} rounds" for step, n in covered.items()))
+if film and solved("mode_coverage"):
+    covered = {step: mode_coverage(x, ring.centres, 0.1, k=3.0)
+               for step, x in film.items()}
+    print("modes covered by your game:",
+          ", ".join(f"{n} after {step} rounds" for step, n in covered.items()))
     fog = 6 * torch.rand(1000, 2, generator=seeded(3)) - 3
-    print("modes covered by fog, spread evenly over the picture:", mode_coverage(fog, ring.centres, 0.1, k=3.0))
+    print("modes covered by fog, spread evenly over the picture:",
+          mode_coverage(fog, ring.centres, 0.1, k=3.0))
 else:
-    print("Solve mode_coverage, and what the game needs; then this cell counts the modes of your game.")
+    print(
+        "Solve mode_coverage, and what the game needs; then this cell counts the modes "
+        "of your game.")
 
 # %% [markdown]
 # ### {{exercise diagnoses}}
@@ -330,19 +375,23 @@ else:
 # %%
 runs = four_runs()  # letter -> moments of that run
 
-
 def show_run(letter):
     frames = runs[letter]
-    figure, axes = plt.subplots(1, 6, figsize=(13, 3), layout="constrained", width_ratios=[1] * 5 + [1.5])
-    for ax, frame in zip(axes, [frames[i] for i in (5, 25, -3, -2, -1)]):
-        ax.plot(*frame.real.T, "o", ms=3, mfc="none", color=figures.PALETTE[0], label="data" if ax is axes[0] else None)
-        ax.plot(*frame.fake.T, "^", ms=3, color=figures.PALETTE[1], label="samples" if ax is axes[0] else None)
-        title = f"after {frame.scores.step:.0f} rounds"
-        ax.set(title=title, xlabel="x₁", aspect="equal", xlim=(-3, 3), ylim=(-3, 3), xticks=(-2, 0, 2), yticks=(-2, 0, 2))
+    figure, axes = plt.subplots(1, 6, figsize=(13, 3), layout="constrained",
+                                width_ratios=[1] * 5 + [1.5])
+    for ax, f in zip(axes, [frames[i] for i in (5, 25, -3, -2, -1)]):
+        ax.plot(*f.real.T, "o", ms=3, mfc="none", color=figures.PALETTE[0],
+                label="data" if ax is axes[0] else None)
+        ax.plot(*f.fake.T, "^", ms=3, color=figures.PALETTE[1],
+                label="samples" if ax is axes[0] else None)
+        ax.set(title=f"after {f.scores.step:.0f} rounds", xlabel="x₁", aspect="equal",
+               xlim=(-3, 3), ylim=(-3, 3), xticks=(-2, 0, 2), yticks=(-2, 0, 2))
     axes[0].set_ylabel(f"run {letter}: x₂")
     rounds = torch.tensor([frame.scores.step for frame in frames])
-    names = {"loss of the discriminator": "d_loss", "loss of the generator": "g_loss", "accuracy of the discriminator": "accuracy"}
-    lines = {label: torch.tensor([getattr(frame.scores, name) for frame in frames]) for label, name in names.items()}
+    names = {"loss of the discriminator": "d_loss", "loss of the generator": "g_loss",
+             "accuracy of the discriminator": "accuracy"}
+    lines = {label: torch.tensor([getattr(frame.scores, name) for frame in frames])
+             for label, name in names.items()}
     figures.curves(rounds, lines, "rounds", "nats, share", f"Run {letter}", ax=axes[5])
     axes[5].get_legend().remove()
     figure.legend(loc="outside lower center", ncols=5)
@@ -373,9 +422,12 @@ show_run("D")
 
 # %%
 def diagnoses():
-    """A dict from the letters to "healthy", "mode collapse", "the discriminator wins" or "oscillation"."""
+    """A dict from the letters to "healthy", "mode collapse", "the discriminator wins"
+    or "oscillation".
+    """
     ### BEGIN SOLUTION
-    return {"A": "oscillation", "B": "the discriminator wins", "C": "healthy", "D": "mode collapse"}
+    return {"A": "oscillation", "B": "the discriminator wins", "C": "healthy",
+            "D": "mode collapse"}
     ### END SOLUTION
 
 # %%
@@ -396,7 +448,8 @@ def ema_update(average, model, decay):
     """average ← decay · average + (1 - decay) · model, in place; returns nothing."""
     ### BEGIN SOLUTION
     with torch.no_grad():
-        for kept, new in zip(average.state_dict().values(), model.state_dict().values()):
+        for kept, new in zip(average.state_dict().values(),
+                             model.state_dict().values()):
             if kept.is_floating_point():
                 kept.mul_(decay).add_(new, alpha=1 - decay)
             else:
@@ -412,7 +465,9 @@ check.ema_update(ema_update)
 
 # %%
 class Line(nn.Module):
-    """One number: as a generator it answers θ to any noise, as a discriminator ψ · x to any x."""
+    """One number: as a generator it answers θ to any noise, as a discriminator ψ · x to
+    any x.
+    """
 
     def __init__(self, number, slope):
         super().__init__()
@@ -422,7 +477,7 @@ class Line(nn.Module):
         return self.number * (x if self.slope else torch.ones_like(x))
 
 # %%
-if solved(discriminator_step, generator_step, ema_update):
+if solved("discriminator_step", "generator_step", "ema_update"):
     players = Line(0.8, slope=False), Line(0.0, slope=True)
     optimizers = [torch.optim.SGD(player.parameters(), lr=0.2) for player in players]
     average, paths = copy.deepcopy(players[0]).requires_grad_(False), []
@@ -433,9 +488,12 @@ if solved(discriminator_step, generator_step, ema_update):
         paths.append([players[0].number.item(), average.number.item()])
     paths = torch.tensor(paths)
     named = {"θ": paths[:, 0], "moving average of θ": paths[:, 1]}
-    figures.curves(torch.arange(1, 601), named, "round", "value", "The smallest game: where G should rest at 0")
+    figures.curves(torch.arange(1, 601), named, "round", "value",
+                   "The smallest game: where G should rest at 0")
 else:
-    print("Solve discriminator_step, generator_step and ema_update first; then this cell plays the smallest game.")
+    print(
+        "Solve discriminator_step, generator_step and ema_update first; then this cell "
+        "plays the smallest game.")
 
 # %% [markdown]
 # *The generator runs past 0 again and again, because whenever it arrives D leans to one side. Its moving average starts
@@ -452,7 +510,9 @@ else:
 
 # %%
 def dcgan_init(module):
-    """Initialise one module in place, if it is of one of the five kinds; returns nothing."""
+    """Initialise one module in place, if it is of one of the five kinds; returns
+    nothing.
+    """
     ### BEGIN SOLUTION
     if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
@@ -475,14 +535,17 @@ check.dcgan_init(dcgan_init)
 
 # %%
 x = digits.train[:10]
-figures.image_rows({"images": x, "augmented": m.augment(x, seeded(0)), "again": m.augment(x, seeded(1))}, title="What D gets to see")
+figures.image_rows({"images": x, "augmented": m.augment(x, seeded(0)),
+                    "again": m.augment(x, seeded(1))}, title="What D gets to see")
 
 # %% [markdown]
 # *Ten digits, and the same ten moved, shaded and cut at random, twice. D should see nothing but such images.*
 
 # %%
 def augmented_logits(discriminator, augment, real, fake):
-    """D's logits for augmented data and for augmented samples: real (N, C, H, W), fake (M, C, H, W) -> (N,), (M,)."""
+    """D's logits for augmented data and for augmented samples: real (N, C, H, W), fake
+    (M, C, H, W) -> (N,), (M,).
+    """
     ### BEGIN SOLUTION
     return discriminator(augment(real)), discriminator(augment(fake))
     ### END SOLUTION
@@ -500,7 +563,10 @@ check.augmented_logits(augmented_logits)
 
 # %%
 def gradient_penalty(critic, real, fake, eps):
-    """real, fake (B, ...), eps (B,), critic: (B, ...) -> (B,). Returns (B,), differentiable."""
+    """real, fake (B, ...), eps (B,), critic: (B, ...) -> (B,).
+
+    Returns (B,), differentiable.
+    """
     ### BEGIN SOLUTION
     eps = eps.view(-1, *[1] * (real.ndim - 1))
     x = (eps * real + (1 - eps) * fake).requires_grad_()
@@ -515,25 +581,28 @@ check.gradient_penalty(gradient_penalty)
 # Two clouds in the plane, and a critic that tries to rise from one to the other: once free, once held by your penalty.
 
 # %%
-if solved(gradient_penalty):
+if solved("gradient_penalty"):
     line, learned = torch.linspace(-3, 3, 121), {}
     for weight in (0.0, 10.0):
         torch.manual_seed(0)
-        critic = nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 1), nn.Flatten(0))
+        critic = nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64),
+                               nn.SiLU(), nn.Linear(64, 1), nn.Flatten(0))
         optimizer, numbers = torch.optim.Adam(critic.parameters(), lr=2e-3), seeded(2)
         for _ in range(scaled(default=400, smoke=5, full=2000)):
-            fake, real = 0.3 * torch.randn(2, 128, 2, generator=numbers) + torch.tensor([[[-1.5, 0.0]], [[1.5, 0.0]]])
-            loss = critic(fake).mean() - critic(real).mean()
-            loss = loss + weight * gradient_penalty(critic, real, fake, torch.rand(128, generator=numbers)).mean()
+            noise = 0.3 * torch.randn(2, 128, 2, generator=numbers)
+            fake, real = noise + torch.tensor([[[-1.5, 0.0]], [[1.5, 0.0]]])
+            eps = torch.rand(128, generator=numbers)
+            penalty = gradient_penalty(critic, real, fake, eps).mean()
+            loss = critic(fake).mean() - critic(real).mean() + weight * penalty
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         along = critic(torch.stack([line, 0 * line], 1)).detach()
         learned[f"penalty times {weight:g}"] = along - along[60]
-    ax = figures.curves(line, learned, "x₁, for x₂ = 0", "critic(x) − critic(0)", "Samples lie around x₁ = −1.5, data around 1.5")
-    ax.set_ylim(-6, 6)
+    figures.curves(line, learned, "x₁, for x₂ = 0", "critic(x) − critic(0)",
+                   "Samples lie around x₁ = −1.5, data around 1.5").set_ylim(-6, 6)
 else:
-    print("Solve gradient_penalty first; then this cell trains a critic with it and without.")
+    print("Solve gradient_penalty first; then this cell trains a critic with it.")
 
 # %% [markdown]
 # *The free critic gets steeper for as long as it is trained, and leaves the picture. The held one rises by about 1 per unit
@@ -547,7 +616,9 @@ else:
 
 # %%
 def spectral_norm(W, u, steps):
-    """The estimate of W's largest singular value, one number: W (m, n), u (m,) a start of any length."""
+    """The estimate of W's largest singular value, one number: W (m, n), u (m,) a start
+    of any length.
+    """
     ### BEGIN SOLUTION
     with torch.no_grad():
         for _ in range(steps):
@@ -562,13 +633,15 @@ def spectral_norm(W, u, steps):
 check.spectral_norm(spectral_norm)
 
 # %%
-if solved(spectral_norm):
+if solved("spectral_norm"):
     torch.manual_seed(0)
     W, u = nn.Linear(128, 64).weight.detach(), torch.randn(64)
     rounds = torch.arange(1, 31)
     estimates = torch.tensor([float(spectral_norm(W, u, n)) for n in rounds.tolist()])
     exact = torch.full((30,), torch.linalg.matrix_norm(W, 2).item())
-    figures.curves(rounds, {"power iteration": estimates, "by a full decomposition": exact}, "rounds", "singular value", "A layer of 64 × 128")
+    figures.curves(rounds,
+                   {"power iteration": estimates, "by a full decomposition": exact},
+                   "rounds", "singular value", "A layer of 64 × 128")
 else:
     print("Solve spectral_norm first; then this cell shows how fast it arrives.")
 
@@ -581,17 +654,23 @@ else:
 # Your noise, your two steps, your start of the layers and your moving average make a small DCGAN of digits.
 
 # %%
-if solved(sample_noise, discriminator_step, generator_step, dcgan_init, ema_update):
+if solved("sample_noise", "discriminator_step", "generator_step", "dcgan_init",
+          "ema_update"):
     torch.manual_seed(0)
-    G, D = m.Generator(latent_dim=32, width=16).apply(dcgan_init), m.Discriminator(width=16, spectral=False).apply(dcgan_init)
+    G = m.Generator(latent_dim=32, width=16).apply(dcgan_init)
+    D = m.Discriminator(width=16, spectral=False).apply(dcgan_init)
     average = copy.deepcopy(G).requires_grad_(False)
     batches = minibatches(digits.train_bytes, batch_size=64, seed=0)
     steps = scaled(default=200, smoke=2, full=5000)
-    play(G, D, batches, steps, lr=2e-3, d_lr_ratio=1.0, after=lambda step: ema_update(average, G, min(0.99, step / (step + 10))))
+    play(G, D, batches, steps, lr=2e-3, d_lr_ratio=1.0,
+         after=lambda step: ema_update(average, G, min(0.99, step / (step + 10))))
     with torch.no_grad():
-        figures.image_grid(average.eval()(sample_noise(30, 32, seeded(4))), columns=15, title="Thirty samples of your averaged generator")
+        figures.image_grid(average.eval()(sample_noise(30, 32, seeded(4))), columns=15,
+                           title="Thirty samples of your averaged generator")
 else:
-    print("Solve the four pieces and the average first; then this cell trains a DCGAN with them.")
+    print(
+        "Solve the four pieces and the average first; then this cell trains a DCGAN "
+        "with them.")
 
 # %% [markdown]
 # *Samples after a run of seconds: strokes that begin to be digits. The chapter shows what a longer run makes of them.*

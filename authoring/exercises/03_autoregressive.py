@@ -28,8 +28,9 @@ from gencourse.training import fit
 play = text("shakespeare")
 
 
-def solved(*answers):  # whether these functions pass their checks
-    return all(getattr(check, answer.__name__).judge(answer).status == "right" for answer in answers)
+def solved(*names):  # whether your functions of these names pass their checks
+    return all(getattr(check, name).judge(globals()[name]).status == "right"
+               for name in names)
 
 # %% [markdown]
 # ## A text and what comes next
@@ -53,7 +54,9 @@ def solved(*answers):  # whether these functions pass their checks
 
 # %%
 def next_token_pairs(tokens, block):
-    """x and y, both (M, block): tokens (N,) whole numbers, y[m, t] is the token that comes after x[m, t] in the text."""
+    """x and y, both (M, block): tokens (N,) whole numbers, y[m, t] is the token that
+    comes after x[m, t] in the text.
+    """
     ### BEGIN SOLUTION
     M = (len(tokens) - 1) // block  # all tokens but the last have a successor
     x = tokens[: M * block].view(M, block)
@@ -65,10 +68,12 @@ def next_token_pairs(tokens, block):
 check.next_token_pairs(next_token_pairs)
 
 # %%
-if solved(next_token_pairs):
+if solved("next_token_pairs"):
     x, y = next_token_pairs(play.train[:1000], block=8)
     for t in range(8):
-        print(f"after {play.decode(x[0, : t + 1])!r:<12} comes {play.decode(y[0, t : t + 1])!r}")
+        print(
+            f"after {play.decode(x[0, : t + 1])!r:<12} comes "
+            f"{play.decode(y[0, t : t + 1])!r}")
 else:
     print("Solve next_token_pairs first; then this cell shows what a window asks.")
 
@@ -92,9 +97,13 @@ else:
 
 # %%
 def sequence_nll(logits, targets, ignored):
-    """Nats per token of each sequence: logits (B, T, V), targets (B, T) -> (B,); differentiable."""
+    """Nats per token of each sequence: logits (B, T, V), targets (B, T) -> (B,);
+    differentiable.
+    """
     ### BEGIN SOLUTION
-    per_token = nn.functional.cross_entropy(logits.transpose(1, 2), targets, ignore_index=ignored, reduction="none")  # (B, T)
+    # (B, T)
+    per_token = nn.functional.cross_entropy(logits.transpose(1, 2), targets,
+                                            ignore_index=ignored, reduction="none")
     counted = (targets != ignored).sum(1)
     return per_token.sum(1) / counted.clamp(min=1)
     ### END SOLUTION
@@ -161,7 +170,9 @@ check.bits_per_dim(bits_per_dim)
 
 # %%
 def counts_with_start(documents, V):
-    """How often j follows i, (V + 1, V) whole numbers: documents is a list of tensors (N_i,) with tokens below V."""
+    """How often j follows i, (V + 1, V) whole numbers: documents is a list of tensors
+    (N_i,) with tokens below V.
+    """
     ### BEGIN SOLUTION
     counts = torch.zeros(V + 1, V, dtype=torch.long)
     for tokens in documents:
@@ -187,10 +198,13 @@ check.counts_with_start(counts_with_start)
 
 # %%
 def bigram_probs(counts, alpha):
-    """p(j given i): counts (R, V) whole numbers, alpha ≥ 0 -> (R, V), rows that sum to 1."""
+    """p(j given i): counts (R, V) whole numbers, alpha ≥ 0 -> (R, V), rows that sum to
+    1.
+    """
     ### BEGIN SOLUTION
     smoothed = counts.double() + alpha
-    total = smoothed.sum(1, keepdim=True)  # (R, 1), so that row i is divided by the sum of row i
+    # (R, 1), so that row i is divided by the sum of row i
+    total = smoothed.sum(1, keepdim=True)
     return torch.where(total > 0, smoothed / total, 1 / counts.shape[1])
     ### END SOLUTION
 
@@ -202,32 +216,42 @@ check.bigram_probs(bigram_probs)
 
 # %%
 def lines_of(tokens):
-    """The lines of a text that are not blank, a list of tensors; each ends with its line break."""
+    """The lines of a text that are not blank, a list of tensors; each ends with its
+    line break.
+    """
     lines = tokens.tensor_split((tokens == play.encode("\n")).nonzero()[:, 0] + 1)
     return [line for line in lines if len(line) > 1]
 
 
 def paid(probs, lines):
-    """The perplexity of lines under a table of probabilities, by your own two functions."""
+    """The perplexity of lines under a table of probabilities, by your own two
+    functions.
+    """
     start = torch.tensor([probs.shape[1]])
-    rows = nn.utils.rnn.pad_sequence([torch.cat([start, line]) for line in lines], batch_first=True, padding_value=-100)
+    rows = nn.utils.rnn.pad_sequence([torch.cat([start, line]) for line in lines],
+                                     batch_first=True, padding_value=-100)
     before, targets = rows[:, :-1].clamp(min=0), rows[:, 1:]
     nll = sequence_nll(probs.log().float()[before], targets, -100)
     return float(perplexity(nll, (targets != -100).sum(1)))
 
 # %%
-if solved(sequence_nll, perplexity, counts_with_start, bigram_probs):
+if solved("sequence_nll", "perplexity", "counts_with_start", "bigram_probs"):
     V, alphas = len(play.vocabulary), torch.logspace(-3, 3, 25)
-    seen, unseen = lines_of(play.train[:20_000])[:500], lines_of(play.validation[:20_000])[:500]
-    counts, found = counts_with_start(seen, V), {"lines that were counted": [], "lines that were held out": []}
+    seen = lines_of(play.train[:20_000])[:500]
+    unseen = lines_of(play.validation[:20_000])[:500]
+    counts = counts_with_start(seen, V)
+    found = {"lines that were counted": [], "lines that were held out": []}
     for alpha in alphas.tolist():
         for name, lines in zip(found, (seen, unseen)):
             found[name].append(paid(bigram_probs(counts, alpha), lines))
     named = {name: torch.tensor(values) for name, values in found.items()}
-    ax = figures.curves(alphas, named, "α", "perplexity", f"Counting pairs of {V} characters")
+    ax = figures.curves(alphas, named, "α", "perplexity",
+                        f"Counting pairs of {V} characters")
     ax.set_xscale("log")
 else:
-    print("Solve sequence_nll, perplexity, counts_with_start and bigram_probs first; then this cell pays for Shakespeare.")
+    print(
+        "Solve sequence_nll, perplexity, counts_with_start and bigram_probs first; "
+        "then this cell pays for Shakespeare.")
 
 # %% [markdown]
 # *On the lines that were counted, less smoothing is always better. On new lines a little of it helps, because a pair that was
@@ -258,18 +282,23 @@ def temperature_probs(logits, T):
 check.temperature_probs(temperature_probs)
 
 # %%
-if solved(temperature_probs, counts_with_start):
-    after_h = counts_with_start(lines_of(play.train[:20_000]), len(play.vocabulary))[play.encode("h")[0]]
+if solved("temperature_probs", "counts_with_start"):
+    after_h = counts_with_start(lines_of(play.train[:20_000]),
+                                len(play.vocabulary))[play.encode("h")[0]]
     top = after_h.topk(8)
     figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
     for i, T in enumerate((0.5, 1.0, 2.0)):
         p = temperature_probs((after_h + 0.1).log(), T)[top.indices]
-        ax.bar(torch.arange(8) + 0.27 * (i - 1), p, width=0.25, color=figures.PALETTE[i], hatch=("", "//", "..")[i], label=f"T = {T:g}")
+        ax.bar(torch.arange(8) + 0.27 * (i - 1), p, width=0.25,
+               color=figures.PALETTE[i], hatch=("", "//", "..")[i], label=f"T = {T:g}")
     names = [repr(play.decode(token[None])) for token in top.indices]
-    ax.set(xticks=range(8), xticklabels=names, xlabel="next character", ylabel="probability", title="What comes after h")
+    ax.set(xticks=range(8), xticklabels=names, xlabel="next character",
+           ylabel="probability", title="What comes after h")
     ax.legend()
 else:
-    print("Solve counts_with_start and temperature_probs first; then this cell shows three temperatures.")
+    print(
+        "Solve counts_with_start and temperature_probs first; then this cell shows "
+        "three temperatures.")
 
 # %% [markdown]
 # *The eight most likely characters after h, at three temperatures. The order stays; what the likeliest gains when it is cold,
@@ -283,10 +312,13 @@ else:
 
 # %%
 def top_k_filter(logits, k):
-    """The k largest logits of each row, the others -∞: logits (..., V) -> (..., V), a new tensor."""
+    """The k largest logits of each row, the others -∞: logits (..., V) -> (..., V), a
+    new tensor.
+    """
     ### BEGIN SOLUTION
     k = min(k, logits.shape[-1])
-    threshold = logits.topk(k, dim=-1).values[..., -1:]  # (..., 1): the k-th largest of each row
+    # (..., 1): the k-th largest of each row
+    threshold = logits.topk(k, dim=-1).values[..., -1:]
     return logits.masked_fill(logits < threshold, -math.inf)
     ### END SOLUTION
 
@@ -302,13 +334,16 @@ check.top_k_filter(top_k_filter)
 
 # %%
 def top_p_filter(logits, p):
-    """The nucleus of each row, the others -∞: logits (..., V), 0 < p ≤ 1 -> (..., V), a new tensor."""
+    """The nucleus of each row, the others -∞: logits (..., V), 0 < p ≤ 1 -> (..., V), a
+    new tensor.
+    """
     ### BEGIN SOLUTION
     if p == 1:
         return logits.clone()
     ranked, order = logits.softmax(-1).sort(dim=-1, descending=True)
     before = ranked.cumsum(-1) - ranked  # the mass of all tokens that are more likely
-    drop = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before >= p)  # back from rank to token
+    # back from rank to token
+    drop = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before >= p)
     return logits.masked_fill(drop, -math.inf)
     ### END SOLUTION
 
@@ -332,17 +367,20 @@ check.top_p_filter(top_p_filter)
 
 # %%
 def generate(model, idx, n, block, T, generator):
-    """The prompt and n further tokens: idx (B, t) whole numbers, t ≥ 1 -> (B, t + n)."""
+    """The prompt and n further tokens: idx (B, t) whole numbers, t ≥ 1 -> (B, t + n).
+    """
     ### BEGIN SOLUTION
     was_training = model.training
     model.eval()
     with torch.no_grad():
         for _ in range(n):
-            logits = model(idx[:, -block:])[:, -1]  # (B, V): only the last position knows what comes next
+            # (B, V): only the last position knows what comes next
+            logits = model(idx[:, -block:])[:, -1]
             if T == 0:
                 token = logits.argmax(-1, keepdim=True)
             else:
-                token = torch.multinomial((logits / T).softmax(-1), 1, generator=generator)
+                token = torch.multinomial((logits / T).softmax(-1), 1,
+                                          generator=generator)
             idx = torch.cat([idx, token], dim=1)
     model.train(was_training)
     return idx
@@ -366,21 +404,27 @@ class Bigrams(nn.Module):
         return self.logits[idx]
 
 # %%
-if solved(counts_with_start, bigram_probs, top_k_filter, top_p_filter, generate):
+if solved("counts_with_start", "bigram_probs", "top_k_filter", "top_p_filter",
+          "generate"):
     V = len(play.vocabulary)
     probs = bigram_probs(counts_with_start(lines_of(play.train[:20_000]), V), 0.1)
     ways = {
         "T = 1": (Bigrams(probs), 1.0),
         "T = 2": (Bigrams(probs), 2.0),
         "T = 0": (Bigrams(probs), 0.0),
-        "the 5 most likely": (Bigrams(probs, lambda logits: top_k_filter(logits, 5)), 1.0),
-        "a mass of 0.8": (Bigrams(probs, lambda logits: top_p_filter(logits, 0.8)), 1.0),
+        "the 5 most likely": (Bigrams(probs, lambda logits: top_k_filter(logits, 5)),
+                              1.0),
+        "a mass of 0.8": (Bigrams(probs, lambda logits: top_p_filter(logits, 0.8)),
+                          1.0),
     }
     for name, (model, T) in ways.items():
-        written = generate(model, torch.full((1, 1), V), n=60, block=1, T=T, generator=seeded(1))
+        written = generate(model, torch.full((1, 1), V), n=60, block=1, T=T,
+                           generator=seeded(1))
         print(f"{name:>17}: {play.decode(written[0, 1:])!r}")
 else:
-    print("Solve counts_with_start, bigram_probs, both filters and generate first; then this cell writes.")
+    print(
+        "Solve counts_with_start, bigram_probs, both filters and generate first; then "
+        "this cell writes.")
 
 # %% [markdown]
 # *Sixty characters in five ways. None is English: one token back is not far. Hot texts stumble over rare signs, the
@@ -408,7 +452,9 @@ else:
 
 # %%
 def causal_mask(T, device="cpu"):
-    """(T, T) booleans on `device`: True at [t, s] where position t may look at position s."""
+    """(T, T) booleans on `device`: True at [t, s] where position t may look at position
+    s.
+    """
     ### BEGIN SOLUTION
     return torch.ones(T, T, dtype=torch.bool, device=device).tril()
     ### END SOLUTION
@@ -435,7 +481,8 @@ def causal_attention(q, k, v):
     """q, k, v (B, heads, T, d) -> (B, heads, T, d), in the same precision."""
     ### BEGIN SOLUTION
     T, d = q.shape[-2:]
-    scores = q @ k.transpose(-2, -1) / math.sqrt(d)  # (B, heads, T, T), row t is query t
+    # (B, heads, T, T), row t is query t
+    scores = q @ k.transpose(-2, -1) / math.sqrt(d)
     visible = torch.ones(T, T, dtype=torch.bool, device=q.device).tril()
     weights = scores.masked_fill(~visible, -torch.inf).softmax(-1)  # exp(-inf) = 0
     return weights @ v
@@ -448,13 +495,16 @@ check.causal_attention(causal_attention)
 # Your function can show its own weights: where the values are the rows of a unit matrix, the output *is* the weights.
 
 # %%
-if solved(causal_mask, causal_attention):
+if solved("causal_mask", "causal_attention"):
     q, k = torch.randn(2, 1, 3, 12, 12, generator=seeded(0))
     weights = causal_attention(q, k, torch.eye(12).expand(1, 3, 12, 12))
     shown = torch.cat([causal_mask(12)[None, None].float(), weights.transpose(0, 1)])
-    figures.image_grid(shown, columns=4, scale=2.0, title="The mask, and the weights of three heads")
+    figures.image_grid(shown, columns=4, scale=2.0,
+                       title="The mask, and the weights of three heads")
 else:
-    print("Solve causal_mask and causal_attention first; then this cell draws where each position looks.")
+    print(
+        "Solve causal_mask and causal_attention first; then this cell draws where each "
+        "position looks.")
 
 # %% [markdown]
 # *Rows are positions that look, columns the positions they look at; white is 1, black is 0. First the mask, then the weights of
@@ -473,10 +523,13 @@ else:
 
 # %%
 def multi_head(attend, q, k, v, heads):
-    """q, k, v (B, T, C) -> (B, T, C): `attend` in each of `heads` parts of the channels."""
+    """q, k, v (B, T, C) -> (B, T, C): `attend` in each of `heads` parts of the
+    channels.
+    """
     ### BEGIN SOLUTION
     B, T, C = q.shape
-    q, k, v = (part.view(B, T, heads, C // heads).transpose(1, 2) for part in (q, k, v))  # (B, heads, T, d)
+    # (B, heads, T, d)
+    q, k, v = (part.view(B, T, heads, C // heads).transpose(1, 2) for part in (q, k, v))
     return attend(q, k, v).transpose(1, 2).reshape(B, T, C)
     ### END SOLUTION
 
@@ -508,7 +561,7 @@ def pixelcnn_mask(kernel, kind):
     """(kernel, kernel) of 0 and 1, kind "A" or "B"; ValueError if kernel is even."""
     ### BEGIN SOLUTION
     if kernel % 2 == 0:
-        raise ValueError(f"kernel should be odd, got {kernel}: an even one has no centre")
+        raise ValueError(f"kernel should be odd, got {kernel}")
     centre, mask = kernel // 2, torch.zeros(kernel, kernel)
     mask[:centre] = 1  # the rows above
     mask[centre, :centre] = 1  # to the left in the own row
@@ -532,7 +585,9 @@ check.pixelcnn_mask(pixelcnn_mask)
 
 # %%
 def masked_stack(x, weights, mask):
-    """Logits (B, out, H, W) of x (B, 1, H, W); weights: a list of (out, in, k, k), k odd; mask(kernel, kind) -> (k, k)."""
+    """Logits (B, out, H, W) of x (B, 1, H, W); weights: a list of (out, in, k, k), k
+    odd; mask(kernel, kind) -> (k, k).
+    """
     ### BEGIN SOLUTION
     for i, weight in enumerate(weights):
         if i > 0:
@@ -567,7 +622,9 @@ check.masked_stack(masked_stack)
 
 # %%
 def depends_on(f, x):
-    """(K, D) booleans, True at [i, j] where output i depends on input j: f (N, D) -> (N, K), x (N, D)."""
+    """(K, D) booleans, True at [i, j] where output i depends on input j: f (N, D) ->
+    (N, K), x (N, D).
+    """
     ### BEGIN SOLUTION
     was_training = isinstance(f, nn.Module) and f.training
     if was_training:
@@ -591,18 +648,27 @@ check.depends_on(depends_on)
 # Now look at your own stack of masks: once as it should be, once with kind B in its first layer, and once with kind A in all.
 
 # %%
-if solved(pixelcnn_mask, masked_stack, depends_on):
-    layers = [torch.randn(8, 1, 3, 3, generator=seeded(0)).double(), torch.randn(1, 8, 3, 3, generator=seeded(1)).double()]
+if solved("pixelcnn_mask", "masked_stack", "depends_on"):
+    layers = [torch.randn(8, 1, 3, 3, generator=seeded(0)).double(),
+              torch.randn(1, 8, 3, 3, generator=seeded(1)).double()]
     masks = {
         "A, then B": lambda kernel, kind: pixelcnn_mask(kernel, kind).double(),
         "B everywhere": lambda kernel, kind: pixelcnn_mask(kernel, "B").double(),
         "A everywhere": lambda kernel, kind: pixelcnn_mask(kernel, "A").double(),
     }
     x = torch.rand(8, 25, generator=seeded(2)).double()
-    maps = [depends_on(lambda x, mask=mask: masked_stack(x.reshape(-1, 1, 5, 5), layers, mask).flatten(1), x) for mask in masks.values()]
-    figures.image_grid(torch.stack(maps)[:, None].float(), columns=3, scale=2.5, title=" · ".join(masks))
+    maps = []
+    for mask in masks.values():
+        def stack(x, mask=mask):
+            return masked_stack(x.reshape(-1, 1, 5, 5), layers, mask).flatten(1)
+
+        maps.append(depends_on(stack, x))
+    figures.image_grid(torch.stack(maps)[:, None].float(), columns=3, scale=2.5,
+                       title=" · ".join(masks))
 else:
-    print("Solve pixelcnn_mask, masked_stack and depends_on first; then this cell looks for leaks in your stack.")
+    print(
+        "Solve pixelcnn_mask, masked_stack and depends_on first; then this cell looks "
+        "for leaks in your stack.")
 
 # %% [markdown]
 # *Rows are the 25 logits of a 5 × 5 image, columns its 25 pixels, both in raster order; white marks a dependence. Left, as it
@@ -628,14 +694,18 @@ else:
 
 # %%
 def cached_attention_step(x, positions, weights, cache_k, cache_v):
-    """Output (B, C) and caches (B, t + 1, C): x (B, C), positions (block, C), weights (3, C, C), caches (B, t, C)."""
+    """Output (B, C) and caches (B, t + 1, C): x (B, C), positions (block, C), weights
+    (3, C, C), caches (B, t, C).
+    """
     ### BEGIN SOLUTION
     Wq, Wk, Wv = weights
-    h = x + positions[cache_k.shape[1]]  # as many positions came before as the cache holds
+    # as many positions came before as the cache holds
+    h = x + positions[cache_k.shape[1]]
     q, k, v = h @ Wq, h @ Wk, h @ Wv
     cache_k = torch.cat([cache_k, k[:, None]], dim=1)
     cache_v = torch.cat([cache_v, v[:, None]], dim=1)
-    scores = q[:, None] @ cache_k.transpose(1, 2) / math.sqrt(x.shape[1])  # (B, 1, t + 1); nothing lies ahead
+    # (B, 1, t + 1); nothing lies ahead
+    scores = q[:, None] @ cache_k.transpose(1, 2) / math.sqrt(x.shape[1])
     output = (scores.softmax(-1) @ cache_v)[:, 0]
     return output, cache_k, cache_v
     ### END SOLUTION
@@ -647,18 +717,25 @@ check.cached_attention_step(cached_attention_step)
 # Does it give what attention over the whole text gives? Your own `causal_attention` is the judge.
 
 # %%
-if solved(causal_attention, cached_attention_step):
-    x, positions, weights = (torch.randn(*size, generator=seeded(i)) for i, size in enumerate([(2, 30, 8), (30, 8), (3, 8, 8)]))
+if solved("causal_attention", "cached_attention_step"):
+    x, positions, weights = (torch.randn(*size, generator=seeded(i))
+                             for i, size in enumerate([(2, 30, 8), (30, 8), (3, 8, 8)]))
     q, k, v = ((x + positions) @ W for W in weights)
-    whole, cache_k, cache_v = causal_attention(q[:, None], k[:, None], v[:, None])[:, 0], torch.zeros(2, 0, 8), torch.zeros(2, 0, 8)
+    whole, cache_k, cache_v = causal_attention(q[:, None], k[:, None], v[:, None])[
+        :, 0], torch.zeros(2, 0, 8), torch.zeros(2, 0, 8)
     differences = []
     for t in range(30):
-        output, cache_k, cache_v = cached_attention_step(x[:, t], positions, weights, cache_k, cache_v)
+        output, cache_k, cache_v = cached_attention_step(x[:, t], positions, weights,
+                                                         cache_k, cache_v)
         differences.append((output - whole[:, t]).abs().max().item())
     print(f"largest difference over 30 steps: {max(differences):.1e}")
-    print(f"scores computed for a text: {sum(range(1, 31))}, with a whole pass per token {sum(t * t for t in range(1, 31))}")
+    print(
+        f"scores computed for a text: {sum(range(1, 31))}, with a whole pass per token "
+        f"{sum(t * t for t in range(1, 31))}")
 else:
-    print("Solve causal_attention and cached_attention_step first; then this cell compares the two.")
+    print(
+        "Solve causal_attention and cached_attention_step first; then this cell "
+        "compares the two.")
 
 # %% [markdown]
 # The difference is that of rounding. With the cache the work of step t grows like t, without it like t².
@@ -674,7 +751,9 @@ else:
 
 # %%
 def raster_sample(model, u):
-    """Images (n, 1, H, W) of 0 and 1: u (n, 1, H, W) in [0, 1), model: images (n, 1, H, W) -> logits of the same shape."""
+    """Images (n, 1, H, W) of 0 and 1: u (n, 1, H, W) in [0, 1), model: images (n, 1, H,
+    W) -> logits of the same shape.
+    """
     ### BEGIN SOLUTION
     x = torch.zeros_like(u)
     for i in range(u.shape[2]):
@@ -692,15 +771,18 @@ check.raster_sample(raster_sample)
 # patterns of that rule.
 
 # %%
-if solved(raster_sample):
+if solved("raster_sample"):
     def neighbourly(x, strength):
         x = x.float()
-        left, above = nn.functional.pad(x, (1, 0))[..., :-1], nn.functional.pad(x, (0, 0, 1, 0))[:, :, :-1]
+        left = nn.functional.pad(x, (1, 0))[..., :-1]
+        above = nn.functional.pad(x, (0, 0, 1, 0))[:, :, :-1]
         return strength * (left + above - 1)
 
     u = torch.rand(8, 1, 16, 16, generator=seeded(3))
-    rows = {f"strength {s}": raster_sample(lambda x, s=s: neighbourly(x, s), u) for s in (0, 2, 4)}
-    figures.image_rows(rows, title="Samples of three models, drawn with the same numbers u")
+    rows = {f"strength {s}": raster_sample(lambda x, s=s: neighbourly(x, s), u)
+            for s in (0, 2, 4)}
+    figures.image_rows(rows,
+                       title="Samples of three models, drawn with the same numbers u")
 else:
     print("Solve raster_sample first; then this cell draws patterns with it.")
 
@@ -727,12 +809,15 @@ else:
 
 # %%
 def prefix_targets(prompt, answer, length):
-    """x and y, both (length,) whole numbers: prompt (P,), answer (A,), each at least one token."""
+    """x and y, both (length,) whole numbers: prompt (P,), answer (A,), each at least
+    one token.
+    """
     ### BEGIN SOLUTION
     P, A = len(prompt), len(answer)
     x, y = torch.zeros(length, dtype=torch.long), torch.full((length,), -100)
     x[: P + A - 1] = torch.cat([prompt, answer])[:-1]
-    y[P - 1 : P + A - 1] = answer  # the prompt's last position predicts the answer's first token
+    # the prompt's last position predicts the answer's first token
+    y[P - 1 : P + A - 1] = answer
     return x, y
     ### END SOLUTION
 
@@ -746,18 +831,25 @@ check.prefix_targets(prefix_targets)
 
 # %%
 def attend(q, k, v):
-    """Your attention for any number of leading dimensions: they become the first of four, and come back afterwards."""
+    """Your attention for any number of leading dimensions.
+
+    They become the first of four, and come back afterwards.
+    """
     leading, (T, d) = q.shape[:-2], q.shape[-2:]
-    return causal_attention(*(part.reshape(-1, 1, T, d) for part in (q, k, v))).reshape(*leading, T, d)
+    parts = (part.reshape(-1, 1, T, d) for part in (q, k, v))
+    return causal_attention(*parts).reshape(*leading, T, d)
 
 
 class SmallTransformer(nn.Module):
     def __init__(self, V, block_size=32, width=64, heads=4):
         super().__init__()
         self.heads = heads
-        self.token_embedding, self.position_embedding = nn.Embedding(V, width), nn.Embedding(block_size, width)
-        self.qkv, self.out, self.norm = nn.Linear(width, 3 * width), nn.Linear(width, width), nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 256), nn.GELU(), nn.Linear(256, V))
+        self.token_embedding = nn.Embedding(V, width)
+        self.position_embedding = nn.Embedding(block_size, width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 256), nn.GELU(),
+                                 nn.Linear(256, V))
 
     def forward(self, idx):
         x = self.token_embedding(idx) + self.position_embedding.weight[: idx.shape[1]]
@@ -768,14 +860,18 @@ class SmallTransformer(nn.Module):
         return {"loss": sequence_nll(self(x), y, -100)}
 
 # %%
-if solved(causal_attention, multi_head, sequence_nll, generate):
+if solved("causal_attention", "multi_head", "sequence_nll", "generate"):
     torch.manual_seed(0)
-    writer, steps = SmallTransformer(len(play.vocabulary)), scaled(default=500, smoke=3, full=5000)
-    print(fit(writer, windows(play.train, 32, 32, seed=0), steps=steps, lr=4e-3, precision="float32"))
+    writer, steps = SmallTransformer(len(play.vocabulary)), scaled(default=500, smoke=3,
+                                                                   full=5000)
+    print(fit(writer, windows(play.train, 32, 32, seed=0), steps=steps, lr=4e-3,
+              precision="float32"))
     written = generate(writer, play.encode("ROMEO.\n")[None], 200, 32, 0.8, seeded(1))
     print(play.decode(written[0]))
 else:
-    print("Solve causal_attention, multi_head, sequence_nll and generate first; then this cell trains a transformer made of them.")
+    print(
+        "Solve causal_attention, multi_head, sequence_nll and generate first; then "
+        "this cell trains a transformer made of them.")
 
 # %% [markdown]
 # A single layer and a run of seconds: words that look English, no sentences. The chapter stacks three layers.

@@ -1,7 +1,7 @@
 """Exercises that know their mistakes.
 
-An Exercise is a *trial*, the reference answer, and the mistakes that learners make, each a wrong answer with a hint of
-its own. A trial calls the answer and yields what came back, under a label:
+An Exercise is a trial (`_trial.py`), the reference answer, and the mistakes that learners make,
+each a wrong answer with a hint of its own:
 
     @exercise(reference=vae.reparameterize, difficulty=1, minutes=5, points=2)
     def reparameterize(answer, seed):
@@ -13,94 +13,29 @@ its own. A trial calls the answer and yields what came back, under a label:
     def variance_as_std(mu, logvar, eps):
         return mu + logvar.exp() * eps
 
-What has to run beside the answer is a *probe*: an ordinary function of `gencourse.probes` whose first argument is the
-answer. Plain data goes in, plain data comes back; a dict that comes back is one value for each of its keys (but one
-that the answer itself returned to a plain call is one value). An exception is a value too. What is right is decided
-here, not there, so a trial yields values and computes with none.
-
-The same trial is run on the reference and on the attempt, for several seeds. All values agree: right, if the attempt
-did no harm to what it was given and if the trial comes out right under every stress (gencourse.stress) as well.
-Otherwise the mistake that agrees with the attempt on *every* value of every seed gives its hint (two mistakes may
-coincide on one value); if none does, the first value that differs is put into words.
+The trial is run on the reference and on the attempt, for several seeds. All values agree: right, if
+the attempt did no harm to what it was given, and if the trial comes out right under every stress
+(gencourse.stress) as well. Otherwise the mistake that agrees with the attempt on *every* value of
+every seed gives its hint (two mistakes may coincide on one value); if none does, the first value
+that differs is put into words.
 """
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from types import ModuleType
-from typing import Any, Protocol
-
-import torch
 
 from gencourse import runtime
 from gencourse.checks import _words as words
+from gencourse.checks._trial import Connect, Observation, Trial, Value, locally, observe
 from gencourse.checks._values import agree, describe_value, difference, exact
-from gencourse.checks._verdict import CheckFailed, Hint, Report, Verdict
-from gencourse.runner import NotAttempted, Outcome, Raised, neutral, plain, run
+from gencourse.checks._verdict import CheckFailed, Hint, Verdict
+from gencourse.checks._words import counted
+from gencourse.runner import NotAttempted, Raised, plain
 from gencourse.stress import STRESSES
 
 SEEDS = (0, 1, 2)
-Trial = Callable[[Any, int], Iterator[tuple[str, object]]]
-
-
-@dataclass(frozen=True)
-class Value:
-    """One value that a trial looked at: its label, the value, and the arguments of the call where it was a plain one."""
-
-    label: str
-    value: object
-    arguments: tuple[tuple, dict] | None = None
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What a trial saw of an answer: its values, and what was noticed in all of the calls."""
-
-    values: tuple[Value, ...]
-    harm: frozenset[tuple[str, str]] = frozenset()
-    empty: bool = False
-    stressed: bool = False
-
-
-class Runner(Protocol):
-    """What brings a call to the answer, here or in a grader's box."""
-
-    def __call__(self, probe: Callable | None, args: tuple, kwargs: dict) -> Outcome: ...
-
-
-Connect = Callable[[str], Runner]  # from the name of a stress, "" for none
-
-
-def locally(answer: Callable) -> Connect:
-    """Runs in this process."""
-
-    def connect(stress: str) -> Runner:
-        return lambda probe, args, kwargs: run(probe, answer, args, kwargs, stress)
-
-    return connect
-
-
-class Answer:
-    """The answer as a trial sees it: `answer(...)` calls it, `answer.run(probe, ...)` calls a probe with it."""
-
-    def __init__(self, runner: Runner):
-        self.runner, self.arguments, self.outcomes = runner, None, []
-        self.returned: object = None  # by the last plain call
-
-    def __call__(self, *args, **kwargs) -> object:
-        self.arguments = (args, kwargs)
-        self.returned = self._value(None, args, kwargs)
-        return self.returned
-
-    def run(self, probe: Callable, *args, **kwargs) -> object:
-        self.arguments = None
-        return self._value(probe, args, kwargs)
-
-    def _value(self, probe, args, kwargs) -> object:
-        self.outcomes.append(self.runner(probe, args, kwargs))
-        return self.outcomes[-1].value
 
 
 @dataclass(frozen=True)
@@ -118,7 +53,7 @@ class Mistake:
 
 @dataclass(eq=False)
 class Exercise:
-    """One thing that the learner writes. Call it with the answer for a verdict; `hint()` says more."""
+    """One thing that the learner writes: call it with the answer; `hint()` says more."""
 
     trial: Trial
     reference: Callable
@@ -129,9 +64,7 @@ class Exercise:
     on_success: str = ""
     rtol: float = 1e-4
     atol: float = 1e-5
-    exempt: Mapping[str, str] = field(
-        default_factory=dict
-    )  # stress or harm -> why it does not apply
+    exempt: Mapping[str, str] = field(default_factory=dict)  # stress or harm -> why not
     float64: bool = False  # whether the text promises that float64 stays float64
     secret: str = ""  # how the labels begin whose expected values a verdict does not tell
     mistakes: list[Mistake] = field(default_factory=list)
@@ -159,10 +92,10 @@ class Exercise:
         return answer
 
     def __call__(self, answer: object = None) -> Verdict:
-        """Judge the answer, remember the verdict for `hint()`; in strict mode raise unless it is right.
+        """Judge the answer and remember the verdict for `hint()`; in strict mode wrong ones raise.
 
-        The score table and the grader look for the answer by its name, so an answer that the caller's namespace does
-        not hold under that name earns no points.
+        The score table and the grader look for the answer by its name, so an answer that the
+        caller's namespace does not hold under that name earns no points.
         """
         verdict = self.judge(answer)
         if verdict.points and sys._getframe(1).f_globals.get(self.name) is not answer:
@@ -231,22 +164,7 @@ class Exercise:
 
     def observe(self, connect: Connect, seed: int, stress: str = "") -> Observation:
         """Run the trial once. Raises NotAttempted for a stub."""
-        start = seed + 1000 if stress == "another global seed" else seed
-        with neutral(), runtime.global_seed(start):
-            answer = Answer(connect(stress))
-            values = []
-            for label, value in self.trial(answer, seed):
-                whole = not isinstance(value, dict) or value is answer.returned
-                parts = [("", value)] if whole else value.items()
-                for key, part in parts:
-                    full = f"{label}: {key}" if key else label
-                    values.append(Value(full, plain(part), answer.arguments))
-        return Observation(
-            tuple(values),
-            frozenset().union(*(outcome.harm for outcome in answer.outcomes)),
-            all(outcome.empty for outcome in answer.outcomes),
-            any(outcome.stressed for outcome in answer.outcomes),
-        )
+        return observe(self.trial, connect, seed, stress)
 
     def expected(self, answer: Callable, seed: int, stress: str = "") -> Observation:
         """What the trial sees of one of our own answers, right or wrong."""
@@ -292,10 +210,8 @@ class Exercise:
     def _stress(self, connect: Connect, seed: int) -> tuple[str, str]:
         """What is wrong with a right attempt when its arguments are altered, and a remark."""
         for stress in self.stresses(seed):
-            one, want = (
-                self.observe(connect, seed, stress),
-                self.expected(self.reference, seed, stress),
-            )
+            want = self.expected(self.reference, seed, stress)
+            one = self.observe(connect, seed, stress)
             if not self.same(one, want):
                 said = self._difference(one, want, called=False)
                 return words.stress(stress, said), ""
@@ -304,7 +220,7 @@ class Exercise:
         return "", ""
 
     def _as_exact(self, one: Observation, want: Observation, seed: int) -> bool:
-        """Whether an attempt is as exact in float64 as reference and alternatives; True where these differ."""
+        """Whether an attempt is as exact in float64 as reference and some alternative are."""
         if all(map(exact, one.values, want.values)):
             return True
         others = (self.expected(other, seed, "float64") for other in self.right_forms)
@@ -321,11 +237,12 @@ class Exercise:
         return "It gave fewer values than expected."
 
     def _difference(self, one: Observation, want: Observation, called: bool = True) -> str:
-        """The first value that differs; `called`: with the call, whose arguments under stress were others."""
+        """The first value that differs; `called`: with the call, which a stress had altered."""
         for a, b in zip(one.values, want.values, strict=False):
             if a.label != b.label:
                 if a.value is None or isinstance(a.value, Raised):
-                    return f"Looked at {a.label}. {difference(a.value, b.value, self.rtol, self.atol)}"
+                    said = difference(a.value, b.value, self.rtol, self.atol)
+                    return f"Looked at {a.label}. {said}"
                 shown = describe_value(a.value)
                 return f"Looked at {a.label}. It is {shown}, so {b.label} could not be looked at."
             if not agree(a.value, b.value, self.rtol, self.atol):
@@ -336,7 +253,7 @@ class Exercise:
         return ""
 
     def _called(self, value: Value) -> str:
-        """The call that gave a value, with its arguments in words, where the trial made it directly."""
+        """The call that gave a value, in words, where the trial made it directly."""
         if value.arguments is None:
             return ""
         args, kwargs = value.arguments
@@ -345,7 +262,7 @@ class Exercise:
         return f"\nCalled: {self.name}({', '.join(named)})" + (f"  where {given}" if given else "")
 
     def hint(self) -> Hint:
-        """Say more, one step at each call: first on the mistake that was found, then on the exercise."""
+        """Say more, one step at each call: on the mistake that was found, then in general."""
         found = next((m for m in self.mistakes if self.last and m.name == self.last.mistake), None)
         steps = ([found.more] if found and found.more else []) + list(self.hints)
         said = steps[self.hints_given] if self.hints_given < len(steps) else words.NO_MORE_HINTS
@@ -354,9 +271,8 @@ class Exercise:
 
     def __repr__(self) -> str:
         stars = "★" * self.difficulty
-        about = (
-            f"about {words.counted(self.minutes, 'minute')}, {words.counted(self.points, 'point')}"
-        )
+        minutes, points = counted(self.minutes, "minute"), counted(self.points, "point")
+        about = f"about {minutes}, {points}"
         return f"{self.name} {stars}, {about}. Judge an answer with check.{self.name}({self.name})"
 
 
@@ -376,24 +292,3 @@ def exercise(
 @cache
 def _known(exercise: Exercise, answer: Callable, seed: int, stress: str) -> Observation:
     return exercise.observe(locally(answer), seed, stress)
-
-
-def catalogue(module: ModuleType) -> list[Exercise]:
-    """The exercises of a chapter's module, in the order in which it names them."""
-    return [value for value in vars(module).values() if isinstance(value, Exercise)]
-
-
-def report(checks: ModuleType, answers: Mapping[str, object]) -> Report:
-    """The score table, judged afresh: `report(check, globals())`.
-
-    Each exercise looks for its name among `answers`. What was judged before does not count, so the order in which
-    cells were run cannot make a wrong or missing answer a right one.
-    """
-    return Report(
-        tuple(exercise.judge(answers.get(exercise.name)) for exercise in catalogue(checks))
-    )
-
-
-def draw(seed: int, *shape: int) -> torch.Tensor:
-    """Standard normal numbers from a generator of their own, the same for every answer."""
-    return torch.randn(*shape, generator=runtime.seeded(seed))

@@ -29,12 +29,16 @@ def matching(a, b, close: Callable[[Tensor, Tensor], bool]) -> bool:
 
 
 def agree(a, b, rtol: float, atol: float) -> bool:
-    """Whether two plain values are equal: same structure and shapes, numbers within |a - b| ≤ atol + rtol |b|."""
+    """Whether two plain values are equal: same structure and shapes, numbers within |a - b| ≤ atol
+    + rtol |b|.
+    """
     return matching(a, b, lambda x, y: torch.allclose(x, y, rtol=rtol, atol=atol, equal_nan=True))
 
 
 def exact(a, b) -> bool:
-    """Whether two values of a trial in float64 are equal to what float64 can do, and not only to float32."""
+    """Whether two values of a trial in float64 are equal to what float64 can do, and not only to
+    float32.
+    """
 
     def close(x: Tensor, y: Tensor) -> bool:
         scale = float(y[y.isfinite()].abs().max()) if bool(y.isfinite().any()) else 0.0
@@ -73,7 +77,9 @@ def _number(x) -> str:
 
 
 def difference(got, want, rtol: float, atol: float) -> str:
-    """A sentence on how `got` differs from `want`; for numbers also what simple relation holds between them."""
+    """A sentence on how `got` differs from `want`; for numbers also what simple relation holds
+    between them.
+    """
     if isinstance(got, Raised):
         if got.kind == "Unusable":
             return got.message
@@ -134,7 +140,9 @@ def _yes(value: Tensor) -> str:
 
 
 def _at(place: tuple[int, ...], got: Tensor, want: Tensor) -> str:
-    """The place at which two tensors differ, and both numbers there, with as many digits as it takes to tell them apart."""
+    """The place at which two tensors differ, and both numbers there, with as many digits as it
+    takes to tell them apart.
+    """
     a, b = got[place].item(), want[place].item()
     numbers = not (isinstance(a, bool) and isinstance(b, bool))
     shown = next(

@@ -8,15 +8,18 @@ from typing import Literal
 from gencourse.errors import CourseError
 
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "○"}
-COLOURS = {
-    "right": "#2a7e43",
-    "wrong": "#b3470f",
-    "not attempted": "#6b7280",
-}  # the mark and the word say it too
+BADGES = {"right": "#1f6f3b", "wrong": "#a33c0a", "not attempted": "#555b66"}  # under white letters
+BOX = "border-left:4px solid {};padding:.4em .8em;max-width:46em"
 
 
 class CheckFailed(CourseError, AssertionError):
     """Strict mode: a check that did not pass."""
+
+
+def badge(status: str) -> str:
+    """Mark and word of a status, readable on any background; all else has the page's colour."""
+    style = f"background:{BADGES[status]};color:#fff;padding:0 .4em;border-radius:.2em"
+    return f"<b style='{style}'>{MARKS[status]} {status}</b>"
 
 
 def as_html(text: str) -> str:
@@ -51,17 +54,13 @@ class Verdict:
         return replace(self, points=0, message="\n".join(filter(None, (why, self.message))))
 
     def _repr_html_(self) -> str:
-        colour = COLOURS[self.status]
-        body = f"<div style='margin-top:.3em'>{as_html(self.message)}</div>" if self.message else ""
-        more = (
-            f"<div style='margin-top:.3em'>For a further hint: <code>check.{self.name}.hint()</code></div>"
-            if self.status == "wrong"
-            else ""
-        )
+        below = "<div style='margin-top:.3em'>{}</div>".format
+        body = below(as_html(self.message)) if self.message else ""
+        further = below(f"For a further hint: <code>check.{self.name}.hint()</code>")
+        more = further if self.status == "wrong" else ""
         return (
-            f"<div style='border-left:4px solid {colour};padding:.4em .8em;max-width:46em'>"
-            f"<b style='color:{colour}'>{MARKS[self.status]} {self.status}</b> · <code>{self.name}</code> · "
-            f"{self.score}{body}{more}</div>"
+            f"<div style='{BOX.format(BADGES[self.status])}'>{badge(self.status)} · "
+            f"<code>{self.name}</code> · {self.score}{body}{more}</div>"
         )
 
 
@@ -79,7 +78,7 @@ class Hint:
 
     def _repr_html_(self) -> str:
         left = f" <small>({self.left} more)</small>" if self.left else ""
-        return f"<div style='border-left:4px solid #2b6cb0;padding:.4em .8em;max-width:46em'>{as_html(self.text)}{left}</div>"
+        return f"<div style='{BOX.format('#2b6cb0')}'>{as_html(self.text)}{left}</div>"
 
 
 @dataclass(frozen=True)
@@ -110,13 +109,15 @@ class Report:
 
     def _repr_html_(self) -> str:
         cell = "<td style='text-align:left;padding:.1em .8em'>{}</td>".format
-        rows = "".join(
-            "<tr>"
-            + cell(f"<b style='color:{COLOURS[v.status]}'>{MARKS[v.status]}</b> {v.status}")
-            + cell(f"<code>{v.name}</code>")
-            + cell(f"{v.points} / {v.out_of}")
-            + "</tr>"
+
+        def row(*parts: str) -> str:
+            return f"<tr>{''.join(map(cell, parts))}</tr>"
+
+        verdicts = [
+            row(badge(v.status), f"<code>{v.name}</code>", f"{v.points} / {v.out_of}")
             for v in self.verdicts
-        )
-        total = f"<tr>{cell('')}{cell('<b>total</b>')}{cell(f'<b>{self.points} / {self.out_of}</b>')}</tr>"
-        return f"<table><thead><tr>{cell('verdict')}{cell('exercise')}{cell('points')}</tr></thead><tbody>{rows}{total}</tbody></table>"
+        ]
+        total = row("", "<b>total</b>", f"<b>{self.points} / {self.out_of}</b>")
+        head = row("verdict", "exercise", "points")
+        body = "".join([*verdicts, total])
+        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"

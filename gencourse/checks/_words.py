@@ -8,23 +8,42 @@ NO_MORE_HINTS = (
     "That is all. The worked answer stands under the same heading in the solutions notebook."
 )
 NOT_FLOAT64 = (
-    "One remark: given float64 it computes less exactly than float64 can. Does a constant or a buffer of yours have "
-    "float32 as its dtype?"
+    "One remark: given float64 it computes less exactly than float64 can. Does a constant or a "
+    "buffer of yours have float32 as its dtype?"
 )
 HARM = {
-    "changed": "it changes `{where}`, which later cells use. Compute a new tensor instead of writing into the argument",
-    "weights": "it changes the parameters or buffers of `{where}`, which later cells use. Leave them as they are",
-    "training mode": "it leaves `{where}` or a part of it in another mode. Put training or evaluation mode back as it was",
-    "requires_grad": "it leaves parameters of `{where}` with another requires_grad. Put it back as it was",
-    "gradients": "it makes `{where}` itself ask for gradients, so that `{where}.numpy()` fails from then on. Work on `{where}.detach().clone()`",
-    "unused": "it draws its random numbers elsewhere than from `{where}`. Pass the generator on to every draw",
+    "changed": (
+        "it changes `{where}`, which later cells use. Compute a new tensor instead of writing into "
+        "the argument"
+    ),
+    "weights": (
+        "it changes the parameters or buffers of `{where}`, which later cells use. Leave them as "
+        "they are"
+    ),
+    "training mode": (
+        "it leaves `{where}` or a part of it in another mode. Put training or evaluation mode back "
+        "as it was"
+    ),
+    "requires_grad": (
+        "it leaves parameters of `{where}` with another requires_grad. Put it back as it was"
+    ),
+    "gradients": (
+        "it makes `{where}` itself ask for gradients, so that `{where}.numpy()` fails from then "
+        "on. Work on `{where}.detach().clone()`"
+    ),
+    "unused": (
+        "it draws its random numbers elsewhere than from `{where}`. Pass the generator on to every "
+        "draw"
+    ),
     "mode": "it leaves torch's {where} changed for every later cell. Put it back as it was",
+    "reseeded": (
+        "it sets the seed of {where} anew, so later draws repeat. Draw from it without seeding it"
+    ),
 }
-RESEEDED = (
-    "it sets the seed of {where} anew, so later draws repeat. Draw from it without seeding it"
-)
 STRESS = {
-    "memory that is not contiguous": "not for tensors whose memory is not contiguous, such as a transposed one",
+    "memory that is not contiguous": (
+        "not for tensors whose memory is not contiguous, such as a transposed one"
+    ),
     "float64": "not for inputs in float64",
     "one example": "not for a batch of one example",
     "more examples": "not for a larger batch",
@@ -36,8 +55,8 @@ STRESS = {
 
 def harm(what: str, where: str) -> str:
     """The verdict on a right value that was obtained by changing what others use."""
-    if what == "reseeded":
-        return f"The result is right, but {RESEEDED.format(where=f'`{where}`' if where != 'torch' else 'torch')}."
+    if what == "reseeded" and where != "torch":
+        where = f"`{where}`"
     return f"The result is right, but {HARM[what].format(where=where)}."
 
 
@@ -49,16 +68,17 @@ def stress(kind: str, said: str) -> str:
 def other_name(name: str) -> str:
     """For an answer that is judged under a name which it does not bear in the notebook."""
     return (
-        f"No points yet: the score table and the grader look for the name `{name}`, and in this notebook that is not the "
-        f"function you passed. Name your function `{name}`."
+        f"No points yet: the score table and the grader look for the name `{name}`, and in this "
+        f"notebook that is not the function you passed. Name your function `{name}`."
     )
 
 
 def old_trial(name: str) -> str:
     """For a trial of the first edition."""
     return (
-        f'exercise: the trial {name} should take `answer`, got `ask`. In place of ask("{name}(x)", x=x) write answer(x); '
-        f"code that stood around the call goes into a function of my_probes.py, called by answer.run(function, x)."
+        f"exercise: the trial {name} should take `answer`, got `ask`. In place of "
+        f'ask("{name}(x)", x=x) write answer(x); code that stood around the call goes into a '
+        f"function of my_probes.py, called by answer.run(function, x)."
     )
 
 

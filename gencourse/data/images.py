@@ -1,4 +1,6 @@
-"""Image data sets as bytes in memory: parts of MNIST and Fashion-MNIST ship, the whole sets download through torchvision."""
+"""Image data sets as bytes in memory: parts of MNIST and Fashion-MNIST ship, the whole sets
+download through torchvision.
+"""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -12,7 +14,18 @@ from gencourse.data.batches import unit_range
 from gencourse.errors import InputError
 
 PARTS = ("train_bytes", "train_labels", "test_bytes", "test_labels")
-FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 LABEL_NAMES = {"mnist": tuple("0123456789"), "fashion-mnist": FASHION}
 
 
@@ -21,7 +34,8 @@ class Images:
     """A data set in memory.
 
     train_bytes (N, C, H, W) uint8, train_labels (N,) int64; test_bytes and test_labels the same.
-    `train` and `test` are fresh float copies in [0, 1]; give the bytes to `minibatches` where memory counts.
+    `train` and `test` are fresh float copies in [0, 1]; give the bytes to `minibatches` where
+    memory counts.
     """
 
     name: str
@@ -43,31 +57,43 @@ class Images:
 
     def __repr__(self) -> str:
         C, H, W = self.train_bytes.shape[1:]
-        return f"Images({self.name!r}: {len(self.train_bytes):,} train, {len(self.test_bytes):,} test, {C}×{H}×{W})"
+        return (
+            f"Images({self.name!r}: {len(self.train_bytes):,} train, {len(self.test_bytes):,} "
+            f"test, {C}×{H}×{W})"
+        )
 
 
 def images(name: str = "mnist", full: bool = False, folder: str | Path | None = None) -> Images:
-    """Load a data set: "mnist" or "fashion-mnist" (each ships: 10,000 train, 2,000 test), or "cifar10", or one in full.
+    """Load a data set: "mnist" or "fashion-mnist" (each ships: 10,000 train, 2,000 test), or
+    "cifar10", or one in full.
 
-    The full sets are read from `folder` if it is given, else from the course's data folder, where torchvision
-    downloads them once and verifies its checksums. For MNIST and Fashion-MNIST `folder` may be any folder with the
-    four idx files, compressed or not.
+    The full sets are read from `folder` if it is given, else from the course's data folder, where
+    torchvision downloads them once and verifies its checksums. For MNIST and Fashion-MNIST `folder`
+    may be any folder with the four idx files, compressed or not.
 
     Raises DataUnavailable, with the way out, where a set cannot be had or a file of it is damaged.
     """
     names = (*LABEL_NAMES, "cifar10")
     if name not in names:
-        raise InputError(f"images: name should be one of {', '.join(names)}, got {name!r}. Choose one of them.")
+        raise InputError(
+            f"images: name should be one of {', '.join(names)}, got {name!r}. Choose one of them."
+        )
     if name in LABEL_NAMES and not full and folder is None:
         return shipped(name)
     from gencourse.data import downloads  # brings torchvision, whose import takes seconds
 
     parts, label_names = downloads.load(name, None if folder is None else Path(folder))
-    return Images(name, *(torch.from_numpy(parts[key]) for key in PARTS), label_names=label_names or LABEL_NAMES[name])
+    return Images(
+        name,
+        *(torch.from_numpy(parts[key]) for key in PARTS),
+        label_names=label_names or LABEL_NAMES[name],
+    )
 
 
 def shipped(name: str) -> Images:
-    """The part of a data set that ships with the package (gencourse/data/files/NAME.md is its datasheet)."""
+    """The part of a data set that ships with the package (gencourse/data/files/NAME.md is its
+    datasheet).
+    """
     source = resources.files("gencourse.data") / "files" / f"{name}.npz"
     with source.open("rb") as stream, np.load(stream) as arrays:
         parts = {key: torch.from_numpy(arrays[key]) for key in PARTS}

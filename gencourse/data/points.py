@@ -26,7 +26,10 @@ class GaussianMixture:
         """log p(x) in nats: x (B, 2) -> (B,)."""
         require_tensor("GaussianMixture.log_prob", "x", x)
         if x.ndim != 2 or x.shape[1] != 2:
-            raise InputError(f"GaussianMixture.log_prob: x should have shape (B, 2), got {tuple(x.shape)}. Reshape it.")
+            raise InputError(
+                f"GaussianMixture.log_prob: x should have shape (B, 2), got {tuple(x.shape)}. "
+                "Reshape it."
+            )
         squared = (x[:, None] - self.centres).square().sum(-1)  # (B, K)
         log_normal = -squared / (2 * self.stds**2) - 2 * self.stds.log() - math.log(2 * math.pi)
         return (self.weights.log() + log_normal).logsumexp(1)
@@ -39,10 +42,12 @@ class GaussianMixture:
 
 
 def points(name: str = "ring") -> GaussianMixture:
-    """A known density by name: "ring" (eight modes), "grid" (25), "two", "spiral" (along a curve)."""
+    """A known density: "ring" (eight modes), "grid" (25), "two" or "spiral" (along a curve)."""
     shapes = {"ring": _ring, "grid": _grid, "two": _two, "spiral": _spiral}
     if name not in shapes:
-        raise InputError(f"points: name should be one of {', '.join(shapes)}, got {name!r}. Choose one of them.")
+        raise InputError(
+            f"points: name should be one of {', '.join(shapes)}, got {name!r}. Choose one of them."
+        )
     centres, std = shapes[name]()
     K = len(centres)
     return GaussianMixture(centres, torch.full((K,), std), torch.full((K,), 1 / K))

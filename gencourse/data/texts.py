@@ -1,4 +1,6 @@
-"""Texts as tokens, one per character: Shakespeare and Melville ship, a file or a string of one's own works too."""
+"""Texts as tokens, one per character: Shakespeare and Melville ship, a file or a string of one's
+own works too.
+"""
 
 import lzma
 from collections.abc import Iterator
@@ -35,29 +37,46 @@ class Text:
     def decode(self, tokens: Tensor) -> str:
         """The string of tokens (N,)."""
         require_tensor("Text.decode", "tokens", tokens)
-        if tokens.numel() and not (int(tokens.min()) >= 0 and int(tokens.max()) < len(self.vocabulary)):
+        if tokens.numel() and not (
+            int(tokens.min()) >= 0 and int(tokens.max()) < len(self.vocabulary)
+        ):
             got = f"{tokens.min()}..{tokens.max()}"
-            raise InputError(f"Text.decode: tokens should lie in 0..{len(self.vocabulary) - 1}, got {got}. Use one vocabulary.")
+            raise InputError(
+                f"Text.decode: tokens should lie in 0..{len(self.vocabulary) - 1}, got {got}. "
+                "Use one vocabulary."
+            )
         return "".join(self.vocabulary[i] for i in tokens.flatten().tolist())
 
     def __repr__(self) -> str:
-        return f"Text({self.name!r}: {len(self.train):,} train, {len(self.validation):,} validation, {len(self.vocabulary)} characters)"
+        return (
+            f"Text({self.name!r}: {len(self.train):,} train, {len(self.validation):,} "
+            f"validation, {len(self.vocabulary)} characters)"
+        )
 
 
 def text(
-    source: str | Path = "shakespeare", held_out: float = 0.1, vocabulary: tuple[str, ...] | None = None, unknown: str = "raise"
+    source: str | Path = "shakespeare",
+    held_out: float = 0.1,
+    vocabulary: tuple[str, ...] | None = None,
+    unknown: str = "raise",
 ) -> Text:
-    """Load a text: "shakespeare" (eight plays) or "melville" (the beginning of Moby-Dick), a file, or a string.
+    """Load a text: "shakespeare" (eight plays) or "melville" (the beginning of Moby-Dick), a file,
+    or a string.
 
-    A Path is read, any other string but the two names is itself the text. The last part, `held_out`, is for validation.
-    With the `vocabulary` of another text both can go through one model; characters outside it are an error, or left
-    out with unknown="drop".
+    A Path is read, any other string but the two names is itself the text. The last part,
+    `held_out`, is for validation. With the `vocabulary` of another text both can go through one
+    model; characters outside it are an error, or left out with unknown="drop".
     """
     name, characters = _read(source)
     if not 0 < held_out < 1:
-        raise InputError(f"text: held_out should lie between 0 and 1, got {held_out}. It is the part kept for validation.")
+        raise InputError(
+            f"text: held_out should lie between 0 and 1, got {held_out}. It is the part kept for "
+            "validation."
+        )
     if unknown not in ("raise", "drop"):
-        raise InputError(f"text: unknown should be 'raise' or 'drop', got {unknown!r}. Choose one of them.")
+        raise InputError(
+            f"text: unknown should be 'raise' or 'drop', got {unknown!r}. Choose one of them."
+        )
     if vocabulary is None:
         vocabulary = tuple(sorted(set(characters)))
     elif unknown == "drop":
@@ -66,7 +85,10 @@ def text(
     tokens = encode("text", characters, vocabulary)
     cut = int(len(tokens) * (1 - held_out))
     if min(cut, len(tokens) - cut) < 2:
-        raise InputError(f"text: source should be long enough for two parts of two characters, got {len(tokens)}. Pass a longer text.")
+        raise InputError(
+            "text: source should be long enough for two parts of two characters, got "
+            f"{len(tokens)}. Pass a longer text."
+        )
     return Text(name, tuple(vocabulary), tokens[:cut], tokens[cut:])
 
 
@@ -76,16 +98,21 @@ def _read(source: str | Path) -> tuple[str, str]:
         try:
             return source.stem, source.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataUnavailable(f"text: {source} should be a readable file in UTF-8, got {error}. Check the path.") from None
+            raise DataUnavailable(
+                f"text: {source} should be a readable file in UTF-8, got {error}. Check the path."
+            ) from None
     if not isinstance(source, str):
-        raise InputTypeError(f"text: source should be a name, a Path or a string, got {describe(source)}. Pass one of them.")
+        raise InputTypeError(
+            f"text: source should be a name, a Path or a string, got {describe(source)}. Pass "
+            "one of them."
+        )
     if source in SHIPPED:
         packed = resources.files("gencourse.data") / "files" / f"{source}.txt.xz"
         return source, lzma.decompress(packed.read_bytes()).decode("utf-8")
     if len(source) < 100:  # a name with a slip, or a path as a string, rather than a text
         raise InputError(
-            f"text: source should be one of {', '.join(SHIPPED)}, a Path, or a text of at least 100 characters, got {source!r}. "
-            "For a file pass Path(...)."
+            f"text: source should be one of {', '.join(SHIPPED)}, a Path, or a text of at least "
+            f"100 characters, got {source!r}. For a file pass Path(...)."
         )
     return "a string", source
 
@@ -96,21 +123,33 @@ def encode(where: str, characters: str, vocabulary: tuple[str, ...]) -> Tensor:
     strange = sorted(set(characters) - index.keys())
     if strange:
         shown = " ".join(map(repr, strange[:8]))
-        raise InputError(f"{where}: every character should be in the vocabulary, got {shown}. Replace them, or load with unknown='drop'.")
+        raise InputError(
+            f"{where}: every character should be in the vocabulary, got {shown}. Replace them, "
+            "or load with unknown='drop'."
+        )
     return torch.tensor([index[character] for character in characters], dtype=torch.long)
 
 
-def windows(tokens: Tensor, block_size: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of random windows of a text: x (B, block_size) and the tokens one position later, y (B, block_size)."""
+def windows(
+    tokens: Tensor, block_size: int, batch_size: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches of random windows of a text: x (B, block_size) and the tokens one position
+    later, y (B, block_size).
+    """
     require_tensor("windows", "tokens", tokens)
     require_count("windows", "block_size", block_size)
     require_count("windows", "batch_size", batch_size)
     if len(tokens) <= block_size:
-        raise InputError(f"windows: tokens should be more than block_size = {block_size}, got {len(tokens)}. Choose a smaller one.")
+        raise InputError(
+            f"windows: tokens should be more than block_size = {block_size}, got {len(tokens)}. "
+            "Choose a smaller one."
+        )
     return _windows(tokens, block_size, batch_size, seed)
 
 
-def _windows(tokens: Tensor, block_size: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _windows(
+    tokens: Tensor, block_size: int, batch_size: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     generator, offsets = seeded(seed), torch.arange(block_size + 1)
     while True:
         starts = torch.randint(len(tokens) - block_size, (batch_size, 1), generator=generator)

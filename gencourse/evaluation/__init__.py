@@ -1,11 +1,19 @@
-"""What a model is worth, in numbers. Nothing here knows a model: functions take tensors, or callables that return tensors.
+"""What a model is worth, in numbers.
 
-`likelihood` is for models that know log p(x) or a bound of it, `samples` for all that can sample, `features` is the
-small classifier in whose features images are compared.
+Nothing here knows a model: functions take tensors, or callables that return tensors.
+
+`likelihood` is for models that know log p(x) or a bound of it, `samples` for all that can sample,
+`features` is the small classifier in whose features images are compared.
 """
 
 from gencourse.evaluation.features import FeatureNetwork, feature_network
-from gencourse.evaluation.likelihood import active_units, bits_per_dim, dataset_elbo_terms, dataset_iwae_bound, iwae_bound
+from gencourse.evaluation.likelihood import (
+    active_units,
+    bits_per_dim,
+    dataset_elbo_terms,
+    dataset_iwae_bound,
+    iwae_bound,
+)
 from gencourse.evaluation.samples import (
     Coverage,
     PrecisionRecall,

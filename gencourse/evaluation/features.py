@@ -1,4 +1,6 @@
-"""The features in which images are compared: a small classifier for each data set, whose weights ship with the course."""
+"""The features in which images are compared: a small classifier for each data set, whose weights
+ship with the course.
+"""
 
 from functools import cache
 from importlib import resources
@@ -13,10 +15,11 @@ DATA_SETS = ("mnist", "fashion-mnist")
 
 
 class FeatureNetwork(nn.Module):
-    """A classifier of 28 × 28 images: `features(x)` are its last hidden layer, `forward(x)` the logits of ten classes.
+    """A classifier of 28 × 28 images: `features(x)` are its last hidden layer, `forward(x)` the
+    logits of ten classes.
 
-    Features are divided by `scale`, which is chosen so that their variance over the training images adds up to 100: a
-    Fréchet distance of 5 is five percent of all that real images vary by.
+    Features are divided by `scale`, which is chosen so that their variance over the training images
+    adds up to 100: a Fréchet distance of 5 is five percent of all that real images vary by.
     """
 
     def __init__(self, features_dim: int = 64):
@@ -37,9 +40,16 @@ class FeatureNetwork(nn.Module):
 
     @torch.no_grad()
     def features(self, x: Tensor, batch_size: int = 500) -> Tensor:
-        """The last hidden layer over `scale`, (N, features_dim) on the CPU, for images x (N, 1, 28, 28)."""
+        """The last hidden layer over `scale`, (N, features_dim) on the CPU, for images x (N, 1, 28,
+        28).
+        """
         device = next(self.parameters()).device
-        return torch.cat([(self.body(batch.to(device)) / self.scale).float().cpu() for batch in x.split(batch_size)])
+        return torch.cat(
+            [
+                (self.body(batch.to(device)) / self.scale).float().cpu()
+                for batch in x.split(batch_size)
+            ]
+        )
 
     @torch.no_grad()
     def classify(self, x: Tensor, batch_size: int = 500) -> Tensor:
@@ -50,10 +60,19 @@ class FeatureNetwork(nn.Module):
 
 @cache
 def feature_network(name: str) -> FeatureNetwork:
-    """The classifier that ships for "mnist" or "fashion-mnist"; files/features.md states its accuracy and how it was made."""
+    """The classifier that ships for "mnist" or "fashion-mnist"; files/features.md states its
+    accuracy and how it was made.
+    """
     if name not in DATA_SETS:
-        raise InputError(f"feature_network: name should be one of {', '.join(DATA_SETS)}, got {name!r}. Choose one of them.")
+        raise InputError(
+            f"feature_network: name should be one of {', '.join(DATA_SETS)}, got {name!r}. "
+            "Choose one of them."
+        )
     network = FeatureNetwork()
-    with (resources.files("gencourse.evaluation") / "files" / f"features_{name}.pt").open("rb") as stream:
-        network.load_state_dict({key: value.float() for key, value in torch.load(stream, weights_only=True).items()})
+    with (resources.files("gencourse.evaluation") / "files" / f"features_{name}.pt").open(
+        "rb"
+    ) as stream:
+        network.load_state_dict(
+            {key: value.float() for key, value in torch.load(stream, weights_only=True).items()}
+        )
     return network.eval().requires_grad_(False)

@@ -1,4 +1,5 @@
-"""The GAN lab's game: a generator and a discriminator that play in the plane, recorded runs, and their pictures on paper.
+"""The GAN lab's game: a generator and a discriminator that play in the plane, recorded runs, and
+their pictures on paper.
 
 Nothing here is a widget; `gencourse.widgets.gan_lab` plays and replays these games with the mouse.
 """

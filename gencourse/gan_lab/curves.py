@@ -1,4 +1,4 @@
-"""The panels with curves over the rounds: both losses, and how far the samples are from the data."""
+"""The panels with curves: both losses, and how far the samples are from the data."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,9 @@ LEGEND = {
 
 
 def draw_value(loss: str) -> float:
-    """D's loss when it says the same of everything and can do no better: 2 log 2 for the logarithmic ones."""
+    """D's loss when it says the same of everything and can do no better: 2 log 2 for the
+    logarithmic ones.
+    """
     level = torch.tensor([0.5 if loss == "least squares" else 0.0])
     return LOSSES[loss].discriminator(level, level).item()
 
@@ -42,7 +44,9 @@ def round_up(value: float, steps: Sequence[float] = (1, 1.5, 2, 3, 5, 7, 10)) ->
 
 
 class LossPanel:
-    """Both losses over the rounds, and as a dotted line what D's is when it cannot tell data from samples."""
+    """Both losses over the rounds, and as a dotted line what D's is when it cannot tell data from
+    samples.
+    """
 
     def __init__(self, ax: Axes):
         self.ax = ax
@@ -62,11 +66,15 @@ class LossPanel:
         self.d.set_data(steps, [s.d_loss for s in scores])
         self.g.set_data(steps, [s.g_loss for s in scores])
         self.draw.set_ydata([value, value])
-        self.draw_text.set_text("2 log 2: D's draw" if is_logarithmic(loss) else f"{value:g}: D's draw")
+        self.draw_text.set_text(
+            "2 log 2: D's draw" if is_logarithmic(loss) else f"{value:g}: D's draw"
+        )
         shown = np.array([[s.d_loss, s.g_loss] for s in scores[-recent:]])
         high = round_up(max(np.nanquantile(shown, 0.98), value, 0.5))
         low = -round_up(max(-np.nanquantile(shown, 0.02), 0.05))
-        self.ax.set(ylim=(low, low + 1.3 * (high - low)), ylabel="nats" if is_logarithmic(loss) else "loss")
+        self.ax.set(
+            ylim=(low, low + 1.3 * (high - low)), ylabel="nats" if is_logarithmic(loss) else "loss"
+        )
 
 
 class DistancePanel:
@@ -75,8 +83,15 @@ class DistancePanel:
     def __init__(self, ax: Axes):
         self.ax, self.right = ax, ax.twinx()
         self.distance = ax.plot([], [], "-", color="black", lw=1.6, label="divergence")[0]
-        self.modes = self.right.plot([], [], "--", color=GREEN, lw=1.6, drawstyle="steps-post", label="modes (right)")[0]
-        ax.set(ylim=(0, 1.3 * math.log(2)), yticks=[0, math.log(2)], yticklabels=["0", "log 2"], xlabel="rounds")
+        self.modes = self.right.plot(
+            [], [], "--", color=GREEN, lw=1.6, drawstyle="steps-post", label="modes (right)"
+        )[0]
+        ax.set(
+            ylim=(0, 1.3 * math.log(2)),
+            yticks=[0, math.log(2)],
+            yticklabels=["0", "log 2"],
+            xlabel="rounds",
+        )
         ax.set_ylabel("nats", labelpad=-14)
         ax.axhline(math.log(2), color="#666666", lw=1, ls=":")
         self.right.legend([self.distance, self.modes], ["divergence", "modes (right)"], **LEGEND)

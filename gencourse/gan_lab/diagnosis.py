@@ -1,4 +1,6 @@
-"""What ails a run, read off its recorded frames: numbers first, then one rule for each of four diagnoses."""
+"""What ails a run, read off its recorded frames: numbers first, then one rule for each of four
+diagnoses.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -6,20 +8,25 @@ from statistics import mean
 
 from gencourse.gan_lab.recording import Recording
 
-LEAP = 1.0  # a sample that moves further between two frames has leapt; neighbours on the ring are 1.5 apart
+# a sample that moves further between two frames has leapt; neighbours on the ring are 1.5 apart
+LEAP = 1.0
 
 
 def symptoms(recording: Recording) -> dict[str, float]:
     """The numbers that the rules look at, means over the last quarter of the frames.
 
-    covered: share of the modes that are covered. near: share of samples near a mode. accuracy: D's. push: length of the
-    arrows, in the loss's unit per unit of length. divergence: nats. leaping: share of the samples that leap between one
-    frame and the next, over the second half. travelled: mean distance of the samples from where they were at first.
+    covered: share of the modes that are covered. near: share of samples near a mode. accuracy: D's.
+    push: length of the arrows, in the loss's unit per unit of length. divergence: nats. leaping:
+    share of the samples that leap between one frame and the next, over the second half. travelled:
+    mean distance of the samples from where they were at first.
     """
     frames = recording.frames
     end = [frame.scores for frame in frames[-max(1, len(frames) // 4) :]]
     late = frames[len(frames) // 2 - 1 :] if len(frames) > 2 else frames
-    leaps = [((b.fake - a.fake).norm(dim=1) > LEAP).double().mean().item() for a, b in itertools.pairwise(late)]
+    leaps = [
+        ((b.fake - a.fake).norm(dim=1) > LEAP).double().mean().item()
+        for a, b in itertools.pairwise(late)
+    ]
     numbers = {
         "covered": mean(scores.modes for scores in end) / len(recording.density.centres),
         "near": mean(scores.share for scores in end),
@@ -43,7 +50,9 @@ def is_collapsed(s: dict[str, float]) -> bool:
 
 
 def is_won_by_discriminator(s: dict[str, float]) -> bool:
-    """D tells nearly everything apart, nothing pushes the samples any more, and they are not where the data are."""
+    """D tells nearly everything apart, nothing pushes the samples any more, and they are not where
+    the data are.
+    """
     return s["accuracy"] > 0.98 and s["push"] < 0.01 and s["divergence"] > 0.5
 
 

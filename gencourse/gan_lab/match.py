@@ -17,22 +17,32 @@ POOL = 20_000  # data points that batches are drawn from
 
 
 def draw_codes(noise: str, n: int, generator: torch.Generator) -> Tensor:
-    """n codes z from N(0, I) or from the uniform distribution on [-1, 1]²: (n, 2), or (n, 1) for "normal 1-D"."""
+    """n codes z from N(0, I) or from the uniform distribution on [-1, 1]²: (n, 2), or (n, 1) for
+    "normal 1-D".
+    """
     if noise == "uniform 2-D":
         return 2 * torch.rand(n, 2, generator=generator) - 1
     return torch.randn(n, 1 if noise == "normal 1-D" else 2, generator=generator)
 
 
 def make_optimizer(name: str, network: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
-    """Adam as in the loop that the chapter writes by hand (betas 0.5 and 0.99), or plain gradient descent."""
-    return adam(network.parameters(), lr, (0.5, 0.99)) if name == "Adam" else torch.optim.SGD(network.parameters(), lr)
+    """Adam as in the loop that the chapter writes by hand (betas 0.5 and 0.99), or plain gradient
+    descent.
+    """
+    return (
+        adam(network.parameters(), lr, (0.5, 0.99))
+        if name == "Adam"
+        else torch.optim.SGD(network.parameters(), lr)
+    )
 
 
 class Match:
-    """A game under way: two networks, their optimizers, and random numbers of its own, all decided by the settings.
+    """A game under way: two networks, their optimizers, and random numbers of its own, all decided
+    by the settings.
 
-    `step` plays a round, `step_discriminator` and `step_generator` a single move; each of the three adds 1 to `steps`.
-    `adopt` changes the rules while the game goes on, `observe` looks at it without changing anything.
+    `step` plays a round, `step_discriminator` and `step_generator` a single move; each of the three
+    adds 1 to `steps`. `adopt` changes the rules while the game goes on, `observe` looks at it
+    without changing anything.
     """
 
     def __init__(self, settings: Settings):
@@ -40,9 +50,20 @@ class Match:
         self.settings, self.steps, self.random = settings, 0, seeded(seed)
         density = points(settings.data)
         with global_seed(seed):
-            self.gan = GAN(PointGenerator(settings.latent_dim, settings.hidden), PointDiscriminator(settings.hidden), ema_decay=0)
-        self.batches = minibatches(density.sample(POOL, seed=seed), batch_size=settings.batch_size, seed=seed)
-        self.observer = Observer(density, settings.noise, draw_codes(settings.noise, JUDGED, seeded(seed + 1)), seed=seed + 1)
+            self.gan = GAN(
+                PointGenerator(settings.latent_dim, settings.hidden),
+                PointDiscriminator(settings.hidden),
+                ema_decay=0,
+            )
+        self.batches = minibatches(
+            density.sample(POOL, seed=seed), batch_size=settings.batch_size, seed=seed
+        )
+        self.observer = Observer(
+            density,
+            settings.noise,
+            draw_codes(settings.noise, JUDGED, seeded(seed + 1)),
+            seed=seed + 1,
+        )
         self.make_optimizers()
         self.adopt(settings)
 
@@ -50,19 +71,30 @@ class Match:
         """Fresh optimizers: what the old ones remember is forgotten."""
         name, lr = self.settings.optimizer, self.settings.lr
         self.g_optimizer = make_optimizer(name, self.gan.generator, lr)
-        self.d_optimizer = make_optimizer(name, self.gan.discriminator, lr * self.settings.d_lr_ratio)
+        self.d_optimizer = make_optimizer(
+            name, self.gan.discriminator, lr * self.settings.d_lr_ratio
+        )
 
     def adopt(self, settings: Settings) -> None:
-        """Go on under new settings. Those that decide the data or the networks must be as they were."""
+        """Go on under new settings.
+
+        Those that decide the data or the networks must be as they were.
+        """
         if self.settings.needs_new_match(settings):
-            raise InputError("Match.adopt: settings should keep data, noise, hidden, batch_size and seed, got others. Make a new Match.")
+            raise InputError(
+                "Match.adopt: settings should keep data, noise, hidden, batch_size and seed, got "
+                "others. Make a new Match."
+            )
         renewed = settings.optimizer != self.settings.optimizer
         self.settings = settings
         if renewed:
             self.make_optimizers()
         self.gan.losses = LOSSES[settings.loss]
         self.gan.r1 = settings.penalty_weight if settings.penalty == "R1" else 0.0
-        for optimizer, lr in ((self.g_optimizer, settings.lr), (self.d_optimizer, settings.lr * settings.d_lr_ratio)):
+        for optimizer, lr in (
+            (self.g_optimizer, settings.lr),
+            (self.d_optimizer, settings.lr * settings.d_lr_ratio),
+        ):
             for group in optimizer.param_groups:
                 group["lr"] = lr
 
@@ -87,11 +119,15 @@ class Match:
     def move_discriminator(self) -> None:
         x, z = next(self.batches), self.codes()
         loss = self.gan.discriminator_loss(x, z=z)["loss"]
-        if self.settings.penalty == "gradient penalty":  # here, not in the GAN, which would draw eps by the global generator
+        if (
+            self.settings.penalty == "gradient penalty"
+        ):  # here, not in the GAN, which would draw eps by the global generator
             with torch.no_grad():
                 fake = self.gan.generator(z)
             eps = torch.rand(len(x), generator=self.random)
-            loss = loss + self.settings.penalty_weight * gradient_penalty(self.gan.discriminator, x, fake, eps)
+            loss = loss + self.settings.penalty_weight * gradient_penalty(
+                self.gan.discriminator, x, fake, eps
+            )
         self.move(self.d_optimizer, loss)
 
     def move_generator(self) -> None:
@@ -103,7 +139,9 @@ class Match:
         return draw_codes(self.settings.noise, self.settings.batch_size, self.random)
 
     def move(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        """One step down the mean of `loss` (B,); a loss that is not finite does not reach the parameters."""
+        """One step down the mean of `loss` (B,); a loss that is not finite does not reach the
+        parameters.
+        """
         mean = loss.mean()
         self.require_finite(mean.item())
         optimizer.zero_grad()

@@ -1,7 +1,9 @@
-"""The panels of the lab's picture. Each is set up once on its axes and then shows one moment after another.
+"""The panels of the lab's picture.
 
-Data are blue circles and samples orange triangles, so that nothing relies on colour alone. Where D takes a point for
-data the plane is blue, where for a sample orange, and white where it cannot tell.
+Each is set up once on its axes and then shows one moment after another.
+
+Data are blue circles and samples orange triangles, so that nothing relies on colour alone. Where D
+takes a point for data the plane is blue, where for a sample orange, and white where it cannot tell.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,9 @@ from gencourse.figures import PALETTE
 from gencourse.gan_lab.observe import REACH, Frame, best_surface, cell_centres
 
 BLUE, ORANGE, GREEN, PINK = PALETTE[:4]
-BELIEF = LinearSegmentedColormap.from_list("belief", ["#F0A070", "#FBE6D8", "#FFFFFF", "#D9E8F4", "#78B0DA"])
+BELIEF = LinearSegmentedColormap.from_list(
+    "belief", ["#F0A070", "#FBE6D8", "#FFFFFF", "#D9E8F4", "#78B0DA"]
+)
 LAYERS = {  # what can be shown or hidden -> whether it is at first
     "data": True,
     "samples": True,
@@ -31,7 +35,10 @@ LAYERS = {  # what can be shown or hidden -> whether it is at first
 
 
 def arrow_lines(starts: Tensor, arrows: Tensor) -> np.ndarray:
-    """Arrows as polylines (n, 5, 2): shaft and two barbs. A push g is drawn 0.7 ‖g‖ / (‖g‖ + ½) long, so 0.7 at most, and not below 0.01."""
+    """Arrows as polylines (n, 5, 2): shaft and two barbs.
+
+    A push g is drawn 0.7 ‖g‖ / (‖g‖ + ½) long, so 0.7 at most, and not below 0.01.
+    """
     norm = arrows.norm(dim=1, keepdim=True)
     way, length = arrows / norm.clamp_min(1e-12), 0.7 * norm / (norm + 0.5)
     side, barb = torch.stack([-way[:, 1], way[:, 0]], dim=1), (0.35 * length).clamp_max(0.12)
@@ -41,9 +48,18 @@ def arrow_lines(starts: Tensor, arrows: Tensor) -> np.ndarray:
 
 
 def set_up_plane(ax: Axes, title: str, numbers: bool = True) -> None:
-    """A square window on the plane of the data, with the names of its axes, and their numbers if these are wanted."""
+    """A square window on the plane of the data, with the names of its axes, and their numbers if
+    these are wanted.
+    """
     ticks = range(-2, 3, 2) if numbers else []
-    ax.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal", xticks=ticks, yticks=ticks, title=title)
+    ax.set(
+        xlim=(-REACH, REACH),
+        ylim=(-REACH, REACH),
+        aspect="equal",
+        xticks=ticks,
+        yticks=ticks,
+        title=title,
+    )
     ax.tick_params(length=2.5, pad=2)
     ax.annotate("x₁", (1, 0), (-2, -5), "axes fraction", "offset points", ha="right", va="top")
     ax.annotate("x₂", (0, 1), (-4, -1), "axes fraction", "offset points", ha="right", va="top")
@@ -55,16 +71,36 @@ class PlanePanel:
     def __init__(self, ax: Axes, title: str = "", size: float = 5.0, numbers: bool = True):
         set_up_plane(ax, title, numbers)
         self.ax, window = ax, (-REACH, REACH, -REACH, REACH)
-        self.surface = ax.imshow(np.full((2, 2), 0.5), cmap=BELIEF, vmin=0, vmax=1, origin="lower", extent=window, interpolation="bilinear")
+        self.surface = ax.imshow(
+            np.full((2, 2), 0.5),
+            cmap=BELIEF,
+            vmin=0,
+            vmax=1,
+            origin="lower",
+            extent=window,
+            interpolation="bilinear",
+        )
         self.border = None
-        self.data = ax.plot([], [], "o", color=BLUE, ms=size, mfc="none", mew=0.9, alpha=0.8, label="data")[0]
-        self.samples = ax.plot([], [], "^", color=ORANGE, ms=size + 0.5, mec="white", mew=0.4, label="samples")[0]
-        self.pushes = LineCollection([], colors="black", linewidths=0.22 * size, zorder=3, label="push")
+        self.data = ax.plot(
+            [], [], "o", color=BLUE, ms=size, mfc="none", mew=0.9, alpha=0.8, label="data"
+        )[0]
+        self.samples = ax.plot(
+            [], [], "^", color=ORANGE, ms=size + 0.5, mec="white", mew=0.4, label="samples"
+        )[0]
+        self.pushes = LineCollection(
+            [], colors="black", linewidths=0.22 * size, zorder=3, label="push"
+        )
         ax.add_collection(self.pushes)
 
     def artists(self) -> list[Artist]:
         """What `show` changes, from the bottom up."""
-        return [self.surface, *([self.border] if self.border else []), self.data, self.samples, self.pushes]
+        return [
+            self.surface,
+            *([self.border] if self.border else []),
+            self.data,
+            self.samples,
+            self.pushes,
+        ]
 
     def show(self, frame: Frame, layers: Mapping[str, bool], data: str) -> None:
         """Draw one moment of a match on the data set named; layers that are off are hidden."""
@@ -77,15 +113,32 @@ class PlanePanel:
         self.border = None
         if self.surface.get_visible() and surface.min() < 0.5 < surface.max():
             ticks = cell_centres().numpy()
-            self.border = self.ax.contour(ticks, ticks, surface, [0.5], colors="#555555", linewidths=1, linestyles="--", zorder=1.5)
-        for line, x, name in ((self.data, frame.real, "data"), (self.samples, frame.fake, "samples")):
+            self.border = self.ax.contour(
+                ticks,
+                ticks,
+                surface,
+                [0.5],
+                colors="#555555",
+                linewidths=1,
+                linestyles="--",
+                zorder=1.5,
+            )
+        for line, x, name in (
+            (self.data, frame.real, "data"),
+            (self.samples, frame.fake, "samples"),
+        ):
             line.set_data(*x.T.numpy())
             line.set_visible(layers[name])
-        self.pushes.set_segments(arrow_lines(frame.fake[: len(frame.arrows)], frame.arrows) if layers["pushes"] else [])
+        self.pushes.set_segments(
+            arrow_lines(frame.fake[: len(frame.arrows)], frame.arrows) if layers["pushes"] else []
+        )
 
 
 class SheetPanel:
-    """Where G puts a regular grid of codes. Every cell gets the same share of the samples, so a small cell is dark."""
+    """Where G puts a regular grid of codes.
+
+    Every cell gets the same share of the samples, so a small cell is dark.
+    """
 
     def __init__(self, ax: Axes, title: str):
         set_up_plane(ax, title)
@@ -106,13 +159,17 @@ class SheetPanel:
         sheet = frame.sheet.numpy() if layers["grid of codes"] else np.empty((0, 0, 2))
         if len(sheet) == 1:
             pieces = np.stack([sheet[0, :-1], sheet[0, 1:]], axis=1)
-            self.line.set(segments=pieces, color=shades(np.linalg.norm(pieces[:, 1] - pieces[:, 0], axis=1), 0.02))
+            self.line.set(
+                segments=pieces,
+                color=shades(np.linalg.norm(pieces[:, 1] - pieces[:, 0], axis=1), 0.02),
+            )
             self.cells.set_verts([])
             return
         corners = [sheet[:-1, :-1], sheet[:-1, 1:], sheet[1:, 1:], sheet[1:, :-1]]
         quads = np.stack(corners, axis=2).reshape(-1, 4, 2)
         x, y = quads[..., 0], quads[..., 1]
-        area = 0.5 * np.abs((x * np.roll(y, -1, 1) - np.roll(x, -1, 1) * y).sum(1))  # the shoelace formula
+        # the shoelace formula
+        area = 0.5 * np.abs((x * np.roll(y, -1, 1) - np.roll(x, -1, 1) * y).sum(1))
         self.cells.set(verts=quads, facecolor=shades(area, 0.01))
         self.line.set_segments([])
 

@@ -18,7 +18,12 @@ from gencourse.gan_lab.observe import Frame, Scores
 from gencourse.gan_lab.panels import BELIEF, LAYERS, PlanePanel, SheetPanel
 from gencourse.gan_lab.settings import Settings
 
-WIDTH, HEIGHT, DPI = 6.9, 5.75, 150  # inches, and more dots than SHOWN_WIDTH needs, for sharp screens
+# inches, and more dots than SHOWN_WIDTH needs, for sharp screens
+WIDTH, HEIGHT, DPI = (
+    6.9,
+    5.75,
+    150,
+)
 SHOWN_WIDTH = "690px"
 PLACES = {  # left, bottom, width, height in inches
     "plane": (0.4, 2.42, 3.0, 3.0),
@@ -32,8 +37,8 @@ PLACES = {  # left, bottom, width, height in inches
 class Picture:
     """The lab's picture: the plane and the sheet of codes, below them the curves.
 
-    What stays the same from one moment to the next is drawn once and kept (the text takes most of the time), and drawn
-    again only when an axis changes.
+    What stays the same from one moment to the next is drawn once and kept (the text takes most of
+    the time), and drawn again only when an axis changes.
     """
 
     def __init__(self):
@@ -42,8 +47,13 @@ class Picture:
         with mpl.rc_context({"font.size": 8.5, "axes.titlesize": 9, "axes.titlepad": 4}):
             self.plane = PlanePanel(self.place("plane"), "", size=3.6)
             self.clock = self.plane.ax.set_title("", y=1.0)
-            self.sheet = SheetPanel(self.place("sheet"), "where the generator takes a grid of codes")
-            self.losses, self.distance = LossPanel(self.place("losses")), DistancePanel(self.place("distance"))
+            self.sheet = SheetPanel(
+                self.place("sheet"), "where the generator takes a grid of codes"
+            )
+            self.losses, self.distance = (
+                LossPanel(self.place("losses")),
+                DistancePanel(self.place("distance")),
+            )
             self.add_key()
         for artist in [self.clock, *self.artists()]:
             artist.set_animated(True)
@@ -55,7 +65,16 @@ class Picture:
 
     def add_key(self) -> None:
         """What marks and colours mean, below the plane."""
-        push = Line2D([], [], color="black", marker="$\\rightarrow$", ms=11, ls="", mew=0.3, label="push on a sample")
+        push = Line2D(
+            [],
+            [],
+            color="black",
+            marker="$\\rightarrow$",
+            ms=11,
+            ls="",
+            mew=0.3,
+            label="push on a sample",
+        )
         handles = [self.plane.data, self.plane.samples, push]
         self.figure.legend(
             handles=handles,
@@ -66,19 +85,36 @@ class Picture:
             fontsize=8,
             handletextpad=0.3,
         )
-        bar = self.figure.colorbar(ScalarMappable(cmap=BELIEF), cax=self.place("belief"), orientation="horizontal", ticks=[0, 0.5, 1])
+        bar = self.figure.colorbar(
+            ScalarMappable(cmap=BELIEF),
+            cax=self.place("belief"),
+            orientation="horizontal",
+            ticks=[0, 0.5, 1],
+        )
         bar.ax.set_xticklabels(["sample", "cannot tell", "data"], fontsize=8)
         bar.ax.tick_params(length=2, pad=1)
         bar.ax.set_title("the discriminator takes a point there for", fontsize=8, pad=2)
 
     def artists(self) -> list:
         """Everything that changes from one moment to the next."""
-        return [artist for panel in (self.plane, self.sheet, self.losses, self.distance) for artist in panel.artists()]
+        return [
+            artist
+            for panel in (self.plane, self.sheet, self.losses, self.distance)
+            for artist in panel.artists()
+        ]
 
     def draw(
-        self, frame: Frame, scores: Sequence[Scores], settings: Settings, layers: Mapping[str, bool] = LAYERS, until: float = 0
+        self,
+        frame: Frame,
+        scores: Sequence[Scores],
+        settings: Settings,
+        layers: Mapping[str, bool] = LAYERS,
+        until: float = 0,
     ) -> bytes:
-        """The picture of `frame`, whose scores end the list `scores`, as PNG bytes. The axes reach to `until` rounds at least."""
+        """The picture of `frame`, whose scores end the list `scores`, as PNG bytes.
+
+        The axes reach to `until` rounds at least.
+        """
         self.plane.show(frame, layers, settings.data)
         self.sheet.show(frame, layers)
         self.losses.show(scores, settings.loss)
@@ -89,7 +125,9 @@ class Picture:
             ax.set_xlim(0, end)
         self.paint((end, self.losses.ax.get_ylim(), settings.loss, settings.data))
         stream = io.BytesIO()
-        Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB").save(stream, "PNG", compress_level=1)
+        Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB").save(
+            stream, "PNG", compress_level=1
+        )
         return stream.getvalue()
 
     def paint(self, axes: tuple) -> None:

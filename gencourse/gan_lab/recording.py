@@ -1,4 +1,6 @@
-"""Matches written down: record one, keep it in a small file, and load it again, those that ship with the course by name."""
+"""Matches written down: record one, keep it in a small file, and load it again, those that ship
+with the course by name.
+"""
 
 import json
 import zipfile
@@ -29,12 +31,24 @@ SHIPPED = {  # name -> title; the first four go well, the last three do not
     "oscillation": "ring: oscillation",
 }
 UNNAMED = ("A", "B", "C", "D")  # four more, which the exercise asks about
-DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)  # what a damaged file may raise
+# what a damaged file may raise
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A match as frames, the first before any move. `symptoms` are the numbers of diagnosis.symptoms, once computed."""
+    """A match as frames, the first before any move.
+
+    `symptoms` are the numbers of diagnosis.symptoms, once computed.
+    """
 
     settings: Settings
     frames: Sequence[Frame]
@@ -47,11 +61,14 @@ class Recording:
         return points(self.settings.data)
 
     def __repr__(self) -> str:
-        return f"Recording({self.title!r}, {len(self.frames)} frames, {self.frames[-1].scores.step:.0f} rounds)"
+        return (
+            f"Recording({self.title!r}, {len(self.frames)} frames, "
+            f"{self.frames[-1].scores.step:.0f} rounds)"
+        )
 
 
 def record(settings: Settings, steps: int, every: int, title: str = "") -> Recording:
-    """Play `steps` rounds from the start and look before the first and after each `every` rounds."""
+    """Play `steps` rounds; look before the first and after each `every` rounds."""
     require_count("record", "steps", steps)
     require_count("record", "every", every)
     match = Match(settings)
@@ -64,21 +81,32 @@ def record(settings: Settings, steps: int, every: int, title: str = "") -> Recor
 
 
 def save(recording: Recording, path: Path) -> None:
-    """Write a recording as a compressed npz: coordinates in half precision, beliefs in 1/255, everything else as text."""
-    about = {"settings": asdict(recording.settings), "title": recording.title, "symptoms": recording.symptoms}
+    """Write a recording as a compressed npz: coordinates in half precision, beliefs in 1/255,
+    everything else as text.
+    """
+    about = {
+        "settings": asdict(recording.settings),
+        "title": recording.title,
+        "symptoms": recording.symptoms,
+    }
     frames = recording.frames
     np.savez_compressed(
         path,
         about=np.array(json.dumps(about)),
         scores=np.array([frame.scores for frame in frames], dtype=np.float32),
         real=half([frames[0].real]),
-        surface=np.stack([(frame.surface * 255).round().to(torch.uint8).numpy() for frame in frames]),
-        **{name: half([getattr(frame, name) for frame in frames]) for name in ("fake", "arrows", "sheet")},
+        surface=np.stack(
+            [(frame.surface * 255).round().to(torch.uint8).numpy() for frame in frames]
+        ),
+        **{
+            name: half([getattr(frame, name) for frame in frames])
+            for name in ("fake", "arrows", "sheet")
+        },
     )
 
 
 def half(tensors: Sequence[Tensor]) -> np.ndarray:
-    """Tensors of one shape, stacked, in half precision; what is too large becomes the largest half."""
+    """Tensors of one shape, stacked, in half precision, clamped to its range."""
     return torch.stack(list(tensors)).clamp(-65504, 65504).to(torch.float16).numpy()
 
 
@@ -86,36 +114,56 @@ def load(path: Path) -> Recording:
     """Read a recording. A file that is missing or damaged is refused in a sentence."""
     path = Path(path)
     if not path.is_file():
-        raise DataUnavailable(f"load: path should be a recording, got {path}, which is no file. Make it with save.")
+        raise DataUnavailable(
+            f"load: path should be a recording, got {path}, which is no file. Make it with save."
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return assemble(json.loads(str(arrays["about"])), arrays)
     except DAMAGE as error:
-        raise DataUnavailable(f"load: path should be a whole recording, got a damaged {path.name}. Install or record it again.") from error
+        raise DataUnavailable(
+            f"load: path should be a whole recording, got a damaged {path.name}. Install or "
+            "record it again."
+        ) from error
 
 
 def assemble(about: dict, arrays: dict[str, np.ndarray]) -> Recording:
     """The recording of a file's contents."""
     real = torch.from_numpy(arrays["real"][0]).float()
     surface = torch.from_numpy(arrays["surface"]).float() / 255
-    fake, arrows, sheet = (torch.from_numpy(arrays[name]).float() for name in ("fake", "arrows", "sheet"))
+    fake, arrows, sheet = (
+        torch.from_numpy(arrays[name]).float() for name in ("fake", "arrows", "sheet")
+    )
     scores = [Scores(*row) for row in arrays["scores"].tolist()]
-    if not len(scores) or fake.shape[1:] != real.shape or any(len(part) != len(scores) for part in (surface, fake, arrows, sheet)):
-        raise InputError("assemble: arrays should have one row per frame, got others. Record the match again.")
-    frames = [Frame(scores[i], real, fake[i], surface[i], arrows[i], sheet[i]) for i in range(len(scores))]
+    if (
+        not len(scores)
+        or fake.shape[1:] != real.shape
+        or any(len(part) != len(scores) for part in (surface, fake, arrows, sheet))
+    ):
+        raise InputError(
+            "assemble: arrays should have one row per frame, got others. Record the match again."
+        )
+    frames = [
+        Frame(scores[i], real, fake[i], surface[i], arrows[i], sheet[i]) for i in range(len(scores))
+    ]
     return Recording(Settings(**about["settings"]), frames, about["title"], about["symptoms"])
 
 
 def recorded(name: str = "ring") -> Recording:
     """A recorded run that ships with the course: one of SHIPPED."""
     if name not in SHIPPED:
-        raise InputError(f"recorded: name should be one of {', '.join(SHIPPED)}, got {name!r}. Choose one of them.")
+        raise InputError(
+            f"recorded: name should be one of {', '.join(SHIPPED)}, got {name!r}. Choose one of "
+            "them."
+        )
     return load(file_of(name))
 
 
 def four_runs() -> dict[str, Sequence[Frame]]:
-    """The frames of the four runs that the exercise on diagnosis asks about, under the letters A to D."""
+    """The frames of the four runs that the exercise on diagnosis asks about, under the letters A to
+    D.
+    """
     return {letter: load(file_of(letter)).frames for letter in UNNAMED}
 
 

@@ -10,7 +10,13 @@ DATA = ("ring", "grid", "two", "spiral")
 PENALTIES = ("none", "R1", "gradient penalty")
 OPTIMIZERS = ("Adam", "SGD")
 NOISES = {"normal 2-D": 2, "uniform 2-D": 2, "normal 1-D": 1}  # name -> length of a code
-CHOICES = {"data": DATA, "loss": tuple(LOSSES), "penalty": PENALTIES, "optimizer": OPTIMIZERS, "noise": tuple(NOISES)}
+CHOICES = {
+    "data": DATA,
+    "loss": tuple(LOSSES),
+    "penalty": PENALTIES,
+    "optimizer": OPTIMIZERS,
+    "noise": tuple(NOISES),
+}
 FIXED = ("data", "noise", "hidden", "batch_size", "seed")  # to change one of these is to start anew
 
 
@@ -18,9 +24,10 @@ FIXED = ("data", "noise", "hidden", "batch_size", "seed")  # to change one of th
 class Settings:
     """One game: the data, the rules, and how fast each player learns.
 
-    `loss` names one of models.gan.LOSSES. `penalty_weight` is the γ of R1 or the λ of the gradient penalty. `lr` is the
-    generator's learning rate, and `d_lr_ratio` the discriminator's in that of the generator. In one round D makes `d_steps`
-    moves and then G makes `g_steps`. Both networks have two hidden layers of `hidden` units.
+    `loss` names one of models.gan.LOSSES. `penalty_weight` is the γ of R1 or the λ of the gradient
+    penalty. `lr` is the generator's learning rate, and `d_lr_ratio` the discriminator's in that of
+    the generator. In one round D makes `d_steps` moves and then G makes `g_steps`. Both networks
+    have two hidden layers of `hidden` units.
     """
 
     data: str = "ring"
@@ -41,18 +48,36 @@ class Settings:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(
-                    f"Settings: {name} should be one of {', '.join(choices)}, got {getattr(self, name)!r}. Choose one of them."
+                    f"Settings: {name} should be one of {', '.join(choices)}, got "
+                    f"{getattr(self, name)!r}. Choose one of them."
                 )
-        for name, least in (("d_steps", 1), ("g_steps", 1), ("hidden", 1), ("batch_size", 2), ("seed", 0)):
+        for name, least in (
+            ("d_steps", 1),
+            ("g_steps", 1),
+            ("hidden", 1),
+            ("batch_size", 2),
+            ("seed", 0),
+        ):
             require_count("Settings", name, getattr(self, name), at_least=least)
         if self.batch_size > 4096:
-            raise InputError(f"Settings: batch_size should be at most 4096, got {self.batch_size}. Lower it.")
-        for name, what in (("lr", "above 0"), ("d_lr_ratio", "above 0"), ("penalty_weight", "at least 0")):
+            raise InputError(
+                f"Settings: batch_size should be at most 4096, got {self.batch_size}. Lower it."
+            )
+        for name, what in (
+            ("lr", "above 0"),
+            ("d_lr_ratio", "above 0"),
+            ("penalty_weight", "at least 0"),
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputTypeError(f"Settings: {name} should be a number, got {describe(value)}. Pass a float.")
+                raise InputTypeError(
+                    f"Settings: {name} should be a number, got {describe(value)}. Pass a float."
+                )
             if not 0 <= value < float("inf") or (value == 0 and what == "above 0"):
-                raise InputError(f"Settings: {name} should be {what} and finite, got {value}. Choose such a number.")
+                raise InputError(
+                    f"Settings: {name} should be {what} and finite, got {value}. Choose such a "
+                    "number."
+                )
 
     @property
     def latent_dim(self) -> int:
@@ -60,5 +85,7 @@ class Settings:
         return NOISES[self.noise]
 
     def needs_new_match(self, other: "Settings") -> bool:
-        """Whether a match under these settings cannot go on under the others, because data or networks differ."""
+        """Whether a match under these settings cannot go on under the others, because data or
+        networks differ.
+        """
         return any(getattr(self, name) != getattr(other, name) for name in FIXED)

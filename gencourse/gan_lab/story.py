@@ -1,11 +1,17 @@
-"""The words of the lab: a line that shows who hands what to whom, the rules of a match, and what just happened."""
+"""The words of the lab: a line that shows who hands what to whom, the rules of a match, and what
+just happened.
+"""
 
 from gencourse.gan_lab.curves import is_logarithmic
 from gencourse.gan_lab.observe import Scores
 from gencourse.gan_lab.panels import BLUE, ORANGE
 from gencourse.gan_lab.settings import Settings
 
-NOISE_WORDS = {"normal 2-D": "2 normal numbers", "uniform 2-D": "2 uniform numbers", "normal 1-D": "1 normal number"}
+NOISE_WORDS = {
+    "normal 2-D": "2 normal numbers",
+    "uniform 2-D": "2 uniform numbers",
+    "normal 1-D": "1 normal number",
+}
 PLAYERS = {"D": ("discriminator D", BLUE), "G": ("generator G", ORANGE)}
 MOVED = {
     "D": "The discriminator made one move; the generator waited.",
@@ -13,21 +19,40 @@ MOVED = {
     "DG": "One round: first the discriminator moved, then the generator.",
 }
 STORIES = {  # what the recorded runs show
-    "ring": "Samples reach all eight modes within 300 rounds. From then on the discriminator can hardly tell, and its loss nears 2 log 2.",
-    "grid": "The samples spread like a sheet first; all 25 modes are covered only after more than 3,000 rounds.",
-    "two": "Both modes are covered within 60 rounds. The fit goes on swaying a little, since the learning rates stay as they are.",
-    "spiral": "The samples lie along the whole curve within 200 rounds, and stray from it less and less.",
-    "collapse": "Without a penalty, and with a discriminator that learns 50 times as fast, the samples settle at two or three modes. "
-    "With R1 of weight 0.1 the same game reaches all eight.",
-    "discriminator wins": "The discriminator is sure of everything at once. With the saturating loss nothing pushes the samples then: "
-    "they stay where they began.",
-    "oscillation": "The generator makes five fast moves to each slow one of the discriminator. All samples run together to where they "
-    "pass for data, are found out, and run on.",
+    "ring": (
+        "Samples reach all eight modes within 300 rounds. From then on the discriminator can "
+        "hardly tell, and its loss nears 2 log 2."
+    ),
+    "grid": (
+        "The samples spread like a sheet first; all 25 modes are covered only after more than "
+        "3,000 rounds."
+    ),
+    "two": (
+        "Both modes are covered within 60 rounds. The fit goes on swaying a little, since the "
+        "learning rates stay as they are."
+    ),
+    "spiral": (
+        "The samples lie along the whole curve within 200 rounds, and stray from it less and less."
+    ),
+    "collapse": (
+        "Without a penalty, and with a discriminator that learns 50 times as fast, the samples "
+        "settle at two or three modes. With R1 of weight 0.1 the same game reaches all eight."
+    ),
+    "discriminator wins": (
+        "The discriminator is sure of everything at once. With the saturating loss nothing "
+        "pushes the samples then: they stay where they began."
+    ),
+    "oscillation": (
+        "The generator makes five fast moves to each slow one of the discriminator. All samples"
+        " run together to where they pass for data, are found out, and run on."
+    ),
 }
 
 
 def share(value: float) -> str:
-    """A share in [0, 1] in percent; "under 1 %" and "over 99 %" where rounding would claim all or nothing."""
+    """A share in [0, 1] in percent; "under 1 %" and "over 99 %" where rounding would claim all or
+    nothing.
+    """
     if 0 < value < 0.005:
         return "under 1 %"
     return "over 99 %" if 0.995 <= value < 1 else f"{value:.0%}".replace("%", " %")
@@ -43,18 +68,32 @@ def flow(scores: Scores, settings: Settings, moved: str = "") -> str:
     d = player("D", f"loss {scores.d_loss:.2f}{unit}", "D" in moved)
     codes, samples, data = (
         thing("codes z", NOISE_WORDS[settings.noise]),
-        thing(f"<span style='color:{ORANGE}'>▲</span> samples", f"D takes {share(scores.fake_belief)} for data"),
-        thing(f"<span style='color:{BLUE}'>○</span> data", f"D takes {share(scores.real_belief)} for data"),
+        thing(
+            f"<span style='color:{ORANGE}'>▲</span> samples",
+            f"D takes {share(scores.fake_belief)} for data",
+        ),
+        thing(
+            f"<span style='color:{BLUE}'>○</span> data",
+            f"D takes {share(scores.real_belief)} for data",
+        ),
     )
-    style = "display:flex; align-items:center; justify-content:center; gap:9px; flex-wrap:wrap; line-height:1.25; padding:4px 0"
-    return f"<div style='{style}'>{codes}<b>→</b>{g}<b>→</b>{samples}<b>→</b>{d}<b>←</b>{data}</div>"
+    style = (
+        "display:flex; align-items:center; justify-content:center; gap:9px; flex-wrap:wrap; "
+        "line-height:1.25; padding:4px 0"
+    )
+    return (
+        f"<div style='{style}'>{codes}<b>→</b>{g}<b>→</b>{samples}<b>→</b>{d}<b>←</b>{data}</div>"
+    )
 
 
 def player(letter: str, below: str, filled: bool) -> str:
     """A network as a box, with a line of small print; filled if it has just moved."""
     name, colour = PLAYERS[letter]
     paint = f"background:{colour}; color:white" if filled else ""
-    style = f"border:2px solid {colour}; border-radius:6px; padding:3px 12px; text-align:center; {paint}"
+    style = (
+        f"border:2px solid {colour}; border-radius:6px; padding:3px 12px; text-align:center; "
+        f"{paint}"
+    )
     return f"<div style='{style}'><b>{name}</b><br><small>{below}</small></div>"
 
 
@@ -65,8 +104,13 @@ def thing(name: str, below: str) -> str:
 
 def rules(settings: Settings) -> str:
     """The rules of a match in words."""
-    penalty = "no penalty" if settings.penalty == "none" else f"{settings.penalty} with weight {settings.penalty_weight:g}"
+    penalty = (
+        "no penalty"
+        if settings.penalty == "none"
+        else f"{settings.penalty} with weight {settings.penalty_weight:g}"
+    )
     return (
-        f"{settings.loss} loss, {penalty}; {settings.optimizer}, learning rate of G {settings.lr:g}, of D "
-        f"{settings.lr * settings.d_lr_ratio:g}; moves in a round: D {settings.d_steps}, G {settings.g_steps}."
+        f"{settings.loss} loss, {penalty}; {settings.optimizer}, learning rate of G "
+        f"{settings.lr:g}, of D {settings.lr * settings.d_lr_ratio:g}; moves in a round: D "
+        f"{settings.d_steps}, G {settings.g_steps}."
     )

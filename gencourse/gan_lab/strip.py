@@ -14,11 +14,15 @@ from gencourse.validation import require_count
 SMALL = {"font.size": 8.5, "axes.titlesize": 9}
 
 
-def film_strip(recording: Recording, columns: int = 6, title: str | None = None, curves: bool = True) -> Figure:
-    """A run on paper: `columns` moments, evenly spaced from first to last, and below them the curves.
+def film_strip(
+    recording: Recording, columns: int = 6, title: str | None = None, curves: bool = True
+) -> Figure:
+    """A run on paper: `columns` moments, evenly spaced from first to last, and below them the
+    curves.
 
-    Data are blue circles, samples orange triangles, arrows the pushes on samples; the plane is blue where D takes a point
-    for data, orange where for a sample. `title` replaces the recording's own, "" leaves it out.
+    Data are blue circles, samples orange triangles, arrows the pushes on samples; the plane is blue
+    where D takes a point for data, orange where for a sample. `title` replaces the recording's own,
+    "" leaves it out.
     """
     require_count("film_strip", "columns", columns, at_least=2)
     frames, last = recording.frames, len(recording.frames) - 1
@@ -27,7 +31,9 @@ def film_strip(recording: Recording, columns: int = 6, title: str | None = None,
         parts = figure.subfigures(2, 1, height_ratios=(1, 0.85)) if curves else [figure]
         for i, ax in enumerate(parts[0].subplots(1, columns)):
             frame = frames[round(i * last / (columns - 1))]
-            panel = PlanePanel(ax, f"after {frame.scores.step:,.0f} rounds", size=2.8, numbers=False)
+            panel = PlanePanel(
+                ax, f"after {frame.scores.step:,.0f} rounds", size=2.8, numbers=False
+            )
             panel.show(frame, LAYERS, recording.settings.data)
         parts[0].suptitle(recording.title if title is None else title, fontsize=10)
         if curves:

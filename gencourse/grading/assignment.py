@@ -16,7 +16,7 @@ from gencourse.grading.author_modules import author_modules, make_importable
 
 PACKAGE = Path(__file__).parents[1]
 ENGINE = 3  # raised when the grader itself would come to other points
-CALL = re.compile(r"\s*(\w+)\.(\w+)\(\s*(\w+)\s*\)\s*;?\s*$")  # check.NAME(NAME)
+CALL = re.compile(r"\s*(\w+)\.(\w+)\(\s*(\w+)\s*\)\s*(?:;\s*)?$")  # check.NAME(NAME)
 
 
 @dataclass(frozen=True)

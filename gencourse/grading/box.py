@@ -1,12 +1,16 @@
 """A learner's process behind a wall: started, spoken to with a deadline, watched, and ended."""
 
 import contextlib
+import json
 import os
 import secrets
+import select
 import selectors
+import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 
 import psutil
 
@@ -15,7 +19,10 @@ from gencourse.grading.limits import Limits
 from gencourse.grading.memory import Meter
 from gencourse.grading.sandbox import Sandbox
 
-WATCH_S = 0.1  # between two looks at the memory
+WATCH_S = 0.1  # between two looks at the memory, where it is far from the limit
+CROWD = 8  # processes, from which on they could keep the watch from its look
+FASTEST = 20_000  # MiB that are taken in a second, at most
+END_S = 60  # for the kernel to take back what an ended box had
 RESERVED_MIB = 768  # that one process may ask for beyond the limit and not touch, as torch does
 
 
@@ -49,18 +56,24 @@ class Box:
         self.requests = 0
         self.broken: BoxLost | None = None
         self.cpu_s = self.peak_mib = 0.0
+        heard, said = os.pipe()
         try:
             self.process = subprocess.Popen(
-                sandbox.command(own, self.name),
+                sandbox.command(own, self.name, said),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={},  # bubblewrap's own first process stays visible in the box, with its environment
                 bufsize=0,
                 start_new_session=True,
+                pass_fds=[said] if sandbox.kind == "bubblewrap" else [],
             )
         except OSError as error:
+            os.close(heard)
             raise InfrastructureError(f"the box could not be started: {error}") from None
+        finally:
+            os.close(said)
+        self.inner, self.init = first_inside(heard) or (self.process.pid, None)
         os.set_blocking(self.process.stdin.fileno(), False)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.over = threading.Event()
@@ -120,56 +133,96 @@ class Box:
 
     def _watch(self) -> None:
         """End the box when its processes hold too much memory together, or are too many."""
-        try:
-            first, meter = psutil.Process(self.process.pid), Meter()
-            while not self.over.wait(WATCH_S):
+        meter, pause, mib = Meter(self.inner), WATCH_S, 0.0
+        with contextlib.suppress(psutil.NoSuchProcess):
+            first = psutil.Process(self.process.pid)
+            while not self.over.wait(pause):
                 family = [first, *first.children(recursive=True)]
-                self.cpu_s = max(self.cpu_s, sum(map(_cpu_seconds, family)))
-                mib = meter.mib(family, self.limits.memory_mib)
+                with stilled(family[2:] if len(family) > CROWD or mib > self.limits.memory_mib / 2 else []):
+                    self.cpu_s = max(self.cpu_s, sum(map(_cpu_seconds, family)))
+                    mib = meter.mib([process.pid for process in family], self.limits.memory_mib)
+                    tasks = max(len(family), meter.tasks)
+                    if mib > self.limits.memory_mib or tasks > self.limits.processes + 8:
+                        self._kill()  # before they go on
                 self.peak_mib = max(self.peak_mib, mib)
                 if mib > self.limits.memory_mib:
                     self.broken = BoxLost("memory-limit", f"The submission used more than {self.limits.memory_mib} MiB of memory.")
-                elif len(family) > self.limits.processes + 8:
+                elif tasks > self.limits.processes + 8:
                     self.broken = BoxLost("process-limit", f"The submission started more than {self.limits.processes} processes.")
                 if self.broken:
-                    self._kill()
                     return
-        except psutil.NoSuchProcess:
-            return
+                pause = min(WATCH_S, (self.limits.memory_mib - mib) / FASTEST)
 
     def _kill(self) -> None:
+        """End bubblewrap's inner process, all in its namespace with it, and the outer one. The inner one is not left to follow by itself."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, 9)  # bubblewrap's inner process is bound to die with it, and all in its namespace with that
+            if self.init is not None:
+                signal.pidfd_send_signal(self.init, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let the process end, or end it; afterwards nothing of it is left."""
+        """Let the process end, or end it; afterwards nothing of it is left. Raises InfrastructureError where that takes too long."""
         with contextlib.suppress(OSError):
             self.process.stdin.close()
-        if self.process.returncode is None:
-            self._end()
-            self.sandbox.remove(self.name)
-        self.over.set()
-        self.watcher.join(timeout=5)
-        self.process.stdout.close()
+        try:
+            if self.process.returncode is None:
+                self._end()
+                self.sandbox.remove(self.name)
+        finally:
+            self.over.set()
+            self.watcher.join(timeout=5)
+            self.process.stdout.close()
+            if self.init is not None:
+                os.close(self.init)
+                self.init = None
 
     def _end(self) -> None:
-        """Wait for the process that has been told to end, a moment only; count its seconds."""
+        """Wait for the process that has been told to end, a moment only; count its seconds; wait until nothing is left in its namespace."""
         until = time.monotonic() + 0.5
-        while True:
+        pid = 0
+        while not pid:
             pid, status, usage = os.wait4(self.process.pid, os.WNOHANG if time.monotonic() < until else 0)
-            if pid:
-                self.process.returncode = os.waitstatus_to_exitcode(status)
-                self.cpu_s = max(self.cpu_s, usage.ru_utime + usage.ru_stime)
-                return
-            time.sleep(0.01)
-            if time.monotonic() >= until:
-                self._kill()
+            if not pid:
+                time.sleep(0.01)
+                if time.monotonic() >= until:
+                    self._kill()
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu_s = max(self.cpu_s, usage.ru_utime + usage.ru_stime)
+        if self.init is not None:
+            self._kill()
+            ended = select.poll()
+            ended.register(self.init, select.POLLIN)  # the first process of a namespace ends when no other is left
+            if not ended.poll(END_S * 1000):
+                raise InfrastructureError(f"the box should have ended {END_S} s after it was told to, and has not")
 
     def __enter__(self) -> "Box":
         return self
 
     def __exit__(self, *exception) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def stilled(processes: list[psutil.Process]) -> Iterator[None]:
+    """Stop these processes for a moment, in which they take neither memory nor the processor from who counts."""
+    try:
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.resume()
+
+
+def first_inside(heard: int) -> tuple[int, int] | None:
+    """The first process in the namespace of a bubblewrap that tells about it on a pipe: its number, and a descriptor to end it by."""
+    with os.fdopen(heard, "rb") as pipe, contextlib.suppress(ValueError, OSError):
+        pid = json.loads(pipe.read())["child-pid"]
+        return pid, os.pidfd_open(pid)
+    return None
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

@@ -1,9 +1,13 @@
 """One submission, from cells to a result: rebuilt, run in a box, judged outside of it."""
 
+import contextlib
+import faulthandler
 import functools
+import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -23,7 +27,37 @@ from gencourse.runner import NotAttempted, Outcome, Raised
 
 SEEDS = (101, 102, 103)  # other numbers than those that the learner saw
 MESSAGE_LIMIT = 1500  # characters
+JUDGE_S = 60  # that the judge may take beside the seconds of the box
+FLAGS = 200  # of one submission
 one_at_a_time = threading.Lock()  # trials set torch's global seed and dtype
+
+
+class TookTooLong(BaseException):
+    """The judge's own time is over. No Exception, so that nobody takes it for a fault of an answer."""
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise TookTooLong once this has taken so many seconds; where that is not heard for half as many again, end the process.
+
+    Signals are heard by a process's main thread alone, which is the judge's but for a Dask cluster.
+    """
+
+    def ring(*_):
+        raise TookTooLong
+
+    heard = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    before = signal.signal(signal.SIGALRM, ring) if heard else None
+    faulthandler.dump_traceback_later(1.5 * seconds, exit=True, file=sys.__stderr__)
+    try:
+        if heard:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield
+    finally:
+        if heard:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        faulthandler.cancel_dump_traceback_later()
 
 
 class RemoteRunner:
@@ -87,25 +121,37 @@ def judged(job: Job) -> dict:
     if job.handed.problem:
         status, _, reason = job.handed.problem.partition(": ")
         return head | unjudged(job, status, reason)
-    rebuilt = rebuild(job.assignment, job.handed.cells)
-    flags = [*job.handed.flags, *rebuilt.flags]
-    sitting = Sitting(job, rebuilt.steps)
+    sitting = None
     try:
-        with one_at_a_time:
-            tasks = judged_tasks(sitting, job.assignment.tasks, rebuilt)
+        with at_most(job.limits.total_s + JUDGE_S):
+            rebuilt = rebuild(job.assignment, job.handed.cells)
+            sitting = Sitting(job, rebuilt.steps)
+            with one_at_a_time:
+                tasks = judged_tasks(sitting, job.assignment.tasks, rebuilt)
     except InfrastructureError as error:
         return head | unjudged(job, "infrastructure_error", str(error))
+    except TookTooLong:
+        sentence = f"Judging it took the grader more than {JUDGE_S} s of its own, which no honest notebook does."
+        return head | unjudged(job, "unreadable", sentence) | {"flags": listed([*job.handed.flags, ("judge-limit", sentence)])}
     finally:
-        sitting.close()
-    flags += dict.fromkeys(sitting.flags)
+        if sitting is not None:
+            sitting.close()
     return head | {
         "status": "graded",
         "reason": "",
-        "flags": [{"flag": flag, "detail": text} for flag, text in flags],
+        "flags": listed([*job.handed.flags, *rebuilt.flags, *dict.fromkeys(sitting.flags)]),
         "tasks": tasks,
         "seconds": {"wall": round(time.monotonic() - began, 2), "cpu": round(sitting.cpu_s, 2)},
         "memory_mib": round(sitting.peak_mib),
     }
+
+
+def listed(flags: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """Flags as a result holds them. Of more than FLAGS the first of each name come first, and one sentence counts what is left out."""
+    if len(flags) > FLAGS:
+        flags = list(dict.fromkeys([*{flag[0]: flag for flag in reversed(flags)}.values(), *flags]))
+        flags = [*flags[: FLAGS - 1], ("more-flags", f"{len(flags) - FLAGS + 1:,} further flags were left out.")]
+    return [{"flag": flag, "detail": text} for flag, text in flags]
 
 
 def heading(job: Job) -> dict:
@@ -128,7 +174,7 @@ def unjudged(job: Job, status: str, reason: str) -> dict:
     return {
         "status": status,
         "reason": reason,
-        "flags": [{"flag": flag, "detail": text} for flag, text in job.handed.flags],
+        "flags": listed(list(job.handed.flags)),
         "tasks": tasks,
         "seconds": {"wall": 0.0, "cpu": 0.0},
         "memory_mib": 0,

@@ -94,7 +94,7 @@ def nbgrader_metadata(cell: NotebookNode, checks: str | None, where: str) -> dic
         return {} if "schema_version" in given else {"nbgrader": {"schema_version": 3, **flags, **given}}
     if cell.cell_type != "code":
         return {}
-    if begin := re.search(r"^[ \t]*#\W*BEGIN SOLUTION", cell.source, re.M):
+    if begin := re.search(r"^[ \t]*#[^\w\n]*BEGIN SOLUTION", cell.source, re.M):
         line = cell.source.count("\n", 0, begin.start()) + 1
         kind = {"grade_id": _defined_name(cell.source, line, where), "solution": True}
     elif called := re.match(r"check\.(\w+)\(", cell.source):

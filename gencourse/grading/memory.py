@@ -1,77 +1,142 @@
-"""How much memory the processes of a box hold together, hidden memory included."""
+"""How much memory a box holds: its processes, what hides from their resident memory, and what the kernel keeps for them."""
 
 import contextlib
-import itertools
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
-NAMELESS = ("/memfd:", "/dev/zero (deleted)", "/SYSV")  # files in memory that have no name in any folder
-LOOKS = 10  # between two readings of a process that has not grown
+NAMELESS = (b"/memfd:", b"/dev/zero (deleted)", b"/SYSV")  # files in memory that have no name in any folder
+RESIDENT, OTHER = ("RssAnon:", "RssFile:", "VmSwap:"), ("VmPTE:", "HugetlbPages:")  # kB in a status; shared memory is counted by its files
 PIECES = 10_000  # that a process may map; one that has imported torch maps some 650
+FILES = 1024  # that a process may have open
+FOLDERS = ("/tmp", "/box", "/dev/shm")  # where a box can write
+# bytes that the kernel keeps at most for one of each, beside what is counted otherwise; a descriptor may be a full pipe
+PIECE, DESCRIPTOR, INODE, LOCK, TASK, TERMINAL = 512, 64 << 10, 2 << 10, 256, 32 << 10, 256 << 10
 
 
 class Meter:
-    """Counts what a family of processes holds.
+    """Counts what a family of processes holds, and after every count how many `tasks`, that is processes and threads, they are.
 
     A page of a nameless file stays in memory while the file is open or mapped anywhere, though it may be nobody's
-    resident memory: such files are counted whole. What lies in folders is bounded by the folders' sizes.
+    resident memory: such files are counted whole, and so is what lies in the box's folders. `inner` is a process that
+    sees these folders and lives as long as the box.
     """
 
-    def __init__(self):
-        self.looks = 0
-        self.known: dict[int, tuple[int, dict[int, int]]] = {}  # process -> virtual size, and its mappings, when last read
+    def __init__(self, inner: int):
+        self.inner = inner
+        self.tasks = 0
 
-    def mib(self, family: list[psutil.Process], enough: float) -> float:
+    def mib(self, pids: Iterable[int], enough: float) -> float:
         """MiB of all of them. Where that is more than `enough`, it is counted again so that pages which forks share count once."""
-        self.looks += 1
-        resident, nameless = 0, {}
-        for process in family:
-            with contextlib.suppress(psutil.Error, OSError):
-                held = process.memory_info()
-                resident += held.rss
-                for inode, size in (*self.mapped(process.pid, held.vms).items(), *opened(process.pid).items()):
+        pids, self.tasks = list(pids), 0
+        if not os.path.exists("/proc/self/status"):  # not Linux, and no sandbox
+            return sum(psutil.Process(pid).memory_info().rss for pid in pids) / 2**20
+        resident, kept, nameless, places = 0, beside(self.inner) + LOCK * locks(pids), {}, []
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                place, about = living(pid)
+                places.append(place)
+                self.tasks += about.get("Threads:", 1)
+                resident += sum(about.get(field, 0) for field in RESIDENT) << 10
+                files, pieces = mappings(place)
+                kept += sum(about.get(field, 0) for field in OTHER) << 10
+                kept += pieces * PIECE if pieces <= PIECES else about["VmSize:"] << 10
+                for inode, size in files.items():
                     nameless[inode] = max(size, nameless.get(inode, 0))
-        hidden = sum(nameless.values())
-        mib = (resident + hidden) / 2**20
-        return mib if mib <= enough else (sum(map(proportional, family)) + hidden) / 2**20
-
-    def mapped(self, pid: int, size: int) -> dict[int, int]:
-        """Nameless files that a process of this virtual size maps, inode -> bytes; read again when it has grown, and now and then."""
-        if pid not in self.known or size > self.known[pid][0] or self.looks % LOOKS == 0:
-            self.known[pid] = size, mappings(pid, size)
-        return self.known[pid][1]
+                count = descriptors(place)
+                kept += count * DESCRIPTOR
+                nameless |= opened(place) if count < FILES else {}
+        kept += sum(nameless.values()) + self.tasks * TASK
+        if resident + kept > enough * 2**20 > kept:
+            resident = sum(map(proportional, places))
+        return (resident + kept) / 2**20
 
 
-def mappings(pid: int, size: int) -> dict[int, int]:
-    """The nameless files in a process's map of memory, inode -> bytes up to the last one mapped.
+def living(pid: int) -> tuple[str, dict[str, int]]:
+    """Where /proc tells about a process, and the numbers in its status: another thread's where the first has ended and others go on."""
+    about = status(f"/proc/{pid}")
+    if "RssAnon:" not in about and about["Threads:"] > 1:
+        for place in (f"/proc/{pid}/task/{thread}" for thread in os.listdir(f"/proc/{pid}/task")):
+            with contextlib.suppress(OSError):
+                if "RssAnon:" in (other := status(place)):
+                    return place, other
+    return f"/proc/{pid}", about
 
-    A process that maps far more pieces than honest ones is not read to the end, which would keep the watch busy: it
-    counts with its whole virtual `size`.
+
+def status(place: str, file: str = "status") -> dict[str, int]:
+    """The numbers in a file of /proc, kB where they are memory."""
+    lines = (line.split() for line in Path(place, file).read_text("utf-8", "replace").splitlines())
+    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}
+
+
+def mappings(place: str) -> tuple[dict[int, int], int]:
+    """The nameless files in a process's map of memory, inode -> bytes up to the last one mapped, and of how many pieces the map is.
+
+    The map of a process that has far more pieces than honest ones is not read to the end, which would keep the watch busy.
     """
     found: dict[int, int] = {}
-    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as lines:
-        for line in itertools.islice(lines, PIECES):
-            span, _, offset, _, inode, *path = line.split(maxsplit=5)
-            if path and path[0].startswith(NAMELESS):
-                start, end = (int(at, 16) for at in span.split("-"))
-                found[int(inode)] = max(found.get(int(inode), 0), int(offset, 16) + end - start)
-        return {-pid: size} if next(lines, None) else found
+    with open(f"{place}/maps", "rb") as file:
+        text = file.read(128 * PIECES)
+    if len(text) == 128 * PIECES or text.count(b"\n") > PIECES:
+        return found, PIECES + 1
+    for line in text.splitlines() if any(name in text for name in NAMELESS) else ():
+        span, _, offset, _, inode, *path = line.split(maxsplit=5)
+        if path and path[0].startswith(NAMELESS):
+            start, end = (int(at, 16) for at in span.split(b"-"))
+            found[int(inode)] = max(found.get(int(inode), 0), int(offset, 16) + end - start)
+    return found, text.count(b"\n")
 
 
-def opened(pid: int) -> dict[int, int]:
+def descriptors(place: str) -> int:
+    """How many a process has open; the most that it may have where it hides them."""
+    try:
+        return len(os.listdir(f"{place}/fd"))
+    except PermissionError:
+        return FILES
+
+
+def opened(place: str) -> dict[int, int]:
     """The nameless files that a process has open, inode -> bytes in memory."""
     found: dict[int, int] = {}
     with contextlib.suppress(OSError):
-        for link in os.scandir(f"/proc/{pid}/fd"):
+        for link in os.scandir(f"{place}/fd"):
             with contextlib.suppress(OSError):
-                if os.readlink(link.path).startswith(NAMELESS):
+                if os.readlink(link.path).encode().startswith(NAMELESS):
                     about = os.stat(link.path)
                     found[about.st_ino] = about.st_blocks * 512
     return found
 
 
-def proportional(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return process.memory_full_info().pss
+def proportional(place: str) -> int:
+    """Bytes of a process that are no shared memory, each page divided by how many map it."""
+    with contextlib.suppress(OSError):
+        about = status(place, "smaps_rollup")
+        return about["Pss:"] - about.get("Pss_Shmem:", 0) + about.get("SwapPss:", 0) << 10
     return 0
+
+
+def locks(pids: Iterable[int]) -> int:
+    """How many locks on files these processes hold."""
+    holders = {str(pid) for pid in pids}
+    with contextlib.suppress(OSError), open("/proc/locks", encoding="ascii") as lines:
+        return sum(bool(holders.intersection(line.split()[4:6])) for line in lines)
+    return 0
+
+
+def beside(pid: int) -> int:
+    """Bytes that belong to no process of a box: in its folders, in its sockets, in its terminals. `pid` is a process that sees them."""
+    held = 0
+    for folder in FOLDERS:
+        with contextlib.suppress(OSError):
+            inside = f"/proc/{pid}/root{folder}"
+            if not os.path.exists(folder) or os.stat(inside).st_dev != os.stat(folder).st_dev:  # and not this machine's own
+                about = os.statvfs(inside)
+                held += (about.f_blocks - about.f_bfree) * about.f_frsize + (about.f_files - about.f_ffree) * INODE
+    with contextlib.suppress(OSError):
+        if os.stat(f"/proc/{pid}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino:
+            sockets = int(Path(f"/proc/{pid}/net/sockstat").read_text("ascii").split()[2])
+            held += sockets * 2 * int(Path("/proc/sys/net/core/wmem_default").read_text("ascii"))
+            held += len(os.listdir(f"/proc/{pid}/root/dev/pts")) * TERMINAL
+    return held

@@ -5,9 +5,11 @@ Nothing is harmed where one succeeds: files are opened and not written, processe
 
 import secrets
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +17,19 @@ from gencourse.grading.assignment import PACKAGE
 from gencourse.grading.box import Box, BoxLost
 from gencourse.grading.limits import Limits
 from gencourse.grading.sandbox import ENVIRONMENT, Sandbox, SandboxUnavailable
+from gencourse.grading.stage import staged
 from gencourse.runner import Raised
+
+MEMORY_MIB = 1024  # for every attempt
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One escape, in words and in code that raises, dies or leaves `got` empty where it fails."""
+    """One escape, in words and in code that raises, dies or leaves `got` empty where it fails. `alone`: in a box of its own."""
 
     name: str
     code: str
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,71 @@ class Finding:
     said: str
 
 
+LIST_HOMES = """
+import os
+got = []
+def look(folder):
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if path not in OURS:
+            look(path) if any(own.startswith(path + "/") for own in OURS) else got.append(path)
+for home in HOMES:
+    if os.path.isdir(home) and not any((home + "/").startswith(own + "/") for own in OURS):
+        look(home)
+"""
+REACH_FIRST = """
+import ctypes, os
+got = ["trace it"] if os.getpid() != 1 and ctypes.CDLL(None).ptrace(0x4206, 1, 0, 0) == 0 else []
+for name in ("mem", "task/1/mem"):
+    try:
+        os.close(os.open(f"/proc/1/{name}", os.O_RDWR))
+        got += [f"write {name}"] if os.getpid() != 1 else []
+    except OSError:
+        pass
+"""
+USE_KEYS = """
+import ctypes, platform
+add, control = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
+call = ctypes.CDLL(None).syscall
+got = [keyring for keyring in (-3, -4, -5) if call(control, 0, keyring, 0) != -1 or call(add, b"user", b"gencourse", b"x", 1, keyring) != -1]
+"""
+HIDE_IN_TABLES = f"""
+import mmap
+room, got = mmap.mmap(-1, {MEMORY_MIB} << 29, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, mmap.PROT_READ), 0
+for place in range(0, len(room), 2 << 20):  # one page of tables each
+    got += 1 + room[place]
+"""
+HIDE_IN_SOCKETS = f"""
+import socket
+kept, got = [], 0
+while got < {MEMORY_MIB} << 20:
+    kept.append(pair := socket.socketpair())
+    for end in pair:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 23)
+        end.setblocking(False)
+        try:
+            while True:
+                got += end.send(bytes(1 << 16))
+        except BlockingIOError:
+            pass
+"""
+HIDE_IN_NAMES = f"""
+import os
+kept = b"x" * ({MEMORY_MIB} << 18)
+for i in range({MEMORY_MIB} << 9):
+    os.close(os.open(f"/tmp/{{i:0250}}", os.O_CREAT))
+got = "written"
+"""
+
+
 def attempts(secret: Path, port: int) -> list[Attempt]:
     """The escapes. `secret` is a file of ours outside the box, `port` one that listens on this machine."""
+    ours = sorted({str(Path(folder).resolve()) for folder in (sys.prefix, sys.base_prefix)})  # wherever Python lies, it has to be seen
     reach = "import socket\ns = socket.socket({family}, socket.SOCK_STREAM)\ns.settimeout(2)\ns.connect({address})\ngot = 'connected'"
     return [
         Attempt("read a file of the grader's user", f"got = open({str(secret)!r}).read()"),
         Attempt("read the checks and their answers", f"got = open({str(PACKAGE / 'checks' / '_exercise.py')!r}).read()"),
-        Attempt("list home folders", "import os\ngot = [d for h in os.listdir('/home') for d in os.listdir('/home/' + h)]"),
+        Attempt("list home folders", f"HOMES, OURS = {sorted({'/home', str(Path.home())})!r}, {ours!r}\n{LIST_HOMES}"),
         Attempt("write beside the secret", f"open({str(secret.with_name('planted'))!r}, 'w').write('x')\ngot = 'written'"),
         Attempt("write into the course", "import gencourse\nopen(gencourse.__file__, 'a').close()\ngot = 'written'"),
         Attempt("write into Python's packages", "import torch\nopen(torch.__file__, 'a').close()\ngot = 'written'"),
@@ -59,6 +123,11 @@ def attempts(secret: Path, port: int) -> list[Attempt]:
             "end the grader",
             "import os, signal\nos.kill(os.getppid(), 0) if os.getppid() not in (0, 1, 2) else None\ngot = os.getppid() > 2",
         ),
+        Attempt("reach the box's first process, which could outlive it", REACH_FIRST),
+        Attempt("use the grader's keys", USE_KEYS),
+        Attempt("hide memory in page tables", HIDE_IN_TABLES),
+        Attempt("hide memory in sockets", HIDE_IN_SOCKETS),
+        Attempt("hide memory in names of files", HIDE_IN_NAMES, alone=True),
         Attempt("take more memory than allowed", "x = bytearray(6 << 30)\nx[::4096] = b'x' * len(x[::4096])\ngot = len(x)"),
         Attempt(
             "write more than allowed",
@@ -67,14 +136,20 @@ def attempts(secret: Path, port: int) -> list[Attempt]:
         Attempt(
             "start many processes",
             "import os, time\ngot = 0\nfor _ in range(400):\n    if os.fork() == 0:\n        time.sleep(20)\n        os._exit(0)\n    got += 1",
+            alone=True,
         ),
     ]
 
 
 def probe(sandbox: Sandbox) -> Iterator[Finding]:
-    """Try every escape, each in a box of its own."""
-    limits = Limits(cell_s=30, total_s=60)
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as inet, socket.socket(socket.AF_UNIX) as unix:
+    """Try every escape: those that are to lose their box in one of their own, the others one after the other in the same."""
+    staged()  # before the threads, which would each make one
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.socket() as inet,
+        socket.socket(socket.AF_UNIX) as unix,
+        ThreadPoolExecutor(2) as pool,
+    ):
         secret = Path(folder) / "secret"
         secret.write_text(secrets.token_hex(), "utf-8")
         inet.bind(("127.0.0.1", 0))
@@ -82,21 +157,27 @@ def probe(sandbox: Sandbox) -> Iterator[Finding]:
         port = inet.getsockname()[1]
         unix.bind(f"\0gencourse-{port}")
         unix.listen()
-        if tried(Attempt("to run at all", "got = 'running'"), sandbox, limits).contained:
+        tries = attempts(secret, port)
+        together = [Attempt("to run at all", "got = 'running'"), *(attempt for attempt in tries if not attempt.alone)]
+        groups = [together, *([attempt] for attempt in tries if attempt.alone)]
+        first, *findings = [finding for found in pool.map(lambda group: tried(group, sandbox), groups) for finding in found]
+        if first.contained:
             raise SandboxUnavailable(f"probe: {sandbox.kind} should run a cell, and did not. Try another --sandbox.")
-        for attempt in attempts(secret, port):
-            yield tried(attempt, sandbox, limits)
+        yield from findings
 
 
-def tried(attempt: Attempt, sandbox: Sandbox, limits: Limits) -> Finding:
-    """One escape: contained if its cell raises, breaks a limit, or comes back with nothing."""
-    try:
-        with Box(sandbox, limits, time.monotonic() + limits.total_s) as box:
-            box.request({"do": "open", "checks": [], "withheld": [], "probes": []}, limits.total_s)
-            error = box.request({"do": "cell", "source": attempt.code}, limits.cell_s)["error"]
-            if isinstance(error, Raised):
-                return Finding(attempt.name, True, f"{error.kind}: {error.message}")
-            got = box.request({"do": "look", "name": "got"}, limits.ask_s)["value"]
-            return Finding(attempt.name, not got, "it found nothing" if not got else "it succeeded")
-    except BoxLost as lost:
-        return Finding(attempt.name, True, str(lost))
+def tried(group: list[Attempt], sandbox: Sandbox) -> list[Finding]:
+    """Escapes: contained if their cell raises, breaks a limit, or comes back with nothing. One that loses the box gets the next a new one."""
+    limits, found = Limits(cell_s=30, total_s=60, memory_mib=MEMORY_MIB), []
+    while len(found) < len(group):
+        try:
+            with Box(sandbox, limits, time.monotonic() + limits.total_s) as box:
+                box.request({"do": "open", "checks": [], "withheld": [], "probes": []}, limits.total_s)
+                for attempt in group[len(found) :]:
+                    error = box.request({"do": "cell", "source": f"got = None\n{attempt.code}"}, limits.cell_s)["error"]
+                    got = not isinstance(error, Raised) and box.request({"do": "look", "name": "got"}, limits.ask_s)["value"]
+                    said = f"{error.kind}: {error.message}" if isinstance(error, Raised) else "it succeeded" if got else "it found nothing"
+                    found.append(Finding(attempt.name, not got, said))
+        except BoxLost as lost:
+            found.append(Finding(group[len(found)].name, True, str(lost)))
+    return found

@@ -41,11 +41,11 @@ class Sandbox:
     files_mib: int = 128
     memory_mib: int = 2048
 
-    def command(self, limits: dict, name: str) -> list[str]:
-        """The argv that starts a worker, which sets `limits` on itself. `name` is a container's."""
+    def command(self, limits: dict, name: str, told: int) -> list[str]:
+        """The argv that starts a worker, which sets `limits` on itself. `name` is a container's, `told` where bubblewrap tells of its own."""
         last = [json.dumps(limits)]
         if self.kind == "bubblewrap":
-            return [*bubblewrap(self.files_mib), sys.executable, *WORKER, *last]
+            return [*bubblewrap(self.files_mib, "--info-fd", str(told)), sys.executable, *WORKER, *last]
         if self.kind in ("podman", "docker"):
             own = {name: value for name, value in limits.items() if name != "processes"}  # the engine counts them
             return [*container(self.kind, name, self.files_mib, self.memory_mib), "python", *WORKER, json.dumps(own | {"processes": 4096})]
@@ -57,21 +57,30 @@ class Sandbox:
             output([self.kind, "rm", "--force", name])
 
 
-def bubblewrap(files_mib: int) -> list[str]:
-    """bwrap and its options: no network, none of the machine's files but Python's own, nothing to write but three small tmpfs."""
+def bubblewrap(files_mib: int, *more: str) -> list[str]:
+    """bwrap and its options: no network, none of the machine's files but Python's own, nothing to write but three small tmpfs.
+
+    bwrap's own first process is covered in /proc, for its memory could be written there: it would then outlive the box.
+    """
     size = ["--size", str(files_mib << 20)]
     python = dict.fromkeys(str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix))
     bound = [option for path in SYSTEM for option in ("--ro-bind-try", path, path)]
     bound += [option for path in python for option in ("--ro-bind", path, path)]
-    bound += [option for path in (p / "gencourse" for p in site_packages()) if path.is_dir() for option in ("--tmpfs", str(path))]
+    bound += [
+        option
+        for path in (p / "gencourse" for p in site_packages())
+        if path.is_dir()
+        for option in ("--tmpfs", str(path), "--remount-ro", str(path))
+    ]
     settings = {**ENVIRONMENT, "HOME": "/box", "TMPDIR": "/tmp", "PYTHONPATH": "/course"}
     return [
         *(shutil.which("bwrap") or "bwrap", "--unshare-user", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
-        *("--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--disable-userns", "--hostname", "box"),
+        *("--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--disable-userns", "--hostname", "box", *more),
         *(*size, "--tmpfs", "/tmp", *size, "--tmpfs", "/box"),  # first: Python may be installed below /tmp
         *bound,
         *("--ro-bind", str(staged()), "/course"),
-        *("--proc", "/proc", "--dev", "/dev"),
+        *("--proc", "/proc", "--tmpfs", "/proc/1", "--remount-ro", "/proc/1", "--dev", "/dev"),
+        *(option for file in ("keys", "key-users") for option in ("--ro-bind-try", "/dev/null", f"/proc/{file}")),
         *("--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu"),  # torch reads there what the CPU can do
         *(*size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--remount-ro", "/", "--chdir", "/box"),

@@ -1,4 +1,5 @@
-"""Models by family, in the order of the chapters: equations as functions, then small networks that call them.
+"""Models by family, in the order of the chapters: equations as functions, then small networks that
+call them.
 
 Each family is imported when it is first used, as in `gencourse.models.vae`.
 """

@@ -1,4 +1,6 @@
-"""The contract between a model and the loop: losses of one value per example, and players that make the steps."""
+"""The contract between a model and the loop: losses of one value per example, and players that make
+the steps.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +14,11 @@ from gencourse.training.optimizers import JointOptimizer
 
 @dataclass
 class Player:
-    """One side of a game: at every step `loss(*batch)` is evaluated and `optimizer` makes one step on its mean.
+    """One side of a game: at every step `loss(*batch)` is evaluated and `optimizer` makes one step
+    on its mean.
 
-    Players move in the order given, each on the same batch; a player's gradients are cleared before its own move.
+    Players move in the order given, each on the same batch; a player's gradients are cleared before
+    its own move.
     """
 
     name: str
@@ -23,45 +27,75 @@ class Player:
 
 
 def require_terms(terms: dict[str, Tensor], B: int) -> dict[str, Tensor]:
-    """The result of a model's `loss` if it keeps the contract, else an error that says how to mend it."""
+    """The result of a model's `loss` if it keeps the contract, else an error that says how to mend
+    it.
+    """
     if not isinstance(terms, dict) or "loss" not in terms:
-        raise InputTypeError(f'loss: the result should be a dict with the key "loss", got {describe(terms)}. Return {{"loss": ...}}.')
+        raise InputTypeError(
+            f'loss: the result should be a dict with the key "loss", got {describe(terms)}. '
+            f'Return {{"loss": ...}}.'
+        )
     for term, value in terms.items():
         if not isinstance(value, Tensor) or value.shape != (B,):
             got = describe(value)
             raise InputError(
-                f"loss: {term!r} should have one value per example, shape ({B},), got {got}. "
-                "Sum over pixels and latent dimensions, and leave the mean over the batch to the loop."
+                f"loss: {term!r} should have one value per example, shape ({B},), got {got}. Sum "
+                "over pixels and latent dimensions, and leave the mean over the batch to the "
+                "loop."
             )
     return terms
 
 
 def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
-    """Test whether a model can go through `fit`: the contract of `loss`, gradients everywhere, the model unchanged.
+    """Test whether a model can go through `fit`: the contract of `loss`, gradients everywhere, the
+    model unchanged.
 
     Prints one line if all is well; otherwise raises an error that names what to mend.
     """
     batch = batch if isinstance(batch, tuple) else (batch,)
     if not isinstance(model, nn.Module):
-        raise InputTypeError(f"check_model: model should be an nn.Module, got {describe(model)}. Derive your class from it.")
+        raise InputTypeError(
+            f"check_model: model should be an nn.Module, got {describe(model)}. Derive your "
+            "class from it."
+        )
     if len(batch[0]) < 2:
-        raise InputError(f"check_model: batch should hold at least two examples, got {len(batch[0])}. Pass a few more rows.")
-    before = {name: value.clone() for name, value in model.named_parameters()}  # running statistics may move
-    losses = [player.loss for player in model.players(1e-3)] if hasattr(model, "players") else [model.loss]
+        raise InputError(
+            f"check_model: batch should hold at least two examples, got {len(batch[0])}. Pass a "
+            "few more rows."
+        )
+    # running statistics may move
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    losses = (
+        [player.loss for player in model.players(1e-3)]
+        if hasattr(model, "players")
+        else [model.loss]
+    )
     reached: set[str] = set()
     for loss in losses:
         terms = require_terms(loss(*batch), len(batch[0]))
         if not terms["loss"].requires_grad:
-            raise InputError("check_model: loss should depend on the parameters, got a value without gradient. Look for no_grad or detach.")
+            raise InputError(
+                "check_model: loss should depend on the parameters, got a value without "
+                "gradient. Look for no_grad or detach."
+            )
         model.zero_grad()
         terms["loss"].mean().backward()
         reached |= {name for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    missed = [name for name, p in model.named_parameters() if p.requires_grad and name not in reached]
+    missed = [
+        name for name, p in model.named_parameters() if p.requires_grad and name not in reached
+    ]
     if missed:
         raise InputError(
-            f"check_model: every parameter should get a gradient, got none for {', '.join(missed)}. Use them, or leave them out."
+            "check_model: every parameter should get a gradient, got none for "
+            f"{', '.join(missed)}. Use them, or leave them out."
         )
     if any(not torch.equal(before[name], value) for name, value in model.named_parameters()):
-        raise InputError("check_model: loss should leave the parameters as they are, got changed ones. Only the loop makes steps.")
-    print(f"{type(model).__name__}: loss gives one value per example, and every parameter gets a gradient.")
+        raise InputError(
+            "check_model: loss should leave the parameters as they are, got changed ones. Only "
+            "the loop makes steps."
+        )
+    print(
+        f"{type(model).__name__}: loss gives one value per example, and every parameter gets a "
+        "gradient."
+    )

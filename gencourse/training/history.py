@@ -7,7 +7,10 @@ from gencourse.errors import InputError
 
 @dataclass
 class History:
-    """What `fit` recorded: for each term the batch mean at every step. `history["loss"]` is a list of numbers."""
+    """What `fit` recorded: for each term the batch mean at every step.
+
+    `history["loss"]` is a list of numbers.
+    """
 
     values: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -15,7 +18,10 @@ class History:
 
     def __getitem__(self, term: str) -> list[float]:
         if term not in self.values:
-            raise InputError(f"History: term should be one of {', '.join(self.values)}, got {term!r}. Choose one of them.")
+            raise InputError(
+                f"History: term should be one of {', '.join(self.values)}, got {term!r}. Choose "
+                "one of them."
+            )
         return self.values[term]
 
     @property

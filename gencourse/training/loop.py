@@ -28,21 +28,33 @@ def fit(
 ) -> History:
     """Train `model` with Adam on the first `steps` batches and return what was recorded.
 
-    The learning rate falls linearly from lr to 0 (`decay`). `on_step(step)` is called before each step, to change β
-    say. Batches are moved to the model's device; matrix products are in bfloat16 where that gains (`precision`). The
-    global seed is not touched. An interrupt keeps what was reached. A loss that is not finite raises TrainingStopped
-    before it reaches the parameters.
+    The learning rate falls linearly from lr to 0 (`decay`). `on_step(step)` is called before each
+    step, to change β say. Batches are moved to the model's device; matrix products are in bfloat16
+    where that gains (`precision`). The global seed is not touched. An interrupt keeps what was
+    reached. A loss that is not finite raises TrainingStopped before it reaches the parameters.
     """
     require_count("fit", "steps", steps)
     device = next(model.parameters()).device
-    players = model.players(lr) if hasattr(model, "players") else [Player("", adam(model.parameters(), lr), model.loss)]
+    players = (
+        model.players(lr)
+        if hasattr(model, "players")
+        else [Player("", adam(model.parameters(), lr), model.loss)]
+    )
     rates = [[group["lr"] for group in player.optimizer.param_groups] for player in players]
     history, start = History(), time.perf_counter()
     model.train()
-    bar = tqdm(zip(range(steps), batches, strict=False), total=steps, disable=not progress, unit="step", mininterval=0.5)
+    bar = tqdm(
+        zip(range(steps), batches, strict=False),
+        total=steps,
+        disable=not progress,
+        unit="step",
+        mininterval=0.5,
+    )
     try:
         for step, batch in bar:
-            batch = tuple(part.to(device) for part in (batch if isinstance(batch, tuple) else (batch,)))
+            batch = tuple(
+                part.to(device) for part in (batch if isinstance(batch, tuple) else (batch,))
+            )
             if on_step is not None:
                 on_step(step)
             for player, lrs in zip(players, rates, strict=True):
@@ -50,13 +62,18 @@ def fit(
                     group["lr"] = initial * (1 - step / steps) if decay else initial
                 with autocast(device, precision):
                     terms = require_terms(player.loss(*batch), len(batch[0]))
-                means = torch.stack([value.detach().float().mean() for value in terms.values()]).tolist()
+                means = torch.stack(
+                    [value.detach().float().mean() for value in terms.values()]
+                ).tolist()
                 record(history, player.name, dict(zip(terms, means, strict=True)), step)
                 player.optimizer.zero_grad()
                 terms["loss"].mean().backward()
                 player.optimizer.step()
             if step % 50 == 0:
-                bar.set_postfix({key: f"{values[-1]:.4g}" for key, values in history.values.items()}, refresh=False)
+                bar.set_postfix(
+                    {key: f"{values[-1]:.4g}" for key, values in history.values.items()},
+                    refresh=False,
+                )
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
@@ -72,8 +89,9 @@ def record(history: History, player: str, means: dict[str, float], step: int) ->
     for term, mean in means.items():
         if not abs(mean) < float("inf"):
             raise TrainingStopped(
-                f"fit: {prefix}{term} should be finite, got {mean} at step {step}. The parameters are those of the step "
-                "before. Lower lr, or look for a log or a division without a floor.",
+                f"fit: {prefix}{term} should be finite, got {mean} at step {step}. The "
+                "parameters are those of the step before. Lower lr, or look for a log or a "
+                "division without a floor.",
                 history,
             )
         history.values.setdefault(prefix + term, []).append(mean)

@@ -1,7 +1,8 @@
 """Muon: gradient descent with momentum whose step for a matrix moves all directions about equally.
 
-torch.optim.Muon is the same optimizer, always in bfloat16: on a CPU without units for it a step then takes many times as
-long as in float32. This one uses bfloat16 where it gains, float32 elsewhere. Source: Jordan et al. 2024.
+torch.optim.Muon is the same optimizer, always in bfloat16: on a CPU without units for it a step
+then takes many times as long as in float32. This one uses bfloat16 where it gains, float32
+elsewhere. Source: Jordan et al. 2024.
 """
 
 from collections import defaultdict
@@ -15,11 +16,12 @@ from gencourse.runtime import bfloat16_is_faster
 
 
 def orthogonalize(G: Tensor, steps: int = 5) -> Tensor:
-    """About U Vᵀ for a matrix G = U S Vᵀ: its singular vectors, with singular values near 1 (0.6 to 1.3, tiny ones less).
+    """About U Vᵀ for a matrix G = U S Vᵀ: its singular vectors, with singular values near 1 (0.6 to
+    1.3, tiny ones less).
 
-    G (..., m, n) -> the same shape, each matrix by itself. Newton-Schulz iteration X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X on
-    G / ‖G‖, which turns each singular value s into a s + b s³ + c s⁵ and needs no decomposition; the coefficients are
-    those of Jordan et al. 2024.
+    G (..., m, n) -> the same shape, each matrix by itself. Newton-Schulz iteration X ← a X + b (X
+    Xᵀ) X + c (X Xᵀ)² X on G / ‖G‖, which turns each singular value s into a s + b s³ + c s⁵ and
+    needs no decomposition; the coefficients are those of Jordan et al. 2024.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     X = G.mT if G.shape[-2] > G.shape[-1] else G  # the shorter side first, for a small X Xᵀ
@@ -32,21 +34,27 @@ def orthogonalize(G: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices (m, n): W ← W - lr · max(1, m/n)^½ · orthogonalize(update), the update a Nesterov momentum.
+    """For matrices (m, n): W ← W - lr · max(1, m/n)^½ · orthogonalize(update), the update a
+    Nesterov momentum.
 
-    buffer ← μ buffer + (1 - μ) gradient, update = μ buffer + (1 - μ) gradient, μ = `momentum`. Embeddings, gains and
-    biases belong to another optimizer.
+    buffer ← μ buffer + (1 - μ) gradient, update = μ buffer + (1 - μ) gradient, μ = `momentum`.
+    Embeddings, gains and biases belong to another optimizer.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
         for p in (p for group in self.param_groups for p in group["params"]):
             if p.ndim != 2:
-                raise InputError(f"Muon: parameters should be matrices, got one of shape {tuple(p.shape)}. Give it to Adam.")
+                raise InputError(
+                    f"Muon: parameters should be matrices, got one of shape {tuple(p.shape)}. "
+                    "Give it to Adam."
+                )
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter that has a gradient; matrices of one shape go through the iteration together."""
+        """Move every parameter that has a gradient; matrices of one shape go through the iteration
+        together.
+        """
         for group in self.param_groups:
             updates = defaultdict(dict)
             for p in (p for p in group["params"] if p.grad is not None):
@@ -56,5 +64,7 @@ class Muon(torch.optim.Optimizer):
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 updates[p.shape][p] = p.grad.lerp(buffer, group["momentum"])
             for (m, n), update in updates.items():
-                for p, change in zip(update, orthogonalize(torch.stack(list(update.values()))), strict=True):
+                for p, change in zip(
+                    update, orthogonalize(torch.stack(list(update.values()))), strict=True
+                ):
                     p.add_(change, alpha=-group["lr"] * max(1, m / n) ** 0.5)

@@ -6,15 +6,19 @@ import torch
 from torch import nn
 
 
-def adam(parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
-    """Adam in its fused form where there is one for the parameters' device (faster, same update)."""
+def adam(
+    parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.Adam:
+    """Adam, in its fused form (faster, same update) where the parameters' device has one."""
     parameters = list(parameters)
     fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
     return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=fused)
 
 
 class JointOptimizer:
-    """Several optimizers that step as one, each on its own parameters, where `fit` or a Player expects one."""
+    """Several optimizers that step as one, each on its own parameters, where `fit` or a Player
+    expects one.
+    """
 
     def __init__(self, *optimizers: torch.optim.Optimizer):
         self.optimizers = optimizers

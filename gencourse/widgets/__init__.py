@@ -1,8 +1,11 @@
-"""Things to move with the mouse. Each also draws a static figure, for pages and tests where no widget can run.
+"""Things to move with the mouse.
 
-One module per widget: `latent` explores a decoder, `lab` plays and replays GANs in the plane, `replay` shows how samples
-came about, `sampling` what temperature, top-k and top-p do to the next token, `pixels` how an image is drawn pixel by
-pixel, and `attention` where each position of a text looks.
+Each also draws a static figure, for pages and tests where no widget can run.
+
+One module per widget: `latent` explores a decoder, `lab` plays and replays GANs in the plane,
+`replay` shows how samples came about, `sampling` what temperature, top-k and top-p do to the next
+token, `pixels` how an image is drawn pixel by pixel, and `attention` where each position of a text
+looks.
 """
 
 from gencourse.gan_lab import film_strip

@@ -24,20 +24,32 @@ READABLE = 36  # positions whose tokens still fit on an axis
 SMALL = {"font.size": 9, "axes.titlesize": 10}
 STRONGEST = 5  # weights told in words
 BOX = (
-    "background:white; color:black; border:1px solid #bbb; padding:8px 10px; line-height:2.1; font-family:monospace; "
-    "font-size:14px; white-space:pre-wrap; overflow-wrap:anywhere; max-width:820px"
+    "background:white; color:black; border:1px solid #bbb; padding:8px 10px; line-height:2.1; "
+    "font-family:monospace; font-size:14px; white-space:pre-wrap; overflow-wrap:anywhere; "
+    "max-width:820px"
 )
 
 
-def attention_map(weights: Tensor, tokens: Sequence[str], query: int | None = None, title: str = "", ax: Axes | None = None) -> Axes:
-    """Weights (T, T) as a map: row t holds where position t looks. A frame marks the row of `query`, which counts from 0.
+def attention_map(
+    weights: Tensor,
+    tokens: Sequence[str],
+    query: int | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Weights (T, T) as a map: row t holds where position t looks.
 
-    The shades follow the square root of the weight, so that small weights can be seen; dark is much.
+    A frame marks the row of `query`, which counts from 0.
+
+    The shades follow the square root of the weight, so that small weights can be seen; dark is
+    much.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(5.2, 4.4), layout="constrained")
     T = len(tokens)
-    ax.imshow(weights.numpy(), cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest")
+    ax.imshow(
+        weights.numpy(), cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest"
+    )
     if T <= READABLE:
         names = [drawable(token) for token in tokens]
         font = {"family": "monospace", "size": min(9, 270 / T)}
@@ -48,7 +60,9 @@ def attention_map(weights: Tensor, tokens: Sequence[str], query: int | None = No
     else:
         number_places(ax, T, 8)
     if query is not None:
-        ax.add_patch(Rectangle((-0.5, query - 0.5), T, 1, fill=False, ec=PALETTE[1], lw=1.6, clip_on=False))
+        ax.add_patch(
+            Rectangle((-0.5, query - 0.5), T, 1, fill=False, ec=PALETTE[1], lw=1.6, clip_on=False)
+        )
     without_mathtext([ax.set_title(title)])
     ax.set(xlabel="key: the position looked at", ylabel="query: the position that looks")
     return ax
@@ -61,18 +75,33 @@ def number_places(ax: Axes, T: int, most: int) -> None:
     ax.set_yticks(shown, [i + 1 for i in shown])
 
 
-def attention_grid(weights: Tensor, tokens: Sequence[str], title: str = "Where each position looks") -> Figure:
-    """The static attention viewer: a map for every layer (rows) and head (columns). Arguments as for `attention_viewer`."""
+def attention_grid(
+    weights: Tensor, tokens: Sequence[str], title: str = "Where each position looks"
+) -> Figure:
+    """The static attention viewer: a map for every layer (rows) and head (columns).
+
+    Arguments as for `attention_viewer`.
+    """
     weights = validated("attention_grid", weights, tokens)
     layers, heads, T, _ = weights.shape
     side = max(1.1, min(2.1, 8.4 / heads))  # inches of one map
     with plt.rc_context(SMALL):
         size = (side * heads + 1.5, side * layers + 1.0)
-        figure, axes = plt.subplots(layers, heads, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
+        figure, axes = plt.subplots(
+            layers,
+            heads,
+            figsize=size,
+            sharex=True,
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
         norm = PowerNorm(0.5, vmin=0, vmax=1)
         for layer in range(layers):
             for head, ax in enumerate(axes[layer]):
-                shown = ax.imshow(weights[layer, head].numpy(), cmap="Blues", norm=norm, interpolation="nearest")
+                shown = ax.imshow(
+                    weights[layer, head].numpy(), cmap="Blues", norm=norm, interpolation="nearest"
+                )
             axes[layer, 0].set_ylabel(f"layer {layer + 1}\nquery (position)")
         number_places(axes[0, 0], T, 4)
         for head in range(heads):
@@ -84,7 +113,8 @@ def attention_grid(weights: Tensor, tokens: Sequence[str], title: str = "Where e
 
 
 def shaded_text(weights: Tensor, tokens: Sequence[str], query: int) -> str:
-    """The tokens as HTML, each shaded by its weight, weights (T,); the position of the query is framed.
+    """The tokens as HTML, each shaded by its weight, weights (T,); the position of the query is
+    framed.
 
     The darkest shade is the largest weight of these; pointing at a token tells its number.
     """
@@ -92,16 +122,24 @@ def shaded_text(weights: Tensor, tokens: Sequence[str], query: int) -> str:
     spans = []
     for t, (token, w) in enumerate(zip(tokens, weights.tolist(), strict=True)):
         frame = f"; outline:2px solid {PALETTE[1]}; outline-offset:1px" if t == query else ""
-        style = f"background:rgba(86,180,233,{w / top:.3f}); color:{'black' if t <= query or w > 0 else '#767676'}; padding:3px 1px{frame}"
-        shown = token if token.isprintable() else visible(token) + "\n" * token.endswith("\n")  # ↵, and a new line after it
-        spans.append(f"<span title='position {t + 1}: {w:.3f}' style='{style}'>{escape(shown)}</span>")
+        style = (
+            f"background:rgba(86,180,233,{w / top:.3f}); "
+            f"color:{'black' if t <= query or w > 0 else '#767676'}; padding:3px 1px{frame}"
+        )
+        # ↵, and a new line after it
+        shown = token if token.isprintable() else visible(token) + "\n" * token.endswith("\n")
+        spans.append(
+            f"<span title='position {t + 1}: {w:.3f}' style='{style}'>{escape(shown)}</span>"
+        )
     return f"<div style='{BOX}'>{''.join(spans)}</div>"
 
 
 def strongest(weights: Tensor, tokens: Sequence[str], query: int) -> str:
     """The positions that the query looks at most, with their weights (T,), as HTML."""
     positions = weights.sort(descending=True, stable=True).indices[:STRONGEST].tolist()
-    said = ", ".join(f"{quoted(tokens[t])} at {t + 1} ({weights[t]:.2f})" for t in positions if weights[t] > 0)
+    said = ", ".join(
+        f"{quoted(tokens[t])} at {t + 1} ({weights[t]:.2f})" for t in positions if weights[t] > 0
+    )
     return f"Position {query + 1}, {quoted(tokens[query])} (framed), looks most at {said}."
 
 
@@ -111,16 +149,22 @@ def quoted(token: str) -> str:
 
 
 class MapFilm:
-    """The picture of one map. Made once, since axes with many names take longer to make than to fill."""
+    """The picture of one map.
+
+    Made once, since axes with many names take longer to make than to fill.
+    """
 
     def __init__(self, tokens: Sequence[str]):
         T = len(tokens)
         with plt.rc_context(SMALL):
             self.figure = Figure(figsize=(6.2, 5.4), dpi=130, layout="constrained")
-            self.ax = attention_map(torch.zeros(T, T), tokens, 0, "Layer", self.figure.add_subplot())
+            self.ax = attention_map(
+                torch.zeros(T, T), tokens, 0, "Layer", self.figure.add_subplot()
+            )
             self.figure.colorbar(self.ax.images[0], ax=self.ax, label=LABEL, shrink=0.9, pad=0.02)
         self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")  # the layout is found: keep it, which is faster and does not jump
+        # the layout is found: keep it, which is faster and does not jump
+        self.figure.set_layout_engine("none")
 
     def draw(self, weights: Tensor, query: int, title: str) -> bytes:
         """PNG bytes of the map of weights (T, T) with the row of `query` framed."""
@@ -131,10 +175,12 @@ class MapFilm:
 
 
 class AttentionViewer:
-    """Lists for layer and head, a slider for the query, the map, and the text shaded by where the query looks.
+    """Lists for layer and head, a slider for the query, the map, and the text shaded by where the
+    query looks.
 
-    See `attention_viewer` for the arguments. In a notebook the last line of a cell displays it; where widgets cannot run
-    the static grid is drawn instead. `chosen()` gives the weights (T, T) shown.
+    See `attention_viewer` for the arguments. In a notebook the last line of a cell displays it;
+    where widgets cannot run the static grid is drawn instead. `chosen()` gives the weights (T, T)
+    shown.
     """
 
     def __init__(self, weights: Tensor, tokens: Sequence[str]):
@@ -144,20 +190,35 @@ class AttentionViewer:
             self.build()
 
     def build(self) -> None:
-        """Make the widgets, connect them, and draw the first picture: the last position's view, all heads together."""
+        """Make the widgets, connect them, and draw the first picture: the last position's view, all
+        heads together.
+        """
         layers, heads, T, _ = self.weights.shape
         shape = {"style": {"description_width": "48px"}, "layout": ipywidgets.Layout(width="190px")}
         numbered = [(f"{head + 1} of {heads}", head) for head in range(heads)]
-        self.layer = ipywidgets.Dropdown(options=[(f"{i + 1} of {layers}", i) for i in range(layers)], description="layer", **shape)
-        self.head = ipywidgets.Dropdown(options=[(MEAN, MEAN), *numbered], description="head", **shape)
-        self.query = ipywidgets.IntSlider(value=T, min=1, max=T, description="query", layout=ipywidgets.Layout(width="380px"))
+        self.layer = ipywidgets.Dropdown(
+            options=[(f"{i + 1} of {layers}", i) for i in range(layers)],
+            description="layer",
+            **shape,
+        )
+        self.head = ipywidgets.Dropdown(
+            options=[(MEAN, MEAN), *numbered], description="head", **shape
+        )
+        self.query = ipywidgets.IntSlider(
+            value=T, min=1, max=T, description="query", layout=ipywidgets.Layout(width="380px")
+        )
         self.query.style.description_width = "48px"
         self.film = MapFilm(self.tokens)
         self.text, self.words = ipywidgets.HTML(), ipywidgets.HTML()
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="min(100%, 620px)", object_fit="contain"))
+        self.image = ipywidgets.Image(
+            format="png",
+            layout=ipywidgets.Layout(max_width="min(100%, 620px)", object_fit="contain"),
+        )
         for control in (self.layer, self.head, self.query):
             control.observe(lambda change: self.redraw(), names="value")
-        controls = ipywidgets.HBox([self.layer, self.head, self.query], layout=ipywidgets.Layout(flex_flow="row wrap"))
+        controls = ipywidgets.HBox(
+            [self.layer, self.head, self.query], layout=ipywidgets.Layout(flex_flow="row wrap")
+        )
         self.box = ipywidgets.VBox([controls, self.words, self.text, self.image])
         self.redraw()
 
@@ -169,35 +230,58 @@ class AttentionViewer:
     def redraw(self) -> None:
         """Draw the text and the map."""
         query, weights = self.query.value - 1, self.chosen()
-        self.text.value, self.words.value = shaded_text(weights[query], self.tokens, query), strongest(weights[query], self.tokens, query)
+        self.text.value, self.words.value = (
+            shaded_text(weights[query], self.tokens, query),
+            strongest(weights[query], self.tokens, query),
+        )
         which = MEAN if self.head.value == MEAN else f"head {self.head.value + 1}"
-        self.image.value = self.film.draw(weights, query, f"Layer {self.layer.value + 1}, {which}: where each position looks")
+        self.image.value = self.film.draw(
+            weights, query, f"Layer {self.layer.value + 1}, {which}: where each position looks"
+        )
 
     def _ipython_display_(self) -> None:
-        notebook.display_widget_or_figure(self.box, lambda: attention_grid(self.weights, self.tokens))
+        notebook.display_widget_or_figure(
+            self.box, lambda: attention_grid(self.weights, self.tokens)
+        )
 
 
 def validated(where: str, weights: Tensor, tokens: Sequence[str]) -> Tensor:
     """The weights on the CPU; raise unless they and the tokens are what `attention_viewer` says."""
     require_tensor(where, "weights", weights)
     if weights.ndim != 4 or weights.shape[2] != weights.shape[3] or weights.numel() == 0:
-        hint = "Select one sequence: weights[:, 0]." if weights.ndim == 5 else "GPT.attention_maps(idx)[:, 0] gives such a tensor."
-        raise InputError(f"{where}: weights should have shape (layers, heads, T, T), got {tuple(weights.shape)}. {hint}")
+        hint = (
+            "Select one sequence: weights[:, 0]."
+            if weights.ndim == 5
+            else "GPT.attention_maps(idx)[:, 0] gives such a tensor."
+        )
+        raise InputError(
+            f"{where}: weights should have shape (layers, heads, T, T), got "
+            f"{tuple(weights.shape)}. {hint}"
+        )
     if not all(isinstance(token, str) for token in tokens):
-        raise InputTypeError(f"{where}: tokens should be strings, got {describe(tokens)}. Decode them: [text.vocabulary[i] for i in idx].")
+        raise InputTypeError(
+            f"{where}: tokens should be strings, got {describe(tokens)}. Decode them: "
+            "[text.vocabulary[i] for i in idx]."
+        )
     if len(tokens) != weights.shape[-1]:
         raise InputError(
-            f"{where}: tokens should be T = {weights.shape[-1]} strings, got {len(tokens)}. Pass the text that the weights are of."
+            f"{where}: tokens should be T = {weights.shape[-1]} strings, got {len(tokens)}. Pass "
+            "the text that the weights are of."
         )
     weights = weights.detach().cpu().float()
     if not (weights >= 0).all() or not torch.allclose(weights.sum(-1), torch.ones(()), atol=0.02):
-        raise InputError(f"{where}: weights should be at least 0 with rows that sum to 1, got others. Pass them after the softmax.")
+        raise InputError(
+            f"{where}: weights should be at least 0 with rows that sum to 1, got others. Pass "
+            "them after the softmax."
+        )
     return weights
 
 
 def attention_viewer(weights: Tensor, tokens: Sequence[str]) -> AttentionViewer:
-    """See where each position of a text looks: the map of any layer and head, and the text shaded for one query.
+    """See where each position of a text looks: the map of any layer and head, and the text shaded
+    for one query.
 
-    weights (layers, heads, T, T) of one sequence, rows sum to 1: GPT.attention_maps(idx)[:, 0]; tokens: its T strings.
+    weights (layers, heads, T, T) of one sequence, rows sum to 1: GPT.attention_maps(idx)[:, 0];
+    tokens: its T strings.
     """
     return AttentionViewer(weights, tokens)

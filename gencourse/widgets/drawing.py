@@ -1,4 +1,6 @@
-"""What the widgets that draw with matplotlib share: a figure as bytes, and tokens as one can see them."""
+"""What the widgets that draw with matplotlib share: a figure as bytes, and tokens as one can see
+them.
+"""
 
 import io
 
@@ -17,12 +19,19 @@ def figure_png(figure: Figure) -> bytes:
 
 
 def visible(token: str) -> str:
-    """A token as one can see it: ↵ for a newline, ␣ for a blank, an escape such as \\x07 for what cannot be printed."""
-    return "".join(MARKS.get(c) or (c if c.isprintable() else c.encode("unicode_escape").decode()) for c in token)
+    """A token as one can see it: ↵ for a newline, ␣ for a blank, an escape such as \\x07 for what
+    cannot be printed.
+    """
+    return "".join(
+        MARKS.get(c) or (c if c.isprintable() else c.encode("unicode_escape").decode())
+        for c in token
+    )
 
 
 def drawable(token: str) -> str:
-    """The same for figures: a character that matplotlib's monospaced font lacks becomes its number, such as U+4E2D."""
+    """The same for figures: a character that matplotlib's monospaced font lacks becomes its number,
+    such as U+4E2D.
+    """
     font = get_font(findfont(FontProperties(family="monospace")))
     return "".join(c if font.get_char_index(ord(c)) else f"U+{ord(c):04X}" for c in visible(token))
 

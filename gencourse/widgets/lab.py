@@ -16,7 +16,9 @@ from gencourse.widgets.notebook import button, ipywidgets, status_html
 MODES = (("recorded run", "recorded"), ("play live", "live"))  # words on the button, value
 HINTS = {
     "recorded": "Press ▶, or move the slider.",
-    "live": "Press Play, or Step for one round at a time. A new loss, penalty or rate counts at once.",
+    "live": (
+        "Press Play, or Step for one round at a time. A new loss, penalty or rate counts at once."
+    ),
 }
 THIS = "this run"  # the name of a recording that was handed in
 
@@ -24,14 +26,16 @@ THIS = "this run"  # the name of a recording that was handed in
 class GanLab:
     """Watch a generator and a discriminator play in the plane.
 
-    With a Recording, or nothing, the lab opens at once on a recorded run; with Settings it opens on a live match. In a
-    notebook the last line of a cell displays it; where widgets cannot run a film strip is drawn instead.
+    With a Recording, or nothing, the lab opens at once on a recorded run; with Settings it opens on
+    a live match. In a notebook the last line of a cell displays it; where widgets cannot run a film
+    strip is drawn instead.
     """
 
     def __init__(self, start: Recording | Settings | None = None):
         if not isinstance(start, Recording | Settings | None):
             raise InputTypeError(
-                f"gan_lab: start should be a Recording or Settings, got {describe(start)}. Leave it out for a shipped run."
+                f"gan_lab: start should be a Recording or Settings, got {describe(start)}. Leave "
+                "it out for a shipped run."
             )
         self.given = start if isinstance(start, Recording) else None
         self.settings = start if isinstance(start, Settings) else Settings()
@@ -42,11 +46,15 @@ class GanLab:
             self.build()
 
     def build(self) -> None:
-        """Make the widgets, connect them, and draw the first picture. A match that plays elsewhere pauses."""
+        """Make the widgets, connect them, and draw the first picture.
+
+        A match that plays elsewhere pauses.
+        """
         if Live.playing is not None:
             Live.playing.pause()
         self.pen = Picture()
-        shrinking = ipywidgets.Layout(flex="1 1 420px", min_width="420px", max_width=SHOWN_WIDTH)  # below the controls if need be
+        # below the controls if need be
+        shrinking = ipywidgets.Layout(flex="1 1 420px", min_width="420px", max_width=SHOWN_WIDTH)
         self.image = ipywidgets.Image(format="png", layout=shrinking)
         self.flow, self.status, self.about = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.layers = layer_boxes()
@@ -54,30 +62,46 @@ class GanLab:
             layer.observe(lambda change: self.attempt(self.show), names="value")
         self.live = Live(self.settings, show=self.show, tell=self.tell)
         self.build_player()
-        self.mode = ipywidgets.ToggleButtons(options=MODES, value="live" if self.starts_live else "recorded")
+        self.mode = ipywidgets.ToggleButtons(
+            options=MODES, value="live" if self.starts_live else "recorded"
+        )
         self.mode.style.button_width = "138px"
         self.mode.observe(lambda change: self.attempt(self.enter), names="value")
         self.panel = ipywidgets.VBox(layout=ipywidgets.Layout(width=COLUMN))
         layers = two_columns(self.layers)
-        column = ipywidgets.VBox([self.mode, self.panel, layers, self.status], layout=ipywidgets.Layout(width="300px"))
-        wrap = ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-start", overflow="hidden")
+        column = ipywidgets.VBox(
+            [self.mode, self.panel, layers, self.status], layout=ipywidgets.Layout(width="300px")
+        )
+        wrap = ipywidgets.Layout(
+            display="flex", flex_flow="row wrap", align_items="flex-start", overflow="hidden"
+        )
         self.box = ipywidgets.VBox([self.flow, ipywidgets.Box([column, self.image], layout=wrap)])
         self.enter()
 
     def build_player(self) -> None:
         """The controls for recorded runs: which, and which moment of it."""
-        titles = [(THIS, THIS)] * (self.given is not None) + [(title, name) for name, title in SHIPPED.items()]
+        titles = [(THIS, THIS)] * (self.given is not None) + [
+            (title, name) for name, title in SHIPPED.items()
+        ]
         whole = ipywidgets.Layout(width="286px")
-        self.choice = ipywidgets.Dropdown(options=titles, value=THIS if self.given else "ring", layout=whole)
+        self.choice = ipywidgets.Dropdown(
+            options=titles, value=THIS if self.given else "ring", layout=whole
+        )
         last = len(self.run.frames) - 1
         self.player = ipywidgets.Play(value=0, min=0, max=last, interval=200)
-        self.position = ipywidgets.IntSlider(value=0, min=0, max=last, readout=False, layout=ipywidgets.Layout(width="150px"))
+        self.position = ipywidgets.IntSlider(
+            value=0, min=0, max=last, readout=False, layout=ipywidgets.Layout(width="150px")
+        )
         self.link = ipywidgets.jslink((self.player, "value"), (self.position, "value"))
-        self.take = button("Play this live", "start a live match under the same rules", width="140px")
+        self.take = button(
+            "Play this live", "start a live match under the same rules", width="140px"
+        )
         self.choice.observe(lambda change: self.attempt(self.choose), names="value")
         self.position.observe(lambda change: self.attempt(self.show), names="value")
         self.take.on_click(lambda _: self.attempt(self.take_over))
-        self.watching = ipywidgets.VBox([self.choice, ipywidgets.HBox([self.player, self.position]), self.about, self.take])
+        self.watching = ipywidgets.VBox(
+            [self.choice, ipywidgets.HBox([self.player, self.position]), self.about, self.take]
+        )
 
     def attempt(self, action) -> None:
         """Do it; an error becomes a sentence."""
@@ -118,9 +142,13 @@ class GanLab:
         frames, settings = self.run.frames, self.run.settings
         now = min(self.position.value, len(frames) - 1)
         scores = [frame.scores for frame in frames]
-        self.image.value = self.pen.draw(frames[now], scores[: now + 1], settings, layers, until=scores[-1].step)
+        self.image.value = self.pen.draw(
+            frames[now], scores[: now + 1], settings, layers, until=scores[-1].step
+        )
         self.flow.value = flow(scores[now], settings)
-        self.about.value = status_html(STORIES.get(self.choice.value, "")) + status_html("Rules: " + rules(settings))
+        self.about.value = status_html(STORIES.get(self.choice.value, "")) + status_html(
+            "Rules: " + rules(settings)
+        )
 
     def tell(self, text: str, wrong: bool = False) -> None:
         """Put a sentence into the status line."""
@@ -136,10 +164,16 @@ class GanLab:
         notebook.display_widget_or_figure(self.box, self.static_figure)
 
     def static_figure(self) -> Figure:
-        """A film strip of the recorded run, or of a short match under the Settings that were given."""
-        return film_strip(record(self.settings, steps=600, every=120, title=rules(self.settings)) if self.starts_live else self.run)
+        """A film strip of the recorded run, or of a short match under the given Settings."""
+        return film_strip(
+            record(self.settings, steps=600, every=120, title=rules(self.settings))
+            if self.starts_live
+            else self.run
+        )
 
 
 def gan_lab(start: Recording | Settings | None = None) -> GanLab:
-    """The GAN lab: on a recorded run (`recorded("collapse")`, or one of your own), or live under the given Settings."""
+    """The GAN lab: on a recorded run (`recorded("collapse")`, or one of your own), or live under
+    the given Settings.
+    """
     return GanLab(start)

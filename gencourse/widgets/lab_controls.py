@@ -1,4 +1,7 @@
-"""The lab's sliders, lists and buttons. Only what ipywidgets 7.7 has, since that is what Colab runs."""
+"""The lab's sliders, lists and buttons.
+
+Only what ipywidgets 7.7 has, since that is what Colab runs.
+"""
 
 import math
 from dataclasses import replace
@@ -21,7 +24,12 @@ WORDS = {  # setting -> description of its control, in the order of the column
     "g_steps": "G moves a round",
     "hidden": "neurons a layer",
 }
-POWERS = {"penalty_weight": (-3, 2), "lr": (-5, 0), "d_lr_ratio": (-2, 2)}  # of ten, at the ends of their sliders
+# of ten, at the ends of their sliders
+POWERS = {
+    "penalty_weight": (-3, 2),
+    "lr": (-5, 0),
+    "d_lr_ratio": (-2, 2),
+}
 COUNTS = ("d_steps", "g_steps")
 WIDTHS = (8, 16, 32, 64, 128, 256)
 SPEEDS = (1, 2, 5, 10, 20)
@@ -43,11 +51,21 @@ def setting_control(name: str, words: str):
     """A list for a choice, a slider for a number."""
     if name in POWERS:
         low, high = POWERS[name]
-        kind = {"min": low, "max": high, "step": 0.05, "readout_format": ".2g", "continuous_update": False}
+        kind = {
+            "min": low,
+            "max": high,
+            "step": 0.05,
+            "readout_format": ".2g",
+            "continuous_update": False,
+        }
         return ipywidgets.FloatLogSlider(description=words, **kind, **shape())
     if name in COUNTS:
-        return ipywidgets.IntSlider(min=1, max=10, description=words, continuous_update=False, **shape())
-    return ipywidgets.Dropdown(options=WIDTHS if name == "hidden" else CHOICES[name], description=words, **shape())
+        return ipywidgets.IntSlider(
+            min=1, max=10, description=words, continuous_update=False, **shape()
+        )
+    return ipywidgets.Dropdown(
+        options=WIDTHS if name == "hidden" else CHOICES[name], description=words, **shape()
+    )
 
 
 def show_settings(controls: dict, settings: Settings) -> None:
@@ -56,7 +74,10 @@ def show_settings(controls: dict, settings: Settings) -> None:
         value = getattr(settings, name)
         if name in POWERS:
             value = max(value, 1e-9)  # a weight of 0 has no logarithm
-            control.min, control.max = min(control.min, math.log10(value)), max(control.max, math.log10(value))
+            control.min, control.max = (
+                min(control.min, math.log10(value)),
+                max(control.max, math.log10(value)),
+            )
         elif name in COUNTS:
             control.max = max(control.max, value)
         elif value not in control.options:
@@ -72,11 +93,16 @@ def read_settings(controls: dict, base: Settings) -> Settings:
 def layer_boxes() -> dict:
     """A check box for each layer of the picture."""
     width = ipywidgets.Layout(width="140px")
-    return {name: ipywidgets.Checkbox(value=shown, description=name, indent=False, layout=width) for name, shown in LAYERS.items()}
+    return {
+        name: ipywidgets.Checkbox(value=shown, description=name, indent=False, layout=width)
+        for name, shown in LAYERS.items()
+    }
 
 
 def two_columns(boxes: dict):
     """Check boxes in two columns."""
     names = list(boxes)
     half = -(-len(names) // 2)
-    return ipywidgets.HBox([ipywidgets.VBox([boxes[name] for name in part]) for part in (names[:half], names[half:])])
+    return ipywidgets.HBox(
+        [ipywidgets.VBox([boxes[name] for name in part]) for part in (names[:half], names[half:])]
+    )

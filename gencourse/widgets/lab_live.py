@@ -1,4 +1,6 @@
-"""A match that is played while one watches: the settings' controls, the buttons, and the loop behind Play."""
+"""A match that is played while one watches: the settings' controls, the buttons, and the loop
+behind Play.
+"""
 
 import asyncio
 import math
@@ -12,11 +14,18 @@ from gencourse.gan_lab.match import Match
 from gencourse.gan_lab.observe import Frame, Scores
 from gencourse.gan_lab.settings import Settings
 from gencourse.gan_lab.story import MOVED, rules
-from gencourse.widgets.lab_controls import SPEEDS, read_settings, setting_controls, shape, show_settings
+from gencourse.widgets.lab_controls import (
+    SPEEDS,
+    read_settings,
+    setting_controls,
+    shape,
+    show_settings,
+)
 from gencourse.widgets.notebook import EXPECTED_ERRORS, button, ipywidgets
 
 PAUSE = 0.16  # seconds from one picture to the next at least, so that the page keeps up
-BREATH = 0.001  # seconds after each round, in which the kernel hears of a pressed button and may take the lock
+# seconds after each round, in which the kernel hears of a pressed button and may take the lock
+BREATH = 0.001
 KEPT = 2000  # moments that the curves are drawn from; when there are more, every other is dropped
 
 
@@ -25,15 +34,19 @@ def running_loop() -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError as error:
-        raise InputError("Play: the lab should be in a notebook whose kernel runs an event loop, got none. Press Step instead.") from error
+        raise InputError(
+            "Play: the lab should be in a notebook whose kernel runs an event loop, got none. "
+            "Press Step instead."
+        ) from error
 
 
 class Live:
     """A match and the controls that govern it.
 
-    `show()` is called after everything that changes the match, `tell(text, wrong)` with a sentence about it. One match
-    plays at a time: Play here pauses the one that is playing elsewhere. A kernel may hand a page's messages to several
-    threads, so whatever touches a match or a picture holds `lock`.
+    `show()` is called after everything that changes the match, `tell(text, wrong)` with a sentence
+    about it. One match plays at a time: Play here pauses the one that is playing elsewhere. A
+    kernel may hand a page's messages to several threads, so whatever touches a match or a picture
+    holds `lock`.
     """
 
     playing: ClassVar["Live | None"] = None
@@ -46,14 +59,26 @@ class Live:
         self.trail: list[Scores] = []
         self.moved, self.task, self.quiet = "", None, False
         self.controls = setting_controls(settings)
-        self.speed = ipywidgets.SelectionSlider(options=SPEEDS, value=10, description="rounds a picture", **shape())
+        self.speed = ipywidgets.SelectionSlider(
+            options=SPEEDS, value=10, description="rounds a picture", **shape()
+        )
         self.play_button = button("Play", "play round after round until Pause is pressed", "play")
-        self.step_button = button("Step", "play one round: the discriminator's moves, then the generator's", "step-forward")
+        self.step_button = button(
+            "Step",
+            "play one round: the discriminator's moves, then the generator's",
+            "step-forward",
+        )
         self.reset_button = button("Reset", "start anew with fresh networks", "refresh")
-        self.d_button = button("Step D only", "the discriminator makes one move; the generator waits", width="140px")
-        self.g_button = button("Step G only", "the generator makes one move; the discriminator waits", width="140px")
+        self.d_button = button(
+            "Step D only", "the discriminator makes one move; the generator waits", width="140px"
+        )
+        self.g_button = button(
+            "Step G only", "the generator makes one move; the discriminator waits", width="140px"
+        )
         for control in self.controls.values():
-            control.observe(lambda change: None if self.quiet else self.attempt(self.change), names="value")
+            control.observe(
+                lambda change: None if self.quiet else self.attempt(self.change), names="value"
+            )
         for pressed, action in (
             (self.play_button, self.toggle),
             (self.step_button, lambda: self.single("DG")),
@@ -62,8 +87,13 @@ class Live:
             (self.reset_button, self.restart),
         ):
             pressed.on_click(lambda _, action=action: self.attempt(action))
-        row, single = (self.play_button, self.step_button, self.reset_button), (self.d_button, self.g_button)
-        self.box = ipywidgets.VBox([ipywidgets.HBox(row), ipywidgets.HBox(single), *self.controls.values(), self.speed])
+        row, single = (
+            (self.play_button, self.step_button, self.reset_button),
+            (self.d_button, self.g_button),
+        )
+        self.box = ipywidgets.VBox(
+            [ipywidgets.HBox(row), ipywidgets.HBox(single), *self.controls.values(), self.speed]
+        )
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Do it; an error stops the play and becomes a sentence."""
@@ -105,7 +135,9 @@ class Live:
             self.restart()
             return
         if wanted.loss != self.match.settings.loss:  # the curves of another loss do not compare
-            self.trail = [scores._replace(d_loss=math.nan, g_loss=math.nan) for scores in self.trail]
+            self.trail = [
+                scores._replace(d_loss=math.nan, g_loss=math.nan) for scores in self.trail
+            ]
         self.match.adopt(wanted)
         self.tell("From now on: " + rules(wanted))
         self.look()
@@ -113,7 +145,9 @@ class Live:
     def single(self, who: str) -> None:
         """One round ("DG"), or one move of D or of G alone."""
         self.pause()
-        {"DG": self.match.step, "D": self.match.step_discriminator, "G": self.match.step_generator}[who]()
+        {"DG": self.match.step, "D": self.match.step_discriminator, "G": self.match.step_generator}[
+            who
+        ]()
         self.moved = who
         self.look()
         self.tell(MOVED[who])
@@ -142,14 +176,16 @@ class Live:
         self.tell("Playing. " + rules(self.match.settings))
 
     def pause(self) -> None:
-        """Stop playing, if it plays: the loop ends when it sees that it is not the task any more."""
+        """Stop playing: the loop ends when it sees that it is not the task any more."""
         self.task = None
         if Live.playing is self:
             Live.playing = None
         self.play_button.description, self.play_button.icon = "Play", "play"
 
     async def run(self) -> None:
-        """Round after round with a picture now and then, until paused or closed; between rounds the kernel can listen."""
+        """Round after round with a picture now and then, until paused or closed; between rounds the
+        kernel can listen.
+        """
         while True:
             start = time.monotonic()
             for _ in range(self.speed.value):
@@ -161,7 +197,9 @@ class Live:
             await asyncio.sleep(max(BREATH, PAUSE - (time.monotonic() - start)))
 
     def play_on(self, action: Callable[[], None]) -> bool:
-        """Do the next thing in the loop, unless the loop has been paused or the lab closed; False ends the loop."""
+        """Do the next thing in the loop, unless the loop has been paused or the lab closed; False
+        ends the loop.
+        """
         with self.lock:
             if self.task is not asyncio.current_task() or self.box.comm is None:
                 return False

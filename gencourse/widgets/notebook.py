@@ -1,4 +1,6 @@
-"""What all widgets share: where they can run, pictures as bytes, a button, a sentence, and the faults it tells."""
+"""What all widgets share: where they can run, pictures as bytes, a button, a sentence, and the
+faults it tells.
+"""
 
 import io
 from collections.abc import Callable
@@ -18,7 +20,15 @@ try:
 except ImportError:  # a page without widgets still gets the static figure
     ipywidgets = None
 
-EXPECTED_ERRORS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)  # every CourseError is one of these
+# every CourseError is one of these
+EXPECTED_ERRORS = (
+    ArithmeticError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def widgets_can_run() -> bool:
@@ -27,7 +37,11 @@ def widgets_can_run() -> bool:
         from IPython import get_ipython
     except ImportError:
         return False
-    return runtime.interactive() and ipywidgets is not None and getattr(get_ipython(), "kernel", None) is not None
+    return (
+        runtime.interactive()
+        and ipywidgets is not None
+        and getattr(get_ipython(), "kernel", None) is not None
+    )
 
 
 def display_widget_or_figure(box, static_figure: Callable[[], Figure]) -> None:
@@ -46,13 +60,17 @@ def image_png(x: Tensor, zoom: int) -> bytes:
     """An image (C, H, W) in [0, 1] as PNG bytes, enlarged without smoothing."""
     pixels = (tile(x[None], 1).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     stream = io.BytesIO()
-    Image.fromarray(pixels).resize((pixels.shape[1] * zoom, pixels.shape[0] * zoom), Image.Resampling.NEAREST).save(stream, "PNG")
+    Image.fromarray(pixels).resize(
+        (pixels.shape[1] * zoom, pixels.shape[0] * zoom), Image.Resampling.NEAREST
+    ).save(stream, "PNG")
     return stream.getvalue()
 
 
 def button(description: str, tooltip: str, icon: str = "", width: str = "92px"):
     """A button; the tooltip says what it does."""
-    return ipywidgets.Button(description=description, tooltip=tooltip, icon=icon, layout=ipywidgets.Layout(width=width))
+    return ipywidgets.Button(
+        description=description, tooltip=tooltip, icon=icon, layout=ipywidgets.Layout(width=width)
+    )
 
 
 def status_html(text: str, wrong: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Pixel replay: binary images as an autoregressive model draws them, one pixel after the other, with its probabilities."""
+"""Pixel replay: binary images as a model draws them pixel by pixel, with its probabilities."""
 
 import math
 
@@ -28,10 +28,11 @@ LABEL = "probability of 1 (white)"
 def moment(x: Tensor, probabilities: Tensor, known: Tensor, done: int) -> tuple[Tensor, Tensor]:
     """The images and the probabilities after `done` pixels have been drawn, both (n, 1, H, W).
 
-    Raster order, without the `known` (1, H, W), which are there from the start. What is not drawn yet is 0.5 in the
-    images; the probabilities are NaN wherever nothing has been drawn.
+    Raster order, without the `known` (1, H, W), which are there from the start. What is not drawn
+    yet is 0.5 in the images; the probabilities are NaN wherever nothing has been drawn.
     """
-    number = (~known).flatten().cumsum(0).view(known.shape)  # of a pixel among those to be drawn, from 1
+    # the number of a pixel among those to be drawn, from 1
+    number = (~known).flatten().cumsum(0).view(known.shape)
     drawn = ~known & (number <= done)
     return torch.where(drawn | known, x, 0.5), torch.where(drawn, probabilities, torch.nan)
 
@@ -41,8 +42,11 @@ def side_by_side(x: Tensor, gap: int = 2) -> Tensor:
     return torch.cat([F.pad(image[0], (0, gap), value=torch.nan) for image in x], 1)[:, :-gap]
 
 
-def pixel_strip(x: Tensor, probabilities: Tensor, known: Tensor | None = None, moments: int = 8, images: int = 3) -> Figure:
-    """The static pixel replay: the first `images` of x at several moments, from the first to the last pixel.
+def pixel_strip(
+    x: Tensor, probabilities: Tensor, known: Tensor | None = None, moments: int = 8, images: int = 3
+) -> Figure:
+    """The static pixel replay: the first `images` of x at several moments, from the first to the
+    last pixel.
 
     Below each image stand the probabilities so far. Arguments as for `pixel_replay`.
     """
@@ -52,7 +56,9 @@ def pixel_strip(x: Tensor, probabilities: Tensor, known: Tensor | None = None, m
     x, probabilities, total = x[:images], probabilities[:images], int((~known).sum())
     with plt.rc_context(SMALL):
         size = (1.15 * moments + 1.4, 2.25 * len(x) * x.shape[2] / x.shape[3] + 0.75)
-        figure, axes = plt.subplots(2 * len(x), moments, figsize=size, squeeze=False, layout="constrained")
+        figure, axes = plt.subplots(
+            2 * len(x), moments, figsize=size, squeeze=False, layout="constrained"
+        )
         for column in range(moments):
             done = round(column * total / (moments - 1))
             now, p = moment(x, probabilities, known, done)
@@ -67,12 +73,16 @@ def pixel_strip(x: Tensor, probabilities: Tensor, known: Tensor | None = None, m
             axes[2 * i, 0].set_ylabel(f"image {i + 1}" if len(x) > 1 else "image")
             axes[2 * i + 1, 0].set_ylabel("probability")
         figure.colorbar(shown, ax=axes, label=LABEL, shrink=min(1, 1.6 / len(x)), aspect=25)
-        figure.suptitle("Drawn pixel by pixel, row after row. Grey: not drawn yet. Hatched: no probability, since nothing was drawn there")
+        figure.suptitle(
+            "Drawn pixel by pixel, row after row. Grey: not drawn yet. Hatched: no probability, "
+            "since nothing was drawn there"
+        )
     return figure
 
 
 class PixelFilm:
-    """The picture of one moment: the images so far, and beside or below them the probabilities so far.
+    """The picture of one moment: the images so far, and beside or below them the probabilities so
+    far.
 
     Made once, since axes take longer to make than to fill.
     """
@@ -81,7 +91,11 @@ class PixelFilm:
         self.n, self.W, gap = n, W, 2
         stacked, width = n > 2, n * (W + gap) - gap
         inch = min(7.2 / width, 2.6 / H) if stacked else min(3.2 / width, 3.2 / H)  # of a pixel
-        size = (width * inch + 1.5, 2 * (H * inch + 0.75)) if stacked else (2 * (width * inch + 0.55) + 0.9, H * inch + 0.85)
+        size = (
+            (width * inch + 1.5, 2 * (H * inch + 0.75))
+            if stacked
+            else (2 * (width * inch + 0.55) + 0.9, H * inch + 0.85)
+        )
         with plt.rc_context(SMALL):
             self.figure = Figure(figsize=size, dpi=140, layout="constrained")
             upper, lower = self.figure.subplots(*((2, 1) if stacked else (1, 2)))
@@ -89,25 +103,49 @@ class PixelFilm:
             self.image, self.map = upper.imshow(nothing, **GREY), lower.imshow(nothing, **SCALE)
             self.next = [self.marked(ax, i * (W + gap)) for ax in (upper, lower) for i in range(n)]
             for i in range(n):
-                lower.add_patch(Rectangle((i * (W + gap) - 0.5, -0.5), W, H, fill=False, hatch="/////", ec="0.6", lw=0, zorder=-1))
+                lower.add_patch(
+                    Rectangle(
+                        (i * (W + gap) - 0.5, -0.5),
+                        W,
+                        H,
+                        fill=False,
+                        hatch="/////",
+                        ec="0.6",
+                        lw=0,
+                        zorder=-1,
+                    )
+                )
             for ax in (upper, lower):
                 ax.set_xticks([0, W - 1], [1, W])
                 ax.set_yticks([0, H - 1], [1, H])
-                ax.set(xlabel="column of each image (pixels)" if n > 1 else "column (pixels)", ylabel="row (pixels)")
+                ax.set(
+                    xlabel="column of each image (pixels)" if n > 1 else "column (pixels)",
+                    ylabel="row (pixels)",
+                )
                 ax.spines[:].set_visible(False)
-            upper.set_title("Images so far (grey: not drawn yet)" if n > 1 else "Image so far (grey: not drawn yet)")
+            upper.set_title(
+                "Images so far (grey: not drawn yet)"
+                if n > 1
+                else "Image so far (grey: not drawn yet)"
+            )
             lower.set_title("Model's probabilities (hatched: nothing drawn)")
             self.figure.colorbar(self.map, ax=lower, label=LABEL, shrink=0.9, pad=0.02)
-        self.width = round(100 * self.figure.get_figwidth())  # pixels on the page; there are more dots, for sharp screens
+        # pixels on the page; there are more dots, for sharp screens
+        self.width = round(100 * self.figure.get_figwidth())
         self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")  # the layout is found: keep it, which is faster and does not jump
+        # the layout is found: keep it, which is faster and does not jump
+        self.figure.set_layout_engine("none")
 
     def marked(self, ax: Axes, start: int) -> tuple[Rectangle, int]:
         """A frame around the next pixel of the image whose first column is `start`."""
-        return ax.add_patch(Rectangle((0, 0), 1.8, 1.8, fill=False, ec=PALETTE[1], lw=1.6, zorder=3)), start
+        return ax.add_patch(
+            Rectangle((0, 0), 1.8, 1.8, fill=False, ec=PALETTE[1], lw=1.6, zorder=3)
+        ), start
 
     def draw(self, now: Tensor, p: Tensor, following: int | None) -> bytes:
-        """PNG bytes of images and probabilities (n, 1, H, W); `following` is the next pixel in raster order, None at the end."""
+        """PNG bytes of images and probabilities (n, 1, H, W); `following` is the next pixel in
+        raster order, None at the end.
+        """
         self.image.set_data(side_by_side(now).numpy())
         self.map.set_data(side_by_side(p).numpy())
         for frame, start in self.next:
@@ -120,31 +158,50 @@ class PixelFilm:
 class PixelReplay:
     """A Play button and a slider over the pixels, the images so far, and the probabilities so far.
 
-    See `pixel_replay` for the arguments. In a notebook the last line of a cell displays it; where widgets cannot run the
-    static strip is drawn instead. `show(done)` is what the slider calls, `caption(done)` the words above the picture.
+    See `pixel_replay` for the arguments. In a notebook the last line of a cell displays it; where
+    widgets cannot run the static strip is drawn instead. `show(done)` is what the slider calls,
+    `caption(done)` the words above the picture.
     """
 
     def __init__(self, x: Tensor, probabilities: Tensor, known: Tensor | None):
         self.x, self.probabilities, self.known = validated("pixel_replay", x, probabilities, known)
-        self.order = (~self.known).flatten().nonzero().flatten().tolist()  # the pixels in the order of their drawing
+        # the pixels in the order of their drawing
+        self.order = (~self.known).flatten().nonzero().flatten().tolist()
         self.total = len(self.order)
-        self.stride = math.ceil(self.total / FRAMES)  # pixels from one moment of the film to the next
+        # pixels from one moment of the film to the next
+        self.stride = math.ceil(self.total / FRAMES)
         self.film, self.box = PixelFilm(len(self.x), *self.x.shape[2:]), None
         if notebook.widgets_can_run():
             self.build()
 
     def build(self) -> None:
-        """Make the widgets and connect them. The player counts moments of the film, the slider pixels."""
+        """Make the widgets and connect them.
+
+        The player counts moments of the film, the slider pixels.
+        """
         last = math.ceil(self.total / self.stride)
-        self.player = ipywidgets.Play(value=0, min=0, max=last, interval=min(400, 1000 * SECONDS // last))
-        self.position = ipywidgets.IntSlider(value=0, min=0, max=self.total, description="pixels", layout=ipywidgets.Layout(width="420px"))
+        self.player = ipywidgets.Play(
+            value=0, min=0, max=last, interval=min(400, 1000 * SECONDS // last)
+        )
+        self.position = ipywidgets.IntSlider(
+            value=0,
+            min=0,
+            max=self.total,
+            description="pixels",
+            layout=ipywidgets.Layout(width="420px"),
+        )
         self.label = ipywidgets.HTML()
         self.image = ipywidgets.Image(
-            format="png", layout=ipywidgets.Layout(max_width=f"min(100%, {self.film.width}px)", object_fit="contain")
+            format="png",
+            layout=ipywidgets.Layout(
+                max_width=f"min(100%, {self.film.width}px)", object_fit="contain"
+            ),
         )
         self.player.observe(lambda change: self.played(), names="value")
         self.position.observe(lambda change: self.moved(), names="value")
-        row = ipywidgets.HBox([self.player, self.position], layout=ipywidgets.Layout(flex_flow="row wrap"))
+        row = ipywidgets.HBox(
+            [self.player, self.position], layout=ipywidgets.Layout(flex_flow="row wrap")
+        )
         self.box = ipywidgets.VBox([row, self.label, self.image])
         self.redraw()
 
@@ -170,38 +227,61 @@ class PixelReplay:
         i, j = divmod(self.order[done], self.x.shape[3])
         p = ", ".join(f"{value:.2f}" for value in self.probabilities[:, 0, i, j].tolist())
         each = " in each image" if len(self.x) > 1 else ""
-        return f"{done} of {self.total} pixels drawn. Next (framed): row {i + 1}, column {j + 1}; probability of 1{each}: {p}"
+        return (
+            f"{done} of {self.total} pixels drawn. Next (framed): row {i + 1}, column {j + 1}; "
+            f"probability of 1{each}: {p}"
+        )
 
     def redraw(self) -> None:
         done = self.position.value
         self.label.value, self.image.value = self.caption(done), self.show(done)
 
     def _ipython_display_(self) -> None:
-        notebook.display_widget_or_figure(self.box, lambda: pixel_strip(self.x, self.probabilities, self.known))
+        notebook.display_widget_or_figure(
+            self.box, lambda: pixel_strip(self.x, self.probabilities, self.known)
+        )
 
 
-def validated(where: str, x: Tensor, probabilities: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """The arguments on the CPU, `known` as a mask; raise unless they are what `pixel_replay` says."""
+def validated(
+    where: str, x: Tensor, probabilities: Tensor, known: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The arguments on the CPU, `known` as a mask; raise unless `pixel_replay` can take them."""
     require_same_shape(where, x=x, probabilities=probabilities)
     if x.ndim != 4 or x.shape[1] != 1 or x.numel() == 0:
-        raise InputError(f"{where}: x should have shape (n, 1, H, W), got {tuple(x.shape)}. Add what is missing: x[None].")
+        raise InputError(
+            f"{where}: x should have shape (n, 1, H, W), got {tuple(x.shape)}. Add what is "
+            "missing: x[None]."
+        )
     if len(x) > MOST:
-        raise InputError(f"{where}: x should hold at most {MOST} images, got {len(x)}. Choose some: x[:{MOST}], probabilities[:{MOST}].")
+        raise InputError(
+            f"{where}: x should hold at most {MOST} images, got {len(x)}. Choose some: "
+            f"x[:{MOST}], probabilities[:{MOST}]."
+        )
     x, probabilities = x.detach().cpu().float(), probabilities.detach().cpu().float()
     if not ((x == 0) | (x == 1)).all():
-        raise InputError(f"{where}: x should hold 0 and 1 only, got other values too. Make it binary: (x > 0.5).float().")
+        raise InputError(
+            f"{where}: x should hold 0 and 1 only, got other values too. Make it binary: (x > "
+            "0.5).float()."
+        )
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         low, high = probabilities.min().item(), probabilities.max().item()
-        raise InputError(f"{where}: probabilities should lie in [0, 1], got [{low:.3g}, {high:.3g}]. Pass logits.sigmoid().")
+        raise InputError(
+            f"{where}: probabilities should lie in [0, 1], got [{low:.3g}, {high:.3g}]. Pass "
+            "logits.sigmoid()."
+        )
     if known is None:
         return x, probabilities, torch.zeros(x.shape[1:], dtype=torch.bool)
     require_tensor(where, "known", known)
     if known.dtype != torch.bool:
-        raise InputTypeError(f"{where}: known should be a mask of True and False, got {describe(known)}. Compare: known > 0.")
+        raise InputTypeError(
+            f"{where}: known should be a mask of True and False, got {describe(known)}. Compare: "
+            "known > 0."
+        )
     if known.shape != x.shape[1:] or known.all():
         got = "a mask without any False" if known.all() else f"shape {tuple(known.shape)}"
         raise InputError(
-            f"{where}: known should have shape (1, H, W) = {tuple(x.shape[1:])} and leave pixels to draw, got {got}. Mend the mask."
+            f"{where}: known should have shape (1, H, W) = {tuple(x.shape[1:])} and leave pixels "
+            f"to draw, got {got}. Mend the mask."
         )
     return x, probabilities, known.cpu()
 
@@ -209,8 +289,9 @@ def validated(where: str, x: Tensor, probabilities: Tensor, known: Tensor | None
 def pixel_replay(x: Tensor, probabilities: Tensor, known: Tensor | None = None) -> PixelReplay:
     """Watch up to six binary images being drawn pixel by pixel, beside the model's probabilities.
 
-    x (n, 1, H, W) of 0 and 1; probabilities (n, 1, H, W), those of a 1 when each pixel was drawn. They are `model(x).sigmoid()`
-    of the finished images, since a causal model's logit at a pixel depends on the pixels before it only. known (1, H, W)
-    bool: pixels that were given, not drawn, as in PixelCNN.complete; they are there from the start.
+    x (n, 1, H, W) of 0 and 1; probabilities (n, 1, H, W), those of a 1 when each pixel was drawn.
+    They are `model(x).sigmoid()` of the finished images, since a causal model's logit at a pixel
+    depends on the pixels before it only. known (1, H, W) bool: pixels that were given, not drawn,
+    as in PixelCNN.complete; they are there from the start.
     """
     return PixelReplay(x, probabilities, known)

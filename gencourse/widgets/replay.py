@@ -1,4 +1,6 @@
-"""Training replay: samples of the same codes at several steps of a training, to be looked through like a film."""
+"""Training replay: samples of the same codes at several steps of a training, to be looked through
+like a film.
+"""
 
 from collections.abc import Mapping
 
@@ -13,31 +15,47 @@ from gencourse.widgets.notebook import image_png, ipywidgets
 
 
 def replay_strip(frames: Mapping[int, Tensor], columns: int = 12, rows: int = 6) -> Figure:
-    """The static replay: a row for each of up to `rows` steps, with the first `columns` images of each."""
+    """The static replay: a row for each of up to `rows` steps, with the first `columns` images of
+    each.
+    """
     steps = sorted(frames)
-    chosen = dict.fromkeys(steps[round(i * (len(steps) - 1) / max(1, rows - 1))] for i in range(rows))
-    axes = image_rows({f"step {step:,}": frames[step][:columns] for step in chosen}, title="Samples of the same codes during training")
+    chosen = dict.fromkeys(
+        steps[round(i * (len(steps) - 1) / max(1, rows - 1))] for i in range(rows)
+    )
+    axes = image_rows(
+        {f"step {step:,}": frames[step][:columns] for step in chosen},
+        title="Samples of the same codes during training",
+    )
     return axes[0].figure
 
 
 class ImageReplay:
-    """A slider over the steps, a Play button, and the images (N, C, H, W) in [0, 1] of the step chosen.
+    """A slider over the steps, a Play button, and the images (N, C, H, W) in [0, 1] of the step
+    chosen.
 
-    In a notebook the last line of a cell displays it; where widgets cannot run the static strip is drawn instead.
-    `show(step)` is what the slider calls.
+    In a notebook the last line of a cell displays it; where widgets cannot run the static strip is
+    drawn instead. `show(step)` is what the slider calls.
     """
 
     def __init__(self, frames: Mapping[int, Tensor], columns: int, zoom: int):
         if not frames:
-            raise InputError("image_replay: frames should hold at least one step, got none. Keep samples while training, with on_step.")
+            raise InputError(
+                "image_replay: frames should hold at least one step, got none. Keep samples "
+                "while training, with on_step."
+            )
         for step, x in frames.items():
             require_tensor("image_replay", f"frames[{step}]", x)
             if x.ndim != 4 or x.shape != next(iter(frames.values())).shape:
                 raise InputError(
-                    f"image_replay: frames[{step}] should have one shape (N, C, H, W) at all steps, got {tuple(x.shape)}. "
-                    "Draw the same codes at every step."
+                    f"image_replay: frames[{step}] should have one shape (N, C, H, W) at all "
+                    f"steps, got {tuple(x.shape)}. Draw the same codes at every step."
                 )
-        self.frames, self.steps, self.columns, self.zoom = dict(frames), sorted(frames), columns, zoom
+        self.frames, self.steps, self.columns, self.zoom = (
+            dict(frames),
+            sorted(frames),
+            columns,
+            zoom,
+        )
         self.box = None
         if notebook.widgets_can_run():
             self.build()
@@ -51,7 +69,9 @@ class ImageReplay:
         self.label = ipywidgets.Label()
         self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
         self.position.observe(lambda change: self.redraw(), names="value")
-        self.box = ipywidgets.VBox([ipywidgets.HBox([self.player, self.position, self.label]), self.image])
+        self.box = ipywidgets.VBox(
+            [ipywidgets.HBox([self.player, self.position, self.label]), self.image]
+        )
         self.redraw()
 
     def show(self, step: int) -> bytes:
@@ -68,5 +88,7 @@ class ImageReplay:
 
 
 def image_replay(frames: Mapping[int, Tensor], columns: int = 12, zoom: int = 2) -> ImageReplay:
-    """Look through samples kept during a training: frames maps a step to images (N, C, H, W) in [0, 1] of the same codes."""
+    """Look through samples kept during a training: frames maps a step to images (N, C, H, W) in [0,
+    1] of the same codes.
+    """
     return ImageReplay(frames, columns, zoom)

@@ -1,7 +1,6 @@
-"""The sampling explorer: the distribution of the next token, and what temperature, top-k and top-p leave of it."""
+"""The sampling explorer: the next token under temperature, top-k and top-p."""
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 import matplotlib.pyplot as plt
 import torch
@@ -13,7 +12,16 @@ from gencourse.models.autoregressive import filtered_probs, sample_token, temper
 from gencourse.runtime import seeded
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import drawable, figure_png, visible, without_mathtext
-from gencourse.widgets.next_token import SMALL, entropy, nats_and_bits, require_logits, sampling_strip, token_bars
+from gencourse.widgets.next_token import (
+    SMALL,
+    entropy,
+    nats_and_bits,
+    page_html,
+    require_logits,
+    sampling_strip,
+    settings_words,
+    token_bars,
+)
 from gencourse.widgets.notebook import EXPECTED_ERRORS, button, ipywidgets, status_html
 
 WRITTEN = 200  # tokens of one press on "write"
@@ -24,35 +32,61 @@ NARROW, WIDE = "316px", "620px"  # the controls, the picture
 class SamplingExplorer:
     """Sliders for temperature, top-k and top-p over the live distribution of the next token.
 
-    See `sampling_explorer` for the arguments. In a notebook the last line of a cell displays it; where widgets cannot run
-    the static strip is drawn instead. `own` and `left` (V,) are the probabilities shown, `written` the last text written.
+    See `sampling_explorer` for the arguments. In a notebook the last line of a cell displays it;
+    where widgets cannot run the static strip is drawn instead. `own` and `left` (V,) are the
+    probabilities shown, `written` the last text written.
     """
 
-    def __init__(self, next_logits: Callable[[str], Tensor], vocabulary: Sequence[str], prompt: str, generate: Callable[..., str] | None):
-        for name, function in {"next_logits": next_logits, "generate": generate or self.write_token_by_token}.items():
+    def __init__(
+        self,
+        next_logits: Callable[[str], Tensor],
+        vocabulary: Sequence[str],
+        prompt: str,
+        generate: Callable[..., str] | None,
+    ):
+        functions = {"next_logits": next_logits, "generate": generate or self.write_token_by_token}
+        for name, function in functions.items():
             if not callable(function):
                 raise InputTypeError(
-                    f"sampling_explorer: {name} should be a function, got {describe(function)}. See help(sampling_explorer)."
+                    f"sampling_explorer: {name} should be a function, got {describe(function)}. "
+                    "See help(sampling_explorer)."
                 )
         if not len(vocabulary) or not all(isinstance(token, str) for token in vocabulary):
-            raise InputTypeError(f"sampling_explorer: vocabulary should be V strings, got {describe(vocabulary)}. Pass text.vocabulary.")
+            raise InputTypeError(
+                f"sampling_explorer: vocabulary should be V strings, got {describe(vocabulary)}. "
+                "Pass text.vocabulary."
+            )
         if not isinstance(prompt, str):
-            raise InputTypeError(f"sampling_explorer: prompt should be a string, got {describe(prompt)}. Decode the tokens first.")
-        self.next_logits, self.vocabulary, self.generate = next_logits, tuple(vocabulary), generate or self.write_token_by_token
+            raise InputTypeError(
+                f"sampling_explorer: prompt should be a string, got {describe(prompt)}. Decode "
+                "the tokens first."
+            )
+        self.next_logits, self.vocabulary = next_logits, tuple(vocabulary)
+        self.generate = generate or self.write_token_by_token
         self.prompt, self.logits = prompt, self.ask(prompt)
         self.generator, self.presses, self.written, self.box = seeded(0), 0, "", None
         if notebook.widgets_can_run():
             self.build()
 
     def ask(self, prompt: str) -> Tensor:
-        """The model's logits (V,) for the token after a prompt; a sentence says what is wrong with one that it cannot take."""
-        strange = sorted(set(prompt) - set(self.vocabulary)) if all(len(token) == 1 for token in self.vocabulary) else []
+        """The model's logits (V,) for the token after a prompt; a sentence says what is wrong with
+        one that it cannot take.
+        """
+        strange = (
+            sorted(set(prompt) - set(self.vocabulary))
+            if all(len(token) == 1 for token in self.vocabulary)
+            else []
+        )
         if strange:
             shown = " ".join(map(repr, strange[:8]))
-            raise InputError(f"sampling_explorer: the prompt should use the model's characters, got {shown}. Take them out to go on.")
+            raise InputError(
+                f"sampling_explorer: the prompt should use the model's characters, got {shown}. "
+                "Take them out to go on."
+            )
         if not prompt:
             raise InputError(
-                "sampling_explorer: the prompt should hold at least one character, got none. Type one for the model to go on from."
+                "sampling_explorer: the prompt should hold at least one character, got none. "
+                "Type one for the model to go on from."
             )
         with torch.no_grad():
             logits = self.next_logits(prompt)
@@ -64,24 +98,48 @@ class SamplingExplorer:
         V = len(self.vocabulary)
         ks = [(str(k), k) for k in range(1, V) if k <= 100 or k % 100 == 0] + [("all", V)]
         shape = {"layout": ipywidgets.Layout(width=NARROW), "style": {"description_width": "82px"}}
-        self.temperature = ipywidgets.FloatSlider(value=1, min=0, max=2, step=0.05, description="temperature", **shape)
+        self.temperature = ipywidgets.FloatSlider(
+            value=1, min=0, max=2, step=0.05, description="temperature", **shape
+        )
         self.top_k = ipywidgets.SelectionSlider(options=ks, value=V, description="top-k", **shape)
-        self.top_p = ipywidgets.FloatSlider(value=1, min=0.05, max=1, step=0.01, description="top-p", **shape)
-        self.text = ipywidgets.Textarea(value=self.prompt, rows=5, layout=ipywidgets.Layout(width=NARROW))
+        self.top_p = ipywidgets.FloatSlider(
+            value=1, min=0.05, max=1, step=0.01, description="top-p", **shape
+        )
+        self.text = ipywidgets.Textarea(
+            value=self.prompt, rows=5, layout=ipywidgets.Layout(width=NARROW)
+        )
         self.next = button("next", "draw one token and append it to the text", width="100px")
         self.write = button("write", f"let the model write {WRITTEN} tokens", width="100px")
         self.reset = button("reset", "set the sliders as they were at first", width="100px")
-        self.status, self.page = ipywidgets.HTML(layout=ipywidgets.Layout(width=NARROW)), ipywidgets.HTML()
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(flex="1 1 420px", min_width="420px", max_width=WIDE))
+        self.status, self.page = (
+            ipywidgets.HTML(layout=ipywidgets.Layout(width=NARROW)),
+            ipywidgets.HTML(),
+        )
+        self.image = ipywidgets.Image(
+            format="png",
+            layout=ipywidgets.Layout(flex="1 1 420px", min_width="420px", max_width=WIDE),
+        )
         for slider in (self.temperature, self.top_k, self.top_p):
             slider.observe(lambda change: self.attempt(self.show), names="value")
         self.text.observe(lambda change: self.attempt(self.read), names="value")
-        for widget, action in ((self.next, self.draw_next), (self.write, self.draw_text), (self.reset, self.set_back)):
+        for widget, action in (
+            (self.next, self.draw_next),
+            (self.write, self.draw_text),
+            (self.reset, self.set_back),
+        ):
             widget.on_click(lambda _, action=action: self.attempt(action))
-        sliders, buttons = [self.temperature, self.top_k, self.top_p], ipywidgets.HBox([self.next, self.write, self.reset])
+        sliders, buttons = (
+            [self.temperature, self.top_k, self.top_p],
+            ipywidgets.HBox([self.next, self.write, self.reset]),
+        )
         head = ipywidgets.HTML("the text so far, yours to change:")
-        column = ipywidgets.VBox([*sliders, head, self.text, buttons, self.status], layout=ipywidgets.Layout(width="330px"))
-        wrap = ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-start", overflow="hidden")
+        column = ipywidgets.VBox(
+            [*sliders, head, self.text, buttons, self.status],
+            layout=ipywidgets.Layout(width="330px"),
+        )
+        wrap = ipywidgets.Layout(
+            display="flex", flex_flow="row wrap", align_items="flex-start", overflow="hidden"
+        )
         self.box = ipywidgets.VBox([ipywidgets.Box([column, self.image], layout=wrap), self.page])
         self.show()
 
@@ -96,8 +154,13 @@ class SamplingExplorer:
 
     def how(self) -> dict:
         """The sliders as arguments of `sample_token`."""
-        T, top_k, top_p = round(self.temperature.value, 2), self.top_k.value, round(self.top_p.value, 2)
-        return {"T": T, "top_k": top_k if top_k < len(self.vocabulary) else None, "top_p": top_p if top_p < 1 else None}
+        T, top_k = round(self.temperature.value, 2), self.top_k.value
+        top_p = round(self.top_p.value, 2)
+        return {
+            "T": T,
+            "top_k": top_k if top_k < len(self.vocabulary) else None,
+            "top_p": top_p if top_p < 1 else None,
+        }
 
     @property
     def own(self) -> Tensor:
@@ -110,7 +173,9 @@ class SamplingExplorer:
         return filtered_probs(self.logits, **self.how())
 
     def read(self) -> None:
-        """Ask the model anew if the text has changed, and draw; a text that it cannot take changes nothing else."""
+        """Ask the model anew if the text has changed, and draw; a text that it cannot take changes
+        nothing else.
+        """
         if self.text.value != self.prompt:
             self.logits, self.prompt = self.ask(self.text.value), self.text.value
             self.show()
@@ -120,7 +185,8 @@ class SamplingExplorer:
         self.read()
         token = sample_token(self.logits[None], **self.how(), generator=self.generator).item()
         said = (
-            f"drew {visible(self.vocabulary[token])}, which had probability {self.left[token]:.3f} (the model's own: {self.own[token]:.3f})"
+            f"drew {visible(self.vocabulary[token])}, which had probability "
+            f"{self.left[token]:.3f} (the model's own: {self.own[token]:.3f})"
         )
         self.text.value += self.vocabulary[token]  # which reads it
         if self.prompt == self.text.value:
@@ -133,16 +199,23 @@ class SamplingExplorer:
         self.status.value = status_html("writing …")
         whole = self.generate(self.prompt, n=WRITTEN, **self.how(), seed=self.presses)
         if not isinstance(whole, str):
-            raise InputTypeError(f"sampling_explorer: generate should return a string, got {describe(whole)}. Decode the tokens.")
+            raise InputTypeError(
+                f"sampling_explorer: generate should return a string, got {describe(whole)}. "
+                "Decode the tokens."
+            )
         self.written = whole.removeprefix(self.prompt)
         self.page.value = page_html(self.prompt, self.written, settings_words(**self.how()))
         self.status.value = ""
 
-    def write_token_by_token(self, prompt: str, n: int, T: float, top_k: int | None, top_p: float | None, seed: int) -> str:
+    def write_token_by_token(
+        self, prompt: str, n: int, T: float, top_k: int | None, top_p: float | None, seed: int
+    ) -> str:
         """What `generate` does, where none was given: ask, draw, append, n times."""
         generator = seeded(seed)
         for _ in range(n):
-            prompt += self.vocabulary[sample_token(self.ask(prompt)[None], T, top_k, top_p, generator).item()]
+            prompt += self.vocabulary[
+                sample_token(self.ask(prompt)[None], T, top_k, top_p, generator).item()
+            ]
         return prompt
 
     def set_back(self) -> None:
@@ -155,13 +228,22 @@ class SamplingExplorer:
         longest = max(len(drawable(self.vocabulary[i])) for i in order[:rows].tolist())
         height, margin = 1.75 + 0.2 * rows, min(0.5 + 0.1 * longest, 2)
         with plt.rc_context(SMALL):
-            figure = Figure(figsize=(6.2, height), dpi=130)  # positions in inches: a layout engine would take most of the time
-            ax = figure.add_axes((margin / 6.2, 0.6 / height, (5.9 - margin) / 6.2, 0.2 * rows / height))
+            # positions in inches: a layout engine would take most of the time
+            figure = Figure(figsize=(6.2, height), dpi=130)
+            ax = figure.add_axes(
+                (margin / 6.2, 0.6 / height, (5.9 - margin) / 6.2, 0.2 * rows / height)
+            )
             token_bars(own, left, self.vocabulary, rows, ax)
             top = max(own.max().item(), left.max().item())
             ax.set_xlim(0, min(limit for limit in LIMITS if top <= 0.97 * limit or limit > 1))
-            others = f"\nthe other {V - rows} tokens: {own[order[rows:]].sum():.3f} in the model, {left[order[rows:]].sum():.3f} left"
-            ax.set(xlabel="probability" + others * (rows < V), ylabel=f"next token, the {rows} likeliest of {V}")
+            others = (
+                f"\nthe other {V - rows} tokens: {own[order[rows:]].sum():.3f} in the model, "
+                f"{left[order[rows:]].sum():.3f} left"
+            )
+            ax.set(
+                xlabel="probability" + others * (rows < V),
+                ylabel=f"next token, the {rows} likeliest of {V}",
+            )
             handles, names = ax.get_legend_handles_labels()
             bars = dict(zip(names, handles, strict=True))
             words = {
@@ -169,39 +251,48 @@ class SamplingExplorer:
                 "left": f"{settings_words(**self.how())}: entropy {nats_and_bits(entropy(left))}",
                 "cut": "cannot be drawn",
             }
-            legend = {"loc": "upper left", "bbox_to_anchor": (0.07, 1 - 0.27 / height), "frameon": False, "fontsize": 9}
+            legend = {
+                "loc": "upper left",
+                "bbox_to_anchor": (0.07, 1 - 0.27 / height),
+                "frameon": False,
+                "fontsize": 9,
+            }
             figure.legend([bars[name] for name in words], words.values(), **legend)
-            without_mathtext([figure.text(0.08, 1 - 0.2 / height, f"Next token after {drawable(self.prompt[-30:])}", size=11)])
+            without_mathtext(
+                [
+                    figure.text(
+                        0.08,
+                        1 - 0.2 / height,
+                        f"Next token after {drawable(self.prompt[-30:])}",
+                        size=11,
+                    )
+                ]
+            )
             self.image.value = figure_png(figure)
 
     def _ipython_display_(self) -> None:
-        notebook.display_widget_or_figure(self.box, lambda: sampling_strip(self.logits, self.vocabulary))
-
-
-def settings_words(T: float, top_k: int | None, top_p: float | None) -> str:
-    """The settings in the order in which they act."""
-    named = {"T": T, "top-k": top_k, "top-p": top_p}
-    return ", ".join(f"{name} = {value:g}" for name, value in named.items() if value is not None)
-
-
-def page_html(prompt: str, written: str, how: str) -> str:
-    """The prompt (grey) and what the model wrote after it, as HTML."""
-    shown = prompt if len(prompt) <= 300 else "…" + prompt[-300:]
-    style = "white-space:pre-wrap; word-break:normal; overflow-wrap:anywhere; border-left:3px solid #999; padding:2px 10px; margin:4px 0; line-height:1.35"
-    text = f"<span style='color:#767676'>{escape(shown)}</span>{escape(written)}"
-    return f"<div>written with {escape(how)}, the prompt in grey:</div><pre style='{style}'>{text}</pre>"
+        notebook.display_widget_or_figure(
+            self.box, lambda: sampling_strip(self.logits, self.vocabulary)
+        )
 
 
 def sampling_explorer(
-    next_logits: Callable[[str], Tensor], vocabulary: Sequence[str], prompt: str, generate: Callable[..., str] | None = None
+    next_logits: Callable[[str], Tensor],
+    vocabulary: Sequence[str],
+    prompt: str,
+    generate: Callable[..., str] | None = None,
 ) -> SamplingExplorer:
-    """Explore the distribution of the token after `prompt`, and what temperature, top-k and top-p leave of it.
+    """Explore the distribution of the token after `prompt`, and what temperature, top-k and top-p
+    leave of it.
 
-    next_logits: prompt -> logits (V,) for the next token; vocabulary: the V tokens as strings. `generate(prompt, n=..,
-    T=.., top_k=.., top_p=.., seed=..)` returns the prompt with n further tokens; without it `next_logits` is asked for
-    each of them. top_k and top_p are None where they keep all:
+    next_logits: prompt -> logits (V,) for the next token; vocabulary: the V tokens as strings.
+    `generate(prompt, n=.., T=.., top_k=.., top_p=.., seed=..)` returns the prompt with n further
+    tokens; without it `next_logits` is asked for each of them. top_k and top_p are None where they
+    keep all:
 
-        sampling_explorer(lambda s: gpt(text.encode(s)[None, -gpt.block_size:])[0, -1], text.vocabulary, "ROMEO:",
-                          lambda s, n, **how: text.decode(gpt.generate(text.encode(s)[None], n, **how)[0]))
+        sampling_explorer(
+            lambda s: gpt(text.encode(s)[None, -gpt.block_size:])[0, -1],
+            text.vocabulary, "ROMEO:",
+            lambda s, n, **how: text.decode(gpt.generate(text.encode(s)[None], n, **how)[0]))
     """
     return SamplingExplorer(next_logits, vocabulary, prompt, generate)

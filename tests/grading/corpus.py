@@ -7,6 +7,7 @@ sandbox they take up to 4 GiB of memory, 300 processes for a minute and 600 MiB 
 """
 
 import argparse
+import functools
 import json
 import os
 from dataclasses import asdict
@@ -37,6 +38,12 @@ from tests.grading.corpus_kind import Kind, Place, Special, made
 def kinds(released: NotebookNode, solved: NotebookNode, leak: Path, port: int, secret_env: str) -> list[Kind]:
     """All kinds. The arguments `leak`, `port` and `secret_env` say where hostile ones look and leave evidence."""
     return made(released, solved, Place(Path(leak), port, secret_env))
+
+
+@functools.cache
+def on_paper() -> list[Kind]:
+    """All kinds with nothing at the places where hostile ones look: for reading, not for grading."""
+    return kinds(*notebooks(), leak=Path("/nonexistent/leak"), port=9, secret_env="NO_SUCH_SECRET")
 
 
 def write(corpus: list[Kind], folder: Path) -> None:

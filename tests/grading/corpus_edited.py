@@ -225,7 +225,8 @@ def only_the_answers(s: Sheet):
 @kind("edited")
 def five_thousand_empty_cells(s: Sheet):
     """Many cells are no reason to lose an answer."""
-    s.nb.cells += [nbformat.v4.new_markdown_cell("", id=f"empty-{i}") for i in range(5000)]
+    empty = nbformat.v4.new_markdown_cell("")
+    s.nb.cells += [copied(empty, id=f"empty-{i}") for i in range(5000)]
 
 
 @kind("edited", lost="bits")

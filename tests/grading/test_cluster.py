@@ -13,6 +13,7 @@ from gencourse.errors import InputError
 from gencourse.grading import run
 from tests.grading.test_run import DEADLY, MISTAKEN, RIGHT, command, grade, hand_in, results, table
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SLOW = "import time\n\ntime.sleep(2)\n\n\n" + RIGHT
 ANSWERS = {"anna": RIGHT, "ben": MISTAKEN, "cem": DEADLY, "dan": None, "eva": SLOW, "fay": SLOW}
 

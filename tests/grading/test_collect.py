@@ -78,6 +78,13 @@ def reason(source: Path, assignment) -> str:
     return one.problem
 
 
+def seconds(work) -> float:
+    """CPU seconds of this process; compared with others, never with a number."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
 NB = notebook(*ANSWERS)
 LAYOUTS = {
     "a folder for each student": (
@@ -218,6 +225,7 @@ def test_each_notebook_goes_to_the_assignment_that_it_fits(tmp_path, small, othe
 # what lies there and is no file of the student's
 
 
+@pytest.mark.timeout(60)  # nobody waits for a pipe
 def test_links_pipes_and_folders_are_refused(tmp_path, small):
     home = folder(tmp_path / "in", {"zoe/small.ipynb": NB})
     secret = folder(tmp_path / "elsewhere", {"small.ipynb": NB})
@@ -227,9 +235,7 @@ def test_links_pipes_and_folders_are_refused(tmp_path, small):
     os.mkfifo(home / "pipe" / "small.ipynb")
     (home / "folder" / "small.ipynb").mkdir()
     (home / "linked-folder" / "inner").symlink_to(secret)
-    began = time.monotonic()
     handed = {one.student: one for one in collect(home, [small])["small"]}
-    assert time.monotonic() - began < 5, "nobody waits for a pipe"
     assert handed["link"].problem == "unreadable: The notebook cannot be read: it is a link to another file."
     assert "no regular file" in handed["pipe"].problem and "no regular file" in handed["folder"].problem
     assert handed["linked-folder"].problem.startswith("missing") and handed["zoe"].cells
@@ -278,9 +284,15 @@ def test_member_names_lead_nowhere(tmp_path, small, monkeypatch):
 def test_a_bomb_is_not_unpacked(tmp_path, small):
     path = archive(tmp_path, {"anna/small.ipynb": bytes(300 << 20)})
     assert path.stat().st_size < 1 << 20
-    began = time.monotonic()
+
+    def unpack():
+        with zipfile.ZipFile(path) as packed, packed.open("anna/small.ipynb") as file:
+            while file.read(1 << 20):
+                pass
+
+    refused = seconds(lambda: reason(path, small))
     assert "300 MiB" in reason(path, small)
-    assert time.monotonic() - began < 2
+    assert refused < seconds(unpack) / 2
 
 
 def test_a_bomb_that_lies_about_its_size_is_cut(tmp_path, small):
@@ -341,11 +353,14 @@ def test_a_zip_whose_table_is_damaged_is_one_sentence(tmp_path, small):
         collect(path, [small])
 
 
-def test_a_zip_of_a_large_class_is_read_in_seconds(tmp_path, small):
-    path = archive(tmp_path, {f"student{i}_{i}_{i}_small.ipynb": notebook("bits") for i in range(2000)}, zipfile.ZIP_STORED)
-    began = time.monotonic()
-    assert len(collect(path, [small])["small"]) == 2000
-    assert time.monotonic() - began < 10
+def test_the_time_for_a_zip_grows_with_the_class_and_not_with_its_square(tmp_path, small):
+    def read(students):
+        path = archive(tmp_path, {f"student{i}_{i}_{i}_small.ipynb": notebook("bits") for i in range(students)}, zipfile.ZIP_STORED)
+        return seconds(lambda: collect(path, [small])), len(collect(path, [small])["small"])
+
+    (few, small_class), (many, large_class) = read(500), read(2000)
+    assert (small_class, large_class) == (500, 2000)
+    assert many / few < 8, "4 if it grows with the class, 16 with its square"
 
 
 # reading one notebook
@@ -389,13 +404,19 @@ UNREADABLE = {
 }
 
 
+@pytest.fixture(scope="module")
+def honest_seconds():
+    """What the largest honest notebook costs: as many bytes as are read at all, in a million values at most."""
+    cells = json.dumps(["x" * 100] * (reading.SIZE_LIMIT // 104)).encode()
+    return seconds(lambda: json.loads(cells))
+
+
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_what_is_no_notebook_gets_a_reason(name):
+def test_what_is_no_notebook_gets_a_reason(name, honest_seconds):
     data, part = UNREADABLE[name]
-    began = time.monotonic()
     text = said(data)
     assert part in text and len(text) < 200 and "\n" not in text
-    assert time.monotonic() - began < 2
+    assert seconds(lambda: said(data)) < 20 * honest_seconds
 
 
 @pytest.mark.parametrize("levels", [10, 500, 900, 1100, 20_000])

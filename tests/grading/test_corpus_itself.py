@@ -16,13 +16,12 @@ from gencourse.checks import vae as check
 from gencourse.grading.lint import lint
 from gencourse.grading.release import read
 from tests.grading import corpus_moved
-from tests.grading.corpus import kinds, truth, write
+from tests.grading.corpus import on_paper, truth, write
 from tests.grading.corpus_assignment import NAME, POINTS, SOURCE, notebooks
 from tests.grading.corpus_kind import GROUPS, TOTAL, Special, grade_cell
 
 RELEASED, SOLVED = notebooks()
-LEAK = "/nonexistent/leak"
-KINDS = kinds(RELEASED, SOLVED, leak=LEAK, port=9, secret_env="NO_SUCH_SECRET")
+KINDS = on_paper()
 NO_PYTHON = {"syntax_error", "null_byte", "lone_surrogate", "nested_too_deeply", "notes_that_are_no_python"}
 NOT_VALID = {  # JSON, but no valid notebook of format 4
     *("duplicated_cell_ids", "cells_no_list", "cell_no_object", "source_a_number", "source_a_list_of_numbers", "no_cells"),

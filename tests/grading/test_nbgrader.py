@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "authoring"))
 import build  # noqa: E402
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SOURCES = sorted((ROOT / "authoring/exercises").glob("[0-9]*.py"))
 STEMS = [source.stem for source in SOURCES]
 

@@ -71,7 +71,7 @@ def perform(block: str) -> str:
     for line in [*block.splitlines(), None]:
         if line is None or line.startswith(f"{UV}gencourse "):
             shell = ["bash", "-e", "-c", "\n".join(waiting)]
-            printed += subprocess.run(shell, check=True, timeout=120, stdout=subprocess.PIPE, text=True).stdout
+            printed += subprocess.run(shell, check=True, timeout=280, stdout=subprocess.PIPE, text=True).stdout
             waiting = []
         if line is None:
             return printed
@@ -178,7 +178,7 @@ def test_the_snippets_run(own, tmp_path):
     *here, of_the_clone = [s.replace("../class", f"{tmp_path}/class").replace("../nbcourse", f"{tmp_path}/nbcourse") for s in snippets]
     for snippet in here:
         exec(compile(snippet.replace('rows("01_vae")', 'rows("ps1")'), "snippet", "exec"), {})
-    subprocess.run([sys.executable, "-c", of_the_clone], cwd=ROOT, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", of_the_clone], cwd=ROOT, check=True, timeout=280)
     rows = {row.student: row for row in Gradebook(tmp_path / "class/gradebook").rows("ps1")}
     assert rows["teacher"].points == 5.5 and rows["teacher"].waiting == 0
     answers = {path.parent.name.split("-")[0]: path.read_text() for path in (tmp_path / "class/answers").glob("*/answers.py")}

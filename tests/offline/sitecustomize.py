@@ -1,4 +1,6 @@
-"""Forbid the network. conftest.py puts this folder on PYTHONPATH, so Python runs it in every process of the tests."""
+"""Forbid the network. conftest.py puts this folder on PYTHONPATH, so Python runs it in every
+process of the tests.
+"""
 
 import sys
 

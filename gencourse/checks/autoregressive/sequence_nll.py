@@ -61,8 +61,8 @@ def sequence_nll(answer, seed):
     single = answer(3 * draw(seed + 2, 1, 1, V), targets[:1, :1], -100)
     yield "the loss of a single sequence with a single token", single
     for size in (150, 5000):
-        far = answer(size * draw(seed + 3, 2, T, V), torch.full((2, T), 1), -100)
-        yield f"the loss at logits of about ±{size}, where probabilities round to 0", far
+        far = answer(size * draw(seed + 3, 2, T, V) - 5 * size, torch.full((2, T), 1), -100)
+        yield f"the loss at logits that lie {size} apart, where probabilities round to 0", far
     yield "the loss when all targets of the second are ignored", answer(logits, empty, -100)
     yield "the gradients then", answer.run(gradients, logits, empty, -100, wrt=(0,))
     nothing = answer.run(gradients, logits[:1], empty[1:2], -100, wrt=(0,))

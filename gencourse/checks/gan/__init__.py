@@ -1,4 +1,6 @@
-"""The exercises on generative adversarial networks, in the order of the notebook and of the score table."""
+"""The exercises on generative adversarial networks, in the order of the notebook and of the score
+table.
+"""
 
 from gencourse.checks import chapter
 

@@ -9,7 +9,7 @@ from gencourse.models import gan
 from gencourse.probes.gan import layers
 
 KINDS = (
-    "linear",
+    "linear layer",
     "convolution",
     "transposed convolution",
     "one-dimensional batch norm",

@@ -49,9 +49,9 @@ def value_from_grid(answer, seed):
     yield "the value for densities that do not overlap", answer(left, right, sure, 0.25)
     yield "the same, for cells of 2 and densities of 1/4", answer(left / 8, right / 8, sure, 2)
     data, model = torch.tensor([[0.2, 0.5, 0.1], [0.1, 0.25, 0.4]])
-    nearly = torch.tensor([1e-36, 0.35, 1 - 2**-24])  # log 1e-36 = -83, log 2⁻²⁴ = -17
+    nearly = torch.tensor([1e-25, 0.35, 1 - 2**-24])  # log 1e-25 = -58, log 2⁻²⁴ = -17
     wrong = (
-        "the value of a D that is nearly sure and wrong: D = 1e-36 and D = 1 - 6e-8 where mass is"
+        "the value of a D that is nearly sure and wrong: D = 1e-25 and D = 1 - 6e-8 where mass is"
     )
     yield wrong, answer(data, model, nearly, 1.25)
     left, right = left.sign() + torch.tensor([0, 0, 0.5, 0, 0]), right.sign()

@@ -1,4 +1,4 @@
-"""The exercises on variational autoencoders, in the order of the notebook and of the score table."""
+"""The exercises on variational autoencoders, in the order of the notebook and score table."""
 
 from gencourse.checks import chapter
 

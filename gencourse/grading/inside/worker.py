@@ -18,6 +18,7 @@ import json
 import os
 import random
 import resource
+import selectors
 import signal
 import sys
 
@@ -28,24 +29,30 @@ from traitlets.config import Config
 
 from gencourse.grading.inside import wire
 from gencourse.grading.inside.probes import hidden
-from gencourse.grading.inside.refused import refuse_hidden_memory
+from gencourse.grading.inside.refused import refuse_calls
 from gencourse.grading.inside.substitutes import ChecksFinder, CompilerOnDemand, Withheld
 from gencourse.runner import NotAttempted, Raised, cells_frames, plain, raised, run
 
 OPEN_FILES = 512
+SIGNALS = 1024  # on their way, and timers
 SHOWN = 200_000  # characters that one cell may print; the rest is dropped
 
 
 def limit_resources(cpu_s: int, file_bytes: int, processes: int, data_bytes: int) -> None:
     """Hard limits on this process and on all that it starts."""
-    for what, most in (
+    limits = [
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_NPROC, processes),
         (resource.RLIMIT_DATA, data_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 2 * OPEN_FILES),
-    ):
+    ]
+    if sys.platform == "linux":
+        with open("/proc/self/statm", encoding="ascii") as pages:
+            mapped = int(pages.read().split()[0]) * resource.getpagesize()  # by the libraries, most of it never touched
+        limits += [(resource.RLIMIT_AS, mapped + 2 * data_bytes), (resource.RLIMIT_SIGPENDING, SIGNALS), (resource.RLIMIT_MSGQUEUE, 0)]
+    for what, most in limits:
         hard = resource.getrlimit(what)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
@@ -203,6 +210,7 @@ def serve(reader, writer) -> None:
 
 if __name__ == "__main__":
     limit_resources(**json.loads(sys.argv[1]))
-    refuse_hidden_memory()
+    refuse_calls()
+    selectors.DefaultSelector = selectors.PollSelector  # which it would have become, had epoll been refused before the imports
     os.chdir(os.path.expanduser("~"))
     serve(*own_channel())

@@ -16,10 +16,11 @@ def causal_mask(T: int, device: torch.device | str = "cpu") -> Tensor:
 
 
 def attention_weights(q: Tensor, k: Tensor) -> Tensor:
-    """softmax over s of q_t · k_s / √d with -∞ where s lies after t: q (..., T, d), k (..., S, d) -> (..., T, S).
+    """softmax over s of q_t · k_s / √d with -∞ where s lies after t: q (..., T, d), k (..., S, d)
+    -> (..., T, S).
 
-    The T queries are the last T of the S positions: T = S for a whole sequence, T = 1 for a new token and a cache of
-    S - 1. Source: Vaswani et al. 2017, equation 1 (arXiv 1706.03762).
+    The T queries are the last T of the S positions: T = S for a whole sequence, T = 1 for a new
+    token and a cache of S - 1. Source: Vaswani et al. 2017, equation 1 (arXiv 1706.03762).
     """
     T, S = q.shape[-2], k.shape[-2]
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
@@ -29,20 +30,25 @@ def attention_weights(q: Tensor, k: Tensor) -> Tensor:
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Σ_s w_ts v_s with the weights of `attention_weights`: q (..., T, d), k and v (..., S, d) -> (..., T, d)."""
+    """Σ_s w_ts v_s with the weights of `attention_weights`: q (..., T, d), k and v (..., S, d) ->
+    (..., T, d).
+    """
     require_tensor("causal_attention", "q", q)
     require_tensor("causal_attention", "k", k)
     require_tensor("causal_attention", "v", v)
     if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2] or q.shape[-2] > k.shape[-2]:
         raise InputError(
-            f"causal_attention: k should be (..., S, d) with S ≥ T for q (..., T, d) and v (..., S, d), got {tuple(k.shape)}, {tuple(q.shape)}, "
-            f"{tuple(v.shape)}. Positions are the last dimension but one."
+            "causal_attention: k should be (..., S, d) with S ≥ T for q (..., T, d) and v (..., "
+            f"S, d), got {tuple(k.shape)}, {tuple(q.shape)}, {tuple(v.shape)}. Positions are the "
+            "last dimension but one."
         )
     return attention_weights(q, k) @ v
 
 
 class KVCache:
-    """The keys and values of one attention layer for up to `capacity` positions; `len` says how many are there."""
+    """The keys and values of one attention layer for up to `capacity` positions; `len` says how
+    many are there.
+    """
 
     def __init__(self, capacity: int):
         self.capacity, self.length = capacity, 0
@@ -51,13 +57,18 @@ class KVCache:
         return self.length
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the keys and values of new positions, (B, heads, T, d) each, and return all so far, (B, heads, t, d)."""
+        """Add the keys and values of new positions, (B, heads, T, d) each, and return all so far,
+        (B, heads, t, d).
+        """
         if self.length == 0:
-            self.k, self.v = (part.new_empty(*part.shape[:2], self.capacity, part.shape[-1]) for part in (k, v))
+            self.k, self.v = (
+                part.new_empty(*part.shape[:2], self.capacity, part.shape[-1]) for part in (k, v)
+            )
         start, length = self.length, self.length + k.shape[-2]
         if length > self.capacity:
             raise InputError(
-                f"KVCache.append: k should fit into {self.capacity} positions, {start} of them taken, got {k.shape[-2]} more. Make a new KVCache."
+                f"KVCache.append: k should fit into {self.capacity} positions, {start} of them "
+                f"taken, got {k.shape[-2]} more. Make a new KVCache."
             )
         self.length = length
         self.k[:, :, start : self.length], self.v[:, :, start : self.length] = k, v
@@ -65,24 +76,30 @@ class KVCache:
 
 
 def apply_rotary(x: Tensor, offset: int = 0, base: float = 1000.0) -> Tensor:
-    """Turn the pair (x_i, x_{i+d/2}) of position t by the angle t · base^(-2i/d): x (..., T, d) -> the same shape.
+    """Turn the pair (x_i, x_{i+d/2}) of position t by the angle t · base^(-2i/d): x (..., T, d) ->
+    the same shape.
 
-    The product of a turned query at t and a turned key at s depends on the positions through t - s alone. `offset` is the
-    number of the first position. Source: Su et al. 2021 (arXiv 2104.09864), whose base is 10,000; contexts here are short.
+    The product of a turned query at t and a turned key at s depends on the positions through t - s
+    alone. `offset` is the number of the first position. Source: Su et al. 2021 (arXiv 2104.09864),
+    whose base is 10,000; contexts here are short.
     """
     if x.shape[-1] % 2:
         raise InputError(
-            f"apply_rotary: x should have an even last dimension, whose halves are pairs, got {tuple(x.shape)}. Choose an even width."
+            "apply_rotary: x should have an even last dimension, whose halves are pairs, got "
+            f"{tuple(x.shape)}. Choose an even width."
         )
     T, half = x.shape[-2], x.shape[-1] // 2
     rates = base ** (-torch.arange(half, device=x.device) / half)
     angles = torch.outer(torch.arange(offset, offset + T, device=x.device), rates)
     a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], -1).to(x.dtype)
+    return torch.cat(
+        [a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], -1
+    ).to(x.dtype)
 
 
 class CausalSelfAttention(nn.Module):
-    """Several attentions side by side, each on its own part of the width: out(concat_h attention(q_h, k_h, v_h)).
+    """Several attentions side by side, each on its own part of the width: out(concat_h
+    attention(q_h, k_h, v_h)).
 
     Queries and keys know their positions by rotation (see `apply_rotary`).
     """
@@ -91,18 +108,27 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         if width % (2 * heads):
             raise InputError(
-                f"CausalSelfAttention: width should be a multiple of 2 · heads = {2 * heads}, got {width}. Change one of them."
+                f"CausalSelfAttention: width should be a multiple of 2 · heads = {2 * heads}, "
+                f"got {width}. Change one of them."
             )
         self.heads = heads
         self.q, self.k, self.v, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
 
     def qkv(self, x: Tensor, offset: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries and keys, rotated, and values of x (B, T, C) at the positions from `offset`: (B, heads, T, C/heads) each."""
-        q, k, v = (project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for project in (self.q, self.k, self.v))
+        """Queries and keys, rotated, and values of x (B, T, C) at the positions from `offset`: (B,
+        heads, T, C/heads) each.
+        """
+        q, k, v = (
+            project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for project in (self.q, self.k, self.v)
+        )
         return apply_rotary(q, offset), apply_rotary(k, offset), v
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
-        """x (B, T, C) -> (B, T, C). With a cache, x holds the positions after those in the cache."""
+        """x (B, T, C) -> (B, T, C).
+
+        With a cache, x holds the positions after those in the cache.
+        """
         q, k, v = self.qkv(x, 0 if cache is None else len(cache))
         if cache is not None:
             k, v = cache.append(k, v)

@@ -10,46 +10,62 @@ from gencourse.validation import require_count, require_tensor
 
 
 def bigram_counts(tokens: Tensor, V: int) -> Tensor:
-    """How often token j follows token i: tokens (N,) -> counts (V, V), counts[i, j], whole numbers."""
+    """How often token j follows token i: tokens (N,) -> whole numbers counts[i, j], (V, V)."""
     require_count("bigram_counts", "V", V)
     require_sequence("bigram_counts", tokens, V)
     return torch.bincount(tokens[:-1] * V + tokens[1:], minlength=V * V).view(V, V)
 
 
 def bigram_probs(counts: Tensor, alpha: float = 0.0) -> Tensor:
-    """p(j given i) = (counts[i, j] + α) / Σ_j (counts[i, j] + α): counts (V, V) -> rows that sum to 1.
+    """p(j given i) = (counts[i, j] + α) / Σ_j (counts[i, j] + α): counts (V, V) -> rows that sum to
+    1.
 
-    With α = 0 that is the maximum-likelihood estimate; a row without counts is then uniform. Source: add-α smoothing,
-    Lidstone 1920.
+    With α = 0 that is the maximum-likelihood estimate; a row without counts is then uniform.
+    Source: add-α smoothing, Lidstone 1920.
     """
     require_tensor("bigram_probs", "counts", counts)
     if not alpha >= 0:
-        raise InputError(f"bigram_probs: alpha should be at least 0, got {alpha}. It is added to every count.")
+        raise InputError(
+            f"bigram_probs: alpha should be at least 0, got {alpha}. It is added to every count."
+        )
     smoothed = counts.double() + alpha
     total = smoothed.sum(1, keepdim=True)
     return torch.where(total > 0, smoothed / total.clamp(min=1e-300), 1 / counts.shape[1]).float()
 
 
 def bigram_nll(probs: Tensor, tokens: Tensor) -> float:
-    """-(1/(N-1)) Σ_t log p(x_t given x_{t-1}), nats per token, of tokens (N,) under probs (V, V); infinite if a pair has p = 0."""
+    """-(1/(N-1)) Σ_t log p(x_t given x_{t-1}), nats per token, of tokens (N,) under probs (V, V);
+    infinite if a pair has p = 0.
+    """
     require_tensor("bigram_nll", "probs", probs)
     require_sequence("bigram_nll", tokens, len(probs))
     if len(tokens) < 2:
-        raise InputError(f"bigram_nll: tokens should be at least two, which make a pair, got {len(tokens)}. Pass a longer text.")
+        raise InputError(
+            f"bigram_nll: tokens should be at least two, which make a pair, got {len(tokens)}. "
+            "Pass a longer text."
+        )
     return -probs[tokens[:-1], tokens[1:]].log().mean().item()
 
 
 class MarkovSource:
     """A source of tokens that remembers one: p(x_t = j given x_{t-1} = i) = P[i, j].
 
-    `entropy` is its entropy rate in nats per token, -Σ_i π_i Σ_j P_ij log P_ij with π = π P: no model of its output
-    can have a smaller expected loss. Source: Shannon 1948.
+    `entropy` is its entropy rate in nats per token, -Σ_i π_i Σ_j P_ij log P_ij with π = π P: no
+    model of its output can have a smaller expected loss. Source: Shannon 1948.
     """
 
     def __init__(self, P: Tensor):
         require_tensor("MarkovSource", "P", P)
-        if P.ndim != 2 or P.shape[0] != P.shape[1] or (P < 0).any() or not torch.allclose(P.sum(1), torch.ones(len(P)).to(P)):
-            raise InputError(f"MarkovSource: P should be square with rows that sum to 1, got {tuple(P.shape)}. Normalise its rows.")
+        if (
+            P.ndim != 2
+            or P.shape[0] != P.shape[1]
+            or (P < 0).any()
+            or not torch.allclose(P.sum(1), torch.ones(len(P)).to(P))
+        ):
+            raise InputError(
+                "MarkovSource: P should be square with rows that sum to 1, got "
+                f"{tuple(P.shape)}. Normalise its rows."
+            )
         P = P.double().cpu()
         self.P = P / P.sum(1, keepdim=True)
 
@@ -72,5 +88,10 @@ class MarkovSource:
         below = [row.tolist() for row in self.P.cumsum(1)]
         tokens = [min(int(torch.searchsorted(self.stationary.cumsum(0), u[0])), len(self.P) - 1)]
         for value in u[1:].tolist():
-            tokens.append(next((j for j, limit in enumerate(below[tokens[-1]]) if value < limit), len(self.P) - 1))
+            tokens.append(
+                next(
+                    (j for j, limit in enumerate(below[tokens[-1]]) if value < limit),
+                    len(self.P) - 1,
+                )
+            )
         return torch.tensor(tokens)

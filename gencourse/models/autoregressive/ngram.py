@@ -10,8 +10,8 @@ from gencourse.validation import require_count
 class NeuralNgram(nn.Module):
     """p(x_t given the `context` tokens before it) = softmax(MLP(their embeddings, concatenated)).
 
-    Before the start of a window the context is filled with a token of its own, number `vocab_size`. Source: Bengio et
-    al. 2003.
+    Before the start of a window the context is filled with a token of its own, number `vocab_size`.
+    Source: Bengio et al. 2003.
     """
 
     def __init__(self, vocab_size: int, context: int = 3, width: int = 24, hidden: int = 256):
@@ -19,7 +19,9 @@ class NeuralNgram(nn.Module):
         require_count("NeuralNgram", "context", context)
         self.vocab_size, self.context = vocab_size, context
         self.embedding = nn.Embedding(vocab_size + 1, width)
-        self.mlp = nn.Sequential(nn.Linear(context * width, hidden), nn.Tanh(), nn.Linear(hidden, vocab_size))
+        self.mlp = nn.Sequential(
+            nn.Linear(context * width, hidden), nn.Tanh(), nn.Linear(hidden, vocab_size)
+        )
 
     def forward(self, idx: Tensor) -> Tensor:
         """Logits (B, T, V) for the token after each position: idx (B, T)."""

@@ -1,4 +1,6 @@
-"""PixelCNN: convolutions that see only what lies above and to the left, and a sampler that computes each position once."""
+"""PixelCNN: convolutions that see only what lies above and to the left, and a sampler that computes
+each position once.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -12,16 +14,22 @@ from gencourse.validation import require_count, require_images, require_tensor
 
 
 def pixelcnn_mask(kernel: int, kind: str) -> Tensor:
-    """Which taps of a kernel × kernel convolution come before its centre in raster order: (kernel, kernel) of 0 and 1.
+    """Which taps of a kernel × kernel convolution come before its centre in raster order: (kernel,
+    kernel) of 0 and 1.
 
-    kind "A" hides the centre, for the first layer, whose input is the image itself; kind "B" shows it, for the layers
-    after. Source: van den Oord et al. 2016, figure 2 (arXiv 1601.06759).
+    kind "A" hides the centre, for the first layer, whose input is the image itself; kind "B" shows
+    it, for the layers after. Source: van den Oord et al. 2016, figure 2 (arXiv 1601.06759).
     """
     require_count("pixelcnn_mask", "kernel", kernel)
     if kernel % 2 == 0:
-        raise InputError(f"pixelcnn_mask: kernel should be odd, got {kernel}. An even one has no centre.")
+        raise InputError(
+            f"pixelcnn_mask: kernel should be odd, got {kernel}. An even one has no centre."
+        )
     if kind not in ("A", "B"):
-        raise InputError(f"pixelcnn_mask: kind should be 'A' or 'B', got {kind!r}. A for the first layer, B for the others.")
+        raise InputError(
+            f"pixelcnn_mask: kind should be 'A' or 'B', got {kind!r}. A for the first layer, B "
+            "for the others."
+        )
     mask = torch.zeros(kernel * kernel)
     mask[: kernel * kernel // 2 + (kind == "B")] = 1
     return mask.view(kernel, kernel)
@@ -40,7 +48,10 @@ class MaskedConv2d(nn.Conv2d):
 
 
 class PlainPixelCNN(nn.Sequential):
-    """Masked convolutions one after another: logits (B, 1, H, W). Causal, but blind to a wedge on the upper right."""
+    """Masked convolutions one after another: logits (B, 1, H, W).
+
+    Causal, but blind to a wedge on the upper right.
+    """
 
     def __init__(self, channels: int = 32, kernel: int = 5, layers: int = 4):
         convolutions = [MaskedConv2d(1, channels, kernel, "A")]
@@ -50,16 +61,21 @@ class PlainPixelCNN(nn.Sequential):
 
 
 def gate(x: Tensor) -> Tensor:
-    """tanh(a) σ(b) of the two halves of the channels, (B, 2C, ...) -> (B, C, ...). Source: van den Oord et al. 2016b."""
+    """tanh(a) σ(b) of the two halves of the channels, (B, 2C, ...) -> (B, C, ...).
+
+    Source: van den Oord et al. 2016b.
+    """
     a, b = x.chunk(2, dim=1)
     return a.tanh() * b.sigmoid()
 
 
 class GatedLayer(nn.Module):
-    """Two stacks: `v` sees all rows above, `h` what lies to the left in its own row, and `v` is added to `h`.
+    """Two stacks: `v` sees all rows above, `h` what lies to the left in its own row, and `v` is
+    added to `h`.
 
-    Rows above and columns to the left are all that the kernels span, so no masks are needed. Source: van den Oord et
-    al. 2016b, figure 2 (arXiv 1606.05328); here `v` has a residual connection as well.
+    Rows above and columns to the left are all that the kernels span, so no masks are needed.
+    Source: van den Oord et al. 2016b, figure 2 (arXiv 1606.05328); here `v` has a residual
+    connection as well.
     """
 
     def __init__(self, channels: int, kernel: int):
@@ -79,36 +95,62 @@ class GatedLayer(nn.Module):
 
 
 class PixelCNN(nn.Module):
-    """p(x) = Π_d Bernoulli(x_d; σ(logit_d)) over the pixels of binary images (1, H, W), by a gated PixelCNN.
+    """p(x) = Π_d Bernoulli(x_d; σ(logit_d)) over the pixels of binary images (1, H, W), by a gated
+    PixelCNN.
 
-    `layers` gated layers of `channels` channels; besides the pixels before it, each position knows where it is (a learned
-    vector per position). `mean_image` (1, H, W), the average of the training images, is about where an untrained model starts.
+    `layers` gated layers of `channels` channels; besides the pixels before it, each position knows
+    where it is (a learned vector per position). `mean_image` (1, H, W), the average of the training
+    images, is about where an untrained model starts.
     """
 
-    def __init__(self, channels: int = 32, kernel: int = 5, layers: int = 5, image_shape=(1, 28, 28), mean_image: Tensor | None = None):
+    def __init__(
+        self,
+        channels: int = 32,
+        kernel: int = 5,
+        layers: int = 5,
+        image_shape=(1, 28, 28),
+        mean_image: Tensor | None = None,
+    ):
         super().__init__()
         pixelcnn_mask(kernel, "A")  # says what is wrong with an even kernel
         require_count("PixelCNN", "layers", layers)
         require_count("PixelCNN", "channels", channels)
         if len(image_shape) != 3 or image_shape[0] != 1:
-            raise InputError(f"PixelCNN: image_shape should be (1, H, W), got {tuple(image_shape)}. For several channels use MADE.")
+            raise InputError(
+                f"PixelCNN: image_shape should be (1, H, W), got {tuple(image_shape)}. For "
+                "several channels use MADE."
+            )
         if mean_image is not None and tuple(mean_image.shape) != tuple(image_shape):
-            raise InputError(f"PixelCNN: mean_image should have shape {tuple(image_shape)}, got {tuple(mean_image.shape)}. Pass x.mean(0).")
+            raise InputError(
+                f"PixelCNN: mean_image should have shape {tuple(image_shape)}, got "
+                f"{tuple(mean_image.shape)}. Pass x.mean(0)."
+            )
         self.image_shape, self.radius = tuple(image_shape), kernel // 2
         self.first_v = nn.Conv2d(1, channels, (max(1, self.radius), kernel))
         self.first_h = nn.Conv2d(1, channels, (1, max(1, self.radius)))
         self.position_embedding = nn.Parameter(0.1 * torch.randn(2, channels, *image_shape[1:]))
         self.layers = nn.ModuleList(GatedLayer(channels, kernel) for _ in range(layers))
-        self.head = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 1), nn.SiLU(), nn.Conv2d(channels, 1, 1))
-        self.logit_bias = nn.Parameter(torch.zeros(self.image_shape) if mean_image is None else mean_image.clamp(0.01, 0.99).logit())
+        self.head = nn.Sequential(
+            nn.SiLU(), nn.Conv2d(channels, channels, 1), nn.SiLU(), nn.Conv2d(channels, 1, 1)
+        )
+        self.logit_bias = nn.Parameter(
+            torch.zeros(self.image_shape)
+            if mean_image is None
+            else mean_image.clamp(0.01, 0.99).logit()
+        )
         nn.init.zeros_(self.head[-1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, 1, H, W) of x (B, 1, H, W): that of a pixel depends on the pixels before it only."""
+        """Logits (B, 1, H, W) of x (B, 1, H, W): that of a pixel depends on the pixels before it
+        only.
+        """
         r, radius = max(1, self.radius), self.radius
-        x = x.contiguous(memory_format=torch.channels_last)  # the layout in which convolutions are fastest here
-        v = self.first_v(F.pad(x, (radius, radius, r, 0)))[:, :, :-1] + self.position_embedding[0]  # rows above
-        h = self.first_h(F.pad(x, (r, 0, 0, 0)))[..., :-1] + self.position_embedding[1]  # columns to the left
+        # the layout in which convolutions are fastest here
+        x = x.contiguous(memory_format=torch.channels_last)
+        # rows above
+        v = self.first_v(F.pad(x, (radius, radius, r, 0)))[:, :, :-1] + self.position_embedding[0]
+        # columns to the left
+        h = self.first_h(F.pad(x, (r, 0, 0, 0)))[..., :-1] + self.position_embedding[1]
         for layer in self.layers:
             v, h = layer(v, h)
         return full_precision(self.head(h)) + self.logit_bias
@@ -126,36 +168,50 @@ class PixelCNN(nn.Module):
         """n images (n, 1, H, W) of 0 and 1."""
         require_count("PixelCNN.sample", "n", n)
         empty = torch.zeros(n, *self.image_shape)
-        return self.complete(empty, known=torch.zeros(self.image_shape, dtype=torch.bool), seed=seed)
+        return self.complete(
+            empty, known=torch.zeros(self.image_shape, dtype=torch.bool), seed=seed
+        )
 
     @torch.no_grad()
     def complete(self, x: Tensor, known: Tensor, seed: int = 0) -> Tensor:
-        """Draw the pixels that are not `known`, in raster order: x (n, 1, H, W) of 0 and 1, known (1, H, W) bool -> (n, 1, H, W).
+        """Draw the pixels that are not `known`, in raster order: x (n, 1, H, W) of 0 and 1, known
+        (1, H, W) bool -> (n, 1, H, W).
 
-        A drawn pixel depends on those before it, known or drawn, never on known ones after it. Every feature of every
-        position is computed once, when the pixels that it needs are there: the vertical stack row by row, the horizontal
-        stack position by position. One seed gives one result, which `raster_sample` with a whole pass per pixel gives too.
-        Source: Ramachandran et al. 2017 (arXiv 1704.06001).
+        A drawn pixel depends on those before it, known or drawn, never on known ones after it.
+        Every feature of every position is computed once, when the pixels that it needs are there:
+        the vertical stack row by row, the horizontal stack position by position. One seed gives one
+        result, which `raster_sample` with a whole pass per pixel gives too. Source: Ramachandran et
+        al. 2017 (arXiv 1704.06001).
         """
         require_images("PixelCNN.complete", x, self.image_shape)
         require_tensor("PixelCNN.complete", "known", known)
         if known.shape != self.image_shape or known.dtype != torch.bool:
             raise InputError(
-                f"PixelCNN.complete: known should be True and False of shape {self.image_shape}, got {describe(known)}. One mask serves all images."
+                f"PixelCNN.complete: known should be True and False of shape {self.image_shape}, "
+                f"got {describe(known)}. One mask serves all images."
             )
         n, (_, H, W), known = len(x), self.image_shape, known.cpu()
-        x, u = x.to(self.logit_bias).clone(), torch.rand(H * W, n, generator=seeded(seed)).view(H, W, n).to(self.logit_bias.device)
+        x, u = (
+            x.to(self.logit_bias).clone(),
+            torch.rand(H * W, n, generator=seeded(seed)).view(H, W, n).to(self.logit_bias.device),
+        )
         r, radius = max(1, self.radius), self.radius
         padded = F.pad(x, (max(r, radius), radius, r, 0))  # what is not drawn yet is never read
         layers = [IncrementalGatedLayer(layer, n, H, W) for layer in self.layers]
         side = max(r, radius) - radius
         for i in range(H):
-            v = self.first_v(padded[:, :, i : i + r, side:])[:, :, 0] + self.position_embedding[0, :, i]
+            v = (
+                self.first_v(padded[:, :, i : i + r, side:])[:, :, 0]
+                + self.position_embedding[0, :, i]
+            )
             for layer in layers:
                 v = layer.start_row(i, v)
             for j in range(W):
                 at = j + max(r, radius)  # where column j stands in the padded image
-                h = self.first_h(padded[:, :, i + r, None, at - r : at])[:, :, 0, 0] + self.position_embedding[1, :, i, j]
+                h = (
+                    self.first_h(padded[:, :, i + r, None, at - r : at])[:, :, 0, 0]
+                    + self.position_embedding[1, :, i, j]
+                )
                 for layer in layers:
                     h = layer.step(j, h)
                 if not known[0, i, j]:
@@ -165,11 +221,16 @@ class PixelCNN(nn.Module):
 
 
 class IncrementalGatedLayer:
-    """A gated layer while the image grows: its inputs so far, within the margins of zeros of its convolutions."""
+    """A gated layer while the image grows: its inputs so far, within the margins of zeros of its
+    convolutions.
+    """
 
     def __init__(self, layer: GatedLayer, n: int, H: int, W: int):
         self.layer, r, C = layer, layer.radius, layer.out.in_channels
-        self.v, self.h = layer.out.weight.new_zeros(n, C, H + r, W + 2 * r), layer.out.weight.new_zeros(n, C, W + r)
+        self.v, self.h = (
+            layer.out.weight.new_zeros(n, C, H + r, W + 2 * r),
+            layer.out.weight.new_zeros(n, C, W + r),
+        )
         self.taps, self.mix = layer.horizontal.weight.flatten(1), layer.out.weight.flatten(1)
 
     def start_row(self, i: int, v: Tensor) -> Tensor:
@@ -184,5 +245,7 @@ class IncrementalGatedLayer:
         """Take in column j of the horizontal stack, (n, C), and return that of the next layer."""
         r = self.layer.radius
         self.h[:, :, j + r] = h
-        beside = F.linear(self.h[:, :, j : j + r + 1].flatten(1), self.taps, self.layer.horizontal.bias)
+        beside = F.linear(
+            self.h[:, :, j : j + r + 1].flatten(1), self.taps, self.layer.horizontal.bias
+        )
         return h + F.linear(gate(beside + self.from_above[:, :, j]), self.mix, self.layer.out.bias)

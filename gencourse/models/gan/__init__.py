@@ -1,9 +1,11 @@
-"""Generative adversarial networks: the losses as functions, then the networks and the game that they play.
+"""Generative adversarial networks: the losses as functions, then the networks and the game that
+they play.
 
-Everything is per example and starts from logits, D's output before the sigmoid; logarithms are natural, so losses are in
-nats. Sources: Goodfellow et al. 2014 (arXiv 1406.2661), Radford et al. 2016 (DCGAN, 1511.06434), Arjovsky et al. 2017
-(Wasserstein GAN, 1701.07875), Gulrajani et al. 2017 (gradient penalty, 1704.00028), Mescheder et al. 2018 (R1,
-1801.04406), Miyato et al. 2018 (spectral normalisation, 1802.05957), Zhao et al. 2020 (augmentation, 2006.10738).
+Everything is per example and starts from logits, D's output before the sigmoid; logarithms are
+natural, so losses are in nats. Sources: Goodfellow et al. 2014 (arXiv 1406.2661), Radford et al.
+2016 (DCGAN, 1511.06434), Arjovsky et al. 2017 (Wasserstein GAN, 1701.07875), Gulrajani et al. 2017
+(gradient penalty, 1704.00028), Mescheder et al. 2018 (R1, 1801.04406), Miyato et al. 2018 (spectral
+normalisation, 1802.05957), Zhao et al. 2020 (augmentation, 2006.10738).
 """
 
 from gencourse.models.gan.augmentation import augment, cutout, shift_brightness, translate
@@ -20,7 +22,13 @@ from gencourse.models.gan.losses import (
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
-from gencourse.models.gan.networks import Discriminator, Generator, PointDiscriminator, PointGenerator, dcgan_init
+from gencourse.models.gan.networks import (
+    Discriminator,
+    Generator,
+    PointDiscriminator,
+    PointGenerator,
+    dcgan_init,
+)
 from gencourse.models.gan.penalties import gradient_penalty, r1_penalty
 from gencourse.models.gan.theory import game_value, jensen_shannon, optimal_discriminator
 

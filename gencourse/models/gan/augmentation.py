@@ -1,7 +1,9 @@
-"""Differentiable augmentation: what D sees is moved, shaded and cut at random, real images and samples alike.
+"""Differentiable augmentation: what D sees is moved, shaded and cut at random, real images and
+samples alike.
 
-Each function takes images (B, C, H, W) and random numbers, one row per image, and is differentiable in the images. So
-the generator's gradients pass through, and it does not learn to make augmented images. Source: Zhao et al. 2020.
+Each function takes images (B, C, H, W) and random numbers, one row per image, and is differentiable
+in the images. So the generator's gradients pass through, and it does not learn to make augmented
+images. Source: Zhao et al. 2020.
 """
 
 import torch
@@ -16,17 +18,27 @@ def shift_brightness(x: Tensor, u: Tensor) -> Tensor:
 
 
 def translate(x: Tensor, u: Tensor, reach: float = 0.125) -> Tensor:
-    """Move each image by whole pixels, at most `reach` of its size, zeros coming in: u (B, 2) in [0, 1]."""
+    """Move each image by whole pixels, at most `reach` of its size, zeros coming in: u (B, 2) in
+    [0, 1].
+    """
     H, W = x.shape[2:]
     rows, row_inside = moved(H, u[:, 0], reach)
     columns, column_inside = moved(W, u[:, 1], reach)
-    gathered = x[torch.arange(len(x), device=x.device)[:, None, None], :, rows[:, :, None], columns[:, None, :]]  # (B, H, W, C)
+    # (B, H, W, C)
+    gathered = x[
+        torch.arange(len(x), device=x.device)[:, None, None],
+        :,
+        rows[:, :, None],
+        columns[:, None, :],
+    ]
     inside = row_inside[:, :, None] & column_inside[:, None, :]
     return gathered.permute(0, 3, 1, 2) * inside[:, None]
 
 
 def moved(size: int, u: Tensor, reach: float) -> tuple[Tensor, Tensor]:
-    """For each image the source of every row (or column) after a move, and whether it lies inside: both (B, size)."""
+    """For each image the source of every row (or column) after a move, and whether it lies inside:
+    both (B, size).
+    """
     limit = int(size * reach)
     step = (u * (2 * limit + 1)).floor().clamp(max=2 * limit).long() - limit
     source = torch.arange(size, device=u.device) - step[:, None]
@@ -34,7 +46,9 @@ def moved(size: int, u: Tensor, reach: float) -> tuple[Tensor, Tensor]:
 
 
 def cutout(x: Tensor, u: Tensor, share: float = 0.5) -> Tensor:
-    """Set a square with sides `share` of the image's to zero, its centre anywhere in the image: u (B, 2) in [0, 1]."""
+    """Set a square with sides `share` of the image's to zero, its centre anywhere in the image: u
+    (B, 2) in [0, 1].
+    """
     H, W = x.shape[2:]
     row, column = (torch.arange(size, device=x.device) for size in (H, W))
     near_row = (row - (u[:, :1] * H).floor()).abs() < share * H / 2
@@ -43,7 +57,9 @@ def cutout(x: Tensor, u: Tensor, share: float = 0.5) -> Tensor:
 
 
 def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Brightness, translation and cut-out at random, drawn anew for every image: (B, C, H, W) -> the same shape."""
+    """Brightness, translation and cut-out at random, drawn anew for every image: (B, C, H, W) ->
+    the same shape.
+    """
     require_tensor("augment", "x", x)
     u = torch.rand(len(x), 5, generator=generator).to(x.device)
     return cutout(translate(shift_brightness(x, u[:, 0]), u[:, 1:3]), u[:, 3:])

@@ -1,4 +1,6 @@
-"""The game: two players, whose turn it is, and the average of the generator that samples are drawn from."""
+"""The game: two players, whose turn it is, and the average of the generator that samples are drawn
+from.
+"""
 
 import contextlib
 import copy
@@ -17,7 +19,9 @@ from gencourse.validation import require_count, require_images, require_tensor
 
 @torch.no_grad()
 def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """average ← decay · average + (1 - decay) · model, for parameters and for floating-point buffers (batch norm's)."""
+    """average ← decay · average + (1 - decay) · model, for parameters and for floating-point
+    buffers (batch norm's).
+    """
     for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
         if kept.is_floating_point():
             kept.lerp_(new, 1 - decay)
@@ -27,7 +31,9 @@ def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
 
 @contextlib.contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Within the block no graph is recorded for the module's parameters; gradients still pass through to its input."""
+    """Within the block no graph is recorded for the module's parameters; gradients still pass
+    through to its input.
+    """
     wanted = [p for p in module.parameters() if p.requires_grad]
     for p in wanted:
         p.requires_grad_(False)
@@ -39,13 +45,15 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 class GAN(nn.Module):
-    """A generator and a discriminator that `fit` trains in turns; `sample` draws from the averaged generator.
+    """A generator and a discriminator that `fit` trains in turns; `sample` draws from the averaged
+    generator.
 
-    `generator(z)` maps codes (B, latent_dim) to data, `discriminator(x)` data to logits (B,); both take labels as a
-    second argument if batches carry them. `loss` names one of LOSSES. `r1` weighs the penalty ½‖∇D(x)‖² at data, `gp`
-    the gradient penalty of Wasserstein GANs. `d_lr_ratio` is D's learning rate in that of G ("two time scales", Heusel et
-    al. 2017). `ema_decay` is the decay of the average, 0 for none; it starts small, so that the first steps are forgotten.
-    `augment` is applied to whatever D sees. `betas` are Adam's, short memories, because yesterday's gradient
+    `generator(z)` maps codes (B, latent_dim) to data, `discriminator(x)` data to logits (B,); both
+    take labels as a second argument if batches carry them. `loss` names one of LOSSES. `r1` weighs
+    the penalty ½‖∇D(x)‖² at data, `gp` the gradient penalty of Wasserstein GANs. `d_lr_ratio` is
+    D's learning rate in that of G ("two time scales", Heusel et al. 2017). `ema_decay` is the decay
+    of the average, 0 for none; it starts small, so that the first steps are forgotten. `augment` is
+    applied to whatever D sees. `betas` are Adam's, short memories, because yesterday's gradient
     answers yesterday's opponent.
     """
 
@@ -63,12 +71,24 @@ class GAN(nn.Module):
     ):
         super().__init__()
         if loss not in LOSSES:
-            raise InputError(f"GAN: loss should be one of {', '.join(LOSSES)}, got {loss!r}. Choose one of them.")
+            raise InputError(
+                f"GAN: loss should be one of {', '.join(LOSSES)}, got {loss!r}. Choose one of them."
+            )
         if not 0 <= ema_decay < 1:
-            raise InputError(f"GAN: ema_decay should lie in [0, 1), got {ema_decay}. Pass 0 for no average, else 0.999 say.")
+            raise InputError(
+                f"GAN: ema_decay should lie in [0, 1), got {ema_decay}. Pass 0 for no average, "
+                "else 0.999 say."
+            )
         self.generator, self.discriminator = generator, discriminator
         self.ema_generator = copy.deepcopy(generator).requires_grad_(False)
-        self.losses, self.r1, self.gp, self.d_lr_ratio, self.ema_decay, self.betas = LOSSES[loss], r1, gp, d_lr_ratio, ema_decay, betas
+        self.losses, self.r1, self.gp, self.d_lr_ratio, self.ema_decay, self.betas = (
+            LOSSES[loss],
+            r1,
+            gp,
+            d_lr_ratio,
+            ema_decay,
+            betas,
+        )
         self.augment = augment or (lambda x: x)
         self.latent_dim, self.steps = generator.latent_dim, 0
 
@@ -76,23 +96,35 @@ class GAN(nn.Module):
         """n codes from N(0, I) on the model's device, by the global generator: (n, latent_dim)."""
         return torch.randn(n, self.latent_dim, device=next(self.parameters()).device)
 
-    def discriminator_loss(self, x: Tensor, *y: Tensor, z: Tensor | None = None) -> dict[str, Tensor]:
-        """What D minimises on data x (B, ...), and the two logits, each (B,). G gets no gradient: its samples are given."""
+    def discriminator_loss(
+        self, x: Tensor, *y: Tensor, z: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """What D minimises on data x (B, ...), and the two logits, each (B,).
+
+        G gets no gradient: its samples are given.
+        """
         self.require_data(x)
         with torch.no_grad():
             fake = self.generator(self.noise(len(x)) if z is None else z, *y)
         real, fake = self.augment(x), self.augment(fake)
-        real_logits, fake_logits = self.discriminator(torch.cat([real, fake]), *(labels.repeat(2) for labels in y)).chunk(2)
+        real_logits, fake_logits = self.discriminator(
+            torch.cat([real, fake]), *(labels.repeat(2) for labels in y)
+        ).chunk(2)
         loss = self.losses.discriminator(real_logits, fake_logits)
         if self.r1:
             loss = loss + self.r1 * r1_penalty(lambda x: self.discriminator(x, *y), real)
         if self.gp:
             eps = torch.rand(len(x), device=x.device)
-            loss = loss + self.gp * gradient_penalty(lambda x: self.discriminator(x, *y), real, fake, eps)
+            loss = loss + self.gp * gradient_penalty(
+                lambda x: self.discriminator(x, *y), real, fake, eps
+            )
         return {"loss": loss, "real_logits": real_logits, "fake_logits": fake_logits}
 
     def generator_loss(self, x: Tensor, *y: Tensor, z: Tensor | None = None) -> dict[str, Tensor]:
-        """What G minimises, (B,); of the data only their number is used. D gets no gradient, though it passes through D."""
+        """What G minimises, (B,); of the data only their number is used.
+
+        D gets no gradient, though it passes through D.
+        """
         fake = self.generator(self.noise(len(x)) if z is None else z, *y)
         with frozen(self.discriminator):
             return {"loss": self.losses.generator(self.discriminator(self.augment(fake), *y))}
@@ -105,20 +137,29 @@ class GAN(nn.Module):
             require_tensor("GAN", "x", x)
 
     def players(self, lr: float) -> list[Player]:
-        """The two sides as `fit` wants them: D moves first, then G, and after each move of G its average follows."""
+        """The two sides as `fit` wants them: D moves first, then G, and after each move of G its
+        average follows.
+        """
         d_optimizer = adam(self.discriminator.parameters(), self.d_lr_ratio * lr, self.betas)
         g_optimizer = adam(self.generator.parameters(), lr, self.betas)
         g_optimizer.register_step_post_hook(lambda *_: self.update_ema())
-        return [Player("D", d_optimizer, self.discriminator_loss), Player("G", g_optimizer, self.generator_loss)]
+        return [
+            Player("D", d_optimizer, self.discriminator_loss),
+            Player("G", g_optimizer, self.generator_loss),
+        ]
 
     def update_ema(self) -> None:
         """Move the average towards the generator, by much at first and by 1 - ema_decay later."""
         self.steps += 1
-        ema_update(self.ema_generator, self.generator, min(self.ema_decay, self.steps / (self.steps + 10)))
+        ema_update(
+            self.ema_generator, self.generator, min(self.ema_decay, self.steps / (self.steps + 10))
+        )
 
     @torch.no_grad()
     def generate(self, z: Tensor, *y: Tensor) -> Tensor:
-        """What the averaged generator makes of codes z (B, latent_dim), in evaluation mode, without gradients."""
+        """What the averaged generator makes of codes z (B, latent_dim), in evaluation mode, without
+        gradients.
+        """
         device = next(self.parameters()).device
         self.ema_generator.eval()
         return self.ema_generator(z.to(device), *(labels.to(device) for labels in y))
@@ -130,7 +171,8 @@ class GAN(nn.Module):
 
 
 class ConditionalGAN(GAN):
-    """A GAN that is asked for a class: batches are (x, y), both networks see the label, `sample` takes labels.
+    """A GAN that is asked for a class: batches are (x, y), both networks see the label, `sample`
+    takes labels.
 
     Source: Mirza & Osindero 2014 (arXiv 1411.1784).
     """

@@ -1,4 +1,4 @@
-"""The losses of the two players: pure functions of logits, one value per example, to be minimised."""
+"""The losses of the two players: functions of logits, one value per example, minimised."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,15 +12,16 @@ from gencourse.validation import require_same_shape, require_tensor
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """-log D(x) - log(1 - D(G(z))) with D = sigmoid(logit): minus the value that D maximises.
 
-    real_logits, fake_logits (B,) -> (B,), nats; finite for any finite logits; 2 log 2 for a D that cannot tell.
-    Source: Goodfellow et al. 2014, equation 1.
+    real_logits, fake_logits (B,) -> (B,), nats; finite for any finite logits; 2 log 2 for a D that
+    cannot tell. Source: Goodfellow et al. 2014, equation 1.
     """
     require_same_shape("discriminator_loss", real_logits=real_logits, fake_logits=fake_logits)
     return F.softplus(-real_logits) + F.softplus(fake_logits)  # softplus(l) = -log(1 - sigmoid(l))
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
-    """-log D(G(z)), the non-saturating loss: its gradient is largest where D is sure that a sample is fake.
+    """-log D(G(z)), the non-saturating loss: its gradient is largest where D is sure that a sample
+    is fake.
 
     fake_logits (B,) -> (B,), nats. Source: Goodfellow et al. 2014, section 3.
     """
@@ -29,15 +30,20 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
 
 
 def saturating_loss(fake_logits: Tensor) -> Tensor:
-    """log(1 - D(G(z))), the minimax loss of the same paper: its gradient vanishes where D is sure. (B,) -> (B,), nats."""
+    """log(1 - D(G(z))), the minimax loss of the same paper: its gradient vanishes where D is sure.
+
+    (B,) -> (B,), nats.
+    """
     require_tensor("saturating_loss", "fake_logits", fake_logits)
     return -F.softplus(fake_logits)
 
 
 def wasserstein_critic_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """D(G(z)) - D(x), D a critic without a sigmoid, to be held 1-Lipschitz by a penalty; in units of the data.
+    """D(G(z)) - D(x), D a critic without a sigmoid, to be held 1-Lipschitz by a penalty; in units
+    of the data.
 
-    (B,) -> (B,). Minus its mean is at most the Wasserstein-1 distance. Source: Arjovsky et al. 2017, equation 2.
+    (B,) -> (B,). Minus its mean is at most the Wasserstein-1 distance. Source: Arjovsky et al.
+    2017, equation 2.
     """
     require_same_shape("wasserstein_critic_loss", real_logits=real_logits, fake_logits=fake_logits)
     return fake_logits - real_logits
@@ -52,15 +58,21 @@ def wasserstein_generator_loss(fake_logits: Tensor) -> Tensor:
 def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """max(0, 1 - D(x)) + max(0, 1 + D(G(z))): D gains nothing by being surer than ±1. (B,) -> (B,).
 
-    The generator's loss beside it is -D(G(z)). Source: Lim & Ye 2017 (arXiv 1705.02894), Miyato et al. 2018.
+    The generator's loss beside it is -D(G(z)). Source: Lim & Ye 2017 (arXiv 1705.02894), Miyato et
+    al. 2018.
     """
     require_same_shape("hinge_discriminator_loss", real_logits=real_logits, fake_logits=fake_logits)
     return F.relu(1 - real_logits) + F.relu(1 + fake_logits)
 
 
 def least_squares_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """½ (D(x) - 1)² + ½ D(G(z))², D without a sigmoid. (B,) -> (B,). Source: Mao et al. 2017 (arXiv 1611.04076)."""
-    require_same_shape("least_squares_discriminator_loss", real_logits=real_logits, fake_logits=fake_logits)
+    """½ (D(x) - 1)² + ½ D(G(z))², D without a sigmoid.
+
+    (B,) -> (B,). Source: Mao et al. 2017 (arXiv 1611.04076).
+    """
+    require_same_shape(
+        "least_squares_discriminator_loss", real_logits=real_logits, fake_logits=fake_logits
+    )
     return 0.5 * (real_logits - 1).square() + 0.5 * fake_logits.square()
 
 

@@ -1,4 +1,6 @@
-"""The players: small networks for points in the plane, and DCGAN-like convolutional ones for images."""
+"""The players: small networks for points in the plane, and DCGAN-like convolutional ones for
+images.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +12,8 @@ from gencourse.validation import require_count, require_tensor
 
 
 def dcgan_init(module: nn.Module) -> None:
-    """DCGAN's start, for `network.apply(dcgan_init)`: weights N(0, 0.02²), batch-norm scales N(1, 0.02²), biases 0.
+    """DCGAN's start, for `network.apply(dcgan_init)`: weights N(0, 0.02²), batch-norm scales N(1,
+    0.02²), biases 0.
 
     Source: Radford et al. 2016, section 4; the scales as in the authors' code.
     """
@@ -28,7 +31,13 @@ class PointGenerator(nn.Sequential):
     """Codes (B, latent_dim) -> points (B, 2)."""
 
     def __init__(self, latent_dim: int = 2, hidden: int = 128):
-        layers = [nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2)]
+        layers = [
+            nn.Linear(latent_dim, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 2),
+        ]
         super().__init__(*layers)
         self.latent_dim = latent_dim
 
@@ -37,27 +46,49 @@ class PointDiscriminator(nn.Sequential):
     """Points (B, 2) -> logits (B,)."""
 
     def __init__(self, hidden: int = 128):
-        layers = [nn.Linear(2, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1)]
+        layers = [
+            nn.Linear(2, hidden),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden, hidden),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden, 1),
+        ]
         super().__init__(*layers, nn.Flatten(0))
 
 
 class Generator(nn.Module):
-    """Codes (B, latent_dim) -> images (B, C, H, W) in [0, 1], H and W multiples of 4; DCGAN's rules.
+    """Codes (B, latent_dim) -> images (B, C, H, W) in [0, 1], H and W multiples of 4; DCGAN's
+    rules.
 
-    A linear layer makes a small picture of many channels, two stages double its size, each a convolution, batch norm
-    and ReLU; a sigmoid ends it (DCGAN's tanh, for images in [0, 1]). With num_classes > 0 the label y (B,) is a second
-    argument: its one-hot vector joins the code.
+    A linear layer makes a small picture of many channels, two stages double its size, each a
+    convolution, batch norm and ReLU; a sigmoid ends it (DCGAN's tanh, for images in [0, 1]). With
+    num_classes > 0 the label y (B,) is a second argument: its one-hot vector joins the code.
     """
 
-    def __init__(self, latent_dim: int = 64, width: int = 64, image_shape: tuple[int, int, int] = (1, 28, 28), num_classes: int = 0):
+    def __init__(
+        self,
+        latent_dim: int = 64,
+        width: int = 64,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+        num_classes: int = 0,
+    ):
         super().__init__()
         C, H, W = image_shape
         require_count("Generator", "latent_dim", latent_dim)
         if H % 4 or W % 4:
-            raise InputError(f"Generator: image_shape should have H and W that 4 divides, got {tuple(image_shape)}. Pad the images.")
-        self.latent_dim, self.num_classes, self.image_shape = latent_dim, num_classes, tuple(image_shape)
+            raise InputError(
+                "Generator: image_shape should have H and W that 4 divides, got "
+                f"{tuple(image_shape)}. Pad the images."
+            )
+        self.latent_dim, self.num_classes, self.image_shape = (
+            latent_dim,
+            num_classes,
+            tuple(image_shape),
+        )
         self.base_shape = (2 * width, H // 4, W // 4)
-        self.project = nn.Linear(latent_dim + num_classes, 2 * width * (H // 4) * (W // 4), bias=False)
+        self.project = nn.Linear(
+            latent_dim + num_classes, 2 * width * (H // 4) * (W // 4), bias=False
+        )
         self.stages = nn.Sequential(
             nn.BatchNorm2d(2 * width),
             nn.ReLU(),
@@ -72,29 +103,53 @@ class Generator(nn.Module):
         """Images of codes z, and of labels y if the network was made with num_classes."""
         require_tensor("Generator", "z", z)
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise InputError(f"Generator: z should have shape (B, {self.latent_dim}), got {tuple(z.shape)}. One row per code.")
-        h = self.project(torch.cat([z, *(F.one_hot(labels, self.num_classes).to(z.dtype) for labels in y)], 1))
+            raise InputError(
+                f"Generator: z should have shape (B, {self.latent_dim}), got {tuple(z.shape)}. "
+                "One row per code."
+            )
+        h = self.project(
+            torch.cat([z, *(F.one_hot(labels, self.num_classes).to(z.dtype) for labels in y)], 1)
+        )
         h = h.unflatten(1, self.base_shape).contiguous(memory_format=torch.channels_last)
         return self.stages(h).to(z.dtype).sigmoid()
 
 
 class Discriminator(nn.Module):
-    """Images (B, C, H, W) in [0, 1] -> logits (B,): strided convolutions, leaky ReLU, spectral normalisation.
+    """Images (B, C, H, W) in [0, 1] -> logits (B,): strided convolutions, leaky ReLU, spectral
+    normalisation.
 
-    With num_classes > 0 the label y (B,) is a second argument, and the logit gains <embedding of y, features of x>
-    (projection discriminator: Miyato & Koyama 2018, arXiv 1802.05637).
+    With num_classes > 0 the label y (B,) is a second argument, and the logit gains <embedding of y,
+    features of x> (projection discriminator: Miyato & Koyama 2018, arXiv 1802.05637).
     """
 
-    def __init__(self, width: int = 32, image_shape: tuple[int, int, int] = (1, 28, 28), num_classes: int = 0, spectral: bool = True):
+    def __init__(
+        self,
+        width: int = 32,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+        num_classes: int = 0,
+        spectral: bool = True,
+    ):
         super().__init__()
         C, H, W = image_shape
         normalised = spectral_norm if spectral else (lambda layer: layer)
-        self.image_shape, self.features_dim = tuple(image_shape), 2 * width * -(-H // 4) * -(-W // 4)
-        first, second = nn.Conv2d(C, width, 4, stride=2, padding=1), nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)
+        self.image_shape, self.features_dim = (
+            tuple(image_shape),
+            2 * width * -(-H // 4) * -(-W // 4),
+        )
+        first, second = (
+            nn.Conv2d(C, width, 4, stride=2, padding=1),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+        )
         head = nn.Linear(self.features_dim, 1)
         for layer in (first, second, head):
             dcgan_init(layer)
-        self.features = nn.Sequential(normalised(first), nn.LeakyReLU(0.2), normalised(second), nn.LeakyReLU(0.2), nn.Flatten())
+        self.features = nn.Sequential(
+            normalised(first),
+            nn.LeakyReLU(0.2),
+            normalised(second),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+        )
         self.head = normalised(head)
         if num_classes:
             self.embedding = normalised(nn.Embedding(num_classes, self.features_dim))
@@ -104,7 +159,8 @@ class Discriminator(nn.Module):
         require_tensor("Discriminator", "x", x)
         if x.shape[1:] != self.image_shape:  # no check of the range: augmentation may leave [0, 1]
             raise InputError(
-                f"Discriminator: x should have shape (B, {', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}. Reshape it."
+                "Discriminator: x should have shape (B, "
+                f"{', '.join(map(str, self.image_shape))}), got {tuple(x.shape)}. Reshape it."
             )
         h = self.features((2 * x - 1).contiguous(memory_format=torch.channels_last))
         logits = self.head(h)[:, 0]

@@ -1,4 +1,4 @@
-"""The game on densities: the best answer of D, the value of the game, and the divergence behind it."""
+"""The game on densities: the optimal D, the value of the game, and its divergence."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,11 @@ from gencourse.validation import require_same_shape
 
 
 def optimal_discriminator(p_data: Tensor, p_model: Tensor) -> Tensor:
-    """D*(x) = p_data(x) / (p_data(x) + p_model(x)), and ½ where both densities are zero, since any D will do there.
+    """D*(x) = p_data(x) / (p_data(x) + p_model(x)), and ½ where both densities are zero, since any
+    D will do there.
 
-    Densities of one shape -> probabilities of that shape. Source: Goodfellow et al. 2014, proposition 1.
+    Densities of one shape -> probabilities of that shape. Source: Goodfellow et al. 2014,
+    proposition 1.
     """
     require_same_shape("optimal_discriminator", p_data=p_data, p_model=p_model)
     total = p_data + p_model
@@ -17,11 +19,12 @@ def optimal_discriminator(p_data: Tensor, p_model: Tensor) -> Tensor:
 
 
 def game_value(p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> Tensor:
-    """V = E_data[log D(x)] + E_model[log(1 - D(x))] by summing over a grid whose cells have the size `cell`.
+    """V = E_data[log D(x)] + E_model[log(1 - D(x))] by summing over a grid whose cells have the
+    size `cell`.
 
-    p_data, p_model densities and D probabilities on the grid, one shape -> a number, nats. Cells without mass count
-    zero, whatever D says there. Logarithms stop at that of the smallest positive number, since 1 - D of a very sure D is
-    rounded to 0.
+    p_data, p_model densities and D probabilities on the grid, one shape -> a number, nats. Cells
+    without mass count zero, whatever D says there. Logarithms stop at that of the smallest positive
+    number, since 1 - D of a very sure D is rounded to 0.
     """
     require_same_shape("game_value", p_data=p_data, p_model=p_model, D=D)
     tiny = torch.finfo(D.dtype).tiny
@@ -29,7 +32,8 @@ def game_value(p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> Tenso
 
 
 def jensen_shannon(p: Tensor, q: Tensor, cell: float) -> Tensor:
-    """JSD(p, q) = ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = ½(p + q), by summing over a grid: nats, between 0 and log 2.
+    """JSD(p, q) = ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = ½(p + q), by summing over a grid: nats,
+    between 0 and log 2.
 
     V at the optimal D equals -log 4 + 2 JSD. Source: Goodfellow et al. 2014, theorem 1.
     """

@@ -1,8 +1,9 @@
 """Variational autoencoders: the equations as functions, then the models that call them.
 
-Everything is in nats and per example: a function returns one value for each row of its batch, and nobody but the
-training loop takes a mean. Sources: Kingma & Welling 2014 (arXiv 1312.6114), Rezende et al. 2014 (1401.4082),
-Higgins et al. 2017 (β-VAE), Burda et al. 2016 (IWAE, 1509.00519), Kingma et al. 2014 (conditional VAE, 1406.5298).
+Everything is in nats and per example: a function returns one value for each row of its batch, and
+nobody but the training loop takes a mean. Sources: Kingma & Welling 2014 (arXiv 1312.6114), Rezende
+et al. 2014 (1401.4082), Higgins et al. 2017 (β-VAE), Burda et al. 2016 (IWAE, 1509.00519), Kingma
+et al. 2014 (conditional VAE, 1406.5298).
 """
 
 from gencourse.likelihoods import bernoulli_log_likelihood, gaussian_log_density

@@ -10,7 +10,10 @@ from gencourse.validation import require_count, require_same_shape
 
 
 def reparameterize(mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
-    """z = mu + exp(½ logvar) · eps, a draw from N(mu, exp logvar) that has gradients. All (B, D)."""
+    """z = mu + exp(½ logvar) · eps, a draw from N(mu, exp logvar) that has gradients.
+
+    All (B, D).
+    """
     require_same_shape("reparameterize", mu=mu, logvar=logvar, eps=eps)
     return mu + (0.5 * logvar).exp() * eps
 
@@ -25,26 +28,38 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
-    """-ELBO = reconstruction + β · kl, with reconstruction = -log p(x given z). All (B,), nats; to be minimised."""
+    """-ELBO = reconstruction + β · kl, with reconstruction = -log p(x given z).
+
+    All (B,), nats; to be minimised.
+    """
     require_same_shape("negative_elbo", reconstruction=reconstruction, kl=kl)
     return reconstruction + beta * kl
 
 
 def kl_weight(step: int, warmup: int, beta_max: float = 1.0) -> float:
-    """β at a training step: rises linearly from 0 at step 0 to beta_max at step `warmup`, then stays."""
+    """β at a training step: rises linearly from 0 at step 0 to beta_max at step `warmup`, then
+    stays.
+    """
     return beta_max if warmup <= 0 else beta_max * min(1.0, step / warmup)
 
 
 def importance_log_weights(
-    log_likelihood: Callable[..., Tensor], mu: Tensor, logvar: Tensor, *data: Tensor, K: int, generator: torch.Generator | None = None
+    log_likelihood: Callable[..., Tensor],
+    mu: Tensor,
+    logvar: Tensor,
+    *data: Tensor,
+    K: int,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q = N(mu, exp logvar) for each example.
+    """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q = N(mu, exp logvar)
+    for each example.
 
-    `log_likelihood(z, *data)` returns log p(x given z) for rows of codes and data; mu, logvar (B, D), data (B, ...)
-    -> (K, B), nats. Source: Burda et al. 2016, section 3.
+    `log_likelihood(z, *data)` returns log p(x given z) for rows of codes and data;
+    mu, logvar (B, D), data (B, ...) -> (K, B), nats. Source: Burda et al. 2016, section 3.
     """
     require_count("importance_log_weights", "K", K)
-    mu, logvar, *data = (t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, *data))  # (K·B, ...)
+    # (K·B, ...)
+    mu, logvar, *data = (t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, *data))
     z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
     log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
     return (log_likelihood(z, *data) + log_p_z - gaussian_log_density(z, mu, logvar)).view(K, -1)

@@ -12,9 +12,9 @@ from gencourse.runtime import seeded
 class LinearGaussianVAE(nn.Module):
     """The VAE whose truth is known: p(z) = N(0, I), p(x given z) = N(Wz + b, s² I), linear encoder.
 
-    Here log p(x) = log N(x; b, WWᵀ + s² I), and the exact posterior is Gaussian with covariance (I + WᵀW/s²)⁻¹,
-    diagonal when the columns of W are orthogonal. Source: Tipping & Bishop 1999 (probabilistic PCA); as a test of
-    VAEs: Lucas et al. 2019 (arXiv 1911.02469).
+    Here log p(x) = log N(x; b, WWᵀ + s² I), and the exact posterior is Gaussian with covariance (I
+    + WᵀW/s²)⁻¹, diagonal when the columns of W are orthogonal. Source: Tipping & Bishop 1999
+    (probabilistic PCA); as a test of VAEs: Lucas et al. 2019 (arXiv 1911.02469).
     """
 
     def __init__(self, data_dim: int, latent_dim: int):
@@ -37,17 +37,25 @@ class LinearGaussianVAE(nn.Module):
         mean = z @ self.W.T + self.b
         reconstruction = -gaussian_log_density(x, mean, (2 * self.log_std).expand_as(mean))
         kl = kl_to_standard_normal(mu, logvar)
-        return {"loss": negative_elbo(reconstruction, kl), "reconstruction": reconstruction, "kl": kl}
+        return {
+            "loss": negative_elbo(reconstruction, kl),
+            "reconstruction": reconstruction,
+            "kl": kl,
+        }
 
     def log_prob(self, x: Tensor) -> Tensor:
         """The exact log p(x): x (B, data_dim) -> (B,), nats."""
-        covariance = self.W @ self.W.T + (2 * self.log_std).exp() * torch.eye(len(self.b), device=self.b.device)
+        covariance = self.W @ self.W.T + (2 * self.log_std).exp() * torch.eye(
+            len(self.b), device=self.b.device
+        )
         return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
 
     def exact_posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean (B, D) and covariance (D, D) of p(z given x)."""
         s2 = (2 * self.log_std).exp()
-        covariance = torch.linalg.inv(torch.eye(self.W.shape[1], device=self.W.device) + self.W.T @ self.W / s2)
+        covariance = torch.linalg.inv(
+            torch.eye(self.W.shape[1], device=self.W.device) + self.W.T @ self.W / s2
+        )
         return (x - self.b) @ self.W @ covariance / s2, covariance
 
     def sample(self, n: int, seed: int = 0) -> Tensor:

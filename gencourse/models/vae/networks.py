@@ -31,8 +31,9 @@ class Posterior(NamedTuple):
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers of these widths with a SiLU between each two, none at the end.
 
-    Weights start at the variance that keeps signals at one size through the layers (He et al. 2015, arXiv 1502.01852),
-    biases at 0; the last layer's weights are a third as large, so that the first outputs are close to its bias.
+    Weights start at the variance that keeps signals at one size through the layers (He et al. 2015,
+    arXiv 1502.01852), biases at 0; the last layer's weights are a third as large, so that the first
+    outputs are close to its bias.
     """
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
@@ -45,9 +46,16 @@ def mlp(*widths: int) -> nn.Sequential:
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder without a distribution between them: loss = -log p(x given z = encode(x))."""
+    """Encoder and decoder without a distribution between them: loss = -log p(x given z =
+    encode(x)).
+    """
 
-    def __init__(self, latent_dim: int = 2, hidden: int = 512, image_shape: tuple[int, int, int] = (1, 28, 28)):
+    def __init__(
+        self,
+        latent_dim: int = 2,
+        hidden: int = 512,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+    ):
         super().__init__()
         self.latent_dim, self.image_shape = latent_dim, tuple(image_shape)
         pixels = math.prod(image_shape)
@@ -69,12 +77,14 @@ class Autoencoder(nn.Module):
 
 
 class VAE(nn.Module):
-    """p(z) = N(0, I), p(x given z) by `decoder`, q(z given x) = N(mu, diag exp logvar) by `encoder`.
+    """p(z) = N(0, I), p(x given z) by `decoder`, q(z given x) = N(mu, diag exp logvar) by
+    `encoder`.
 
-    latent_dim D, hidden width, image_shape (C, H, W); `pixels` says what the decoder's output means; `beta` weighs the
-    KL in the loss (1 is the ELBO) and may be changed while training. `mean_image` (C, H, W), the average of the
-    training images, is where an untrained decoder starts: with it the first steps need not learn that margins are
-    dark. `condition` is the width of a vector that both networks also see (0 here; see ConditionalVAE).
+    latent_dim D, hidden width, image_shape (C, H, W); `pixels` says what the decoder's output
+    means; `beta` weighs the KL in the loss (1 is the ELBO) and may be changed while training.
+    `mean_image` (C, H, W), the average of the training images, is where an untrained decoder
+    starts: with it the first steps need not learn that margins are dark. `condition` is the width
+    of a vector that both networks also see (0 here; see ConditionalVAE).
     """
 
     def __init__(
@@ -97,43 +107,62 @@ class VAE(nn.Module):
         if mean_image is not None:
             require_images("VAE", mean_image[None], self.image_shape)
             with torch.no_grad():
-                self.decoder[-1].bias.copy_(self.pixels.output_for(mean_image.clamp(0.01, 0.99)).flatten())
+                self.decoder[-1].bias.copy_(
+                    self.pixels.output_for(mean_image.clamp(0.01, 0.99)).flatten()
+                )
 
     def encode(self, x: Tensor, *condition: Tensor) -> Posterior:
         """q(z given x) of images x (B, C, H, W): mu and logvar, each (B, D)."""
         require_images("VAE.encode", x, self.image_shape, device_of(self))
-        return Posterior(*self.encoder(torch.cat([x.flatten(1), *condition], 1)).float().chunk(2, dim=1))
+        return Posterior(
+            *self.encoder(torch.cat([x.flatten(1), *condition], 1)).float().chunk(2, dim=1)
+        )
 
     def decode(self, z: Tensor, *condition: Tensor) -> Tensor:
-        """The decoder's output (B, C, H, W) at codes z (B, D): logits, or means for GaussianPixels."""
+        """Logits (B, C, H, W) at codes z (B, D); means if `pixels` are GaussianPixels."""
         require_codes("VAE.decode", z, self.latent_dim)
         return self.decoder(torch.cat([z, *condition], 1)).float().unflatten(1, self.image_shape)
 
     @torch.no_grad()
     def decode_mean(self, z: Tensor, *condition: Tensor) -> Tensor:
-        """E[x given z] (B, C, H, W) in [0, 1] at codes z (B, D), moved to the model's device; without gradients."""
+        """E[x given z] (B, C, H, W) in [0, 1] at codes z (B, D), moved to the model's device;
+        without gradients.
+        """
         device = device_of(self)
         return self.pixels.mean(self.decode(z.to(device), *(c.to(device) for c in condition)))
 
     def loss(self, x: Tensor, *condition: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
-        """{"loss", "reconstruction", "kl"}, each (B,) in nats; loss = reconstruction + β kl is -ELBO at β = 1.
+        """{"loss", "reconstruction", "kl"}, each (B,) in nats; loss = reconstruction + β kl is
+        -ELBO at β = 1.
 
-        eps (B, D) is the noise of z = mu + exp(½ logvar) eps, drawn from the global generator if not given.
+        eps (B, D) is the noise of z = mu + exp(½ logvar) eps, drawn from the global generator if
+        not given.
         """
         mu, logvar = self.encode(x, *condition)
         z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
         reconstruction = -self.pixels.log_prob(self.decode(z, *condition), x)
         kl = kl_to_standard_normal(mu, logvar)
-        return {"loss": negative_elbo(reconstruction, kl, self.beta), "reconstruction": reconstruction, "kl": kl}
+        return {
+            "loss": negative_elbo(reconstruction, kl, self.beta),
+            "reconstruction": reconstruction,
+            "kl": kl,
+        }
 
     @torch.no_grad()
-    def log_weights(self, x: Tensor, *condition: Tensor, K: int, generator: torch.Generator | None = None) -> Tensor:
-        """log w at K draws z ~ q(z given x): x (B, C, H, W) -> (K, B), nats. See importance_log_weights."""
+    def log_weights(
+        self, x: Tensor, *condition: Tensor, K: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """log w at K draws z ~ q(z given x): x (B, C, H, W) -> (K, B), nats.
+
+        See importance_log_weights.
+        """
 
         def log_likelihood(z: Tensor, x: Tensor, *condition: Tensor) -> Tensor:
             return self.pixels.log_prob(self.decode(z, *condition), x)
 
-        return importance_log_weights(log_likelihood, *self.encode(x, *condition), x, *condition, K=K, generator=generator)
+        return importance_log_weights(
+            log_likelihood, *self.encode(x, *condition), x, *condition, K=K, generator=generator
+        )
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """Means of p(x given z) at n draws z ~ p(z): (n, C, H, W) in [0, 1], without gradients."""
@@ -147,10 +176,11 @@ class VAE(nn.Module):
 
 
 class ConditionalVAE(VAE):
-    """p(x given z, y): encoder and decoder also see the label y as a one-hot vector, so one can ask for a class.
+    """p(x given z, y): encoder and decoder also see the label y as a one-hot vector, so one can ask
+    for a class.
 
-    Its ELBO bounds log p(x given y). Every method takes the labels y (B,) after x. Source: Kingma et al. 2014
-    (arXiv 1406.5298); Sohn et al. 2015, whose prior depends on the condition too.
+    Its ELBO bounds log p(x given y). Every method takes the labels y (B,) after x. Source: Kingma
+    et al. 2014 (arXiv 1406.5298); Sohn et al. 2015, whose prior depends on the condition too.
     """
 
     def __init__(self, num_classes: int = 10, **kwargs):
@@ -161,16 +191,24 @@ class ConditionalVAE(VAE):
         """Labels y (B,) of whole numbers below num_classes as (B, num_classes) floats."""
         require_tensor("ConditionalVAE", "y", y)
         if y.is_floating_point() or y.ndim != 1:
-            raise InputTypeError(f"ConditionalVAE: y should be whole-number labels (B,), got {y.dtype} {tuple(y.shape)}. Use .long().")
+            raise InputTypeError(
+                f"ConditionalVAE: y should be whole-number labels (B,), got {y.dtype} "
+                f"{tuple(y.shape)}. Use .long()."
+            )
         if len(y) and not (int(y.min()) >= 0 and int(y.max()) < self.num_classes):
-            raise InputError(f"ConditionalVAE: y should lie in 0..{self.num_classes - 1}, got {y.min()}..{y.max()}. Check the labels.")
+            raise InputError(
+                f"ConditionalVAE: y should lie in 0..{self.num_classes - 1}, got "
+                f"{y.min()}..{y.max()}. Check the labels."
+            )
         return F.one_hot(y.long(), self.num_classes).float()
 
     def loss(self, x: Tensor, y: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
         """As VAE.loss, for images x with labels y (B,)."""
         return super().loss(x, self.one_hot(y), eps=eps)
 
-    def log_weights(self, x: Tensor, y: Tensor, K: int, generator: torch.Generator | None = None) -> Tensor:
+    def log_weights(
+        self, x: Tensor, y: Tensor, K: int, generator: torch.Generator | None = None
+    ) -> Tensor:
         """As VAE.log_weights, for images x with labels y (B,)."""
         return super().log_weights(x, self.one_hot(y), K=K, generator=generator)
 
@@ -179,8 +217,12 @@ class ConditionalVAE(VAE):
         return super().reconstruct(x, self.one_hot(y))
 
     def sample(self, y: Tensor, seed: int = 0) -> Tensor:
-        """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in [0, 1]."""
-        return self.decode_mean(torch.randn(len(y), self.latent_dim, generator=seeded(seed)), self.one_hot(y))
+        """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in
+        [0, 1].
+        """
+        return self.decode_mean(
+            torch.randn(len(y), self.latent_dim, generator=seeded(seed)), self.one_hot(y)
+        )
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -192,4 +234,7 @@ def require_codes(where: str, z: Tensor, latent_dim: int) -> None:
     """Raise unless z is (B, latent_dim)."""
     require_tensor(where, "z", z)
     if z.ndim != 2 or z.shape[1] != latent_dim:
-        raise InputError(f"{where}: z should have shape (B, {latent_dim}), got {tuple(z.shape)}. One row per code.")
+        raise InputError(
+            f"{where}: z should have shape (B, {latent_dim}), got {tuple(z.shape)}. One row per "
+            "code."
+        )

@@ -28,12 +28,16 @@ class BernoulliPixels:
 class GaussianPixels:
     """p(x given z) = N(x; output, std² I) with one fixed std: squared error with its scale stated.
 
-    Up to a constant -log p = |x - output|² / (2 std²), so a loss |x - output|² + KL is this model with std² = ½.
+    Up to a constant -log p = |x - output|² / (2 std²), so a loss |x - output|² + KL is this model
+    with std² = ½.
     """
 
     def __init__(self, std: float):
         if not std > 0:
-            raise InputError(f"GaussianPixels: std should be positive, got {std}. Pass a standard deviation, 0.1 say.")
+            raise InputError(
+                f"GaussianPixels: std should be positive, got {std}. Pass a standard deviation, "
+                "0.1 say."
+            )
         self.std = std
 
     def log_prob(self, output: Tensor, x: Tensor) -> Tensor:

@@ -8,8 +8,15 @@ from gencourse.probes.autoregressive.tokens import holds_whole_numbers
 from gencourse.runtime import seeded
 
 
+class Diary(list):
+    """What a model noted of its calls. A copy of the model writes into the same one."""
+
+    def __deepcopy__(self, memo: dict) -> "Diary":
+        return self
+
+
 class Adder(nn.Module):
-    """Its next token is likely the sum of its context, each token with its place; it keeps a diary.
+    """Its next token is likely the sum of its context and of the last place; it keeps a diary.
 
     `sharpness` is by how much the logit of that token lies above the others.
     """
@@ -19,9 +26,7 @@ class Adder(nn.Module):
         self.V, self.sharpness = V, sharpness
         self.dropout = nn.Dropout(0.5)
         self.scale = nn.Parameter(torch.ones(()))
-        self.lengths: list[int] = []
-        self.modes: list[bool] = []
-        self.graphs: list[bool] = []
+        self.lengths, self.modes, self.graphs = Diary(), Diary(), Diary()
 
     def forward(self, idx: Tensor) -> Tensor:
         self.lengths.append(idx.shape[1])

@@ -103,13 +103,14 @@ def whose_tensors(update, start: Tensor, numbers: Tensor, decay: float) -> dict[
     held, own = list(tensors(average)), list(average.parameters())
     update(average, model, decay)
     every = [*held, *tensors(average)]
-    graph = any(t.requires_grad or t.grad_fn is not None for t in every)
+    asking = any(t.requires_grad and t.is_leaf for t in every)
     same = all(p is q for p, q in zip(average.parameters(), own, strict=True))
     for value in tensors(model):
         value.data.fill_(7)
     shared = any(bool((value == 7).any()) for value in tensors(average))
     return {
         "whether the average changes when the model does later": shared,
-        "whether the average holds a graph": graph,
+        "whether the average holds a graph": any(t.grad_fn is not None for t in every),
+        "whether the average asks for gradients": asking,
         "whether the average's parameters are the ones that it had, moved in place": same,
     }

@@ -93,7 +93,7 @@ def start(layer: nn.Module, centre: float) -> dict[str, bool]:
 def started(init, kind: str) -> dict[str, bool]:
     """A layer of one of the five kinds, inside a network."""
     made = {
-        "linear": lambda: nn.Linear(100, 80),
+        "linear layer": lambda: nn.Linear(100, 80),
         "convolution": lambda: nn.Conv2d(16, 32, 4),
         "transposed convolution": lambda: nn.ConvTranspose2d(32, 16, 4),
         "one-dimensional batch norm": lambda: nn.BatchNorm1d(8000),
@@ -126,7 +126,7 @@ def own_modules(init) -> dict[str, bool]:
 def without_bias(init) -> dict[str, bool]:
     """Layers that have no bias: whether their weights spread around 0 by 0.02."""
     layers = {
-        "linear": nn.Linear(80, 60, bias=False),
+        "linear layer": nn.Linear(80, 60, bias=False),
         "convolution": nn.Conv2d(8, 16, 4, bias=False),
         "transposed convolution": nn.ConvTranspose2d(16, 8, 4, bias=False),
     }

@@ -7,15 +7,11 @@ from torch import Tensor, nn
 
 
 class Player(nn.Module):
-    """A network that knows in which mode it was asked: `asked` holds one flag for each call."""
+    """A network that knows in which mode it was called: `asked` holds whether in training mode."""
 
     def __init__(self, shape: tuple[int, ...]):
         super().__init__()
         self.shape, self.asked = tuple(shape), []
-
-    def as_it_came(self) -> bool:
-        """Whether every call found it in the mode in which it is now."""
-        return all(mode == self.training for mode in self.asked)
 
 
 class Generator(Player):
@@ -73,13 +69,13 @@ def momentum(player: nn.Module) -> torch.optim.Optimizer:
 
 
 def afterwards(generator: Generator, discriminator: Discriminator) -> dict[str, bool]:
-    """Whether each player's parameters ask for gradients, and in which mode it was and is."""
+    """Whether each player's parameters can learn, and in which mode it is and was."""
     found = {}
     for name, player in (("G", generator), ("D", discriminator)):
         able = all(p.requires_grad for p in player.parameters())
         found[f"whether all parameters of {name} can learn"] = able
         found[f"whether {name} is in training mode"] = player.training
-        found[f"whether {name} was asked in the mode in which it is now"] = player.as_it_came()
+        found[f"whether {name} was in training mode whenever it was called"] = all(player.asked)
     return found
 
 

@@ -65,10 +65,17 @@ def correlated(z: Tensor, tolerance: float) -> dict[str, bool]:
     }
 
 
+def as_images(result) -> Tensor:
+    """The samples as a tensor; a list of numbers is none."""
+    if isinstance(result, list | tuple):
+        raise TypeError("as_images: samples should be a tensor, got a list. Stack them.")
+    return torch.as_tensor(result)
+
+
 def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, object]:
     """The samples of a decoder that changes nothing, and what codes it was given."""
     decoder = Recorder()
-    images = torch.as_tensor(sample(decoder, n, latent_dim, seeded(seed))).detach()
+    images = as_images(sample(decoder, n, latent_dim, seeded(seed))).detach()
     codes = [z.reshape(-1, latent_dim).float() for z in decoder.codes]
     z = torch.cat([torch.zeros(0, latent_dim), *codes])
     found: dict[str, object] = {
@@ -99,7 +106,7 @@ def codes_of_samples(sample, n: int, latent_dim: int, seed: int) -> dict[str, ob
 def images_of_a_decoder(sample, n: int, latent_dim: int, seed: int) -> dict[str, object]:
     """The samples of a decoder whose logits are images (n, 1, SIDE, SIDE)."""
     decoder = Recorder(images=True)
-    images = torch.as_tensor(sample(decoder, n, latent_dim, seeded(seed))).detach()
+    images = as_images(sample(decoder, n, latent_dim, seeded(seed))).detach()
     logits = torch.cat([x.reshape(-1, 1, SIDE, SIDE) for x in decoder.logits])
     same = images.shape == logits.shape and torch.allclose(
         images.double(), logits.double().sigmoid(), atol=1e-5
@@ -110,9 +117,9 @@ def images_of_a_decoder(sample, n: int, latent_dim: int, seed: int) -> dict[str,
 def repeatability(sample, latent_dim: int, seed: int) -> dict[str, bool]:
     """Samples from two generators in the same state, and twice from one generator."""
     decoder, generator = decoder_of(latent_dim), seeded(seed)
-    first = torch.as_tensor(sample(decoder, 5, latent_dim, generator))
-    second = torch.as_tensor(sample(decoder, 5, latent_dim, generator))
-    again = torch.as_tensor(sample(decoder, 5, latent_dim, seeded(seed)))
+    first = as_images(sample(decoder, 5, latent_dim, generator))
+    second = as_images(sample(decoder, 5, latent_dim, generator))
+    again = as_images(sample(decoder, 5, latent_dim, seeded(seed)))
     return {
         "whether two generators in the same state give the same samples": torch.equal(first, again),
         "whether a second call with the same generator repeats the first": torch.equal(
@@ -124,7 +131,7 @@ def repeatability(sample, latent_dim: int, seed: int) -> dict[str, bool]:
 def traces(sample, latent_dim: int, seed: int) -> dict[str, bool]:
     """What sampling leaves behind: a graph, parts of a decoder in different modes."""
     decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Identity()))
-    images = torch.as_tensor(sample(decoder, 5, latent_dim, seeded(seed)))
+    images = as_images(sample(decoder, 5, latent_dim, seeded(seed)))
     modes = {part.training for part in decoder.modules()}
     return {
         "whether the samples still hold a graph": images.requires_grad,
@@ -135,5 +142,5 @@ def traces(sample, latent_dim: int, seed: int) -> dict[str, bool]:
 def dropout_at_work(sample, latent_dim: int, seed: int) -> bool:
     """Whether samples are dropped by a decoder in training mode that ends in dropout."""
     decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Dropout(0.5))).train()
-    images = torch.as_tensor(sample(decoder, 50, latent_dim, seeded(seed)))
+    images = as_images(sample(decoder, 50, latent_dim, seeded(seed)))
     return bool(((images == 0.5) | (images == 0)).any())

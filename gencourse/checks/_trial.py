@@ -1,0 +1,102 @@
+"""What a trial sees of an answer.
+
+A trial is a function that calls the answer and yields what came back, under a label. What has to
+run beside the answer is a *probe*: an ordinary function of `gencourse.probes` whose first argument
+is the answer. Plain data goes in, plain data comes back; a dict that a probe returns is one value
+for each of its keys. An exception is a value too. What is right is decided here, not there, so a
+trial yields values and computes with none.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from gencourse import runtime
+from gencourse.runner import Outcome, neutral, plain, run
+
+Trial = Callable[[Any, int], Iterator[tuple[str, object]]]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a trial: its label, itself, and the arguments where a plain call gave it."""
+
+    label: str
+    value: object
+    arguments: tuple[tuple, dict] | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a trial saw of an answer: its values, and what was noticed in all of the calls."""
+
+    values: tuple[Value, ...]
+    harm: frozenset[tuple[str, str]] = frozenset()
+    empty: bool = False
+    stressed: bool = False
+
+
+class Runner(Protocol):
+    """What brings a call to the answer, here or in a grader's box."""
+
+    def __call__(self, probe: Callable | None, args: tuple, kwargs: dict) -> Outcome: ...
+
+
+Connect = Callable[[str], Runner]  # from the name of a stress, "" for none
+
+
+def locally(answer: Callable) -> Connect:
+    """Runs in this process."""
+
+    def connect(stress: str) -> Runner:
+        return lambda probe, args, kwargs: run(probe, answer, args, kwargs, stress)
+
+    return connect
+
+
+class Answer:
+    """The answer as a trial sees it: `answer(...)` calls it, `answer.run(probe, ...)` a probe."""
+
+    def __init__(self, runner: Runner):
+        self.runner, self.arguments, self.outcomes = runner, None, []
+        self.returned: object = None  # by the last plain call
+
+    def __call__(self, *args, **kwargs) -> object:
+        self.arguments = (args, kwargs)
+        self.returned = self._value(None, args, kwargs)
+        return self.returned
+
+    def run(self, probe: Callable, *args, **kwargs) -> object:
+        self.arguments = None
+        return self._value(probe, args, kwargs)
+
+    def _value(self, probe, args, kwargs) -> object:
+        self.outcomes.append(self.runner(probe, args, kwargs))
+        return self.outcomes[-1].value
+
+
+def observe(trial: Trial, connect: Connect, seed: int, stress: str = "") -> Observation:
+    """Run a trial once. Raises NotAttempted for a stub."""
+    start = seed + 1000 if stress == "another global seed" else seed
+    with neutral(), runtime.global_seed(start):
+        answer = Answer(connect(stress))
+        values = []
+        for label, value in trial(answer, seed):
+            whole = not isinstance(value, dict) or value is answer.returned
+            parts = [("", value)] if whole else value.items()
+            for key, part in parts:
+                full = f"{label}: {key}" if key else label
+                values.append(Value(full, plain(part), answer.arguments))
+    return Observation(
+        tuple(values),
+        frozenset().union(*(outcome.harm for outcome in answer.outcomes)),
+        all(outcome.empty for outcome in answer.outcomes),
+        any(outcome.stressed for outcome in answer.outcomes),
+    )
+
+
+def draw(seed: int, *shape: int) -> torch.Tensor:
+    """Standard normal numbers from a generator of their own, the same for every answer."""
+    return torch.randn(*shape, generator=runtime.seeded(seed))

@@ -1,0 +1,89 @@
+"""What the command line shows: progress, a table of the class, the escapes that were tried."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from gencourse.grading.gradebook import Gradebook
+    from gencourse.grading.judge import Job
+    from gencourse.grading.sandbox import Sandbox
+
+console = Console()
+
+
+def shown(results: "Iterable[tuple[Job, dict]]", count: int) -> "Iterator[tuple[Job, dict]]":
+    """The results as they come, behind a bar with an estimate of the time that is left."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("graded"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("about"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("graded", total=count)
+        for job, result in results:
+            yield job, result
+            progress.advance(bar)
+
+
+def finish(book: "Gradebook") -> None:
+    """The CSV, the reports, and a few lines on the class."""
+    from rich.table import Table
+
+    from gencourse.grading import export as exports
+    from gencourse.grading import report as reports
+
+    table = Table("assignment", "status", "submissions", "mean points")
+    rows = book.rows()
+    for name in sorted({row.assignment for row in rows}):
+        for status in sorted({row.status for row in rows if row.assignment == name}):
+            those = [row for row in rows if row.assignment == name and row.status == status]
+            points = [row.points for row in those if row.points is not None]
+            mean = (
+                f"{sum(points) / len(points):.1f} of {max(row.out_of for row in those):g}"
+                if points
+                else ""
+            )
+            table.add_row(name, status, str(len(those)), mean)
+    console.print(table)
+    for problem in book.problems():
+        console.print(exports.printable(problem), style="yellow", highlight=False, markup=False)
+    exports.long_csv(book, book.folder / "grades.csv")
+    console.print(f"{book.folder / 'grades.csv'}", highlight=False)
+    console.print(f"{reports.write_reports(book, book.folder / 'reports')}", highlight=False)
+
+
+def show_escapes(wall: "Sandbox") -> None:
+    """A table of escapes; exit status 1 if one succeeded."""
+    from rich.table import Table
+
+    from gencourse.grading import probe as escapes
+
+    table = Table("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
+    free = 0
+    with console.status("trying to get out"):
+        for finding in escapes.probe(wall):
+            free += not finding.contained
+            table.add_row(
+                finding.name,
+                "[green]held[/]" if finding.contained else "[bold red]ESCAPED[/]",
+                finding.said[:80],
+            )
+    console.print(table)
+    if free:
+        raise typer.Exit(1)

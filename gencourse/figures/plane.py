@@ -1,0 +1,128 @@
+"""Points and functions in the plane."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from gencourse.errors import InputError
+from gencourse.figures.style import MARKERS, PALETTE
+from gencourse.validation import require_tensor
+
+
+def latent_scatter(
+    z: Tensor, labels: Tensor, title: str = "", limit: int = 2000, ax: Axes | None = None
+) -> Axes:
+    """Codes (N, 2) as points; a class has a colour and a marker of its own."""
+    require_tensor("latent_scatter", "z", z)
+    if z.ndim != 2 or z.shape[1] != 2:
+        raise InputError(
+            f"latent_scatter: z should have shape (N, 2), got {tuple(z.shape)}. Choose two "
+            "dimensions: z[:, :2]."
+        )
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.4, 5), layout="constrained")
+    z, labels = z.detach().cpu()[:limit], labels.cpu()[:limit]
+    for i in labels.unique().tolist():
+        here = z[labels == i]
+        ax.scatter(
+            *here.T.numpy(),
+            s=10,
+            color=PALETTE[i % 10],
+            marker=MARKERS[i % 10],
+            alpha=0.6,
+            linewidths=0,
+            label=str(i),
+        )
+    ax.set(xlabel="z₁", ylabel="z₂", title=title, aspect="equal")
+    ax.legend(
+        fontsize="small",
+        markerscale=1.8,
+        handletextpad=0,
+        borderpad=0.3,
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+    )
+    return ax
+
+
+def point_clouds(
+    clouds: Mapping[str, Tensor],
+    title: str,
+    limit: float = 3.0,
+    max_points: int = 1500,
+    ax: Axes | None = None,
+) -> Axes:
+    """Several sets of points (N, 2) in the plane, each with a colour and a marker of its own; the
+    last lies on top.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
+    for i, (name, x) in enumerate(clouds.items()):
+        shown = x.detach().cpu()[:max_points]
+        ax.scatter(
+            *shown.T.numpy(),
+            s=9,
+            color=PALETTE[i % 10],
+            marker=MARKERS[i % 10],
+            alpha=0.5,
+            linewidths=0,
+            label=name,
+        )
+    ax.set(
+        xlabel="x₁",
+        ylabel="x₂",
+        title=title,
+        aspect="equal",
+        xlim=(-limit, limit),
+        ylim=(-limit, limit),
+    )
+    if len(clouds) > 1:
+        ax.legend(fontsize="small", loc="upper right", markerscale=1.6)
+    return ax
+
+
+def plane_grid(limit: float = 3.0, n: int = 61) -> tuple[Tensor, float]:
+    """A square grid over [-limit, limit]² as rows (n · n, 2), and the area of one of its cells."""
+    line = torch.linspace(-limit, limit, n)
+    x2, x1 = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x1, x2], -1).flatten(0, 1), (2 * limit / (n - 1)) ** 2
+
+
+def heatmap(
+    values: Tensor,
+    title: str,
+    limit: float = 3.0,
+    vmin: float = 0.0,
+    vmax: float = 1.0,
+    label: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Values (n · n,) on `plane_grid(limit, n)` as a map with a colour bar; the ½ contour is drawn
+    where values are probabilities.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+    n = round(len(values) ** 0.5)
+    picture = values.detach().cpu().view(n, n).numpy()
+    drawn = ax.imshow(
+        picture,
+        origin="lower",
+        extent=(-limit, limit, -limit, limit),
+        cmap="PuOr",
+        vmin=vmin,
+        vmax=vmax,
+    )
+    if (vmin, vmax) == (0.0, 1.0) and picture.min() < 0.5 < picture.max():
+        ax.contour(
+            picture,
+            levels=[0.5],
+            colors="black",
+            linewidths=1,
+            extent=(-limit, limit, -limit, limit),
+        )
+    ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.8)
+    ax.set(xlabel="x₁", ylabel="x₂", title=title)
+    return ax

@@ -1,0 +1,110 @@
+"""Whatever is handed in, judging it ends in time and says little: linear patterns, a limit of the judge's own, few flags."""
+
+import dataclasses
+import re
+import sys
+import time
+
+import pytest
+
+from gencourse.grading import judge as judging
+from gencourse.grading import probe
+from gencourse.grading.assignment import Assignment, defined, load
+from gencourse.grading.judge import FLAGS, judge, listed
+from gencourse.grading.limits import Limits
+from gencourse.grading.reading import CODE_LIMIT, HandedCell
+from gencourse.grading.rebuild import rebuild
+from gencourse.grading.sandbox import Sandbox
+from tests.grading.corpus_assignment import SOURCE
+from tests.grading.test_run import RIGHT, hand_in, planned
+
+REPEATED = [
+    *("gencourse import ", "# gencourse import runner, ", "gencourse/checks", "import gencourse\n", "from sys import ", "__name__ ", "os."),
+    *("def\n", "class \n", "%x\n", " %", "\t", "\n ", "#\n", ".reference", "solutions", "a.", "subprocess", "\\\n", "é", "_"),
+]
+
+
+@pytest.fixture(scope="module")
+def small() -> Assignment:
+    return load(SOURCE)
+
+
+def seconds(small: Assignment, text: str) -> float:
+    """Of rebuilding a submission of one cell, the best of three. It is no Python: the time of Python's parser is not ours."""
+    took = []
+    for _ in range(3):
+        defined.cache_clear()
+        began = time.process_time()
+        rebuild(small, (HandedCell("code", f"$ {text}", ""),))
+        took.append(time.process_time() - began)
+    return min(took)
+
+
+@pytest.mark.parametrize("part", REPEATED)
+def test_patterns_take_linear_time(small, part):
+    """Twice the text takes twice as long; four times would be quadratic. What takes no time at all is not measured."""
+    times = [seconds(small, part * (size // len(part))) for size in (CODE_LIMIT // 2, CODE_LIMIT)]
+    assert times[1] < 0.1 or times[1] < 3 * times[0], times
+
+
+def test_what_mentions_the_insides_is_flagged_as_before(small):
+    for text, flagged in {
+        "from gencourse import vae, grading": True,
+        "from gencourse import vae": False,
+        "from gencourse import vae\nimport runner": False,
+        "from gencourse import regrading": False,
+        "import gencourse.grading": True,
+    }.items():
+        names = {flag for flag, _ in rebuild(small, (HandedCell("code", text, ""),)).flags}
+        assert ("asks-for-answers" in names) == flagged, text
+
+
+def test_a_changed_check_is_one_flag_however_often_it_occurs(small):
+    check = next(cell for cell in small.cells if cell.role == "check" and cell.grade_id)
+    copies = tuple(HandedCell("code", f"pass  # {i}", check.grade_id) for i in range(500))
+    assert sum(flag == "check-changed" for flag, _ in rebuild(small, copies).flags) == 1
+
+
+def test_flags_are_few_one_of_each_kind_is_kept_and_the_rest_counted():
+    flags = [("much-output", f"Cell {i} printed too much.") for i in range(60_000)] + [("died", "It ended.")]
+    shown = listed(flags)
+    assert len(shown) == FLAGS
+    assert {flag["flag"] for flag in shown} == {"much-output", "died", "more-flags"}
+    assert shown[-1]["detail"] == f"{60_001 - FLAGS + 1:,} further flags were left out."
+    assert [flag["flag"] for flag in listed(flags[:3])] == ["much-output"] * 3
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A job whose limit for all is over soon."""
+    return dataclasses.replace(planned(hand_in(tmp_path, {"anna": RIGHT}))[0], limits=Limits(total_s=1))
+
+
+def busy_pattern(*_):
+    re.match(r"(a|a)*b", "a" * 60)
+
+
+def busy_python(*_):
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            continue
+
+
+@pytest.mark.parametrize("busy", [busy_pattern, busy_python])
+def test_a_judge_that_is_kept_busy_ends_with_a_row(job, monkeypatch, busy):
+    monkeypatch.setattr(judging, "JUDGE_S", 1)
+    monkeypatch.setattr(judging, "rebuild", busy)
+    began = time.monotonic()
+    result = judge(job)
+    assert time.monotonic() - began < 10
+    assert result["status"] == "unreadable" and [flag["flag"] for flag in result["flags"]] == ["judge-limit"]
+    assert sys.getsizeof(result["reason"]) < 500
+
+
+def test_probe_gives_no_false_alarm_and_ends_soon(bubblewrap):
+    began = time.process_time()
+    findings = list(probe.probe(Sandbox("bubblewrap")))
+    assert [finding for finding in findings if not finding.contained] == []
+    assert len(findings) == len(probe.attempts(SOURCE, 1)) and time.process_time() - began < 30

@@ -1,0 +1,335 @@
+"""The slow lane in parts, each run only if something that it depends on has changed since it was
+last seen to pass.
+
+    python -m tests.parts                run what has changed since the record, print the seconds of
+    each part
+    python -m tests.parts --all          run all parts
+    python -m tests.parts --list         only say which parts would run, and why
+    python -m tests.parts --fingerprint  the fingerprints of all parts as they are now
+
+benchmarks/results/slow_lane.json holds, for each part that has passed, a fingerprint of all that
+the part depends on, and
+its seconds. Files are compared, not commits, so that a clone without history decides in the same
+way. Whoever runs the
+parts gets the record written, and commits it with the change; where CI=true the record is left
+alone.
+
+A notebook at the default scale depends on its cells of code, on the modules that they import,
+directly or through others
+(read from the syntax tree; where a package finds its modules at run time, all of it), on files of
+data beside those, and
+on the versions of what is installed. The other parts name folders.
+"""
+
+import argparse
+import ast
+import functools
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RECORD = ROOT / "benchmarks" / "results" / "slow_lane.json"
+NOTHING_SELECTED = 5  # pytest's exit status
+DEFAULT_SCALE = {"GENCOURSE_SCALE": "default", "OMP_NUM_THREADS": "2"}
+NOT_OF_CHECKS = (
+    "grading",
+    "widgets",
+    "gan_lab",
+    "figures.py",
+    "claims.py",
+    "cli.py",
+    "__main__.py",
+)
+GRADING = ("grading", "cli.py", "__main__.py", "runner", "runner.py", "asking.py")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A name, the words after `pytest`, the files on which the outcome depends, and what is set for
+    it.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    files: tuple[Path, ...]
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        made = hashlib.sha256(installed())
+        for path in sorted(set(self.files)):
+            made.update(
+                f"\0{path.relative_to(ROOT).as_posix()}\0".encode()
+                + hashlib.sha256(content(path)).digest()
+            )
+        return made.hexdigest()[:16]
+
+
+def parts() -> list[Part]:
+    """All parts: first the notebooks, then the slow tests."""
+    named = [
+        Part(name, ("-n", "0", name), tuple(depends_on(name)), DEFAULT_SCALE)
+        for name in notebooks()
+    ]
+    folder = "tests/grading"
+    apart = {name: f"{folder}/test_{name}.py" for name in ("hostile", "cluster", "nbgrader")}
+    without = [f"--ignore={path}" for path in apart.values()]
+    grading = [*course(*GRADING), *below(folder)]
+    checks = course(
+        *(
+            path.name
+            for path in sorted((ROOT / "gencourse").iterdir())
+            if path.name not in NOT_OF_CHECKS
+        )
+    )
+    taught = [*grading, *checks, *below("authoring/exercises", "exercises", "solutions")]
+    elsewhere = [
+        f"--ignore={path}"
+        for path in (folder, "tests/test_checks.py", "tests/test_default_scale.py")
+    ]
+    slow = ("-m", "slow")
+    return [
+        *named,
+        Part(
+            "twenty seeds",
+            (*slow, "tests/test_checks.py"),
+            tuple([*checks, *below("tests/test_checks.py", "tests/lanes.py")]),
+        ),
+        Part("hostile submissions", ("--slow", apart["hostile"]), tuple(grading)),
+        Part(
+            "grading: kills, memory, shards, another user",
+            (*slow, folder, *without),
+            tuple(grading),
+        ),
+        Part("grading: a cluster", (*slow, apart["cluster"]), tuple(grading)),
+        Part("grading: nbgrader", (*slow, apart["nbgrader"]), tuple(taught)),
+        Part(
+            "other slow tests",
+            (*slow, "tests", *elsewhere),
+            tuple(below("gencourse", "tests", "authoring", "benchmarks")),
+        ),
+    ]
+
+
+# what a part depends on
+
+
+def notebooks() -> list[str]:
+    """The notebooks that state numbers, or use answers, at the default scale."""
+    return [
+        p.relative_to(ROOT).as_posix()
+        for folder in ("notebooks", "solutions")
+        for p in sorted((ROOT / folder).glob("[0-9]*.ipynb"))
+    ]
+
+
+def below(*names: str) -> list[Path]:
+    """The files in folders, and files themselves; names of which there are none are passed over."""
+    found = [
+        path
+        for name in names
+        for path in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))
+    ]
+    return [
+        path
+        for path in found
+        if path.is_file() and "__pycache__" not in path.parts and path != RECORD
+    ]
+
+
+def course(*names: str) -> list[Path]:
+    return below(*(f"gencourse/{name}" for name in names))
+
+
+def content(path: Path) -> bytes:
+    """What counts of a file: all of it; of a notebook, its code."""
+    return "\n\0".join(code(path)).encode() if path.suffix == ".ipynb" else path.read_bytes()
+
+
+def code(notebook: Path) -> list[str]:
+    """The cells of code."""
+    return [
+        "".join(cell["source"])
+        for cell in json.loads(notebook.read_text("utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+    ]
+
+
+def installed() -> bytes:
+    """What decides which versions are installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    chosen = [
+        project["project"].get("dependencies"),
+        project["project"].get("optional-dependencies"),
+        project["tool"].get("uv"),
+    ]
+    return json.dumps(chosen, sort_keys=True).encode() + (ROOT / "constraints.txt").read_bytes()
+
+
+def depends_on(notebook: str) -> Iterable[Path]:
+    """The notebook, the modules that it imports, also indirectly, and data files beside them."""
+    cells = [re.sub(r"^\s*[%!].*", "pass", cell, flags=re.M) for cell in code(ROOT / notebook)]
+    wanted, asked, files = (
+        [name for cell in cells for name in imported(ast.parse(cell), "")],
+        set(),
+        {ROOT / notebook},
+    )
+    while wanted:
+        if (name := wanted.pop()) not in asked:
+            asked.add(name)
+            found, further = resolved(name)
+            files |= found
+            wanted += further
+    return files
+
+
+def imported(tree: ast.AST, package: str) -> Iterator[str]:
+    """Dotted names of ours that are imported, or are attributes of `gencourse`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{origin_of(node, package)}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute) and (text := ast.unparse(node)).startswith(
+            "gencourse."
+        ):
+            yield text
+
+
+def origin_of(node: ast.ImportFrom, package: str) -> str:
+    """What an import is from, in full: `..errors` in gencourse.models.vae is gencourse.errors."""
+    words = package.split(".")
+    return ".".join(
+        [
+            *(words[: len(words) + 1 - node.level] if node.level else []),
+            *([node.module] if node.module else []),
+        ]
+    )
+
+
+def resolved(name: str) -> tuple[set[Path], list[str]]:
+    """The files that a dotted name stands for, and the names that these import in turn.
+
+    A name that a package only passes on, `from gencourse.widgets.latent import latent_explorer`,
+    leads to that one
+    module. A package that is named itself leads to all that it imports; one that finds its modules
+    at run time, to all
+    that lie in it.
+    """
+    words, files, place = name.split("."), set(), ROOT
+    if words[0] != "gencourse":
+        return files, []
+    for i, word in enumerate(words):
+        place = place / word
+        if place.with_suffix(".py").is_file():
+            return files | {place.with_suffix(".py")}, imports_of(place.with_suffix(".py"))
+        if not (place / "__init__.py").is_file():  # a name in the package above
+            return files, passed_on(place.parent, word) if i > 1 else []
+        files.add(place / "__init__.py")
+        if i:
+            files |= {path for path in place.iterdir() if is_data(path)}
+    if len(words) == 1:
+        return files, []
+    everything = (
+        set(below(name.replace(".", "/")))
+        if finds_modules_itself(place)
+        else {place / "__init__.py"}
+    )
+    return files | everything, [
+        one for path in everything if path.suffix == ".py" for one in imports_of(path)
+    ]
+
+
+def passed_on(package: Path, name: str) -> list[str]:
+    """Where a package has a name from; if it is the package's own, all that the package imports."""
+    own = package_of(package / "__init__.py")
+    for node in ast.walk(tree_of(package / "__init__.py")):
+        if isinstance(node, ast.ImportFrom) and name in {
+            alias.asname or alias.name for alias in node.names
+        }:
+            original = next(
+                alias.name for alias in node.names if name == (alias.asname or alias.name)
+            )
+            return [f"{origin_of(node, own)}.{original}"]
+    return [own] if finds_modules_itself(package) else imports_of(package / "__init__.py")
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.AST:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imports_of(path: Path) -> list[str]:
+    return list(imported(tree_of(path), package_of(path)))
+
+
+def finds_modules_itself(package: Path) -> bool:
+    """Whether a syntax tree does not tell what an import of the package brings."""
+    text = (package / "__init__.py").read_text("utf-8")
+    return bool(re.search(r"\bimportlib\b|\bpkgutil\b|__getattr__|__import__", text))
+
+
+def is_data(path: Path) -> bool:
+    return path.is_file() and path.suffix not in (".py", ".pyc")
+
+
+def package_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).parent.parts)
+
+
+# running them
+
+
+def passed() -> dict[str, dict]:
+    """The record: part -> fingerprint and seconds."""
+    return json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
+
+
+def run(part: Part) -> tuple[bool, float]:
+    """Whether it passed, and its seconds."""
+    began = time.monotonic()
+    line = [sys.executable, "-m", "pytest", *part.words]
+    status = subprocess.run(
+        line, cwd=ROOT, env={**os.environ, **part.settings}, check=False
+    ).returncode
+    return status in (0, NOTHING_SELECTED), time.monotonic() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for option in ("all", "list", "fingerprint"):
+        parser.add_argument(f"--{option}", action="store_true")
+    asked = parser.parse_args()
+    known, table, well = passed(), [], True
+    for part in parts():
+        mark = part.fingerprint()
+        due = asked.all or known.get(part.name, {}).get("fingerprint") != mark
+        if asked.fingerprint or asked.list:
+            print(f"{mark if asked.fingerprint else 'due ' if due else 'as recorded '} {part.name}")
+        elif due:
+            print(f"== slow lane: {part.name}", flush=True)
+            fine, seconds = run(part)
+            well = well and fine
+            table.append(f"{seconds:7.0f} s  {part.name}{'' if fine else '  FAILED'}")
+            if fine and os.environ.get("CI") != "true":
+                known[part.name] = {"fingerprint": mark, "seconds": round(seconds)}
+                RECORD.write_text(
+                    json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n",
+                    "utf-8",
+                )
+        else:
+            table.append(f"      - s  {part.name}: as recorded")
+    print("\n".join(table))
+    sys.exit(not well)
+
+
+if __name__ == "__main__":
+    main()
