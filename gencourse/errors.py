@@ -45,7 +45,7 @@ class DataUnavailable(CourseError, RuntimeError):
 class TrainingStopped(CourseError, ArithmeticError):
     """Training met a loss that is not finite. `history` holds what was recorded until then."""
 
-    def __init__(self, message: str, history: object = None):
+    def __init__(self, message: str, history: object = None) -> None:
         super().__init__(message)
         self.history = history
 

@@ -40,7 +40,7 @@ def scale() -> str:
 
 
 def scaled(*, default: T, smoke: T, full: T) -> T:
-    """The value for the present scale: `steps = scaled(default=3_000, smoke=20, full=30_000)`."""
+    """The value for the present scale: `scaled(default=3_000, smoke=20, full=30_000)` steps."""
     return {"smoke": smoke, "default": default, "full": full}[scale()]
 
 

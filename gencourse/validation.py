@@ -6,7 +6,7 @@ from torch import Tensor
 from gencourse.errors import InputError, InputTypeError, describe
 
 
-def require_tensor(where: str, name: str, value) -> None:
+def require_tensor(where: str, name: str, value: object) -> None:
     """Raise InputTypeError unless `value` is a tensor."""
     if not isinstance(value, Tensor):
         raise InputTypeError(
@@ -73,7 +73,7 @@ def require_images(
         )
 
 
-def require_count(where: str, name: str, value, at_least: int = 1) -> None:
+def require_count(where: str, name: str, value: object, at_least: int = 1) -> None:
     """Raise unless `value` is a whole number of at least `at_least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InputTypeError(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -127,7 +126,7 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
     if not bool(b.isfinite().all()):
         return _at(tuple(apart.nonzero()[0].tolist()), got, want)
     gap = (got.double() - want.double()).abs() * apart
-    place = tuple(map(int, np.unravel_index(int(gap.argmax()), tuple(gap.shape))))
+    place = tuple((gap == gap.max()).nonzero()[0].tolist())
     if describe_value(got) != describe_value(want):
         said = f"Expected {describe_value(want)}, got {describe_value(got)}"
         said += f"; the largest difference is {float(gap[place]):.3g}."

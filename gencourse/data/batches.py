@@ -1,6 +1,7 @@
 """Endless seeded batches of tensors that are already in memory."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -8,6 +9,14 @@ from torch import Tensor
 from gencourse.errors import InputError
 from gencourse.runtime import seeded
 from gencourse.validation import require_count, require_tensor
+
+
+@overload
+def minibatches(x: Tensor, *, batch_size: int, seed: int) -> Iterator[Tensor]: ...
+
+
+@overload
+def minibatches(x: Tensor, /, *others: Tensor, batch_size: int, seed: int) -> Iterator[Any]: ...
 
 
 def minibatches(

@@ -85,7 +85,7 @@ def images(name: str = "mnist", full: bool = False, folder: str | Path | None = 
     parts, label_names = downloads.load(name, None if folder is None else Path(folder))
     return Images(
         name,
-        *(torch.from_numpy(parts[key]) for key in PARTS),
+        **{key: torch.from_numpy(parts[key]) for key in PARTS},
         label_names=label_names or LABEL_NAMES[name],
     )
 

@@ -143,7 +143,7 @@ class Vocabulary:
     `end_id` is the number of the token that ends a sentence, a line break.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         lines = [record(day) for day in weather()] + [
             sentence(day, t) for day in weather() for t in range(len(TEMPLATES))
         ]

@@ -22,7 +22,7 @@ class FeatureNetwork(nn.Module):
     adds up to 100: a Fréchet distance of 5 is five percent of all that real images vary by.
     """
 
-    def __init__(self, features_dim: int = 64):
+    def __init__(self, features_dim: int = 64) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),

@@ -1,6 +1,7 @@
 """Curves over training steps or any other axis."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,11 +20,24 @@ def running_mean(values: Sequence[float], window: int) -> tuple[np.ndarray, np.n
     return np.arange(window, len(values) + 1), means
 
 
+class Recorded(Protocol):
+    """What a History has: the terms' values, and how many steps there are."""
+
+    values: dict[str, list[float]]
+
+    @property
+    def steps(self) -> int:
+        """The number of steps recorded."""
+        ...
+
+    def __getitem__(self, term: str) -> list[float]: ...
+
+
 def training_curves(
-    history,
+    history: Recorded,
     terms: Sequence[str] | None = None,
     title: str = "Training",
-    ylim=None,
+    ylim: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """The recorded terms of a History in nats per example over the steps, as running means over

@@ -76,7 +76,7 @@ def image_rows(rows: Mapping[str, Tensor], title: str = "", scale: float = 0.6) 
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     figure.suptitle(title)
-    return axes[:, 0]
+    return list(axes[:, 0])
 
 
 def prior_quantile_grid(n: int) -> Tensor:

@@ -26,9 +26,10 @@ def latent_scatter(
         _, ax = plt.subplots(figsize=(5.4, 5), layout="constrained")
     z, labels = z.detach().cpu()[:limit], labels.cpu()[:limit]
     for i in labels.unique().tolist():
-        here = z[labels == i]
+        x, y = z[labels == i].T.numpy()
         ax.scatter(
-            *here.T.numpy(),
+            x,
+            y,
             s=10,
             color=PALETTE[i % 10],
             marker=MARKERS[i % 10],
@@ -61,9 +62,10 @@ def point_clouds(
     if ax is None:
         _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
     for i, (name, x) in enumerate(clouds.items()):
-        shown = x.detach().cpu()[:max_points]
+        x1, x2 = x.detach().cpu()[:max_points].T.numpy()
         ax.scatter(
-            *shown.T.numpy(),
+            x1,
+            x2,
             s=9,
             color=PALETTE[i % 10],
             marker=MARKERS[i % 10],

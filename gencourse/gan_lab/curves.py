@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from gencourse.gan_lab.observe import Scores
 from gencourse.gan_lab.panels import BLUE, GREEN, ORANGE
 from gencourse.models.gan import LOSSES
 
-LEGEND = {
+LEGEND: dict[str, Any] = {
     "loc": "upper center",
     "ncols": 2,
     "fontsize": 7.5,
@@ -48,7 +49,7 @@ class LossPanel:
     samples.
     """
 
-    def __init__(self, ax: Axes):
+    def __init__(self, ax: Axes) -> None:
         self.ax = ax
         self.d = ax.plot([], [], "-", color=BLUE, lw=1.6, label="discriminator")[0]
         self.g = ax.plot([], [], "--", color=ORANGE, lw=1.6, label="generator")[0]
@@ -80,7 +81,7 @@ class LossPanel:
 class DistancePanel:
     """How far the samples' density is from that of the data, and how many modes they cover."""
 
-    def __init__(self, ax: Axes):
+    def __init__(self, ax: Axes) -> None:
         self.ax, self.right = ax, ax.twinx()
         self.distance = ax.plot([], [], "-", color="black", lw=1.6, label="divergence")[0]
         self.modes = self.right.plot(

@@ -45,7 +45,7 @@ class Match:
     without changing anything.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings) -> None:
         seed = settings.seed
         self.settings, self.steps, self.random = settings, 0, seeded(seed)
         density = points(settings.data)
@@ -117,11 +117,11 @@ class Match:
         self.steps += 1
 
     def move_discriminator(self) -> None:
+        """One step of D on a fresh batch."""
         x, z = next(self.batches), self.codes()
         loss = self.gan.discriminator_loss(x, z=z)["loss"]
-        if (
-            self.settings.penalty == "gradient penalty"
-        ):  # here, not in the GAN, which would draw eps by the global generator
+        # here, not in the GAN, which would draw eps by the global generator
+        if self.settings.penalty == "gradient penalty":
             with torch.no_grad():
                 fake = self.gan.generator(z)
             eps = torch.rand(len(x), generator=self.random)
@@ -131,6 +131,7 @@ class Match:
         self.move(self.d_optimizer, loss)
 
     def move_generator(self) -> None:
+        """One step of G on fresh codes."""
         z = self.codes()
         self.move(self.g_optimizer, self.gan.generator_loss(z, z=z)["loss"])
 

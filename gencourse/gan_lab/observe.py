@@ -151,7 +151,7 @@ class Observer:
     every time.
     """
 
-    def __init__(self, density: GaussianMixture, noise: str, z: Tensor, seed: int):
+    def __init__(self, density: GaussianMixture, noise: str, z: Tensor, seed: int) -> None:
         self.density, self.z, self.codes = density, z, code_grid(noise)
         self.real, self.plane = density.sample(len(z), seed=seed), plane()
 

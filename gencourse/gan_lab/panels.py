@@ -14,6 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.contour import QuadContourSet
 from torch import Tensor
 
 from gencourse.data import points
@@ -68,7 +69,7 @@ def set_up_plane(ax: Axes, title: str, numbers: bool = True) -> None:
 class PlanePanel:
     """Data, samples, where D believes what, and where each sample is pushed."""
 
-    def __init__(self, ax: Axes, title: str = "", size: float = 5.0, numbers: bool = True):
+    def __init__(self, ax: Axes, title: str = "", size: float = 5.0, numbers: bool = True) -> None:
         set_up_plane(ax, title, numbers)
         self.ax, window = ax, (-REACH, REACH, -REACH, REACH)
         self.surface = ax.imshow(
@@ -80,7 +81,7 @@ class PlanePanel:
             extent=window,
             interpolation="bilinear",
         )
-        self.border = None
+        self.border: QuadContourSet | None = None
         self.data = ax.plot(
             [], [], "o", color=BLUE, ms=size, mfc="none", mew=0.9, alpha=0.8, label="data"
         )[0]
@@ -130,7 +131,9 @@ class PlanePanel:
             line.set_data(*x.T.numpy())
             line.set_visible(layers[name])
         self.pushes.set_segments(
-            arrow_lines(frame.fake[: len(frame.arrows)], frame.arrows) if layers["pushes"] else []
+            list(arrow_lines(frame.fake[: len(frame.arrows)], frame.arrows))
+            if layers["pushes"]
+            else []
         )
 
 
@@ -140,7 +143,7 @@ class SheetPanel:
     Every cell gets the same share of the samples, so a small cell is dark.
     """
 
-    def __init__(self, ax: Axes, title: str):
+    def __init__(self, ax: Axes, title: str) -> None:
         set_up_plane(ax, title)
         self.data = ax.plot([], [], "o", color=BLUE, ms=2.5, mfc="none", mew=0.6, alpha=0.5)[0]
         self.cells = PolyCollection([], edgecolors=ORANGE, linewidths=0.5)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -41,9 +42,11 @@ class Picture:
     the time), and drawn again only when an axis changes.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
-        self.canvas, self.kept, self.background = FigureCanvasAgg(self.figure), None, None
+        self.canvas = FigureCanvasAgg(self.figure)
+        self.kept: tuple | None = None
+        self.background: Any = None
         with mpl.rc_context({"font.size": 8.5, "axes.titlesize": 9, "axes.titlepad": 4}):
             self.plane = PlanePanel(self.place("plane"), "", size=3.6)
             self.clock = self.plane.ax.set_title("", y=1.0)

@@ -90,6 +90,10 @@ def save(recording: Recording, path: Path) -> None:
         "symptoms": recording.symptoms,
     }
     frames = recording.frames
+    arrays = {
+        name: half([getattr(frame, name) for frame in frames])
+        for name in ("fake", "arrows", "sheet")
+    }
     np.savez_compressed(
         path,
         about=np.array(json.dumps(about)),
@@ -98,10 +102,9 @@ def save(recording: Recording, path: Path) -> None:
         surface=np.stack(
             [(frame.surface * 255).round().to(torch.uint8).numpy() for frame in frames]
         ),
-        **{
-            name: half([getattr(frame, name) for frame in frames])
-            for name in ("fake", "arrows", "sheet")
-        },
+        fake=arrays["fake"],
+        arrows=arrays["arrows"],
+        sheet=arrays["sheet"],
     )
 
 

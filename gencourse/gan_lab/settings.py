@@ -44,7 +44,7 @@ class Settings:
     batch_size: int = 256
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(

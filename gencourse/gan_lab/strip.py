@@ -1,6 +1,7 @@
 """Whole runs on paper: the plane at several moments side by side, and the curves."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -11,7 +12,10 @@ from gencourse.gan_lab.panels import LAYERS, PlanePanel
 from gencourse.gan_lab.recording import Recording
 from gencourse.validation import require_count
 
-SMALL = {"font.size": 8.5, "axes.titlesize": 9}
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+SMALL: "dict[RcKeyType, Any]" = {"font.size": 8.5, "axes.titlesize": 9}
 
 
 def film_strip(
@@ -28,7 +32,7 @@ def film_strip(
     frames, last = recording.frames, len(recording.frames) - 1
     with plt.rc_context(SMALL):
         figure = plt.figure(figsize=(1.8 * columns, 4.2 if curves else 2.3), layout="constrained")
-        parts = figure.subfigures(2, 1, height_ratios=(1, 0.85)) if curves else [figure]
+        parts: Any = figure.subfigures(2, 1, height_ratios=(1, 0.85)) if curves else [figure]
         for i, ax in enumerate(parts[0].subplots(1, columns)):
             frame = frames[round(i * last / (columns - 1))]
             panel = PlanePanel(

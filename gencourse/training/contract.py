@@ -4,12 +4,13 @@ the steps.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from gencourse.errors import InputError, InputTypeError, describe
-from gencourse.training.optimizers import JointOptimizer
+from gencourse.training.optimizers import JointOptimizer, adam
 
 
 @dataclass
@@ -46,6 +47,14 @@ def require_terms(terms: dict[str, Tensor], B: int) -> dict[str, Tensor]:
     return terms
 
 
+def players_of(model: nn.Module, lr: float) -> list[Player]:
+    """The players that a model brings, or the one that trains all of it by its loss with Adam."""
+    if hasattr(model, "players"):
+        return cast(Callable[[float], list[Player]], model.players)(lr)
+    loss = cast(Callable[..., dict[str, Tensor]], model.loss)
+    return [Player("", adam(model.parameters(), lr), loss)]
+
+
 def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
     """Test whether a model can go through `fit`: the contract of `loss`, gradients everywhere, the
     model unchanged.
@@ -65,11 +74,7 @@ def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
         )
     # running statistics may move
     before = {name: value.clone() for name, value in model.named_parameters()}
-    losses = (
-        [player.loss for player in model.players(1e-3)]
-        if hasattr(model, "players")
-        else [model.loss]
-    )
+    losses = [player.loss for player in players_of(model, 1e-3)]
     reached: set[str] = set()
     for loss in losses:
         terms = require_terms(loss(*batch), len(batch[0]))

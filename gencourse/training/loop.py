@@ -9,9 +9,8 @@ from tqdm.auto import tqdm
 
 from gencourse.errors import TrainingStopped
 from gencourse.runtime import autocast
-from gencourse.training.contract import Player, require_terms
+from gencourse.training.contract import players_of, require_terms
 from gencourse.training.history import History
-from gencourse.training.optimizers import adam
 from gencourse.validation import require_count
 
 
@@ -35,11 +34,7 @@ def fit(
     """
     require_count("fit", "steps", steps)
     device = next(model.parameters()).device
-    players = (
-        model.players(lr)
-        if hasattr(model, "players")
-        else [Player("", adam(model.parameters(), lr), model.loss)]
-    )
+    players = players_of(model, lr)
     rates = [[group["lr"] for group in player.optimizer.param_groups] for player in players]
     history, start = History(), time.perf_counter()
     model.train()

@@ -41,7 +41,9 @@ class Muon(torch.optim.Optimizer):
     Embeddings, gains and biases belong to another optimizer.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95):
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
         for p in (p for group in self.param_groups for p in group["params"]):
             if p.ndim != 2:
@@ -51,12 +53,12 @@ class Muon(torch.optim.Optimizer):
                 )
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         """Move every parameter that has a gradient; matrices of one shape go through the iteration
         together.
         """
         for group in self.param_groups:
-            updates = defaultdict(dict)
+            updates: dict[torch.Size, dict[nn.Parameter, Tensor]] = defaultdict(dict)
             for p in (p for p in group["params"] if p.grad is not None):
                 if p not in self.state:
                     self.state[p]["momentum"] = torch.zeros_like(p)

@@ -20,7 +20,7 @@ class JointOptimizer:
     expects one.
     """
 
-    def __init__(self, *optimizers: torch.optim.Optimizer):
+    def __init__(self, *optimizers: torch.optim.Optimizer) -> None:
         self.optimizers = optimizers
 
     @property

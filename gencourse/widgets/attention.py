@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib.pyplot as plt
 import torch
@@ -18,10 +19,13 @@ from gencourse.widgets import notebook
 from gencourse.widgets.drawing import drawable, figure_png, visible, without_mathtext
 from gencourse.widgets.notebook import ipywidgets
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 MEAN = "mean of heads"
 LABEL = "attention weight (each row sums to 1)"
 READABLE = 36  # positions whose tokens still fit on an axis
-SMALL = {"font.size": 9, "axes.titlesize": 10}
+SMALL: "dict[RcKeyType, Any]" = {"font.size": 9, "axes.titlesize": 10}
 STRONGEST = 5  # weights told in words
 BOX = (
     "background:white; color:black; border:1px solid #bbb; padding:8px 10px; line-height:2.1; "
@@ -52,13 +56,13 @@ def attention_map(
     )
     if T <= READABLE:
         names = [drawable(token) for token in tokens]
-        font = {"family": "monospace", "size": min(9, 270 / T)}
+        font: dict[str, Any] = {"family": "monospace", "size": min(9, 270 / T)}
         ax.set_xticks(range(T), names, rotation=0 if max(map(len, names)) <= 2 else 90, **font)
         ax.set_yticks(range(T), names, **font)
         without_mathtext([*ax.get_xticklabels(), *ax.get_yticklabels()])
         ax.tick_params(length=0, pad=2)
     else:
-        number_places(ax, T, 8)
+        label_positions(ax, T, 8)
     if query is not None:
         ax.add_patch(
             Rectangle((-0.5, query - 0.5), T, 1, fill=False, ec=PALETTE[1], lw=1.6, clip_on=False)
@@ -68,11 +72,11 @@ def attention_map(
     return ax
 
 
-def number_places(ax: Axes, T: int, most: int) -> None:
+def label_positions(ax: Axes, T: int, most: int) -> None:
     """About `most` ticks for T positions, counted from 1."""
     shown = range(0, T, max(1, -(-T // most)))
-    ax.set_xticks(shown, [i + 1 for i in shown])
-    ax.set_yticks(shown, [i + 1 for i in shown])
+    ax.set_xticks(shown, [str(i + 1) for i in shown])
+    ax.set_yticks(shown, [str(i + 1) for i in shown])
 
 
 def attention_grid(
@@ -103,7 +107,7 @@ def attention_grid(
                     weights[layer, head].numpy(), cmap="Blues", norm=norm, interpolation="nearest"
                 )
             axes[layer, 0].set_ylabel(f"layer {layer + 1}\nquery (position)")
-        number_places(axes[0, 0], T, 4)
+        label_positions(axes[0, 0], T, 4)
         for head in range(heads):
             axes[0, head].set_title(f"head {head + 1}")
             axes[-1, head].set_xlabel("key (position)")
@@ -154,7 +158,7 @@ class MapFilm:
     Made once, since axes with many names take longer to make than to fill.
     """
 
-    def __init__(self, tokens: Sequence[str]):
+    def __init__(self, tokens: Sequence[str]) -> None:
         T = len(tokens)
         with plt.rc_context(SMALL):
             self.figure = Figure(figsize=(6.2, 5.4), dpi=130, layout="constrained")
@@ -169,7 +173,7 @@ class MapFilm:
     def draw(self, weights: Tensor, query: int, title: str) -> bytes:
         """PNG bytes of the map of weights (T, T) with the row of `query` framed."""
         self.ax.images[0].set_data(weights.numpy())
-        self.ax.patches[0].set_y(query - 0.5)
+        cast(Rectangle, self.ax.patches[0]).set_y(query - 0.5)
         self.ax.title.set_text(title)
         return figure_png(self.figure)
 
@@ -183,7 +187,7 @@ class AttentionViewer:
     shown.
     """
 
-    def __init__(self, weights: Tensor, tokens: Sequence[str]):
+    def __init__(self, weights: Tensor, tokens: Sequence[str]) -> None:
         self.weights, self.tokens = validated("attention_viewer", weights, tokens), tuple(tokens)
         self.box = None
         if notebook.widgets_can_run():

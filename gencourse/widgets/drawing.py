@@ -19,7 +19,7 @@ def figure_png(figure: Figure) -> bytes:
 
 
 def visible(token: str) -> str:
-    """A token as one can see it: ↵ for a newline, ␣ for a blank, an escape such as \\x07 for what
+    r"""A token as one can see it: ↵ for a newline, ␣ for a blank, an escape such as \x07 for what
     cannot be printed.
     """
     return "".join(

@@ -1,8 +1,12 @@
 """The GAN lab itself: recorded runs to look through, and matches that are played live."""
 
+from collections.abc import Callable
+from typing import cast
+
 from matplotlib.figure import Figure
 
 from gencourse.errors import InputTypeError, describe
+from gencourse.gan_lab.observe import Frame
 from gencourse.gan_lab.picture import SHOWN_WIDTH, Picture
 from gencourse.gan_lab.recording import SHIPPED, Recording, record, recorded
 from gencourse.gan_lab.settings import Settings
@@ -31,7 +35,7 @@ class GanLab:
     strip is drawn instead.
     """
 
-    def __init__(self, start: Recording | Settings | None = None):
+    def __init__(self, start: Recording | Settings | None = None) -> None:
         if not isinstance(start, Recording | Settings | None):
             raise InputTypeError(
                 f"gan_lab: start should be a Recording or Settings, got {describe(start)}. Leave "
@@ -103,7 +107,7 @@ class GanLab:
             [self.choice, ipywidgets.HBox([self.player, self.position]), self.about, self.take]
         )
 
-    def attempt(self, action) -> None:
+    def attempt(self, action: Callable[[], None]) -> None:
         """Do it; an error becomes a sentence."""
         self.live.attempt(action)
 
@@ -119,7 +123,8 @@ class GanLab:
 
     def choose(self) -> None:
         """Open the recorded run that the list names, at its first moment."""
-        self.run = self.given if self.choice.value == THIS else recorded(self.choice.value)
+        given = self.given if self.choice.value == THIS else None
+        self.run = given or recorded(self.choice.value)
         last = len(self.run.frames) - 1
         for widget in (self.player, self.position):
             widget.max = last
@@ -135,9 +140,9 @@ class GanLab:
         """Draw the present moment of what is being watched."""
         layers = {name: box.value for name, box in self.layers.items()}
         if self.mode.value == "live":
-            settings = self.live.match.settings
-            self.image.value = self.pen.draw(self.live.frame, self.live.trail, settings, layers)
-            self.flow.value = flow(self.live.frame.scores, settings, self.live.moved)
+            frame, settings = cast(Frame, self.live.frame), self.live.current.settings
+            self.image.value = self.pen.draw(frame, self.live.trail, settings, layers)
+            self.flow.value = flow(frame.scores, settings, self.live.moved)
             return
         frames, settings = self.run.frames, self.run.settings
         now = min(self.position.value, len(frames) - 1)

@@ -5,6 +5,7 @@ Only what ipywidgets 7.7 has, since that is what Colab runs.
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from gencourse.gan_lab.panels import LAYERS
 from gencourse.gan_lab.settings import CHOICES, Settings
@@ -47,7 +48,7 @@ def setting_controls(settings: Settings) -> dict:
     return made
 
 
-def setting_control(name: str, words: str):
+def setting_control(name: str, words: str) -> Any:
     """A list for a choice, a slider for a number."""
     if name in POWERS:
         low, high = POWERS[name]
@@ -99,7 +100,7 @@ def layer_boxes() -> dict:
     }
 
 
-def two_columns(boxes: dict):
+def two_columns(boxes: dict) -> Any:
     """Check boxes in two columns."""
     names = list(boxes)
     half = -(-len(names) // 2)

@@ -52,12 +52,15 @@ class Live:
     playing: ClassVar["Live | None"] = None
     lock: ClassVar = threading.RLock()
 
-    def __init__(self, settings: Settings, show: Callable[[], None], tell: Callable[..., None]):
+    def __init__(
+        self, settings: Settings, show: Callable[[], None], tell: Callable[..., None]
+    ) -> None:
         self.show, self.tell, self.base = show, tell, settings
         self.match: Match | None = None
         self.frame: Frame | None = None
         self.trail: list[Scores] = []
-        self.moved, self.task, self.quiet = "", None, False
+        self.moved, self.quiet = "", False
+        self.task: asyncio.Task[None] | None = None
         self.controls = setting_controls(settings)
         self.speed = ipywidgets.SelectionSlider(
             options=SPEEDS, value=10, description="rounds a picture", **shape()
@@ -95,6 +98,13 @@ class Live:
             [ipywidgets.HBox(row), ipywidgets.HBox(single), *self.controls.values(), self.speed]
         )
 
+    @property
+    def current(self) -> Match:
+        """The match under way."""
+        if self.match is None:
+            raise InputError("Live: a match should be under way, got none. Press Reset.")
+        return self.match
+
     def attempt(self, action: Callable[[], None]) -> None:
         """Do it; an error stops the play and becomes a sentence."""
         with self.lock:
@@ -114,7 +124,7 @@ class Live:
         """A fresh match, which plays on if the old one was playing."""
         going = self.task is not None
         self.start()
-        self.tell("A new match, with fresh networks. " + rules(self.match.settings))
+        self.tell("A new match, with fresh networks. " + rules(self.current.settings))
         if going:
             self.toggle()
 
@@ -145,16 +155,16 @@ class Live:
     def single(self, who: str) -> None:
         """One round ("DG"), or one move of D or of G alone."""
         self.pause()
-        {"DG": self.match.step, "D": self.match.step_discriminator, "G": self.match.step_generator}[
-            who
-        ]()
+        match = self.current
+        moves = {"DG": match.step, "D": match.step_discriminator, "G": match.step_generator}
+        moves[who]()
         self.moved = who
         self.look()
         self.tell(MOVED[who])
 
     def look(self) -> None:
         """Observe the match and show it."""
-        self.frame = self.match.observe()
+        self.frame = self.current.observe()
         if self.trail and self.trail[-1].step == self.frame.scores.step:
             self.trail.pop()  # nothing was played since; the rules may have changed
         self.trail.append(self.frame.scores)
@@ -173,7 +183,7 @@ class Live:
         self.task = running_loop().create_task(self.run())
         Live.playing, self.moved = self, "DG"
         self.play_button.description, self.play_button.icon = "Pause", "pause"
-        self.tell("Playing. " + rules(self.match.settings))
+        self.tell("Playing. " + rules(self.current.settings))
 
     def pause(self) -> None:
         """Stop playing: the loop ends when it sees that it is not the task any more."""
@@ -189,7 +199,7 @@ class Live:
         while True:
             start = time.monotonic()
             for _ in range(self.speed.value):
-                if not self.play_on(self.match.step):
+                if not self.play_on(self.current.step):
                     return
                 await asyncio.sleep(BREATH)
             if not self.play_on(self.look):

@@ -3,6 +3,7 @@ it.
 """
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ def latent_strip(
     axes = image_rows(
         rows, title=f"One latent dimension at a time, from -{reach:g} (left) to {reach:g} (right)"
     )
-    return axes[0].figure
+    return cast(Figure, axes[0].figure)
 
 
 class LatentExplorer:
@@ -51,7 +52,7 @@ class LatentExplorer:
         centre: Tensor,
         dims: tuple[int, ...],
         zoom: int = 9,
-    ):
+    ) -> None:
         if centre.ndim != 1 or len(centre) == 0:
             raise InputError(
                 f"latent_explorer: centre should have shape (D,), got {tuple(centre.shape)}. "
@@ -68,7 +69,9 @@ class LatentExplorer:
             dims,
             zoom,
         )
-        self.sliders, self.picture, self.box = [], None, None
+        self.sliders: list[Any] = []
+        self.picture: Any = None
+        self.box: Any = None
         if notebook.widgets_can_run():
             self.build()
 
@@ -113,6 +116,7 @@ class LatentExplorer:
             return image_png(self.decode(z)[0].float().cpu(), self.zoom)
 
     def redraw(self) -> None:
+        """Show the image at the sliders' positions."""
         self.picture.value = self.show(self.codes())
 
     def move(self, values: Tensor) -> None:

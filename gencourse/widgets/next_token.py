@@ -4,6 +4,7 @@ top-p leave of it.
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -19,14 +20,17 @@ from gencourse.models.autoregressive import filtered_probs, temperature_probs
 from gencourse.validation import require_count, require_tensor
 from gencourse.widgets.drawing import drawable, without_mathtext
 
-SETTINGS = {  # the panels of the static form
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+SETTINGS: dict[str, dict[str, Any]] = {  # the panels of the static form
     "plain": {},
     "T = 0.5": {"T": 0.5},
     "T = 1.5": {"T": 1.5},
     "top-k = 5": {"top_k": 5},
     "top-p = 0.8": {"top_p": 0.8},
 }
-SMALL = {"font.size": 9, "axes.titlesize": 10}
+SMALL: "dict[RcKeyType, Any]" = {"font.size": 9, "axes.titlesize": 10}
 
 
 def entropy(p: Tensor) -> float:

@@ -5,6 +5,7 @@ faults it tells.
 import io
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -44,7 +45,7 @@ def widgets_can_run() -> bool:
     )
 
 
-def display_widget_or_figure(box, static_figure: Callable[[], Figure]) -> None:
+def display_widget_or_figure(box: object, static_figure: Callable[[], Figure]) -> None:
     """Display the widgets, or, where there are none, the static figure."""
     from IPython.display import display
 
@@ -66,7 +67,7 @@ def image_png(x: Tensor, zoom: int) -> bytes:
     return stream.getvalue()
 
 
-def button(description: str, tooltip: str, icon: str = "", width: str = "92px"):
+def button(description: str, tooltip: str, icon: str = "", width: str = "92px") -> Any:
     """A button; the tooltip says what it does."""
     return ipywidgets.Button(
         description=description, tooltip=tooltip, icon=icon, layout=ipywidgets.Layout(width=width)

@@ -1,6 +1,7 @@
 """Pixel replay: binary images as a model draws them pixel by pixel, with its probabilities."""
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -17,9 +18,12 @@ from gencourse.widgets import notebook
 from gencourse.widgets.drawing import figure_png
 from gencourse.widgets.notebook import ipywidgets
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 MOST = 6  # images side by side
 FRAMES, SECONDS = 112, 30  # of a film, at most
-SMALL = {"font.size": 9, "axes.titlesize": 9.5, "hatch.linewidth": 0.5}
+SMALL: "dict[RcKeyType, Any]" = {"font.size": 9, "axes.titlesize": 9.5, "hatch.linewidth": 0.5}
 SCALE = {"cmap": "viridis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 GREY = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 LABEL = "probability of 1 (white)"
@@ -45,8 +49,7 @@ def side_by_side(x: Tensor, gap: int = 2) -> Tensor:
 def pixel_strip(
     x: Tensor, probabilities: Tensor, known: Tensor | None = None, moments: int = 8, images: int = 3
 ) -> Figure:
-    """The static pixel replay: the first `images` of x at several moments, from the first to the
-    last pixel.
+    """The static pixel replay: the first `images` of x at several moments.
 
     Below each image stand the probabilities so far. Arguments as for `pixel_replay`.
     """
@@ -87,7 +90,7 @@ class PixelFilm:
     Made once, since axes take longer to make than to fill.
     """
 
-    def __init__(self, n: int, H: int, W: int):
+    def __init__(self, n: int, H: int, W: int) -> None:
         self.n, self.W, gap = n, W, 2
         stacked, width = n > 2, n * (W + gap) - gap
         inch = min(7.2 / width, 2.6 / H) if stacked else min(3.2 / width, 3.2 / H)  # of a pixel
@@ -133,14 +136,13 @@ class PixelFilm:
         # pixels on the page; there are more dots, for sharp screens
         self.width = round(100 * self.figure.get_figwidth())
         self.figure.draw_without_rendering()
-        # the layout is found: keep it, which is faster and does not jump
-        self.figure.set_layout_engine("none")
+        self.figure.set_layout_engine("none")  # the layout is found: keep it, which is faster
 
     def marked(self, ax: Axes, start: int) -> tuple[Rectangle, int]:
         """A frame around the next pixel of the image whose first column is `start`."""
-        return ax.add_patch(
-            Rectangle((0, 0), 1.8, 1.8, fill=False, ec=PALETTE[1], lw=1.6, zorder=3)
-        ), start
+        frame = Rectangle((0, 0), 1.8, 1.8, fill=False, ec=PALETTE[1], lw=1.6, zorder=3)
+        ax.add_patch(frame)
+        return frame, start
 
     def draw(self, now: Tensor, p: Tensor, following: int | None) -> bytes:
         """PNG bytes of images and probabilities (n, 1, H, W); `following` is the next pixel in
@@ -163,7 +165,7 @@ class PixelReplay:
     `caption(done)` the words above the picture.
     """
 
-    def __init__(self, x: Tensor, probabilities: Tensor, known: Tensor | None):
+    def __init__(self, x: Tensor, probabilities: Tensor, known: Tensor | None) -> None:
         self.x, self.probabilities, self.known = validated("pixel_replay", x, probabilities, known)
         # the pixels in the order of their drawing
         self.order = (~self.known).flatten().nonzero().flatten().tolist()
@@ -233,6 +235,7 @@ class PixelReplay:
         )
 
     def redraw(self) -> None:
+        """Show the moment of the slider."""
         done = self.position.value
         self.label.value, self.image.value = self.caption(done), self.show(done)
 

@@ -3,6 +3,7 @@ like a film.
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -26,7 +27,7 @@ def replay_strip(frames: Mapping[int, Tensor], columns: int = 12, rows: int = 6)
         {f"step {step:,}": frames[step][:columns] for step in chosen},
         title="Samples of the same codes during training",
     )
-    return axes[0].figure
+    return cast(Figure, axes[0].figure)
 
 
 class ImageReplay:
@@ -37,7 +38,7 @@ class ImageReplay:
     drawn instead. `show(step)` is what the slider calls.
     """
 
-    def __init__(self, frames: Mapping[int, Tensor], columns: int, zoom: int):
+    def __init__(self, frames: Mapping[int, Tensor], columns: int, zoom: int) -> None:
         if not frames:
             raise InputError(
                 "image_replay: frames should hold at least one step, got none. Keep samples "
@@ -80,6 +81,7 @@ class ImageReplay:
         return image_png(canvas[None] if canvas.ndim == 2 else canvas.permute(2, 0, 1), self.zoom)
 
     def redraw(self) -> None:
+        """Show the images of the step chosen."""
         step = self.steps[self.position.value]
         self.label.value, self.image.value = f"step {step:,}", self.show(step)
 

@@ -1,6 +1,7 @@
 """The sampling explorer: the next token under temperature, top-k and top-p."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -43,7 +44,7 @@ class SamplingExplorer:
         vocabulary: Sequence[str],
         prompt: str,
         generate: Callable[..., str] | None,
-    ):
+    ) -> None:
         functions = {"next_logits": next_logits, "generate": generate or self.write_token_by_token}
         for name, function in functions.items():
             if not callable(function):
@@ -183,7 +184,8 @@ class SamplingExplorer:
     def draw_next(self) -> None:
         """Draw one token and append it."""
         self.read()
-        token = sample_token(self.logits[None], **self.how(), generator=self.generator).item()
+        drawn = sample_token(self.logits[None], **self.how(), generator=self.generator)
+        token = int(drawn.item())
         said = (
             f"drew {visible(self.vocabulary[token])}, which had probability "
             f"{self.left[token]:.3f} (the model's own: {self.own[token]:.3f})"
@@ -213,12 +215,12 @@ class SamplingExplorer:
         """What `generate` does, where none was given: ask, draw, append, n times."""
         generator = seeded(seed)
         for _ in range(n):
-            prompt += self.vocabulary[
-                sample_token(self.ask(prompt)[None], T, top_k, top_p, generator).item()
-            ]
+            drawn = sample_token(self.ask(prompt)[None], T, top_k, top_p, generator)
+            prompt += self.vocabulary[int(drawn.item())]
         return prompt
 
     def set_back(self) -> None:
+        """The sliders as they were at first."""
         self.temperature.value, self.top_k.value, self.top_p.value = 1, len(self.vocabulary), 1
 
     def show(self) -> None:
@@ -251,7 +253,7 @@ class SamplingExplorer:
                 "left": f"{settings_words(**self.how())}: entropy {nats_and_bits(entropy(left))}",
                 "cut": "cannot be drawn",
             }
-            legend = {
+            legend: dict[str, Any] = {
                 "loc": "upper left",
                 "bbox_to_anchor": (0.07, 1 - 0.27 / height),
                 "frameon": False,

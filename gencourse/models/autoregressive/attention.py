@@ -50,7 +50,7 @@ class KVCache:
     many are there.
     """
 
-    def __init__(self, capacity: int):
+    def __init__(self, capacity: int) -> None:
         self.capacity, self.length = capacity, 0
 
     def __len__(self) -> int:
@@ -104,7 +104,7 @@ class CausalSelfAttention(nn.Module):
     Queries and keys know their positions by rotation (see `apply_rotary`).
     """
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         if width % (2 * heads):
             raise InputError(

@@ -54,7 +54,7 @@ class MarkovSource:
     model of its output can have a smaller expected loss. Source: Shannon 1948.
     """
 
-    def __init__(self, P: Tensor):
+    def __init__(self, P: Tensor) -> None:
         require_tensor("MarkovSource", "P", P)
         if (
             P.ndim != 2

@@ -1,5 +1,8 @@
 """A small GPT: blocks of attention and MLP, the next-token loss, sampling with a cache."""
 
+import itertools
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +26,7 @@ class Block(nn.Module):
     Source: Radford et al. 2019 (norms before, not after).
     """
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = CausalSelfAttention(width, heads)
@@ -56,7 +59,7 @@ class GPT(nn.Module):
         layers: int = 4,
         heads: int = 3,
         width: int = 96,
-    ):
+    ) -> None:
         super().__init__()
         for name, value in {
             "vocab_size": vocab_size,
@@ -90,15 +93,16 @@ class GPT(nn.Module):
     def residual_stream(self, idx: Tensor, caches: list[KVCache] | None = None) -> list[Tensor]:
         """What enters each block, and what leaves the last: layers + 1 tensors (B, T, C)."""
         require_prompt("GPT", idx)
-        caches = caches or [None] * len(self.blocks)
-        past, T = 0 if caches[0] is None else len(caches[0]), idx.shape[1]
+        past, T = len(caches[0]) if caches else 0, idx.shape[1]
         if past + T > self.block_size:
             raise InputError(
                 f"GPT: idx should be at most block_size = {self.block_size} tokens long, got "
                 f"{past + T}. Crop it: idx[:, -{self.block_size}:]."
             )
         x = [self.token_embedding(idx)]
-        for block, cache in zip(self.blocks, caches, strict=True):
+        for block, cache in zip(
+            self.blocks, caches or itertools.repeat(None, len(self.blocks)), strict=True
+        ):
             x.append(block(x[-1], cache))
         return x
 
@@ -130,7 +134,7 @@ class GPT(nn.Module):
         return torch.stack(
             [
                 attention_weights(*b.attention.qkv(b.norm1(x))[:2])
-                for b, x in zip(self.blocks, entering, strict=True)
+                for b, x in zip(cast(list[Block], self.blocks), entering, strict=True)
             ]
         )
 

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +38,9 @@ class MaskedLinear(nn.Linear):
     The mask is a buffer, not a parameter.
     """
 
-    def __init__(self, mask: Tensor):
+    mask: Tensor
+
+    def __init__(self, mask: Tensor) -> None:
         super().__init__(mask.shape[1], mask.shape[0])
         self.register_buffer("mask", mask)
 
@@ -56,15 +60,16 @@ class MADE(nn.Module):
 
     def __init__(
         self,
-        image_shape=(1, 28, 28),
+        image_shape: tuple[int, int, int] = (1, 28, 28),
         hidden: int = 512,
         layers: int = 1,
         mean_image: Tensor | None = None,
-    ):
+    ) -> None:
         super().__init__()
         require_count("MADE", "layers", layers)
         require_count("MADE", "hidden", hidden)
-        self.image_shape, D = tuple(image_shape), math.prod(image_shape)
+        C, H, W = image_shape
+        self.image_shape, D = (C, H, W), math.prod(image_shape)
         parts: list[nn.Module] = []
         for mask in made_masks(D, hidden, layers):
             parts += [MaskedLinear(mask), nn.SiLU()]
@@ -72,7 +77,9 @@ class MADE(nn.Module):
         nn.init.zeros_(self.direct.weight)
         if mean_image is not None:
             with torch.no_grad():
-                self.net[-1].bias.copy_(mean_image.clamp(0.01, 0.99).logit().flatten())
+                cast(nn.Linear, self.net[-1]).bias.copy_(
+                    mean_image.clamp(0.01, 0.99).logit().flatten()
+                )
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, C, H, W) of x (B, C, H, W): that of a pixel depends on the pixels before it
@@ -115,7 +122,11 @@ def require_binary(where: str, x: Tensor, shape: tuple[int, int, int]) -> None:
 
 @torch.no_grad()
 def raster_sample(
-    model, n: int, shape: tuple[int, int, int], generator: torch.Generator, device="cpu"
+    model: Callable[[Tensor], Tensor],
+    n: int,
+    shape: tuple[int, int, int],
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """Binary images (n, C, H, W) pixel by pixel, row after row: x_d ~ Bernoulli(σ(model(x)_d)), one
     forward pass per pixel.

@@ -14,7 +14,9 @@ class NeuralNgram(nn.Module):
     Source: Bengio et al. 2003.
     """
 
-    def __init__(self, vocab_size: int, context: int = 3, width: int = 24, hidden: int = 256):
+    def __init__(
+        self, vocab_size: int, context: int = 3, width: int = 24, hidden: int = 256
+    ) -> None:
         super().__init__()
         require_count("NeuralNgram", "context", context)
         self.vocab_size, self.context = vocab_size, context

@@ -2,6 +2,8 @@
 each position once.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,7 +40,9 @@ def pixelcnn_mask(kernel: int, kind: str) -> Tensor:
 class MaskedConv2d(nn.Conv2d):
     """A convolution whose kernel is multiplied by `pixelcnn_mask`; the image keeps its size."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, kind: str):
+    mask: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, kind: str) -> None:
         super().__init__(in_channels, out_channels, kernel, padding=kernel // 2)
         self.register_buffer("mask", pixelcnn_mask(kernel, kind))
 
@@ -53,8 +57,8 @@ class PlainPixelCNN(nn.Sequential):
     Causal, but blind to a wedge on the upper right.
     """
 
-    def __init__(self, channels: int = 32, kernel: int = 5, layers: int = 4):
-        convolutions = [MaskedConv2d(1, channels, kernel, "A")]
+    def __init__(self, channels: int = 32, kernel: int = 5, layers: int = 4) -> None:
+        convolutions: list[nn.Module] = [MaskedConv2d(1, channels, kernel, "A")]
         for _ in range(layers - 1):
             convolutions += [nn.ReLU(), MaskedConv2d(channels, channels, kernel, "B")]
         super().__init__(*convolutions, nn.ReLU(), nn.Conv2d(channels, 1, 1))
@@ -78,7 +82,7 @@ class GatedLayer(nn.Module):
     connection as well.
     """
 
-    def __init__(self, channels: int, kernel: int):
+    def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
         self.radius = kernel // 2
         self.vertical = nn.Conv2d(channels, 2 * channels, (self.radius + 1, kernel))
@@ -108,9 +112,9 @@ class PixelCNN(nn.Module):
         channels: int = 32,
         kernel: int = 5,
         layers: int = 5,
-        image_shape=(1, 28, 28),
+        image_shape: tuple[int, int, int] = (1, 28, 28),
         mean_image: Tensor | None = None,
-    ):
+    ) -> None:
         super().__init__()
         pixelcnn_mask(kernel, "A")  # says what is wrong with an even kernel
         require_count("PixelCNN", "layers", layers)
@@ -125,7 +129,8 @@ class PixelCNN(nn.Module):
                 f"PixelCNN: mean_image should have shape {tuple(image_shape)}, got "
                 f"{tuple(mean_image.shape)}. Pass x.mean(0)."
             )
-        self.image_shape, self.radius = tuple(image_shape), kernel // 2
+        C, H, W = image_shape
+        self.image_shape, self.radius = (C, H, W), kernel // 2
         self.first_v = nn.Conv2d(1, channels, (max(1, self.radius), kernel))
         self.first_h = nn.Conv2d(1, channels, (1, max(1, self.radius)))
         self.position_embedding = nn.Parameter(0.1 * torch.randn(2, channels, *image_shape[1:]))
@@ -138,7 +143,7 @@ class PixelCNN(nn.Module):
             if mean_image is None
             else mean_image.clamp(0.01, 0.99).logit()
         )
-        nn.init.zeros_(self.head[-1].weight)
+        nn.init.zeros_(cast(nn.Conv2d, self.head[-1]).weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, 1, H, W) of x (B, 1, H, W): that of a pixel depends on the pixels before it
@@ -197,7 +202,7 @@ class PixelCNN(nn.Module):
         )
         r, radius = max(1, self.radius), self.radius
         padded = F.pad(x, (max(r, radius), radius, r, 0))  # what is not drawn yet is never read
-        layers = [IncrementalGatedLayer(layer, n, H, W) for layer in self.layers]
+        layers = [IncrementalGatedLayer(cast(GatedLayer, each), n, H, W) for each in self.layers]
         side = max(r, radius) - radius
         for i in range(H):
             v = (
@@ -225,7 +230,7 @@ class IncrementalGatedLayer:
     convolutions.
     """
 
-    def __init__(self, layer: GatedLayer, n: int, H: int, W: int):
+    def __init__(self, layer: GatedLayer, n: int, H: int, W: int) -> None:
         self.layer, r, C = layer, layer.radius, layer.out.in_channels
         self.v, self.h = (
             layer.out.weight.new_zeros(n, C, H + r, W + 2 * r),

@@ -5,6 +5,7 @@ from.
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,7 @@ class GAN(nn.Module):
         ema_decay: float = 0.999,
         betas: tuple[float, float] = (0.0, 0.9),
         augment: Callable[[Tensor], Tensor] | None = None,
-    ):
+    ) -> None:
         super().__init__()
         if loss not in LOSSES:
             raise InputError(
@@ -90,7 +91,7 @@ class GAN(nn.Module):
             betas,
         )
         self.augment = augment or (lambda x: x)
-        self.latent_dim, self.steps = generator.latent_dim, 0
+        self.latent_dim, self.steps = cast(int, generator.latent_dim), 0
 
     def noise(self, n: int) -> Tensor:
         """n codes from N(0, I) on the model's device, by the global generator: (n, latent_dim)."""
@@ -132,7 +133,8 @@ class GAN(nn.Module):
     def require_data(self, x: Tensor) -> None:
         """Raise unless x is a batch that D was made for."""
         if hasattr(self.discriminator, "image_shape"):
-            require_images("GAN", x, self.discriminator.image_shape, next(self.parameters()).device)
+            shape = cast(tuple[int, int, int], self.discriminator.image_shape)
+            require_images("GAN", x, shape, next(self.parameters()).device)
         else:
             require_tensor("GAN", "x", x)
 
@@ -177,6 +179,6 @@ class ConditionalGAN(GAN):
     Source: Mirza & Osindero 2014 (arXiv 1411.1784).
     """
 
-    def sample(self, y: Tensor, seed: int = 0) -> Tensor:
+    def sample(self, y: Tensor, seed: int = 0) -> Tensor:  # type: ignore[override]
         """One sample for each label of y (n,)."""
         return self.generate(torch.randn(len(y), self.latent_dim, generator=seeded(seed)), y)

@@ -30,7 +30,7 @@ def dcgan_init(module: nn.Module) -> None:
 class PointGenerator(nn.Sequential):
     """Codes (B, latent_dim) -> points (B, 2)."""
 
-    def __init__(self, latent_dim: int = 2, hidden: int = 128):
+    def __init__(self, latent_dim: int = 2, hidden: int = 128) -> None:
         layers = [
             nn.Linear(latent_dim, hidden),
             nn.ReLU(),
@@ -45,7 +45,7 @@ class PointGenerator(nn.Sequential):
 class PointDiscriminator(nn.Sequential):
     """Points (B, 2) -> logits (B,)."""
 
-    def __init__(self, hidden: int = 128):
+    def __init__(self, hidden: int = 128) -> None:
         layers = [
             nn.Linear(2, hidden),
             nn.LeakyReLU(0.2),
@@ -71,7 +71,7 @@ class Generator(nn.Module):
         width: int = 64,
         image_shape: tuple[int, int, int] = (1, 28, 28),
         num_classes: int = 0,
-    ):
+    ) -> None:
         super().__init__()
         C, H, W = image_shape
         require_count("Generator", "latent_dim", latent_dim)
@@ -128,7 +128,7 @@ class Discriminator(nn.Module):
         image_shape: tuple[int, int, int] = (1, 28, 28),
         num_classes: int = 0,
         spectral: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         C, H, W = image_shape
         normalised = spectral_norm if spectral else (lambda layer: layer)

@@ -59,7 +59,9 @@ def importance_log_weights(
     """
     require_count("importance_log_weights", "K", K)
     # (K·B, ...)
-    mu, logvar, *data = (t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, *data))
+    mu, logvar, *repeated = (t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, *data))
     z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
     log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
-    return (log_likelihood(z, *data) + log_p_z - gaussian_log_density(z, mu, logvar)).view(K, -1)
+    return (log_likelihood(z, *repeated) + log_p_z - gaussian_log_density(z, mu, logvar)).view(
+        K, -1
+    )

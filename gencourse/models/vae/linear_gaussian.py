@@ -17,7 +17,7 @@ class LinearGaussianVAE(nn.Module):
     (probabilistic PCA); as a test of VAEs: Lucas et al. 2019 (arXiv 1911.02469).
     """
 
-    def __init__(self, data_dim: int, latent_dim: int):
+    def __init__(self, data_dim: int, latent_dim: int) -> None:
         super().__init__()
         self.W = nn.Parameter(0.1 * torch.randn(data_dim, latent_dim))
         self.b = nn.Parameter(torch.zeros(data_dim))

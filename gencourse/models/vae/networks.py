@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -37,11 +37,12 @@ def mlp(*widths: int) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
-        layers += [nn.Linear(n_in, n_out), nn.SiLU()]
-        nn.init.kaiming_normal_(layers[-2].weight, nonlinearity="relu")
-        nn.init.zeros_(layers[-2].bias)
+        linear = nn.Linear(n_in, n_out)
+        layers += [linear, nn.SiLU()]
+        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+        nn.init.zeros_(linear.bias)
     with torch.no_grad():
-        layers[-2].weight.mul_(1 / 3)
+        linear.weight.mul_(1 / 3)
     return nn.Sequential(*layers[:-1])
 
 
@@ -55,9 +56,10 @@ class Autoencoder(nn.Module):
         latent_dim: int = 2,
         hidden: int = 512,
         image_shape: tuple[int, int, int] = (1, 28, 28),
-    ):
+    ) -> None:
         super().__init__()
-        self.latent_dim, self.image_shape = latent_dim, tuple(image_shape)
+        C, H, W = image_shape
+        self.latent_dim, self.image_shape = latent_dim, (C, H, W)
         pixels = math.prod(image_shape)
         self.encoder = mlp(pixels, hidden, hidden, latent_dim)
         self.decoder = mlp(latent_dim, hidden, hidden, pixels)
@@ -96,10 +98,11 @@ class VAE(nn.Module):
         beta: float = 1.0,
         mean_image: Tensor | None = None,
         condition: int = 0,
-    ):
+    ) -> None:
         super().__init__()
         require_count("VAE", "latent_dim", latent_dim)
-        self.latent_dim, self.image_shape = latent_dim, tuple(image_shape)
+        C, H, W = image_shape
+        self.latent_dim, self.image_shape = latent_dim, (C, H, W)
         self.pixels, self.beta = pixels or BernoulliPixels(), beta
         size = math.prod(image_shape)
         self.encoder = mlp(size + condition, hidden, hidden, 2 * latent_dim)
@@ -107,7 +110,7 @@ class VAE(nn.Module):
         if mean_image is not None:
             require_images("VAE", mean_image[None], self.image_shape)
             with torch.no_grad():
-                self.decoder[-1].bias.copy_(
+                cast(nn.Linear, self.decoder[-1]).bias.copy_(
                     self.pixels.output_for(mean_image.clamp(0.01, 0.99)).flatten()
                 )
 
@@ -183,7 +186,7 @@ class ConditionalVAE(VAE):
     et al. 2014 (arXiv 1406.5298); Sohn et al. 2015, whose prior depends on the condition too.
     """
 
-    def __init__(self, num_classes: int = 10, **kwargs):
+    def __init__(self, num_classes: int = 10, **kwargs: Any) -> None:
         super().__init__(condition=num_classes, **kwargs)
         self.num_classes = num_classes
 
@@ -202,21 +205,23 @@ class ConditionalVAE(VAE):
             )
         return F.one_hot(y.long(), self.num_classes).float()
 
-    def loss(self, x: Tensor, y: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(  # type: ignore[override]
+        self, x: Tensor, y: Tensor, eps: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """As VAE.loss, for images x with labels y (B,)."""
         return super().loss(x, self.one_hot(y), eps=eps)
 
-    def log_weights(
+    def log_weights(  # type: ignore[override]
         self, x: Tensor, y: Tensor, K: int, generator: torch.Generator | None = None
     ) -> Tensor:
         """As VAE.log_weights, for images x with labels y (B,)."""
         return super().log_weights(x, self.one_hot(y), K=K, generator=generator)
 
-    def reconstruct(self, x: Tensor, y: Tensor) -> Tensor:
+    def reconstruct(self, x: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
         """As VAE.reconstruct, for images x with labels y (B,)."""
         return super().reconstruct(x, self.one_hot(y))
 
-    def sample(self, y: Tensor, seed: int = 0) -> Tensor:
+    def sample(self, y: Tensor, seed: int = 0) -> Tensor:  # type: ignore[override]
         """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in
         [0, 1].
         """

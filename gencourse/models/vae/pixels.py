@@ -32,7 +32,7 @@ class GaussianPixels:
     with std² = ½.
     """
 
-    def __init__(self, std: float):
+    def __init__(self, std: float) -> None:
         if not std > 0:
             raise InputError(
                 f"GaussianPixels: std should be positive, got {std}. Pass a standard deviation, "

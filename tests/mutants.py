@@ -1,0 +1,295 @@
+"""Wrong answers made by small changes to right ones, and which of them the checks accept.
+
+    python -m tests.mutants gan.spectral_norm [vae ...]      exercises, chapters, or all
+
+The reference and every right form are changed in one place: a sign, an axis, mean for sum, a
+constant, a comparison, a slice, a call or a statement left out, arguments exchanged, a result
+detached, negated, squeezed, clamped, scaled, an argument changed in place. What is still accepted
+is right for every input that the text allows, or shows a weak trial.
+"""
+
+import ast
+import copy
+import functools
+import inspect
+import signal
+import sys
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator
+
+import torch
+
+from gencourse.checks import Exercise
+from gencourse.checks._trial import locally
+from tests.lanes import exercises
+
+OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.FloorDiv: ast.Div,
+}
+COMPARISONS = {
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+METHODS = dict(
+    pair.split()
+    for line in (
+        "sum mean, max min, amax amin, exp log1p, log log1p, sigmoid tanh, softmax log_softmax",
+        "zeros ones, zeros_like ones_like, randn rand, tril triu, argmax argmin, cumsum cumprod",
+    )
+    for pair in [*line.split(", "), *(" ".join(reversed(p.split())) for p in line.split(", "))]
+) | {"logsigmoid": "sigmoid", "eval": "train", "floor": "ceil"}
+RESULTS = {
+    "negated": "-({})",
+    "doubled": "2 * ({})",
+    "detached": "({}).detach()",
+    "squeezed": "({}).squeeze()",
+    "clamped": "({}).clamp(-4, 4)",
+    "half": "({}).half()",
+    "averaged": "({0}).mean(0, keepdim=True).expand_as({0})",
+    "with a trailing axis": "({})[..., None]",
+    "rounded": "({}).round()",
+    "off by a little": "({}) + 1e-3",
+    "as a list": "({}).tolist()",
+    "as an item": "({}).item()",
+    "without its sign": "abs({})",
+}
+OF_TENSORS = {"scaled in place": "{0}.mul_(1.5)", "zeroed after use": "{0}.zero_()"}
+OF_FLOATS = {"rounded": "{0} = round({0})", "at least 1": "{0} = max({0}, 1)"}
+OF_GRAPHS = {"detached": "{0} = {0}.detach()"}
+SECONDS = 5  # for one verdict; a loop without end is no answer
+
+
+class TooLong(BaseException):
+    """A mutant that does not end."""
+
+
+def mutants(exercise: Exercise, answer: Callable) -> Iterator[tuple[str, Callable]]:
+    """What was changed, and the changed answer, for each place in it and in its helpers."""
+    answer = inspect.unwrap(answer)
+    kinds = argument_kinds(exercise, answer)
+    for function in (answer, *helpers(answer)):
+        tree = parsed(function)
+        if tree is None:
+            continue
+        seen = {ast.dump(tree)}
+        own = kinds if function is answer else {}
+        for what, mutant in changes(tree, own, function is answer):
+            if (key := ast.dump(mutant)) in seen:
+                continue
+            seen.add(key)
+            made = built(function, mutant, answer)
+            if made is not None:
+                yield f"{function.__name__}, {what}", made
+
+
+def parsed(function: Callable) -> ast.FunctionDef | None:
+    """The syntax tree of a function, without the decorator that registers it."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return None
+    if not isinstance(tree, ast.FunctionDef):
+        return None
+    tree.decorator_list = [d for d in tree.decorator_list if "alternative" not in ast.unparse(d)]
+    return tree
+
+
+def helpers(answer: Callable) -> list[Callable]:
+    """The functions of its own module that an answer calls by name."""
+    named = [answer.__globals__.get(name) for name in answer.__code__.co_names]
+    own = [f for f in named if inspect.isfunction(f) and f.__module__ == answer.__module__]
+    return [f for f in dict.fromkeys(own) if f is not answer]
+
+
+def argument_kinds(exercise: Exercise, answer: Callable) -> dict[str, set[str]]:
+    """What kinds of values the trial passes, by the names of the answer's parameters."""
+    names, kinds = list(inspect.signature(answer).parameters), {}
+
+    @functools.wraps(answer)
+    def recorded(*args, **kwargs):
+        for name, value in {**dict(zip(names, args, strict=False)), **kwargs}.items():
+            found = kinds.setdefault(name, set())
+            found.add("tensor" if isinstance(value, torch.Tensor) else type(value).__name__)
+            if getattr(value, "requires_grad", False) is True:
+                found.add("graph")
+        return answer(*args, **kwargs)
+
+    for seed in (0, 1, 2):
+        exercise.observe(locally(recorded), seed)
+    return kinds
+
+
+def changes(
+    function: ast.FunctionDef, kinds: dict[str, set[str]], top: bool
+) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The changed functions; results and arguments are changed in the answer itself only."""
+    for i, node in enumerate(ast.walk(function)):
+        for what, change in at(node):
+            if top or not what.startswith("result "):
+                mutant = copy.deepcopy(function)
+                change(list(ast.walk(mutant))[i], mutant)
+                line = ast.unparse(node).splitlines()[0][:70]
+                yield f"line {getattr(node, 'lineno', 0)}: {what}: {line}", mutant
+    docstring = int(ast.get_docstring(function) is not None)
+    for name, found in kinds.items():
+        lines = dict(OF_TENSORS if "tensor" in found else {})
+        lines |= OF_FLOATS if "float" in found else {}
+        lines |= OF_GRAPHS if "graph" in found else {}
+        for what, line in lines.items():
+            mutant = copy.deepcopy(function)
+            extra = ast.parse(line.format(name)).body
+            last = mutant.body[-1]
+            if "after" not in what:
+                mutant.body[docstring:docstring] = extra
+            elif isinstance(last, ast.Return) and last.value is not None:
+                kept = ast.Assign([ast.Name("_kept", ast.Store())], last.value)
+                mutant.body[-1:] = [kept, *extra, ast.Return(ast.Name("_kept", ast.Load()))]
+            else:
+                continue
+            yield f"argument {name} {what}", mutant
+
+
+def at(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST, ast.FunctionDef], object]]]:
+    """The changes that apply at a node: what, and a function of the node's copy and its tree."""
+    match node:
+        case ast.BinOp(op=op) if type(op) in OPERATORS:
+            yield "operator", lambda n, f: setattr(n, "op", OPERATORS[type(n.op)]())
+        case ast.UnaryOp(op=ast.USub()):
+            yield "minus dropped", lambda n, f: setattr(n, "op", ast.UAdd())
+        case ast.Compare(ops=[op, *_]) if type(op) in COMPARISONS:
+            yield "comparison", lambda n, f: setattr(n, "ops", other(n.ops))
+        case ast.Constant(value=bool()):
+            yield "truth", lambda n, f: setattr(n, "value", not n.value)
+        case ast.Constant(value=int() | float()):
+            yield "constant + 1", lambda n, f: setattr(n, "value", n.value + 1)
+            yield "constant - 1", lambda n, f: setattr(n, "value", n.value - 1)
+            if node.value not in (0, 1):
+                yield "constant doubled", lambda n, f: setattr(n, "value", 2 * n.value)
+        case ast.Call():
+            yield from at_call(node)
+        case ast.Slice(lower=lower, upper=upper):
+            for end, value in (("lower", lower), ("upper", upper)):
+                if value is not None:
+                    yield f"slice {end} + 1", functools.partial(shift, end)
+        case ast.If() | ast.IfExp():
+            yield "always", lambda n, f: setattr(n, "test", ast.Constant(True))
+            yield "never", lambda n, f: setattr(n, "test", ast.Constant(False))
+        case ast.AugAssign() | ast.Expr(value=ast.Call()):
+            yield "statement left out", lambda n, f: swap(f, n, ast.Pass())
+        case ast.With():
+            yield "with left out", lambda n, f: swap(f, n, ast.If(ast.Constant(True), n.body, []))
+        case ast.Return(value=ast.expr()):
+            for what, form in RESULTS.items():
+                yield f"result {what}", functools.partial(result, form)
+        case ast.FunctionDef(decorator_list=[_, *_]):
+            yield "decorator left out", lambda n, f: n.decorator_list.pop()
+
+
+def at_call(node: ast.Call) -> Iterator[tuple[str, Callable]]:
+    """The changes to a call."""
+    if isinstance(node.func, ast.Attribute):
+        if node.func.attr in METHODS:
+            yield "method", lambda n, f: setattr(n.func, "attr", METHODS[n.func.attr])
+        yield "call left out", lambda n, f: swap(f, n, n.func.value)
+    if len(node.args) >= 2 and ast.dump(node.args[0]) != ast.dump(node.args[1]):
+        yield "arguments exchanged", lambda n, f: setattr(n, "args", [*n.args[1::-1], *n.args[2:]])
+    if node.keywords:
+        yield "keyword left out", lambda n, f: n.keywords.pop()
+
+
+def other(operators: list[ast.cmpop]) -> list[ast.cmpop]:
+    """Comparisons whose first one is another."""
+    return [COMPARISONS[type(operators[0])](), *operators[1:]]
+
+
+def shift(end: str, node: ast.AST, function: ast.FunctionDef) -> None:
+    """One end of a slice moved by one."""
+    setattr(node, end, ast.BinOp(getattr(node, end), ast.Add(), ast.Constant(1)))
+
+
+def result(form: str, node: ast.AST, function: ast.FunctionDef) -> None:
+    """A return of something made from what was returned."""
+    node.value = ast.parse(form.format(f"({ast.unparse(node.value)})"), mode="eval").body
+
+
+def swap(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
+    """Put a node in the place of another."""
+    for parent in ast.walk(tree):
+        for field, value in ast.iter_fields(parent):
+            if value is old:
+                setattr(parent, field, new)
+            elif isinstance(value, list) and old in value:
+                value[value.index(old)] = new
+
+
+def built(original: Callable, mutant: ast.FunctionDef, answer: Callable) -> Callable | None:
+    """The answer among its globals, with the mutant in its place or in its helper's."""
+    module = ast.fix_missing_locations(ast.Module([mutant], []))
+    names = dict(original.__globals__)
+    try:
+        exec(compile(module, "<mutant>", "exec"), names)
+        if original is not answer:
+            names = dict(answer.__globals__) | {mutant.name: names[mutant.name]}
+            tree = ast.Module([parsed(answer)], [])
+            exec(compile(tree, "<answer>", "exec"), names)
+    except (SyntaxError, TypeError, ValueError, NameError):
+        return None
+    return names[answer.__name__ if original is not answer else mutant.name]
+
+
+def accepted(exercise: Exercise, every: int = 1) -> tuple[int, list[str]]:
+    """How many mutants were tried, every n-th of all, and what was changed in those accepted."""
+    tried, found = 0, []
+    for answer in (exercise.reference, *exercise.right_forms):
+        for i, (what, mutant) in enumerate(mutants(exercise, answer)):
+            if i % every:
+                continue
+            tried += 1
+            if status(exercise, mutant) == "right":
+                found.append(f"{answer.__name__}: {what}")
+    return tried, found
+
+
+def status(exercise: Exercise, answer: Callable) -> str:
+    """The verdict's status, or that there was none in time."""
+
+    def ring(*_: object) -> None:
+        raise TooLong
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        return exercise.judge(answer).status
+    except TooLong:
+        return "too long"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def main(asked: list[str]) -> None:
+    """Print what is accepted of the exercises or chapters that were named."""
+    warnings.simplefilter("ignore")
+    all_tried = all_found = 0
+    for name, exercise in exercises().items():
+        if asked and name not in asked and name.split(".")[0] not in asked:
+            continue
+        tried, found = accepted(exercise)
+        all_tried, all_found = all_tried + tried, all_found + len(found)
+        print(f"{name}: {tried} mutants, {len(found)} accepted", *found, sep="\n    ", flush=True)
+    print(f"{all_tried} mutants, {all_found} accepted")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
