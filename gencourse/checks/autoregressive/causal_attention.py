@@ -38,8 +38,8 @@ def causal_attention(answer, seed):
     wide, long = (1, 2, 4, 9), (3, 1, 40, 2)
     yield "the output for 1 text, 2 heads, 4 places and d = 9", answer(*draws(seed, *wide))
     yield "the output for 3 texts, 1 head, 40 places and d = 2", answer(*draws(seed, *long))
-    one = [x[:, :, :1] for x in (q, k, v)]
-    yield "the output for a single place, T = 1", answer(*one)
+    yield "the output for a single place, T = 1", answer(*(x[:, :, :1] for x in (q, k, v)))
+    yield "the output for two places, T = 2", answer(*(x[:, :, :2] for x in (q, k, v)))
     said = "the output for q, k and v that lie in memory as (B, T, heads, d), as in `multi_head`"
     yield said, answer.run(exchanged, q, k, v)
     later = [other + i for i in range(3)]
@@ -54,11 +54,11 @@ def causal_attention(answer, seed):
     yield said, answer(low, -low, v[:1, :1, :3])
     loud_q, loud_k = ((40 * x).round() for x in (q, k))  # whole numbers: no score is rounded
     said = "the output when scores lie thousands apart, in both directions"
-    yield said, answer(loud_q, loud_k, v)
+    yield said, answer(loud_q, loud_k, 10 * v)
     yield "the gradients of the output, summed, for q, k and v", answer.run(gradients, q, k, v)
     said = "its gradients when the last key has a huge score"
     yield said, answer.run(gradients, q.abs(), loud, v)
-    yield "in half precision", answer.run(in_half_precision, q, k, v)
+    yield "the output in half precision", answer.run(in_half_precision, q, k, v)
 
 
 @causal_attention.alternative

@@ -53,7 +53,7 @@ def depends_on(answer, seed):
         return answer.run(toys.found, x, weights[: x.shape[1]], outputs, leak, a, b, size)
 
     for D, K in ((5, 5), (5, 3), (3, 5), (1, 2)):
-        said = f"the answer for a causal model of {D} inputs, {K} outputs"
+        said = f"the answer for a causal model with D = {D} inputs and K = {K} outputs"
         yield said, find(x[:, :D], outputs=K, a=0)
     leak = f"the answer when output {a} depends on input {b}"
     yield f"{leak}, too", find(x, "sum", size=0.5)

@@ -47,8 +47,9 @@ class Elsewhere(TorchFunctionMode):
             return self.device if self.holds(args[0]) else func(*args)
         given = [*args, *kwargs.values()]
         parts = [part for x in given for part in (x if isinstance(x, list | tuple) else [x])]
-        tensors = [x for x in parts if isinstance(x, Tensor) and x.ndim > 0]
+        tensors = [x for x in parts if isinstance(x, Tensor)]
         there = [x for x in tensors if self.holds(x)]
+        tensors = [x for x in tensors if x.ndim > 0 or self.holds(x)]  # a number mixes with all
         named = [torch.device(x) for x in parts if names_device(x)]
         named += [CPU] if func is Tensor.cpu else []
         if there and len(there) < len(tensors) and "item__" not in func.__name__ and not named:
