@@ -11,8 +11,13 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from gencourse import __main__, cli
+from gencourse import __main__
 from gencourse.grading.judge import judge
+
+
+def in_this_process(jobs, workers):
+    """In the place of gencourse.grading.run.locally."""
+    return ((job, judge(job)) for job in jobs)
 
 
 def gencourse(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
@@ -22,7 +27,7 @@ def gencourse(*words: str, env: dict[str, str] | None = None) -> subprocess.Comp
         for name, value in (env or {}).items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["gencourse", *words])
-        patch.setattr(cli.run, "locally", lambda jobs, workers: ((job, judge(job)) for job in jobs))
+        patch.setattr("gencourse.grading.run.locally", in_this_process)
         try:
             __main__.main()
             status = 0
