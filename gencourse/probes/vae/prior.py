@@ -180,9 +180,3 @@ def grid_of_codes(grid: Callable, n: int) -> dict[str, object]:
         "whether it is made of lists, not a tensor": isinstance(codes, list | tuple),
         "": codes,
     }
-
-
-def edges_of_the_grid(grid: Callable, n: int) -> dict[str, object]:
-    """The first row and the first column of a grid that is too large to be looked at whole."""
-    codes = torch.as_tensor(grid(n))
-    return {"the first row": codes[0], "the first column": codes[:, 0]}
