@@ -8,8 +8,11 @@ from gencourse.probes.vae.units import units
 
 
 def means(seed, rows, shares, threshold):
-    """Posterior means (rows, D) whose columns have variances shares · threshold, in some order."""
-    z = draw(seed, rows, len(shares))
+    """Posterior means (rows, D) whose columns have variances shares · threshold, in some order.
+
+    The columns are skewed: their mean, median and middle differ.
+    """
+    z = draw(seed, rows, len(shares)).exp()
     z = (z - z.mean(0)) / z.std(0)
     z = z * (torch.tensor(shares) * threshold).sqrt() + draw(seed + 1, len(shares))
     return z[:, draw(seed + 2, len(shares)).argsort()]
@@ -38,11 +41,15 @@ def active_units(answer, seed):
     yield "five units when no threshold is given", answer.run(units, mu)
     yield "five units, one of them constant, at the threshold 0", answer.run(units, mu, 0.0)
     near = (0.2, 0.7, 0.9, 0.96, 1.04, 1.1, 1.4, 5.0)
-    for threshold in (0.0137, 0.347, 2.5):
+    for threshold in (0.00008, 0.0137, 0.347, 2.5):
         said = f"units whose variances lie around the threshold {threshold}"
         yield said, answer.run(units, means(seed, 200, near, threshold), threshold)
     said = "units whose variances lie around the threshold that is not given"
     yield said, answer.run(units, means(seed + 3, 200, near, 0.01))
+    ordered = means(seed + 9, 3000, (0.3, 0.9, 1.1, 3.0), 0.02).sort(0).values
+    yield "3000 images in the order of every unit", answer.run(units, ordered, 0.02)
+    far = means(seed + 12, 200, (0.1, 0.2, 0.3, 0.4, 2.0, 3.0, 4.0, 5.0), 0.01) + 1000
+    yield "units whose means are near 1000", answer.run(units, far, 0.01)
     more = means(seed + 6, 6, (0.3, 0.5, 2.0, 3.0, 0.1, 4.0, 0.4, 2.5, 0.2), 0.4)
     yield "more units than images", answer.run(units, more, 0.4)
 
@@ -62,6 +69,14 @@ def unit_by_unit(mu, threshold=0.01):
 )
 def variance_over_units(mu, threshold=0.01):
     return mu.var(1) > threshold
+
+
+@active_units.mistake(
+    "Far from zero the mean of the squares and the square of the mean nearly cancel, and float32 "
+    "has seven digits. What should be subtracted before the squares are taken?"
+)
+def squares_that_cancel(mu, threshold=0.01):
+    return (mu**2).mean(0) - mu.mean(0) ** 2 > threshold
 
 
 @active_units.mistake("A unit that is always 3 is far from zero. Does it tell images apart?")

@@ -35,6 +35,7 @@ def bernoulli_log_likelihood(answer, seed):
     yield "three images of two pixels", answer(logits[:, :1, :1], x[:, :1, :1])
     yield "three images with three channels", answer(logits, x)
     yield "three images with three channels at logits up to 80", answer(30 * logits, x)
+    yield "three images with three channels at logits of thousands", answer(5000 * logits, x)
 
 
 @bernoulli_log_likelihood.alternative

@@ -42,7 +42,7 @@ def gaussian_log_density(answer, seed):
     )
     total = "the total mass of a one-dimensional density on a grid"
     yield total, answer.run(mass, grid, here, spread)
-    narrow = torch.full((2, 3), -12.0)
+    narrow = torch.full((2, 3), -25.0)
     far = answer(40 * (0.5 * narrow).exp(), torch.zeros(2, 3), narrow)
     yield "two points 40 standard deviations away from a narrow density", far
     near = answer(mu + 0.02 * x, mu, logvar - 7)
@@ -51,6 +51,8 @@ def gaussian_log_density(answer, seed):
     logvar = 4 + 4 * logvar
     x = 10 * mu + (0.5 * logvar).exp() * eps
     yield "four draws from densities narrow and wide, up to thousands", answer(x, 10 * mu, logvar)
+    wide = torch.full_like(eps, 25.0)
+    yield "four draws from a density that is very wide", answer((0.5 * wide).exp() * eps, mu, wide)
 
 
 @gaussian_log_density.alternative

@@ -36,7 +36,8 @@ def kl_to_standard_normal(answer, seed):
     mu, logvar = draw(seed + 1, 2, 4, 6)
     yield "the KL of four Gaussians near the prior", answer(0.1 * mu, 0.1 * logvar)
     yield "the KL of means up to 30 and variances up to 10000", answer(10 * mu, 4 * logvar)
-    yield "the KL of a code that is almost a point", answer(0.3 * mu[:2], logvar[:2] - 14)
+    yield "the KL of a code that is almost a point", answer(0.3 * mu[:2], logvar[:2] - 25)
+    yield "the KL of codes that are very wide", answer(mu, logvar + 25)
 
 
 @kl_to_standard_normal.alternative

@@ -1,6 +1,7 @@
 """The bug hunt: mending the price of a code."""
 
 from gencourse.checks import draw, exercise
+from gencourse.checks.vae.kl_to_standard_normal import kl_to_standard_normal
 from gencourse.models import vae
 from gencourse.probes.general import gradients
 
@@ -16,10 +17,11 @@ from gencourse.probes.general import gradients
     ),
 )
 def mended_kl(answer, seed):
-    mu, logvar = draw(seed, 2, 5, 3)
-    yield "the KL of five codes", answer(mu, logvar)
-    learned = answer.run(gradients, mu, logvar)
-    yield "the gradients that training sends to mu and logvar", learned
+    yield from kl_to_standard_normal.trial(answer, seed)
+    mu, logvar = draw(seed + 2, 2, 5, 3)
+    learned = "the gradients that training sends to mu and logvar"
+    yield learned, answer.run(gradients, mu, logvar)
+    yield f"{learned} far from the prior", answer.run(gradients, 10 * mu, 5 * logvar)
 
 
 @mended_kl.alternative

@@ -28,6 +28,17 @@ def mended_report(answer, seed):
     for pixels in (784, 64):
         report = answer.run(numbers_of_the_report, reconstruction, kl, pixels)
         yield f"50 test images of {pixels} pixels", report
+    reconstruction, kl = (
+        80 + 20 * draw(seed + 1, 1500).sort().values,
+        9 * draw(seed + 4, 1500).exp(),
+    )
+    report = answer.run(numbers_of_the_report, reconstruction, kl, 784)
+    yield "1500 test images, from the cheapest to the dearest", report
+    reconstruction, kl = 0.05 * draw(seed + 2, 20).abs(), 0.002 * draw(seed + 5, 20).square()
+    yield (
+        "20 test images of 4 pixels that cost next to nothing",
+        answer.run(numbers_of_the_report, reconstruction, kl, 4),
+    )
 
 
 @mended_report.alternative

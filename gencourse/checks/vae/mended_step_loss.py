@@ -34,6 +34,10 @@ def mended_step_loss(answer, seed):
     yield "the loss of four examples", answer.run(loss_of_a_batch, output, x)
     learned = answer.run(gradients_of_the_loss, output, x)
     yield "the gradients that training sends to the output", learned
+    far = (40 * logits, 30 * mu, 30 * logvar)
+    yield "the loss of four examples with large outputs", answer.run(loss_of_a_batch, far, x)
+    cheap = (logits, 0.01 * mu, logvar - 60)
+    yield "the loss of four examples whose kl is small", answer.run(loss_of_a_batch, cheap, x)
 
 
 @mended_step_loss.alternative

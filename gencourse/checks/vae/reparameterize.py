@@ -38,6 +38,11 @@ def reparameterize(answer, seed):
     yield "a sample with spreads from tiny to large, far from the origin", wide
     said = "the gradients of that sample with respect to mu and logvar"
     yield said, answer.run(gradients, 20 * mu, 5 * logvar, 2 * eps, wrt=(0, 1))
+    extreme = torch.where(logvar < 1, -27.0, 23.0) + 0.5 * logvar
+    yield (
+        "a sample around 0 with spreads below 1e-5 and above 1e4",
+        answer(0 * mu, extreme, 3 * eps),
+    )
 
 
 @reparameterize.alternative

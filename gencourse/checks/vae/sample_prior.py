@@ -33,6 +33,10 @@ def sample_prior(answer, seed):
     yield "a decoder of five codes", answer.run(prior.repeatability, 2, seed)
     yield "a decoder in training mode", answer.run(prior.traces, 5, seed)
     yield "whether dropout was active while sampling", answer.run(prior.dropout_at_work, 3, seed)
+    said = "whether batch norm used the statistics of the samples"
+    yield said, answer.run(prior.statistics_at_work, 3, seed)
+    said = "whether a decoder that came in evaluation mode is in training mode afterwards"
+    yield said, answer.run(prior.ends_in_training_mode, 2, seed)
     yield "six samples that are images", answer.run(prior.images_of_a_decoder, 6, 2, seed)
     yield "one sample from a single code", answer.run(prior.images_of_a_decoder, 1, 1, seed)
 
@@ -43,6 +47,15 @@ def one_row_at_a_time(decoder, n, latent_dim, generator):
     with torch.inference_mode():
         rows = [torch.empty(latent_dim).normal_(generator=generator) for _ in range(n)]
         return 1 / (1 + torch.exp(-decoder(torch.stack(rows))))
+
+
+@sample_prior.alternative
+def mode_put_back(decoder, n, latent_dim, generator):
+    was_training = decoder.training
+    decoder.eval()
+    images = decoder(torch.randn((n, latent_dim), generator=generator)).detach().sigmoid()
+    decoder.train(was_training)
+    return images
 
 
 @sample_prior.mistake(

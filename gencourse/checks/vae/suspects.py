@@ -2,6 +2,7 @@
 
 from gencourse.checks import exercise
 from gencourse.probes.vae.hunt import accused
+from gencourse.runner import Raised
 
 BROKEN = {"heads", "draw", "kl", "reconstruction", "step_loss", "generate", "report_card"}
 PIECES = BROKEN | {"decode", "update"}
@@ -9,12 +10,15 @@ PIECES = BROKEN | {"decode", "update"}
 
 def compared(named: object) -> dict[str, object]:
     """What can be said of a list of names without giving the right ones away; all else as it is."""
-    strangers = "the names that are none of the nine pieces"
+    names = "whether a set of names is returned, or a list of them"
+    if isinstance(named, Raised):
+        return {names: named}
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        return {strangers: named}
+        return {names: False}
     said = set(named)
     return {
-        strangers: ", ".join(sorted(said - PIECES)) or "none",
+        names: True,
+        "the names that are none of the nine pieces": ", ".join(sorted(said - PIECES)) or "none",
         "whether all the pieces that you name are broken": said <= BROKEN,
         "whether all the broken pieces are named": said >= BROKEN,
         "the set of broken pieces": sorted(said),

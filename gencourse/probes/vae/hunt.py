@@ -7,9 +7,10 @@ from torch import Tensor
 from gencourse.probes.general import gradients
 
 
-def accused(suspects: Callable) -> list:
-    """The names that a learner gives, in the order of the alphabet."""
-    return sorted(suspects())
+def accused(suspects: Callable) -> list | str:
+    """The names that a learner gives, in the order of the alphabet; a text as it is."""
+    named = suspects()
+    return named if isinstance(named, str) else sorted(named)
 
 
 def toy_reconstruction(logits: Tensor, x: Tensor) -> Tensor:

@@ -48,9 +48,9 @@ class Toy(nn.Module):
 
 
 OPTIMIZERS = {
-    "SGD": lambda parameters: torch.optim.SGD(parameters, lr=0.05),
-    "SGD with momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.05, momentum=0.9),
-    "Adam": lambda parameters: torch.optim.Adam(parameters, lr=0.1, betas=(0.7, 0.9)),
+    "SGD": lambda groups: torch.optim.SGD(groups, lr=0.05),
+    "SGD with momentum": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9),
+    "Adam": lambda groups: torch.optim.Adam(groups, lr=0.1, betas=(0.7, 0.9)),
 }
 
 
@@ -64,7 +64,9 @@ def train(
 ) -> dict[str, list]:
     """One step for each batch of noise; `stale`: the parameters held gradients before the first."""
     model = Toy()
-    moves = OPTIMIZERS[optimizer](model.parameters())
+    # a group for each parameter, as where learning rates differ
+    groups = [{"params": [model.a]}, {"params": [model.b], "lr": 0.07}]
+    moves = OPTIMIZERS[optimizer](groups)
     if stale:
         model.a.grad, model.b.grad = torch.tensor(2.0), torch.tensor(-3.0)
     losses = [step(model, moves, x, eps, beta) for eps in noises]

@@ -29,7 +29,7 @@ class Recorder(nn.Module):
         """The logits of codes (n, D); both are noted."""
         logits = self.scale * z
         if self.images:
-            steps = torch.linspace(-4, 5, SIDE * SIDE, dtype=z.dtype).view(1, SIDE, SIDE)
+            steps = torch.linspace(-18, 15, SIDE * SIDE, dtype=z.dtype).view(1, SIDE, SIDE)
             logits = 2 * logits.sum(-1)[..., None, None, None] + steps
         self.keep_code(z.detach().clone())
         self.keep_logits(logits.detach().clone())
@@ -82,6 +82,7 @@ def codes_of_samples(sample: Callable, n: int, latent_dim: int, seed: int) -> di
     codes = [z.reshape(-1, latent_dim).float() for z in decoder.codes]
     z = torch.cat([torch.zeros(0, latent_dim), *codes])
     found: dict[str, object] = {
+        "the number of axes": images.ndim,
         "the shape": list(images.shape),
         "how many codes went through the decoder": len(z),
     }
@@ -114,7 +115,11 @@ def images_of_a_decoder(sample: Callable, n: int, latent_dim: int, seed: int) ->
     same = images.shape == logits.shape and torch.allclose(
         images.double(), logits.double().sigmoid(), atol=1e-5
     )
-    return {"the shape": list(images.shape), "whether they are sigmoid(decoder(z))": same}
+    return {
+        "the number of axes": images.ndim,
+        "the shape": list(images.shape),
+        "whether they are sigmoid(decoder(z))": same,
+    }
 
 
 def repeatability(sample: Callable, latent_dim: int, seed: int) -> dict[str, bool]:
@@ -147,3 +152,31 @@ def dropout_at_work(sample: Callable, latent_dim: int, seed: int) -> bool:
     decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Dropout(0.5))).train()
     images = as_images(sample(decoder, 50, latent_dim, seeded(seed)))
     return bool(((images == 0.5) | (images == 0)).any())
+
+
+def statistics_at_work(sample: Callable, latent_dim: int, seed: int) -> bool:
+    """Whether a decoder in training mode normalises samples by their own mean.
+
+    The mean that it has in store is so low that with it no pixel is dark.
+    """
+    norm = nn.BatchNorm1d(4)
+    nn.init.constant_(norm.get_buffer("running_mean"), -100.0)
+    decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(norm)).train()
+    images = as_images(sample(decoder, 50, latent_dim, seeded(seed)))
+    return bool((images < 0.5).any())
+
+
+def ends_in_training_mode(sample: Callable, latent_dim: int, seed: int) -> bool:
+    """Whether some part of a decoder that comes in evaluation mode is in training mode after it."""
+    decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Identity())).eval()
+    sample(decoder, 5, latent_dim, seeded(seed))
+    return any(part.training for part in decoder.modules())
+
+
+def grid_of_codes(grid: Callable, n: int) -> dict[str, object]:
+    """A grid, and whether it is made of lists."""
+    codes = grid(n)
+    return {
+        "whether it is made of lists, not a tensor": isinstance(codes, list | tuple),
+        "": codes,
+    }
