@@ -22,6 +22,7 @@ from gencourse.grading.sandbox import Sandbox
 WATCH_S = 0.1  # between two looks at the memory, where it is far from the limit
 CROWD = 8  # processes, from which on they could keep the watch from its look
 FASTEST = 20_000  # MiB that are taken in a second, at most
+START_S = 20  # for bubblewrap to make a namespace
 END_S = 60  # for the kernel to take back what an ended box had
 RESERVED_MIB = 768  # that one process may ask for beyond the limit and not touch, as torch does
 
@@ -73,7 +74,14 @@ class Box:
             raise InfrastructureError(f"the box could not be started: {error}") from None
         finally:
             os.close(said)
-        self.inner, self.init = first_inside(heard) or (self.process.pid, None)
+        try:
+            self.inner, self.init = first_inside(heard) if sandbox.kind == "bubblewrap" else (self.process.pid, None)
+        except InfrastructureError:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            os.close(heard)
         os.set_blocking(self.process.stdin.fileno(), False)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.over = threading.Event()
@@ -217,12 +225,16 @@ def stilled(processes: list[psutil.Process]) -> Iterator[None]:
                 process.resume()
 
 
-def first_inside(heard: int) -> tuple[int, int] | None:
+def first_inside(heard: int) -> tuple[int, int]:
     """The first process in the namespace of a bubblewrap that tells about it on a pipe: its number, and a descriptor to end it by."""
-    with os.fdopen(heard, "rb") as pipe, contextlib.suppress(ValueError, OSError):
-        pid = json.loads(pipe.read())["child-pid"]
+    text, ends = b"", time.monotonic() + START_S
+    while b"}" not in text and select.select([heard], [], [], max(0.0, ends - time.monotonic()))[0] and (part := os.read(heard, 1000)):
+        text += part
+    try:
+        pid = json.loads(text)["child-pid"]
         return pid, os.pidfd_open(pid)
-    return None
+    except (ValueError, OSError):
+        raise InfrastructureError("the box should have told about its first process, and has not: bubblewrap did not start it") from None
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
