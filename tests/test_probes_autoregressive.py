@@ -68,6 +68,6 @@ def test_draws_look_like_the_temperature_that_was_used():
     tables = {f"{t:g}": (logits / t).softmax(0) for t in (0.25, 1.0, 4.0)}
     for T in (0.25, 1.0, 4.0):
         found = probed(writing.draws, loop, logits, T, 200, 0, tables["1"], tables)
-        assert found["which temperature the tokens look like"] == f"{T:g}"
+        assert found["the temperature at which such tokens are likeliest"] == T
         often = "whether likely, middling and unlikely tokens come as often as they should"
         assert found[often] is (T == 1.0)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from gencourse.checks import exercise
 from gencourse.models import autoregressive
 from gencourse.probes.autoregressive.arguments import unchanged
-from gencourse.probes.autoregressive.filters import zeros
+from gencourse.probes.autoregressive.filters import kind_of_probabilities, zeros
 from gencourse.runtime import seeded
 
 
@@ -47,6 +47,7 @@ def bigram_probs(answer, seed):
     yield "the probabilities for a 5 by 5 table without smoothing", answer(counts, 0.0)
     yield "the probabilities with alpha = 0.5", answer(counts, 0.5)
     yield "the probabilities with alpha = 3", answer(counts, 3)
+    yield "the table for alpha = 0.5", answer.run(kind_of_probabilities, counts, 0.5)
     kept = "whether the table of counts is after the call as before,"
     yield f"{kept} alpha = 3", answer.run(unchanged, counts, 3)
     yield "the probabilities with alpha = 40.5", answer(counts, 40.5)
@@ -56,6 +57,7 @@ def bigram_probs(answer, seed):
         "the probabilities with 3 rows and 4 columns with 1, 0 and more counts, alpha = 0",
         answer(hollow, 0.0),
     )
+    yield "the probabilities with single counts and alpha = 0.0005", answer(hollow, 5e-4)
     yield (
         "the probabilities with 5 rows and 4 columns, the first row empty, alpha = 1.5",
         answer(tall, 1.5),

@@ -50,21 +50,26 @@ def cached_attention_step(answer, seed):
     x, y = draw(5 * seed + 2, B, T, C), draw(5 * seed + 3, B, T, C)
     kept = draw(5 * seed + 4, B, 3, C), draw(5 * seed + 5, B, 3, C)
     none = torch.zeros(B, 0, C)
-    first = "the output and the caches of the first place, when the caches are empty"
-    yield first, answer(x[:, 0], *layer, none, none)
-    yield "the output and the caches when three places are cached", answer(x[:, 3], *layer, *kept)
+
+    def one_step(x, *inputs):
+        return answer.run(caches.one_step, x, *inputs)
+
+    yield "the first position, when the caches are empty", one_step(x[:, 0], *layer, none, none)
+    yield "one step when three positions are cached", one_step(x[:, 3], *layer, *kept)
     wide = draw(seed, 4, 9), draw(seed + 1, 3, 9, 9)
-    others = draw(seed + 3, 5, 2, 9), draw(seed + 4, 5, 2, 9)
-    said = "the output and the caches for 5 texts of 9 channels with two places cached"
-    yield said, answer(draw(seed + 2, 5, 9), *wide, *others)
+    others = draw(seed + 3, 3, 2, 9), draw(seed + 4, 3, 2, 9)
+    said = "one step for 3 texts of 9 channels with two positions cached"
+    yield said, one_step(draw(seed + 2, 3, 9), *wide, *others)
     one = [cache[:1] for cache in kept]
-    said = "the output and the caches for a single text, B = 1"
-    yield said, answer(x[:1, 3], *layer, *one)
-    said = "the output and the caches when scores are hundreds apart"
-    yield said, answer(x[:, 3], *layer, 300 * kept[0].round(), kept[1])
+    yield "one step for a single text, B = 1", one_step(x[:1, 3], *layer, *one)
+    many = draw(seed + 5, 1, 70, C), draw(seed + 6, 1, 70, C)
+    said = "one step of a single text when 70 positions of at most 80 are cached"
+    yield said, one_step(x[:1, 2], draw(seed + 7, 80, C), layer[1], *many)
+    said = "one step when scores are hundreds apart"
+    yield said, one_step(x[:, 3], *layer, 300 * kept[0].round(), kept[1])
     yield "four steps in a row, beginning with empty caches", answer.run(caches.one_text, x, *layer)
     said = "the outputs when two texts take turns, each with its own caches"
-    yield said, answer.run(caches.in_turns, x, y, *layer)
+    yield said, answer.run(caches.in_turns, x[:, :3], y[:, :3], *layer)
     said = "the outputs when both rows continue the caches of row 1"
     yield said, answer.run(caches.both_from_the_last_row, x[:, :3], y[:, :3], *layer)
     said = "the outputs when a text is continued twice from the same caches"

@@ -4,7 +4,7 @@ import torch
 
 from gencourse.checks import exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.masks import holds_booleans, made_elsewhere
+from gencourse.probes.autoregressive.masks import kind_of_mask, looks, made_elsewhere
 
 
 @exercise(
@@ -28,7 +28,8 @@ def causal_mask(answer, seed):
     for T in (4, 1, 6 + seed % 3, 20 + seed % 5):
         yield f"the mask for T = {T}", answer(T, "cpu")
     yield "the mask for T = 5 when no device is named", answer(5)
-    yield "whether it holds booleans", answer.run(holds_booleans, 3, "cpu")
+    yield "the mask for T = 600", answer.run(looks, 600, "cpu")
+    yield "the mask for T = 3", answer.run(kind_of_mask, 3, "cpu")
     for by_name, said in ((True, "text"), (False, "a torch.device")):
         where = (
             f"whether the mask is on the device that is asked for, one other than cpu, as {said}"

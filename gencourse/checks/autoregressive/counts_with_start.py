@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from gencourse.checks import exercise
-from gencourse.probes.autoregressive.arguments import unchanged
+from gencourse.probes.autoregressive.arguments import afterwards
 from gencourse.probes.autoregressive.tokens import kind_of_table
 from gencourse.runtime import seeded
 
@@ -63,14 +63,15 @@ def counts_with_start(answer, seed):
     few = written(seed + 1, 7, 5, below=3)
     yield "the counts of two documents in which only 3 of 6 tokens occur", answer(few, 6)
     empty = written(seed + 2, 3, 0, 4, 0, below=4)
-    after = answer.run(unchanged, written(seed + 4, 3, 5, below=4), 4)
-    yield "whether the documents are after the call as before", after
+    after = answer.run(afterwards, written(seed + 4, 3, 5, below=4), 4)
+    yield "the documents themselves after the call, which should be as before", after
     yield "the counts when the second and the fourth document are empty", answer(empty, 4)
     yield "the counts when the first document is empty", answer(empty[1:3], 4)
-    zeros = torch.zeros(300, dtype=torch.long)
-    yield "the counts of a document of 300 tokens, V = 1", answer([zeros], 1)
-    ones = written(seed + 5, *[1] * 150, below=2)
-    yield "the counts of 150 documents of one token each, V = 2", answer(ones, 2)
+    zeros = torch.zeros(2100, dtype=torch.long)
+    yield "the counts of a document of 2,100 tokens, V = 1", answer([zeros], 1)
+    many = 1200 if seed % 3 == 2 else 150  # a loop over documents should not pay for it each time
+    ones = written(seed + 5, *[1] * many, below=2)
+    yield f"the counts of {many:,} documents of one token each, V = 2", answer(ones, 2)
 
 
 @counts_with_start.alternative

@@ -4,7 +4,13 @@ import torch
 
 from gencourse.checks import exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.writing import draws, prompt_unchanged, repetitions, writing
+from gencourse.probes.autoregressive.writing import (
+    draws,
+    prompt_unchanged,
+    repetitions,
+    spread,
+    writing,
+)
 from gencourse.runtime import seeded
 
 
@@ -49,16 +55,22 @@ def generate(answer, seed):
     kept = answer.run(prompt_unchanged, short, 2, 4, 1.0, seed)
     yield "whether the prompt is after the call as before", kept
     yield "three further tokens when the prompt itself is longer than block", written(long, 3, V=13)
+    book = torch.randint(150, 300, (1, 19), generator=seeded(seed))
+    said = "three further tokens of 300, when the prompt has 19 and block = 20"
+    yield said, written(book, 3, block=20, V=300)
     yield "three further tokens with block = 1", written(short, 3, block=1)
     yield "one further token when there is a single prompt, B = 1", written(short[:1], 1)
     yield "a model that comes in evaluation mode", written(short, 3, training=False)
     yield "a caller who records no graphs", written(long, 2, block=9, recording=False)
     yield "texts of a model that is unsure", answer.run(repetitions, short, 4, 3, 1.0, seed)
-    for T, factor, n in ((2.0, 1.0, 60), (0.5, 1.0, 60), (20.0, 20.0, 30), (0.05, 0.05, 30)):
+    for T, factor, n in ((2.0, 1.0, 30), (0.5, 1.0, 30), (20.0, 20.0, 20), (0.005, 0.005, 20)):
         logits = factor * uneven().log()
         tables = {f"{t:g}": (logits / t).softmax(0) for t in (factor / 2, factor, 2 * factor)}
         found = answer.run(draws, logits, T, n, seed, tables[f"{T:g}"], tables)
         yield f"{n} texts of 4 tokens drawn at T = {T:g}", found
+    said = "whether each third of 65 tokens that are nearly alike comes in 12 texts"
+    yield said, answer.run(spread, 65, 12, seed)
+    yield "a further token at T = 0.0", written(short, 1, T=0.0, sharpness=1e-6)
     label = "four further tokens at T = 0, where the largest logit is 0.000001 above the others"
     yield label, written(long, 4, T=0, sharpness=1e-6)
 

@@ -59,6 +59,15 @@ def masked_stack(answer, seed):
     yield said, answer.run(logits, x, [alone[:, :, :1, :1], alone, first])
     said = "the logits of three layers of 3 × 3, of which the first two share one weight"
     yield said, answer.run(logits, x, [alone, alone, second[1:2, 1:2]])
+    same = second[:3]
+    said = "the logits of layers of 5 × 5, 3 × 3 and 3 × 3, of which the last two share one weight"
+    yield said, answer.run(logits, x, [first, same, same])
+    begin = first[:, :, 1:4, 1:4]
+    six = [begin, *(0.4 * draw(6 * seed + 5, 5, 3, 3, 3, 3))]
+    yield "the logits of six layers of 3 × 3", answer.run(logits, x, six)
+    bright = [(3 * weight).round() for weight in (first, second)]  # whole numbers: none is rounded
+    said = "the logits of two layers, in thousands, for bright images"
+    yield said, answer.run(logits, (40 * x).round(), bright)
     said = "the logits when `mask` makes other masks, rows and columns exchanged"
     yield said, answer.run(logits, x, three, turned=True)
     said = "which logits move when the pixel in row 3 and column 2 changes"

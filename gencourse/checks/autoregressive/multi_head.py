@@ -38,17 +38,19 @@ def multi_head_reference(attend, q, k, v, heads):
 def multi_head(answer, seed):
     q, k, v = (1.5 * draw(3 * seed + i, 2, 5, 12) for i in range(3))
     yield (
-        "the output for 2 texts, 5 places, 12 channels and 3 heads",
+        "the output for 2 texts, 5 positions, 12 channels and 3 heads",
         answer.run(with_heads, q, k, v, 3),
     )
     yield "the output for one head", answer.run(with_heads, q, k, v, 1)
     yield "the output for as many heads as channels", answer.run(with_heads, q, k, v, 12)
     first = [x[:, :1] for x in (q, k, v)]
-    yield "the output for a single place and 4 heads", answer.run(with_heads, *first, 4)
+    yield "the output for a single position and 4 heads", answer.run(with_heads, *first, 4)
     other = "the output for 3 heads when `attend` is an attention without mask and scale"
     yield other, answer.run(with_heads, q, k, v, 3, masked=False)
     small = [x[:, :4, :8] for x in (q, k, v)]
-    yield "the output for 4 places, 8 channels and 4 heads", answer.run(with_heads, *small, 4)
+    yield "the output for 4 positions, 8 channels and 4 heads", answer.run(with_heads, *small, 4)
+    long = [draw(3 * seed + i, 1, 270, 6) for i in range(3)]
+    yield "the output for 270 positions, 6 channels and 3 heads", answer.run(with_heads, *long, 3)
     one = [x[:1] for x in (q, k, v)]
     yield "the output for a single text and 2 heads", answer.run(with_heads, *one, 2)
     yield "the gradients for q, k and v with 3 heads", answer.run(gradients_with_heads, q, k, v, 3)

@@ -46,6 +46,8 @@ def perplexity(answer, seed):
     )
     dear = "the perplexity of a model that pays about 14 nats per token"
     yield dear, answer(nll + 12, torch.tensor([1, 2, 8, 3]))
+    dearer = "the perplexity of a model that pays about 25 nats per token"
+    yield dearer, answer(nll + 24, torch.tensor([4, 2, 1, 3]))
 
 
 @perplexity.alternative

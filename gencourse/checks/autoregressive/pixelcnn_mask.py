@@ -4,7 +4,7 @@ import torch
 
 from gencourse.checks import exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.masks import refused
+from gencourse.probes.autoregressive.masks import is_tensor, refused
 
 
 @exercise(
@@ -27,7 +27,8 @@ def pixelcnn_mask(answer, seed):
     for kernel in (5, 3, 7, 1, 9 + 2 * (seed % 3)):
         for kind in ("A", "B"):
             yield f"the mask of kind {kind} for a {kernel} × {kernel} kernel", answer(kernel, kind)
-    for kernel, kind in ((4, "B"), (2, "A"), (4, "A"), (6, "B")):
+    yield "whether a tensor is returned", answer.run(is_tensor, 3, "A")
+    for kernel, kind in ((4, "B"), (2, "A"), (4, "A"), (6, "B"), (10, "A"), (12, "B")):
         said = f"whether kind {kind} for a kernel of {kernel}, which has no centre, is refused "
         said += "with a ValueError"
         yield said, answer.run(refused, kernel, kind)

@@ -53,12 +53,15 @@ def prefix_targets(answer, seed):
         ("when the answer repeats the prompt", twin, twin.clone(), 7),
         ("for a prompt of 7, an answer of 1 and a length of 20", tokens(7, 9), reply[:1], 20),
         ("for a prompt of 1, an answer of 7 and a length of 8", prompt[:1], tokens(7, 10), 8),
+        (
+            "for a prompt of 5, an answer of 80 and a length of 100",
+            tokens(5, 11),
+            tokens(80, 12),
+            100,
+        ),
     ):
         yield f"x and y {said}", answer.run(both, *given)
-    yield (
-        "whether x and y are tensors of whole numbers",
-        answer.run(whole_numbers, prompt, reply, 9),
-    )
+    yield "x and y of a short row", answer.run(whole_numbers, prompt, reply, 9)
 
 
 @prefix_targets.alternative

@@ -3,7 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
-from gencourse.probes.autoregressive.pixels import from_alternating, from_linear, repeats
+from gencourse.probes.autoregressive.pixels import from_alternating, from_linear, given, repeats
 from gencourse.runtime import seeded
 
 
@@ -51,6 +51,11 @@ def raster_sample(answer, seed):
     yield said, answer.run(from_linear, u, free.tril(-1), biases)
     said = "6 images from a model that looks at all pixels, where those to come should be 0"
     yield said, answer.run(from_linear, u, free, biases)
+    wide, more = 2 * draw(seed + 2, 20, 20), draw(seed + 3, 20)
+    said = "an image of 10 × 2 from a model with random weights for all pixels before"
+    yield said, answer.run(from_linear, uniform(1, 10, 2), wide.tril(-1), more)
+    said = "whether the images that the model is given hold floating numbers"
+    yield said, answer.run(given, u[:2])
     said = "whether the answer repeats with the same numbers u"
     yield said, answer.run(repeats, u[:2], free, biases)
     half = torch.tensor([0.5, 0.25, 0.75] * 4).view(1, 1, 3, 4)

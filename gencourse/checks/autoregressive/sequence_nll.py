@@ -64,12 +64,17 @@ def sequence_nll(answer, seed):
         far = answer(size * draw(seed + 3, 2, T, V) - 5 * size, torch.full((2, T), 1), -100)
         yield f"the loss at logits that lie {size} apart, where probabilities round to 0", far
     yield "the loss when all targets of the second are ignored", answer(logits, empty, -100)
-    yield "the gradients then", answer.run(gradients, logits, empty, -100, wrt=(0,))
+    then = "the gradients for the logits when all targets of the second are ignored"
+    yield then, answer.run(gradients, logits, empty, -100, wrt=(0,))
     nothing = answer.run(gradients, logits[:1], empty[1:2], -100, wrt=(0,))
     yield "the gradients when all targets of the only sequence are ignored", nothing
     kept = answer.run(unchanged, logits, padded, -100, at=1)
     yield "whether the targets are after the call as before", kept
     yield "the loss when token 3 is ignored, and token 0 counts", answer(logits, mixed, 3)
+    long = torch.randint(0, 4, (2, 300), generator=generator)
+    long[0, 260:], long[1, 130:] = -100, -100
+    said = "the loss of 2 sequences of 300 tokens, of which 260 and 130 count"
+    yield said, answer(draw(seed + 4, 2, 300, 4), long, -100)
     above = "the loss when the number that is ignored is V = 7, for which there is no logit"
     yield above, answer(logits, beyond, V)
 

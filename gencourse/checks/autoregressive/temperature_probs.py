@@ -7,7 +7,7 @@ import torch
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
 from gencourse.probes.autoregressive.arguments import unchanged
-from gencourse.probes.autoregressive.filters import mass_together
+from gencourse.probes.autoregressive.filters import kind_of_probabilities, mass_together
 
 
 @exercise(
@@ -42,6 +42,8 @@ def temperature_probs(answer, seed):
         "whether the logits are after the call at T = 3 as before",
         answer.run(unchanged, logits, 3.0),
     )
+    for T in (0.5, 0):
+        yield f"what is returned at T = {T:g}", answer.run(kind_of_probabilities, logits, T)
     for T in (2.0, 1.0, 1000.0, 0.0):
         yield f"the distributions at T = {T:g} when one logit is -∞", answer(closed, T)
     said = "the distributions for logits of some"
@@ -70,7 +72,7 @@ def temperature_probs(answer, seed):
 @temperature_probs.alternative
 def as_a_power_of_p(logits, T):
     if T == 0:
-        return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1])
+        return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).double()
     powers = logits.double().log_softmax(-1) / T
     return powers.exp() / powers.exp().sum(-1, keepdim=True)
 

@@ -7,6 +7,7 @@ import torch
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
 from gencourse.probes.autoregressive.arguments import independent, unchanged
+from gencourse.probes.autoregressive.masks import is_tensor
 
 
 def uneven(seed, B, V):
@@ -36,6 +37,7 @@ def top_k_filter(answer, seed):
     tied = torch.tensor([[1.0, 2.0, 2.0, 2.0, 0.0], [4.0, 4.0, 1.0, 1.0, 1.0]])
     yield "the logits 3, 1, 2, 0 with k = 2", answer(torch.tensor([[3.0, 1.0, 2.0, 0.0]]), 2)
     yield "logits (4, 4) with k = 2, rows of very different scale", answer(square, 2)
+    yield "whether a tensor is returned", answer.run(is_tensor, square, 2)
     yield "whether the logits are after the call as before", answer.run(unchanged, square, 2)
     yield "logits (3, 6) with k = 1", answer(uneven(seed + 1, 3, 6), 1)
     yield "logits (2, 3, 5) with k = 3", answer(draw(seed + 2, 2, 3, 5), 3)
@@ -56,7 +58,8 @@ def top_k_filter(answer, seed):
     yield f"{said} k = 2 of 5", answer.run(independent, one, 2)
     yield "logits (3, 5) with k = 9, more than there are", answer(beyond, 9)
     yield f"{said} k = 9 of 5", answer.run(independent, beyond, 9)
-    yield "logits (2, 65) with k = 40", answer(uneven(seed + 6, 2, 65) - 500, 40)
+    for k in (40, 60):
+        yield f"logits (2, 65) with k = {k}", answer(uneven(seed + 6, 2, 65) - 500, k)
     near = 100 + 1e-4 * torch.tensor([[3.0, 1.0, 4.0, 0.0, 5.0, 9.0, 2.0, 6.0]])
     yield "logits that are 0.0001 apart, k = 3", answer(near, 3)
 

@@ -6,6 +6,7 @@ from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
 from gencourse.probes.autoregressive.arguments import independent, unchanged
 from gencourse.probes.autoregressive.filters import keeps_all
+from gencourse.probes.autoregressive.masks import is_tensor
 
 
 def shuffled(seed, *probs, scales=(1.0,), move=0.0):
@@ -52,6 +53,7 @@ def top_p_filter(answer, seed):
     for p in (0.7, 0.9, 0.2, 0.97, 0.01):
         yield f"the probabilities 0.15, 0.5, 0.05, 0.3 with p = {p}", answer(known, p)
     yield "logits (4, 4) with p = 0.8, rows of very different scale", answer(square, 0.8)
+    yield "whether a tensor is returned", answer.run(is_tensor, square, 0.8)
     yield "whether the logits are after the call as before", answer.run(unchanged, square, 0.8)
     yield "logits (2, 3, 5) with p = 0.64", answer(cube, 0.64)
     yield "logits (5,) with p = 0.75", answer(one, 0.75)
@@ -59,6 +61,8 @@ def top_p_filter(answer, seed):
         yield f"one token of 0.9, four unlikely ones, two of -∞, p = {p}", answer(tail, p)
     yield "logits (2, 40) of some hundred with p = 0.9", answer(many, 0.9)
     yield "equal logits inside and outside, none at the border, p = 0.75", answer(equal, 0.75)
+    flat = shuffled(seed + 9, *(0.015 + 0.00002 * i for i in range(65)))
+    yield "logits (1, 65), all nearly equal, with p = 0.95", answer(flat, 0.95)
     yield "p = 1, which keeps all, even a token of probability 1e-35", answer(sure, 1.0)
     table = 3 * draw(seed + 8, 500, 65)
     sums = table.softmax(-1).sort(-1, descending=True).values[:, :-1].cumsum(-1)

@@ -38,6 +38,13 @@ def unchanged(answer: Callable, *inputs: Any, at: int = 0) -> bool:
     return same(inputs[at], given[at])
 
 
+def afterwards(answer: Callable, *inputs: Any, at: int = 0) -> object:
+    """The argument at this position as it is after the call."""
+    given = [uncopied(x) for x in inputs]
+    answer(*given)
+    return given[at]
+
+
 def independent(answer: Callable, *inputs: Any, at: int = 0) -> bool:
     """Whether that argument keeps its numbers when the result is filled with 7 afterwards."""
     given = [uncopied(x) for x in inputs]

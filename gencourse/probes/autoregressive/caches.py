@@ -8,6 +8,17 @@ from torch import Tensor
 Caches = Sequence[Tensor]  # of keys and of values, (B, t, C) each
 
 
+NAMES = ("the output", "the cache of keys", "the cache of values")
+
+
+def one_step(step: Callable, *inputs: Tensor) -> object:
+    """What a single step returns, by name; as it is where that is not three things."""
+    result = step(*inputs)
+    if not isinstance(result, tuple | list) or len(result) != len(NAMES):
+        return result
+    return dict(zip(NAMES, result, strict=True))
+
+
 def fitting(x: Tensor, cache: Tensor) -> Tensor:
     """As many rows of x as the cache has, from the first on and again from there."""
     return x[torch.arange(len(cache)) % len(x)]
@@ -32,8 +43,12 @@ def empty(text: Tensor) -> Caches:
 
 def one_text(step: Callable, text: Tensor, positions: Tensor, weights: Tensor) -> dict[str, object]:
     """All steps of a text, beginning with empty caches."""
-    outputs, caches = steps(step, text, positions, weights, empty(text))
-    return {"the outputs": outputs, "the caches after the last step": list(caches)}
+    outputs, (cache_k, cache_v) = steps(step, text, positions, weights, empty(text))
+    return {
+        "the outputs": outputs,
+        "the cache of keys after the last step": cache_k,
+        "the cache of values after the last step": cache_v,
+    }
 
 
 def in_turns(

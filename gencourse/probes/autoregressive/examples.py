@@ -38,6 +38,17 @@ def rare(x: Tensor, b: int, i: int, other: int) -> Tensor:
     return x
 
 
+def late(seed: int, n: int) -> Tensor:
+    """n examples of 2 numbers; in the last but one alone both are positive, and input 0 is large.
+
+    A leak that shows where input 0 is large, and knows of input 1 whether it is positive, shows in
+    that example alone, whichever other value input 1 gets.
+    """
+    x = -0.2 - torch.rand(n, 2, generator=seeded(seed)).double()
+    x[-2] = torch.tensor([3.0, 1.0])
+    return x
+
+
 def positive(x: Tensor, b: int) -> Tensor:
     """The examples with input b positive in all of them."""
     return torch.cat([x[:, :b], x[:, b : b + 1].abs(), x[:, b + 1 :]], 1)

@@ -9,6 +9,15 @@ from torch import Tensor
 from gencourse.probes.autoregressive.arguments import uncopied
 
 
+def kind_of_probabilities(probs: Callable, *inputs: Any) -> dict[str, bool]:
+    """What sort of thing probabilities are."""
+    result = probs(*inputs)
+    return {
+        "whether a tensor is returned": isinstance(result, Tensor),
+        "whether it holds floating numbers": torch.as_tensor(result).is_floating_point(),
+    }
+
+
 def zeros(table: Callable, *inputs: Any) -> Tensor:
     """Where a table of probabilities is exactly 0."""
     return torch.as_tensor(table(*inputs)) == 0

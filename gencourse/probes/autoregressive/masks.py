@@ -10,9 +10,27 @@ from torch.overrides import TorchFunctionMode
 CPU = torch.device("cpu")
 
 
-def holds_booleans(answer: Callable, *args: Any) -> bool:
-    """Whether the answer returns a tensor of booleans."""
-    return getattr(answer(*args), "dtype", None) == torch.bool
+def kind_of_mask(answer: Callable, *args: Any) -> dict[str, bool]:
+    """Whether the answer returns a tensor, and whether that holds booleans."""
+    mask = answer(*args)
+    return {
+        "whether it is a tensor": isinstance(mask, Tensor),
+        "whether it holds booleans": torch.as_tensor(mask).dtype == torch.bool,
+    }
+
+
+def is_tensor(answer: Callable, *args: Any) -> bool:
+    """Whether the answer returns a tensor."""
+    return isinstance(answer(*args), Tensor)
+
+
+def looks(answer: Callable, *args: Any) -> dict[str, Tensor]:
+    """The sums of a mask's rows and columns: of all tables of 0 and 1 a triangle alone has them."""
+    mask = torch.as_tensor(answer(*args)).double()
+    return {
+        "how many positions each one may look at": mask.sum(-1),
+        "by how many positions each one is looked at": mask.sum(-2),
+    }
 
 
 class Elsewhere(TorchFunctionMode):

@@ -26,6 +26,18 @@ def from_linear(sample: Callable, u: Tensor, weights: Tensor, biases: Tensor) ->
     return sample(linear(weights, biases), u)
 
 
+def given(sample: Callable, u: Tensor) -> bool:
+    """Whether the model is only ever given floating numbers."""
+    kinds = []
+
+    def model(x: Tensor) -> Tensor:
+        kinds.append(x.is_floating_point())
+        return torch.zeros(x.shape)
+
+    sample(model, u)
+    return all(kinds)
+
+
 def repeats(sample: Callable, u: Tensor, weights: Tensor, biases: Tensor) -> bool:
     """Whether a second call with the same numbers draws the same images."""
     model = linear(weights, biases)

@@ -3,16 +3,26 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
 def both(answer: Callable, *args: Any) -> object:
-    """Inputs and targets, which may come as one tensor of two rows."""
+    """Inputs and targets by name, be they a pair or one tensor of two rows."""
     result = answer(*args)
-    return list(result) if isinstance(result, Tensor) else result
+    two = isinstance(result, Tensor | list | tuple) and len(result) == 2
+    return {"x": result[0], "y": result[1]} if two else result
 
 
-def whole_numbers(answer: Callable, *args: Any) -> bool:
-    """Whether a pair of tensors of whole numbers is returned."""
+def whole_numbers(answer: Callable, *args: Any) -> dict[str, bool]:
+    """Whether a pair of tensors of whole numbers is returned, with targets for cross_entropy."""
     x, y = answer(*args)
-    return all(isinstance(t, Tensor) and not t.is_floating_point() for t in (x, y))
+    return {
+        "whether both are tensors": all(isinstance(t, Tensor) for t in (x, y)),
+        "whether both hold whole numbers": not any(
+            torch.as_tensor(t).is_floating_point() for t in (x, y)
+        ),
+        "whether y holds numbers of type torch.long, as cross_entropy asks for": (
+            torch.as_tensor(y).dtype == torch.long
+        ),
+    }

@@ -34,9 +34,10 @@ class Adder(nn.Module):
         """Logits (B, L, V) for the token after each place of idx (B, L); the call is noted."""
         self.lengths.append(idx.shape[1])
         self.modes.append(any(module.training for module in self.modules()))
-        self.graphs.append(torch.is_grad_enabled())
         sums = (idx.cumsum(1) + torch.arange(idx.shape[1])) % self.V
-        return self.scale * self.sharpness * nn.functional.one_hot(sums, self.V).float()
+        logits = self.scale * self.sharpness * nn.functional.one_hot(sums, self.V).float()
+        self.graphs.append(logits.requires_grad)
+        return logits
 
 
 class Dice(nn.Module):
@@ -144,7 +145,9 @@ def draws(
     equal = (drawn[:, :-1] == drawn[:, 1:]).double().mean()
     distance = {name: float((share - table).abs().sum()) for name, table in others.items()}
     return {
-        "which temperature the tokens look like": min(distance, key=distance.__getitem__),
+        "the temperature at which such tokens are likeliest": float(
+            min(distance, key=distance.__getitem__)
+        ),
         "whether likely, middling and unlikely tokens come as often as they should": bool(
             near(kinds @ share, kinds @ expected.double(), drawn.numel()).all()
         ),
@@ -159,6 +162,15 @@ def draws(
             start, torch.random.get_rng_state()
         ),
     }
+
+
+def spread(generate: Callable, V: int, B: int, seed: int) -> bool:
+    """Whether each third of V tokens that are nearly alike comes in B texts of 4 tokens."""
+    logits = torch.linspace(0, 0.1, V)
+    prompt = uncopied(torch.zeros(B, 1, dtype=torch.long))
+    drawn = generate(Dice(logits), prompt, 4, 3, 1.0, seeded(seed))[:, 1:]
+    thirds = (3 * torch.as_tensor(drawn).flatten() // V).tolist()
+    return set(thirds) == {0, 1, 2}
 
 
 def kinds_of_tokens(expected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
