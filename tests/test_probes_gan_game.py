@@ -117,7 +117,7 @@ def test_layers_are_looked_at_one_by_one():
 def test_what_is_said_of_runs_and_samples():
     said = {"B": " The discriminator wins", "A": "Oscillation", "C": "fine", "D": None}
     seen = probed(samples.diagnosed, lambda: said)
-    assert seen["the letters"] == "A, B, C, D" and seen["run B"] == "discriminator wins"
+    assert seen["the letters"] == "A, B, C, D" and seen["run B"] == "the discriminator wins"
     assert seen["the words that are none of the four"] == "fine, None"
     assert not any(probed(samples.diagnosed, lambda: ["healthy"]).values())
     x = torch.tensor([1.0, 2.0])

@@ -1,5 +1,6 @@
 """The plain values that an answer returns: compared, and put into words where they differ."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,9 @@ from torch import Tensor
 
 from gencourse.checks._trial import Value
 from gencourse.runner import Opaque, Raised
+
+# what Python says where a None that a function returned is taken for a value
+NONE_USED = re.compile("unpack|not iterable|not subscriptable|argument must be|convert|has no len")
 
 
 def is_number(value: object) -> bool:
@@ -89,7 +93,7 @@ def difference(got: object, want: object, rtol: float, atol: float) -> str:
             return got.message
         question = (
             " Does every path of your function end with `return`?"
-            if "NoneType" in got.message
+            if "NoneType" in got.message and NONE_USED.search(got.message)
             else ""
         )
         return f"It raised {got.kind}: {got.message}{got.line}{question}"

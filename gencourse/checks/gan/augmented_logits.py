@@ -43,7 +43,8 @@ def augmented_logits(answer, seed):
     at_d = answer.run(gradient_for_discriminator, real, fake, w)
     yield "the gradient that reaches the discriminator", at_d
     real, fake = draw(seed + 3, 4, 2, 3, 2), draw(seed + 4, 1, 2, 3, 2)
-    yield "four images in two colours and one sample", answer.run(both_logits, real, fake, w)
+    steep = "four images in two colours and one sample, for a steep D in evaluation mode"
+    yield steep, answer.run(both_logits, real, fake, 40 * w, training=False)
 
 
 @augmented_logits.alternative

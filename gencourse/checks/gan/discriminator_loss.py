@@ -43,6 +43,10 @@ def discriminator_loss(answer, seed):
     yield f"the gradients for the logits of {right}", answer.run(gradients, far, -far)
     yield "the loss for five real and three fake logits", answer(real, fake[:3])
     yield "the loss for two real and five fake logits", answer(more[:2], fake)
+    many, fakes = (
+        2 * draw(seed + i, n) + torch.linspace(-3, 3, n) for i, n in ((3, 1500), (4, 1200))
+    )
+    yield "the loss for 1500 real and 1200 fake logits", answer(many, fakes)
     unequal = "the gradients for five real and two fake logits"
     yield unequal, answer.run(gradients, real, more[:2])
 

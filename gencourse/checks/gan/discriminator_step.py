@@ -55,7 +55,8 @@ def discriminator_step(answer, seed):
     stale = "one step, when D held gradients from the generator's turn"
     yield stale, answer.run(discriminator_turn, real, z, stale=True)
     images = draw(seed + 3, 6, 1, 2, 2) + 0.5
-    yield "one step at six images and four samples", answer.run(discriminator_turn, images, second)
+    quiet = "one step at six images and four samples, of networks in evaluation mode"
+    yield quiet, answer.run(discriminator_turn, images, second, training=False)
     sure = "one step of a D that is sure, with logits of ±100 and more"
     yield sure, answer.run(discriminator_turn, real, z, scale=300.0)
 

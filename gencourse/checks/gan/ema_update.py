@@ -34,7 +34,7 @@ def ema_update(answer, seed):
     yield "after one update with a decay of 0.75", once
     twice = answer.run(averages.updates, old, new, later, decays=(0.75, 0.9))
     yield "after a second update, with a decay of 0.9", twice
-    for decay in (0.25, 0.998, 0.0):
+    for decay in (0.25, 0.998, 0.0, 1.0):
         found = answer.run(averages.updates, later, new, decays=(decay,))
         yield f"after one update with a decay of {decay:g}", found
     yield "the model after an update", answer.run(averages.left_alone, old, new, 0.75)

@@ -34,6 +34,8 @@ def generator_loss(answer, seed):
     logits, sure = 2 * draw(seed, 5) - 0.5, torch.tensor([-10.0])
     yield "the loss of five samples", answer(logits)
     yield "the loss of two samples", answer(logits[:2])
+    many = 2 * draw(seed + 1, 1500) + torch.linspace(-4, 2, 1500)
+    yield "the loss of 1500 samples", answer(many)
     yield "the loss at a logit of 0", answer(torch.zeros(1))
     yield "the gradient at a logit of -10, where D is sure", answer.run(gradients, sure)
     yield "the gradients of five samples", answer.run(gradients, logits)

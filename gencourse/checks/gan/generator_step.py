@@ -34,7 +34,8 @@ def generator_step(answer, seed):
     yield "two steps with different noise", answer.run(generator_turn, z, second)
     stale = "one step, when G held gradients from before"
     yield stale, answer.run(generator_turn, z, stale=True)
-    yield "one step with images", answer.run(generator_turn, z, shape=(1, 2, 2))
+    quiet = "one step with images, of networks in evaluation mode"
+    yield quiet, answer.run(generator_turn, z, shape=(1, 2, 2), training=False)
     sure = "one step against a D that is sure, with logits of ±100 and more"
     yield sure, answer.run(generator_turn, z, scale=-300.0)
 

@@ -67,6 +67,9 @@ def mode_coverage(answer, seed):
         ("2, 1 and 1 of four samples", c, near, [2, 0, 1, 0, 0, 1]),
     ):
         yield said, answer(cloud(seed, centres, distance, counts), c, 0.1, 3.0)
+    few = (c[:6] + 0.05).repeat_interleave(torch.tensor([1200, 600, 300, 200, 70, 30]), 0)
+    said = "1200, 600, 300, 200, 70 and 30 copies of one sample near each of six centres"
+    yield said, answer(few, c, 0.1, 3.0)
     off = torch.tensor([[0.25, 0.25], [-0.25, 0.25], [0.25, -0.25], [-0.25, -0.25]])
     corners = (c[:4, None] + off).flatten(0, 1).repeat(25, 1)
     said = "samples 2.5 standard deviations off in both coordinates, k = 3"

@@ -35,6 +35,8 @@ def sample_noise_reference(n: int, dim: int, generator: torch.Generator) -> Tens
 def sample_noise(answer, seed):
     yield "4000 codes of 3 numbers", answer.run(noise.codes, seeded(seed), 4000, 3)
     yield "a batch of five codes", answer.run(noise.batch_of_five, seeded(seed))
+    yield "120,000 numbers of a large batch", answer.run(noise.large_batch, seeded(seed), 300, 400)
+    yield "how many of 60 batches differ", answer.run(noise.many_calls, seeded(seed), 60)
     same, untouched = noise.same_state, noise.global_numbers
     yield (
         "whether a generator in the same state gives the same codes",

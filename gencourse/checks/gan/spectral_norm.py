@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
+from gencourse.probes.gan.layers import in_proportion
 from gencourse.probes.general import gradients
 
 
@@ -56,19 +57,23 @@ def spectral_norm(answer, seed):
     yield "the estimate after two rounds", answer(W, u, 2)
     yield "the estimate after 60 rounds, for the largest singular value 3", answer(W, u, 60)
     diagonal = torch.diag(torch.tensor([0.5, -2.0, 1.0]))
-    label = "the estimate after 60 rounds for the diagonal matrix of 0.5, -2 and 1"
-    yield label, answer(diagonal, draw(seed + 3, 3), 60)
+    label = "the estimate after 30 rounds for the diagonal matrix of 0.5, -2 and 1"
+    yield label, answer(diagonal, draw(seed + 3, 3), 30)
     wide = with_singular_values(seed + 4, 1.3, 0.6, rows=4).T.contiguous()
-    yield "the estimate after 60 rounds for a 2 by 4 matrix", answer(wide, draw(seed + 5, 2), 60)
-    stretching, shrinking = answer(1000 * W, u, 60), answer(0.001 * W, u, 60)
-    yield "the estimate after 60 rounds for a matrix that stretches by 3000", stretching
-    yield "the estimate after 60 rounds for a matrix that shrinks to 0.003", shrinking
-    gradient = answer.run(gradients, W, u, 60, wrt=(0,))
-    yield "the gradient of the estimate after 60 rounds for the matrix", gradient
+    yield "the estimate after 30 rounds for a 2 by 4 matrix", answer(wide, draw(seed + 5, 2), 30)
+    stretching, shrinking = answer(1000 * W, u, 30), answer(0.001 * W, u, 30)
+    yield "the estimate after 30 rounds for a matrix that stretches by 3000", stretching
+    yield "the estimate after 30 rounds for a matrix that shrinks to 0.003", shrinking
+    gradient = answer.run(gradients, W, u, 30, wrt=(0,))
+    yield "the gradient of the estimate after 30 rounds for the matrix", gradient
     close = with_singular_values(seed + 6, 2.0, 1.9, 1.0, 0.3, rows=4)
     for rounds in (5, 12):
         label = f"the estimate after {rounds} rounds where two singular values are close"
         yield label, answer(close, 100 * draw(seed + 7, 4), rounds)
+    slow, start = torch.diag(torch.tensor([1.99, 2.0, 0.7])), torch.tensor([1.0, 0.1, 0.4])
+    yield "the estimate after 150 rounds where it arrives slowly", answer(slow, start, 150)
+    tiny = "whether the estimate for 1e-5 · W is 1e-5 times that for W, to within 1%"
+    yield tiny, answer.run(in_proportion, W, u, 8, 1e-5)
 
 
 @spectral_norm.alternative

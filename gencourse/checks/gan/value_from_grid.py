@@ -1,5 +1,7 @@
 """Exercise on the value that the game has for two densities and a discriminator."""
 
+import math
+
 import torch
 
 from gencourse.checks import draw, exercise
@@ -33,6 +35,8 @@ def value_from_grid(answer, seed):
     q = (-0.5 * ((x - 0.7 - 0.02 * (seed % 10)) / 0.8) ** 2).exp() / (0.8 * 2.5066283)
     D, half = (0.6 * draw(seed, 241)).sigmoid(), torch.full_like(p, 0.5)
     yield "the value for some D on a line, cells of 0.05", answer(p, q, D, 0.05)
+    wide = "the value for wide densities on large cells: all densities 1e-13 times those"
+    yield wide, answer(1e-13 * p, 1e-13 * q, D, 5e11)
     part = slice(121, None, 4)
     right_of_0 = "the part of the value that comes from x > 0, cells of 0.2"
     yield right_of_0, answer(p[part], q[part], D[part], 0.2)
@@ -56,7 +60,7 @@ def value_from_grid(answer, seed):
     yield wrong, answer(data, model, nearly, 1.25)
     left, right = left.sign() + torch.tensor([0, 0, 0.5, 0, 0]), right.sign()
     opposite = torch.tensor([0.0, 0.3, 0.5, 0.4, 0.7])
-    below = "whether the value is far below 0 (less than -50)"
+    below = "whether the value is far below 0 (less than -50), or log 0 refused,"
     yield f"{below} if D = 0 where data are", answer.run(far_below, left, right, opposite, 1.0)
     yield (
         f"{below} if D = 1 where samples are",
@@ -86,6 +90,17 @@ def cell_by_cell(p_data, p_model, D, cell):
             q * (1 - d).log().item() if q > 0 else 0.0
         )
     return cell * total
+
+
+@value_from_grid.alternative
+def by_plain_numbers(p_data, p_model, D, cell):
+    total = 0.0
+    for p, q, d in zip(p_data.flatten(), p_model.flatten(), D.flatten(), strict=True):
+        if p > 0:
+            total += float(p) * math.log(float(d))
+        if q > 0:
+            total += float(q) * math.log(1 - float(d))
+    return total * cell
 
 
 @value_from_grid.mistake(

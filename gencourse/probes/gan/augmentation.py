@@ -27,21 +27,28 @@ class Augmentation:
 
     def __init__(self) -> None:
         self.count = 0
+        self.drawn: list[float] = []
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The images augmented, and counted."""
+        """The images augmented, and counted. It notes a number that is drawn at each call."""
         self.count += len(x)
+        self.drawn.append(float(torch.rand(())))
         return 0.5 * x.flip(-1) + 0.3
 
 
-def both_logits(logits_of: Callable, real: Tensor, fake: Tensor, w: Tensor) -> dict[str, object]:
+def both_logits(
+    logits_of: Callable, real: Tensor, fake: Tensor, w: Tensor, training: bool = True
+) -> dict[str, object]:
     """D's logits for data and samples, and how many images were augmented on the way."""
-    augment = Augmentation()
-    real_logits, fake_logits = logits_of(ImageDiscriminator(w), augment, real, fake)
+    augment, discriminator = Augmentation(), ImageDiscriminator(w).train(training)
+    real_logits, fake_logits = logits_of(discriminator, augment, real, fake)
     return {
         "for the data": real_logits,
         "for the samples": fake_logits,
         "how many images were augmented": augment.count,
+        "whether D is in training mode": discriminator.training,
+        "whether the augmentation drew the same numbers twice": len(set(augment.drawn))
+        < len(augment.drawn),
     }
 
 

@@ -77,10 +77,15 @@ def contents(average: Network) -> dict[str, object]:
 def updates(
     update: Callable, start: Tensor, *models: Tensor, decays: tuple[float, ...]
 ) -> dict[str, object]:
-    """The average after one update for each model, with a decay of its own."""
+    """The average after one update for each model, with a decay of its own.
+
+    The first layer of each model is frozen.
+    """
     average = network(start, 10).requires_grad_(False)
     for i, (numbers, decay) in enumerate(zip(models, decays, strict=True)):
-        update(average, network(numbers, 31 + 40 * i), decay)
+        model = network(numbers, 31 + 40 * i)
+        model.first.requires_grad_(False)
+        update(average, model, decay)
     return contents(average)
 
 
@@ -108,6 +113,8 @@ def whose_tensors(
 ) -> dict[str, bool]:
     """Whether the average's tensors are its own ones, and hold no graph."""
     average, model = network(start, 10).requires_grad_(False), network(numbers, 31)
+    for p in model.parameters():
+        p.grad = torch.full_like(p, 2.0)
     held, own = list(tensors(average)), list(average.parameters())
     update(average, model, decay)
     every = [*held, *tensors(average)]
@@ -120,5 +127,8 @@ def whose_tensors(
         "whether the average changes when the model does later": shared,
         "whether the average holds a graph": any(t.grad_fn is not None for t in every),
         "whether the average asks for gradients": asking,
+        "whether the average holds gradients": any(
+            p.grad is not None for p in average.parameters()
+        ),
         "whether the average's parameters are the ones that it had, moved in place": same,
     }

@@ -6,5 +6,12 @@ from torch import Tensor
 
 
 def far_below(answer: Callable, p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> bool:
-    """Whether the value lies below -50 nats: where log 0 weighs, programs say -inf, -100 or -87."""
-    return bool(answer(p_data, p_model, D, cell) < -50)
+    """Whether the value lies below -50 nats: where log 0 weighs, programs say -inf, -100 or -87.
+
+    Python's own logarithm refuses 0 with a ValueError. That is as good.
+    """
+    try:
+        value = answer(p_data, p_model, D, cell)
+    except ValueError:
+        return True
+    return bool(value < -50)

@@ -63,18 +63,19 @@ def lies_around(weight: Tensor, centre: float) -> bool:
     return bool((weight.mean() - centre).abs() <= 5 * weight.std() / math.sqrt(len(weight)) + 1e-6)
 
 
-def tails(weight: Tensor) -> tuple[bool, bool]:
-    """Whether any weight is far out, for the spread, and whether as many are as in a normal."""
+def tails(weight: Tensor) -> tuple[bool, bool, bool]:
+    """Whether weights lie two deviations out, or three, and whether as many as in a normal do."""
     weight = weight.double()
     off = (weight - weight.mean()).abs()
     far = float((off > 2 * weight.std() + 1e-6).double().mean())
-    return far > 0, abs(far - FAR) < 5 * math.sqrt(FAR / weight.numel())
+    very_far = bool((off > 3.1 * weight.std() + 1e-6).any())
+    return far > 0, very_far, abs(far - FAR) < 5 * math.sqrt(FAR / weight.numel())
 
 
 def start(layer: Any, centre: float) -> dict[str, bool]:
     """How the parameters of a layer lie."""
     weight = layer.weight.detach().flatten()
-    any_far, as_normal = tails(weight)
+    any_far, very_far, as_normal = tails(weight)
     return {
         "whether they are left as they were": as_filled(layer),
         "whether the weights lie around 0": lies_around(weight, 0.0),
@@ -85,6 +86,7 @@ def start(layer: Any, centre: float) -> dict[str, bool]:
         ),
         "whether the weights are all the same": bool((weight == weight[0]).all()),
         "whether any weight is beyond two deviations": any_far,
+        "whether any weight is beyond three deviations": very_far,
         "whether as many of them are as in a normal": as_normal,
         "whether the weights differ from one another": len(weight[:999].unique()) > 900,
         "whether the biases are 0": bool((layer.bias == 0).all()),
@@ -174,3 +176,9 @@ def two_of_one_size(init: Callable) -> bool:
     first, second = nn.Linear(9, 8), nn.Linear(9, 8)
     filled(nn.Sequential(first, second)).apply(init)
     return bool(torch.isclose(first.weight, second.weight).all())
+
+
+def in_proportion(norm_of: Callable, W: Tensor, u: Tensor, steps: int, scale: float) -> bool:
+    """Whether the number found for a matrix shrinks with the matrix, to within 1%."""
+    whole, shrunk = norm_of(W, u, steps), norm_of(scale * W, u, steps)
+    return bool(abs(shrunk / scale - whole) < 0.01 * abs(whole))

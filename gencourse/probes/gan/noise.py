@@ -22,7 +22,7 @@ def codes(answer: Callable, generator: Generator, n: int, dim: int) -> dict[str,
 def kind(z: Tensor) -> dict[str, object]:
     """The shape of codes and their dtype."""
     return {
-        "the shape": list(z.shape),
+        "the shape": str(tuple(z.shape)),
         "the dtype": str(z.dtype).removeprefix("torch."),
         "whether they ask for gradients": z.requires_grad,
     }
@@ -31,6 +31,31 @@ def kind(z: Tensor) -> dict[str, object]:
 def few_codes(answer: Callable, generator: Generator, n: int, dim: int) -> dict[str, object]:
     """The shape and the dtype of a small batch."""
     return kind(answer(n, dim, generator))
+
+
+def large_batch(answer: Callable, generator: Generator, n: int, dim: int) -> dict[str, object]:
+    """How many numbers lie together: every tolerance is five standard errors."""
+    z = answer(n, dim, generator)
+    if tuple(z.shape) != (n, dim):
+        return kind(z)
+    z = z.detach().double().flatten()
+    count, largest = z.numel(), z.abs().max()
+    off = (z - z.mean()) / z.std()
+    fourth = float(off.square().square().mean())
+    return {
+        "whether their mean is 0": bool(z.mean().abs() < 5 / math.sqrt(count)),
+        "whether their standard deviation is 1": bool(
+            (z.std() - 1).abs() < 5 / math.sqrt(2 * count)
+        ),
+        "whether their tails are those of a normal": abs(fourth - 3) < 5 * math.sqrt(24 / count),
+        "whether several of them share the largest size": int((z.abs() == largest).sum()) > 1,
+    }
+
+
+def many_calls(answer: Callable, generator: Generator, calls: int) -> int:
+    """How many different batches of two codes come from one generator."""
+    batches = [answer(2, 2, generator).detach().flatten() for _ in range(calls)]
+    return len(torch.stack(batches).unique(dim=0))
 
 
 def extremes(z: Tensor) -> dict[str, bool]:

@@ -17,7 +17,11 @@ class Player(nn.Module):
 
 
 class Generator(Player):
-    """z (B, 3) -> z A + c, reshaped to (B, *shape), of two or of four numbers each."""
+    """z (B, 3) -> z A + c, reshaped to (B, *shape), of two or of four numbers each.
+
+    In training mode the codes lose half of their mean first: examples see each other there, as with
+    batch norm.
+    """
 
     def __init__(self, shape: tuple[int, ...] = (2,)) -> None:
         super().__init__(shape)
@@ -29,6 +33,8 @@ class Generator(Player):
     def forward(self, z: Tensor) -> Tensor:
         """The samples (B, *shape) for codes (B, 3)."""
         self.asked.append(self.training)
+        if self.training:
+            z = z - 0.5 * z.mean(0)
         return (z @ self.a).view(-1, *self.shape) + self.c.view(self.shape)
 
 
@@ -68,8 +74,9 @@ def hold_gradients(player: nn.Module) -> None:
 
 
 def momentum(player: nn.Module) -> torch.optim.Optimizer:
-    """An optimizer with a memory for a player's parameters."""
-    return torch.optim.SGD(player.parameters(), lr=0.1, momentum=0.5)
+    """An optimizer with a memory for a player's parameters, in two groups."""
+    first, *others = player.parameters()
+    return torch.optim.SGD([{"params": [first]}, {"params": others}], lr=0.1, momentum=0.5)
 
 
 def afterwards(generator: Generator, discriminator: Discriminator) -> dict[str, bool]:
@@ -92,10 +99,20 @@ def returned(loss: object) -> dict[str, bool]:
 
 
 def discriminator_turn(
-    step: Callable, real: Tensor, *noises: Tensor, stale: bool = False, scale: float = 1.0
+    step: Callable,
+    real: Tensor,
+    *noises: Tensor,
+    stale: bool = False,
+    scale: float = 1.0,
+    training: bool = True,
 ) -> dict[str, object]:
-    """One step of D for each batch of noise; `stale`: D held gradients before the first."""
+    """One step of D for each batch of noise.
+
+    `stale`: D held gradients before the first; `training`: the mode in which both networks arrive.
+    """
     generator, discriminator = Generator(real.shape[1:]), Discriminator(real.shape[1:], scale)
+    generator.train(training)
+    discriminator.train(training)
     optimizer = momentum(discriminator)
     if stale:
         hold_gradients(discriminator)
@@ -119,9 +136,15 @@ def generator_turn(
     stale: bool = False,
     scale: float = 1.0,
     shape: tuple[int, ...] = (2,),
+    training: bool = True,
 ) -> dict[str, object]:
-    """One step of G for each batch of noise; `stale`: G held gradients before the first."""
+    """One step of G for each batch of noise.
+
+    `stale`: G held gradients before the first; `training`: the mode in which both networks arrive.
+    """
     generator, discriminator = Generator(shape), Discriminator(shape, scale)
+    generator.train(training)
+    discriminator.train(training)
     optimizer = momentum(generator)
     if stale:
         hold_gradients(generator)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-WORDS = ("healthy", "mode collapse", "discriminator wins", "oscillation")
+WORDS = ("healthy", "mode collapse", "the discriminator wins", "oscillation")
 
 
 def asked_twice(answer: Callable, x: Tensor, *others: Any) -> list[object]:
@@ -32,8 +32,11 @@ def diagnosed(answer: Callable) -> dict[str, object]:
 
 
 def simplified(word: object) -> object:
-    """A word without capitals, space around it, and the article."""
-    return word.strip().lower().removeprefix("the ") if isinstance(word, str) else word
+    """That of the four words that is meant, else the word as it was written."""
+    if not isinstance(word, str):
+        return word
+    bare = word.strip().lower().removeprefix("the ")
+    return next((known for known in WORDS if known.removeprefix("the ") == bare), word)
 
 
 def unknown(words: list[object]) -> str:
