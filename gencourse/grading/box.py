@@ -20,8 +20,9 @@ from gencourse.grading.memory import Meter
 from gencourse.grading.sandbox import Sandbox
 
 WATCH_S = 0.1  # between two looks at the memory, where it is far from the limit
-CROWD = 8  # processes, from which on they could keep the watch from its look
-FASTEST = 20_000  # MiB that are taken in a second, at most
+SHORTEST_S = 0.02  # where it is near
+FASTEST = 10_000  # MiB that are taken in a second, at most
+CROWD = 8  # processes and threads, from which on they keep the watch from its look; four times as many do so wherever the memory is
 START_S = 20  # for bubblewrap to make a namespace
 END_S = 60  # for the kernel to take back what an ended box had
 RESERVED_MIB = 768  # that one process may ask for beyond the limit and not touch, as torch does
@@ -146,9 +147,11 @@ class Box:
             first = psutil.Process(self.process.pid)
             while not self.over.wait(pause):
                 family = [first, *first.children(recursive=True)]
-                with stilled(family[2:] if len(family) > CROWD or mib > self.limits.memory_mib / 2 else []):
+                crowd = CROWD if mib > self.limits.memory_mib / 2 else 4 * CROWD
+                with stilled(family[2:] if max(len(family), meter.tasks) > crowd else []):
                     self.cpu_s = max(self.cpu_s, sum(map(_cpu_seconds, family)))
-                    mib = meter.mib([process.pid for process in family], self.limits.memory_mib)
+                    if len(family) <= self.limits.processes + 8:  # or else it is over anyway, and counting would only take time
+                        mib = meter.mib([process.pid for process in family], self.limits.memory_mib)
                     tasks = max(len(family), meter.tasks)
                     if mib > self.limits.memory_mib or tasks > self.limits.processes + 8:
                         self._kill()  # before they go on
@@ -159,7 +162,7 @@ class Box:
                     self.broken = BoxLost("process-limit", f"The submission started more than {self.limits.processes} processes.")
                 if self.broken:
                     return
-                pause = min(WATCH_S, (self.limits.memory_mib - mib) / FASTEST)
+                pause = min(WATCH_S, max(SHORTEST_S, (self.limits.memory_mib - mib) / FASTEST))
 
     def _kill(self) -> None:
         """End bubblewrap's inner process, all in its namespace with it, and the outer one. The inner one is not left to follow by itself."""
