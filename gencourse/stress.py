@@ -110,7 +110,8 @@ def more_rows(x: Tensor) -> Tensor:
     other = (one + torch.randint(1, n, (3 * n,), generator=generator)) % n
     first, second = x[one], x[other]
     share = 0.1 + 0.8 * torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
-    if x.is_floating_point() and not bool((x == x.round()).all()):
+    whole = bool((x == x.round()).all()) if x.is_floating_point() else True
+    if not whole or (x.ndim > 1 and distributions(x)):
         # an infinity between two numbers would be NaN
         finite = first.isfinite() & second.isfinite()
         between = torch.lerp(first.double(), second.double(), share.double()).to(x.dtype)

@@ -180,6 +180,8 @@ def test_further_examples_stay_of_their_kind():
     p = torch.rand(6, 5).softmax(1)
     binary = (torch.rand(6, 1, 4, 4) < 0.5).float()
     (more, images), _ = stressed("more examples", p, binary)
+    (certain,), _ = stressed("more examples", torch.eye(3))
+    assert torch.allclose(certain.sum(1), torch.ones(12)) and bool((certain >= 0).all())
     assert torch.allclose(more.sum(1), torch.ones(24)) and set(images.unique().tolist()) <= {
         0.0,
         1.0,

@@ -831,15 +831,12 @@ check.prefix_targets(prefix_targets)
 
 # %%
 def attend(q, k, v):
-    """Your attention for any number of leading dimensions.
-
-    They become the first of four, and come back afterwards.
-    """
+    """Your attention for any leading dimensions: made the first of four, and back."""
     leading, (T, d) = q.shape[:-2], q.shape[-2:]
     parts = (part.reshape(-1, 1, T, d) for part in (q, k, v))
     return causal_attention(*parts).reshape(*leading, T, d)
 
-
+# %%
 class SmallTransformer(nn.Module):
     def __init__(self, V, block_size=32, width=64, heads=4):
         super().__init__()

@@ -132,7 +132,7 @@ def judged(job: Job) -> dict:
         return head | unjudged(job, "infrastructure_error", str(error))
     except TookTooLong:
         sentence = f"Judging it took the grader more than {JUDGE_S} s of its own, which no honest notebook does."
-        return head | unjudged(job, "unreadable", sentence) | {"flags": listed([*job.handed.flags, ("judge-limit", sentence)])}
+        return head | unjudged(job, "unreadable", sentence) | {"flags": listed([*job.handed.flags, ("judge-limit", f"{sentence}")])}
     finally:
         if sitting is not None:
             sitting.close()

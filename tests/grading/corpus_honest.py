@@ -224,9 +224,9 @@ def first_wrong_then_right(s: Sheet):
     s.answer("reparameterize", WRONG["reparameterize"] + "\n\n\n" + s.right("reparameterize"))
 
 
-@kind("honest")
+@kind("honest", lost="kl_to_standard_normal")
 def changes_its_inputs(s: Sheet):
-    """The values are right although the inputs are changed on the way."""
+    """The values are right, but the inputs are changed on the way: a later cell computes with spoiled data."""
     s.answer(
         "kl_to_standard_normal",
         "def kl_to_standard_normal(mu, logvar):\n"

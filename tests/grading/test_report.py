@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import pytest
 
-from gencourse.checks._verdict import COLOURS
+from gencourse.checks._verdict import BADGES
 from gencourse.grading.gradebook import Gradebook
 from gencourse.grading.report import ALL_MARKS, STYLE, TEMPLATES, page_name, summarise, write_reports
 from tests.grading.test_gradebook import HOSTILE_NAMES, enrol, result, task
@@ -307,7 +307,7 @@ def test_figures_have_title_and_units_and_leave_pyplot_alone(book, tmp_path):
 def test_every_status_has_a_mark_a_bar_and_a_colour():
     assert set(ALL_MARKS) == set(STYLE)
     style = (TEMPLATES / "style.css").read_text()
-    assert COLOURS["right"] in style and COLOURS["wrong"] in style
+    assert BADGES["right"] in style and BADGES["wrong"] in style
     for status in ("right", "wrong", "waiting", "graded-by-hand"):
         assert f".{status} .verdict" in style
 

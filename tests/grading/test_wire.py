@@ -50,6 +50,13 @@ def test_generator_arrives_fresh():
     assert torch.equal(torch.rand(3, generator=back), torch.rand(3, generator=torch.Generator().manual_seed(11)))
 
 
+def test_a_tensor_that_occurs_twice_is_one_tensor_again():
+    x = torch.ones(2)
+    a, b, c = there_and_back([x, x, x.clone()])
+    a.zero_()
+    assert not b.any() and c.all()
+
+
 def test_not_a_number_survives():
     assert math.isnan(there_and_back(math.nan))
 

@@ -31,9 +31,24 @@ class Malformed(Exception):
     """A message that is not of the agreed form."""
 
 
+class Blobs(list):
+    """The bytes of a frame's tensors. One that occurs twice is sent once, and is one tensor again on the other side."""
+
+    def __init__(self):
+        super().__init__()
+        self.sent: dict[int, dict] = {}
+
+
+class Received:
+    """The bytes of a frame's tensors, and the tensors made of them."""
+
+    def __init__(self, raw: bytes):
+        self.view, self.made = memoryview(raw), {}
+
+
 def pack(value) -> bytes:
     """A frame for plain data (gencourse.runner.plain)."""
-    blobs: list[bytes] = []
+    blobs = Blobs()
     body = json.dumps(_encoded(value, blobs, 0), ensure_ascii=True).encode("ascii")
     raw = b"".join(blobs)
     if len(body) > JSON_LIMIT:
@@ -54,16 +69,18 @@ def lengths(header: bytes, limit: int) -> tuple[int, int]:
 def unpack(body: bytes, raw: bytes):
     """The plain data of a frame's two parts."""
     try:
-        return _decoded(json.loads(body.decode("ascii")), memoryview(raw), 0)
+        return _decoded(json.loads(body.decode("ascii")), Received(raw), 0)
     except (ValueError, RecursionError, KeyError, TypeError, OverflowError, RuntimeError) as error:
         raise Malformed(f"a message that cannot be read ({type(error).__name__})") from None
 
 
-def _encoded(value, blobs: list[bytes], depth: int):
+def _encoded(value, blobs: Blobs, depth: int):
     if depth > DEPTH_LIMIT:
         raise Malformed(f"lists in lists, more than {DEPTH_LIMIT} deep")
     if isinstance(value, Tensor):
-        return _encoded_tensor(value, blobs)
+        if id(value) not in blobs.sent:
+            blobs.sent[id(value)] = _encoded_tensor(value, blobs)
+        return blobs.sent[id(value)]
     if isinstance(value, str):
         return str(value[:TEXT_LIMIT])
     if value is None or isinstance(value, bool | int | float):
@@ -83,7 +100,7 @@ def _encoded(value, blobs: list[bytes], depth: int):
     raise Malformed(f"an object of type {type(value).__name__}, which is no plain data")
 
 
-def _encoded_tensor(value: Tensor, blobs: list[bytes]) -> dict:
+def _encoded_tensor(value: Tensor, blobs: Blobs) -> dict:
     name = str(value.dtype).removeprefix("torch.")
     if name not in DTYPES:
         raise Malformed(f"a tensor of {name}")
@@ -96,7 +113,7 @@ def _encoded_tensor(value: Tensor, blobs: list[bytes]) -> dict:
     return {"tensor": [name, list(value.shape), offset, len(data)]}
 
 
-def _decoded(value, raw: memoryview, depth: int):
+def _decoded(value, raw: Received, depth: int):
     if depth > DEPTH_LIMIT:
         raise Malformed(f"lists in lists, more than {DEPTH_LIMIT} deep")
     if isinstance(value, str):
@@ -123,20 +140,22 @@ def _decoded(value, raw: memoryview, depth: int):
     raise Malformed("a value of no known kind")
 
 
-def _decoded_tensor(content, raw: memoryview) -> Tensor:
+def _decoded_tensor(content, raw: Received) -> Tensor:
     name, shape, offset, length = content
     dtype = DTYPES[name]
     sizes = [*shape, offset, length]
-    if len(shape) > 12 or any(type(n) is not int or n < 0 for n in sizes) or offset + length > len(raw):
+    if len(shape) > 12 or any(type(n) is not int or n < 0 for n in sizes) or offset + length > len(raw.view):
         raise Malformed("a tensor whose bytes are not there")
     if math.prod(shape) * dtype.itemsize != length:
         raise Malformed("a tensor whose shape does not fit its bytes")
     if length == 0:
         return torch.empty(shape, dtype=dtype)
-    data = bytearray(raw[offset : offset + length])
-    if dtype == torch.bool:
-        return torch.frombuffer(data, dtype=torch.uint8).ne(0).reshape(shape)
-    return torch.frombuffer(data, dtype=dtype).reshape(shape)
+    data = bytearray(raw.view[offset : offset + length])
+    key = (name, *sizes)
+    if key not in raw.made:
+        flat = torch.frombuffer(data, dtype=torch.uint8 if dtype == torch.bool else dtype)
+        raw.made[key] = (flat.ne(0) if dtype == torch.bool else flat).reshape(shape)
+    return raw.made[key]
 
 
 def _text(value) -> str:
