@@ -5,14 +5,7 @@ from torch import nn
 
 from gencourse.checks import draw, exercise
 from gencourse.probes.autoregressive import dependence as toys
-from gencourse.probes.autoregressive.examples import (
-    banded,
-    examples,
-    late,
-    positive,
-    rare,
-    tokens,
-)
+from gencourse.probes.autoregressive import examples as rows
 
 
 def depends_on_reference(f, x):
@@ -25,8 +18,7 @@ def depends_on_reference(f, x):
         varied = x.repeat(others, 1)
         varied[:, j] = torch.cat([x[:, j].roll(shift) for shift in range(1, len(x))])
         moved.append((f(varied) != before).any(0))
-    if training:
-        f.train()
+    f.train() if training else None
     return torch.stack(moved, 1)
 
 
@@ -52,7 +44,7 @@ def depends_on_reference(f, x):
     ),
 )
 def depends_on(answer, seed):
-    x, weights = examples(seed), 0.2 + draw(seed + 1, 5).double().sigmoid()
+    x, weights = rows.examples(seed), 0.2 + draw(seed + 1, 5).double().sigmoid()
     a = 1 + seed % 2  # the leak: output a depends on input b, which comes later
     b = a + 1 + seed // 2 % 2
 
@@ -60,27 +52,27 @@ def depends_on(answer, seed):
         return answer.run(toys.found, x, weights[: x.shape[1]], outputs, leak, a, b, size)
 
     for D, K in ((5, 5), (5, 3), (3, 5), (1, 2)):
-        said = f"the answer for a causal model with D = {D} inputs and K = {K} outputs"
-        yield said, find(x[:4, :D], outputs=K, a=0)
+        yield f"a causal model of {D} inputs and {K} outputs", find(x[:4, :D], outputs=K, a=0)
     leak = f"the answer when output {a} depends on input {b}"
     yield f"{leak}, too", find(x, "sum", size=0.5)
     yield f"{leak} by less than a billionth", find(x, "sum", size=4e-10)
     yield f"the answer when output {a} sees input {b} times input 0", find(x, "product")
-    yield f"{leak} in examples where input 0 is positive", find(positive(x, b), "gated")
-    yield f"{leak} in a band and where input 0 is positive", find(banded(x, b), "band")
+    yield f"{leak} in examples where input 0 is positive", find(rows.positive(x, b), "gated")
+    yield f"{leak} in a band and where input 0 is positive", find(rows.banded(x, b), "band")
     for i, k in ((4, 3), (4, 5), (5, 2), (0, 3)):
-        yield f"{leak} in example {i} alone, not at {k}'s value", find(rare(x, b, i, k), "rare")
+        yield (
+            f"{leak} in example {i} alone, not at {k}'s value",
+            find(rows.rare(x, b, i, k), "rare"),
+        )
     n = 34 if seed % 3 == 2 else 7  # a loop over all pairs should not pay for it each time
-    said = f"the answer when output 1 depends on input 1 in the last but one of {n} examples alone"
-    yield said, find(late(seed, n), "rare", 2, 1, 1)
+    yield f"a leak in the last but one of {n} examples", find(rows.late(seed, n), "rare", 2, 1, 1)
     yield "the answer for a model of one output, which sees input 2", find(x, "sum", 1, 0, 2)
     yield "the answer from 2 examples", find(x[:2])
-    yield "the answer from 9 examples", find(torch.cat([x, 0.3 - x[:3]]), "sum")
     for mode in ("training", "evaluation"):
-        module = answer.run(toys.found_in_module, x, weights, 5, mode == "training")
-        yield f"a module in {mode} mode, which adds noise in training", module
+        found = answer.run(toys.found_in_module, x, weights, 5, mode == "training")
+        yield f"a module in {mode} mode, which adds noise in training", found
     yield "the answer for a model made of steps, x > 0", answer.run(toys.found_in_steps, x, 5)
-    yield "the answer where output 0 sees token 1", answer.run(toys.found_in_tokens, tokens())
+    yield "the answer where output 0 sees token 1", answer.run(toys.found_in_tokens, rows.tokens())
 
 
 @depends_on.alternative
@@ -104,8 +96,7 @@ def all_examples_at_once(f, x):
         rows = x.repeat_interleave(len(x), 0)
         rows[:, j] = x[:, j].repeat(len(x))
         columns.append((f(rows) != f(x).repeat_interleave(len(x), 0)).any(0))
-    if was:
-        f.train()
+    f.train() if was else None
     return torch.stack(columns, 1)
 
 

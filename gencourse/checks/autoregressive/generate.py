@@ -26,18 +26,12 @@ def uneven():
     minutes=15,
     points=4,
     hints=(
-        (
-            "One round of the loop: what does the model see, which of its logits do you use, how "
-            "do you draw, where does the token go?"
-        ),
-        (
-            "The model gives logits (B, t, V), those at place t for the token after it. Which "
-            "place knows what comes next?"
-        ),
-        (
-            "Around the loop: nothing is trained here. What should be switched off before, and "
-            "what has to be put back afterwards?"
-        ),
+        "One round of the loop: what does the model see, which of its logits do you use, how "
+        "do you draw, where does the token go?",
+        "The model gives logits (B, t, V), those at place t for the token after it. Which "
+        "place knows what comes next?",
+        "Around the loop: nothing is trained here. What should be switched off before, and "
+        "what has to be put back afterwards?",
     ),
     on_success=(
         "The text is known from the prompt and the generator's state alone, the model never saw "

@@ -24,18 +24,12 @@ def sequence_nll_reference(logits, targets, ignored=-100):
     minutes=12,
     points=3,
     hints=(
-        (
-            "First one number per token, (B, T): minus the log-probability of its target. Then "
-            "one per sequence."
-        ),
-        (
-            "Which function of torch turns logits into log-probabilities, and along which of the "
-            "three dimensions?"
-        ),
-        (
-            "What do the ignored targets add to the sum of a sequence, and what to the number "
-            "that it is divided by?"
-        ),
+        "First one number per token, (B, T): minus the log-probability of its target. Then "
+        "one per sequence.",
+        "Which function of torch turns logits into log-probabilities, and along which of the "
+        "three dimensions?",
+        "What do the ignored targets add to the sum of a sequence, and what to the number "
+        "that it is divided by?",
     ),
     on_success=(
         "A model that knows nothing pays log V per token, however long or padded a sequence is."

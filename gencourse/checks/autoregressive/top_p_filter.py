@@ -22,18 +22,12 @@ def shuffled(seed, *probs, scales=(1.0,), move=0.0):
     minutes=12,
     points=3,
     hints=(
-        (
-            "With probabilities ½, 3/10, 3/20, 1/20 and p = 0.7: which tokens stay? How much mass "
-            "stands before each of them in the order?"
-        ),
-        (
-            "Sort the probabilities of a row, largest first, and add them up. A token stays as "
-            "long as those before it hold less than p."
-        ),
-        (
-            "`sort` also returns where each value came from. What takes a decision about the "
-            "sorted row back to those places?"
-        ),
+        "With probabilities ½, 3/10, 3/20, 1/20 and p = 0.7: which tokens stay? How much mass "
+        "stands before each of them in the order?",
+        "Sort the probabilities of a row, largest first, and add them up. A token stays as "
+        "long as those before it hold less than p.",
+        "`sort` also returns where each value came from. What takes a decision about the "
+        "sorted row back to those places?",
     ),
     on_success=(
         "Where the model is sure one token is left, where it hesitates there are many. A fixed k "

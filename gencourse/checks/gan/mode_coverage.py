@@ -42,10 +42,8 @@ def cloud(seed, centres, distances, counts):
     points=3,
     exempt={"one column": "the text says that samples and centres are points in the plane"},
     hints=(
-        (
-            "First ask for every sample and every centre: is it near? That is an (N, K) table of "
-            "distances."
-        ),
+        "First ask for every sample and every centre: is it near? That is an (N, K) table of "
+        "distances.",
         "Then count the near samples of each centre, and compare each count with a fifth of N/K.",
         "A sample that is near to nothing is counted nowhere, but it is one of the N.",
     ),
@@ -72,8 +70,7 @@ def mode_coverage(answer, seed):
     yield said, answer(few, c, 0.1, 3.0)
     off = torch.tensor([[0.25, 0.25], [-0.25, 0.25], [0.25, -0.25], [-0.25, -0.25]])
     corners = (c[:4, None] + off).flatten(0, 1).repeat(25, 1)
-    said = "samples 2.5 standard deviations off in both coordinates, k = 3"
-    yield said, answer(corners, c, 0.1, 3.0)
+    yield "samples 2.5 deviations off in both coordinates, k = 3", answer(corners, c, 0.1, 3.0)
     halo = cloud(seed, c, [0.08, 0.25, 0.5, 0.33], [100] * 4)
     for k in (3.0, 3.4, 2.4, 0.7):
         said = f"samples at 0.8, 2.5, 5 and 3.3 standard deviations from four centres, k = {k:g}"

@@ -15,14 +15,10 @@ from gencourse.probes.gan.densities import far_below
     minutes=10,
     points=3,
     hints=(
-        (
-            "An expectation over a grid is a sum of density · cell · value. The same `cell` for "
-            "both terms."
-        ),
-        (
-            "0 · log 0 counts as 0 here: a cell without mass contributes nothing. What does the "
-            "computer make of it?"
-        ),
+        "An expectation over a grid is a sum of density · cell · value. The same `cell` for "
+        "both terms.",
+        "0 · log 0 counts as 0 here: a cell without mass contributes nothing. What does the "
+        "computer make of it?",
     ),
     on_success=(
         "−log 4 where the two densities are equal, 0 where they do not overlap: at the best D, V "
