@@ -46,6 +46,7 @@ SLOW_FILES = {
     "tests/grading/test_cluster.py",
     "tests/grading/test_nbgrader.py",
     "tests/test_default_scale.py",
+    "tests/test_carrying.py",
 }
 # what the fast lane is to have run beside exercises, notebooks and one test at least of every file
 ALWAYS = {
