@@ -130,6 +130,8 @@ def one_column(call: Callable, args: tuple, kwargs: dict) -> Altered:
     def applied(x: Tensor) -> Tensor:
         if width <= 1 or x.ndim < 2 or x.shape[1] != width:
             return x
+        if x.is_floating_point() and not bool(x[:, :1].isfinite().all()):
+            return x.amax(1, keepdim=True)  # a single logit of -∞ would be no distribution
         return torch.ones_like(x[:, :1]) if distributions(x) else x[:, :1].clone()
 
     return mapped(applied, args), mapped(applied, kwargs), width > 1
