@@ -14,6 +14,7 @@ import torch
 
 import gencourse
 from gencourse.checks._exercise import locally
+from gencourse.harm import HARMS
 from gencourse.stress import STRESSES
 from tests.lanes import chapters, exercises
 
@@ -155,10 +156,7 @@ def test_exemptions_are_few_and_have_a_reason():
     reasons = [(e.name, kind, why) for e in NAMED.values() for kind, why in e.exempt.items()]
     assert len(reasons) <= 40
     assert all(len(why) >= 15 for _, _, why in reasons), reasons
-    known = {
-        *STRESSES,
-        *("changed", "weights", "training mode", "requires_grad", "unused", "reseeded", "mode"),
-    }
+    known = {*STRESSES, *HARMS}
     assert {kind for _, kind, _ in reasons} <= known
 
 

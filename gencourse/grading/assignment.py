@@ -124,7 +124,7 @@ def source_of(module: str) -> str:
     if not module.startswith("gencourse.checks."):
         return module  # an instructor's own: its text is part of the version already
     topic = module.split(".")[2]
-    files = [PACKAGE / f"{name}.py" for name in ("runner", "harm", "stress")]
+    files = [PACKAGE / f"{name}.py" for name in ("runner", "harm", "stress", "likelihoods")]
     files += [*(PACKAGE / "checks").glob("_*.py"), *(PACKAGE / "probes").glob("*.py")]
     files += [f for room in ("checks", "models", "probes") for f in (*(PACKAGE / room / topic).rglob("*.py"), *(PACKAGE / room).glob(f"{topic}.py"))]
     digest = hashlib.sha256()
