@@ -220,13 +220,17 @@ def plain(value: Any) -> Any:
 
 
 def _plain_tensor(value: Tensor) -> Tensor | Opaque:
-    ordinary = type(value) in (Tensor, torch.nn.Parameter) and value.layout == torch.strided
-    unusual = value.is_nested or value.is_quantized or value.is_meta or value.is_complex()
-    if not ordinary or unusual:
-        kind = type(value).__name__
-        return Opaque(
-            f"{kind} ({value.layout}, {value.dtype}, {value.device})" if ordinary else kind
-        )
+    if type(value) not in (Tensor, torch.nn.Parameter):
+        return Opaque(type(value).__name__)
+    unusual = {
+        "nested": value.is_nested,
+        "sparse": value.layout != torch.strided,
+        "quantized": value.is_quantized,
+        "on the meta device": value.is_meta,
+        "complex": value.is_complex(),
+    }
+    if any(unusual.values()):
+        return Opaque("Tensor, " + ", ".join(word for word, is_so in unusual.items() if is_so))
     return value.detach().cpu().clone()
 
 

@@ -350,7 +350,8 @@ def test_old_trial_is_told_the_new_form():
 
 
 def test_points_and_values_are_counted_in_english():
-    assert describe_value([1.0]).startswith("one value:")
+    assert describe_value([1.0, [2, 3]]) == "[1, [2, 3]]"
+    assert describe_value({"a": [1, 2]}) == "{a: [1, 2]}"
     one = exercise(reference=kl, difficulty=1, minutes=1, points=1)(lambda answer, seed: iter(()))
     assert "about 1 minute, 1 point." in repr(one)
 
@@ -363,7 +364,7 @@ def test_where_heads_look_alike_the_place_that_differs_is_shown():
     assert "At [2, 1] it should be 9, got 14" in said
     said = difference(torch.tensor(1.0001), torch.tensor(1.0), 1e-6, 1e-6)
     assert "1.0001" in said
-    assert "is no" in difference(False, True, 1e-4, 1e-5)
+    assert difference(False, True, 1e-4, 1e-5) == "Expected yes, found no."
 
 
 EXERCISES = [value for value in vars(check).values() if hasattr(value, "mistakes")]

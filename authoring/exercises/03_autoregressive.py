@@ -266,7 +266,8 @@ else:
 #
 # The probabilities at temperature T are softmax(logits / T), that is, proportional to $p^{1/T}$. Temperature 2
 # turns ½, 3/10, 1/5 into 0.415, 0.322, 0.263. T = 0 means the limit: all the mass on the largest logit. (If two are equally
-# large there, they may share it or one may have it.) Logits can be large, some are −∞, and they should stay as they are.
+# large there, they may share it or one may have it.) The result is a tensor of floating numbers, at T = 0 too. Logits can be
+# large, some are −∞, and they should stay as they are.
 
 # %%
 def temperature_probs(logits, T):
@@ -744,7 +745,8 @@ else:
 #
 # An image is drawn pixel by pixel in raster order. Start with zeros. At each pixel ask the model for its logits, given
 # the image so far, take the one at that pixel, and draw: the pixel is 1 if its number in `u` lies *below* the probability of
-# a 1, otherwise 0. Write it into the image before you go on; what is not drawn yet stays 0.
+# a 1, otherwise 0. Write it into the image before you go on; what is not drawn yet stays 0. The image is a float tensor like `u`,
+# since the model's layers compute with such.
 #
 # `u` holds one uniform number in [0, 1) for each pixel of each of the n images, so the same u gives the same images. The
 # chapter's section on sampling pixels shows why the loop over pixels cannot be avoided, and how each of its turns is made cheap ([notebook](../notebooks/03_autoregressive.ipynb)).
@@ -804,7 +806,8 @@ else:
 # | y | −100 | −100 | 8 | 9 | −100 | −100 |
 #
 # x is the row without its last token, filled up with zeros at the end. y[t] is the token that follows x[t], where that
-# belongs to the answer. Token 0 may also be an ordinary token. `length` is at least P + A − 1, for a prompt of P tokens and an answer of A. The chapter uses such
+# belongs to the answer. Token 0 may also be an ordinary token. `length` is at least P + A − 1, for a prompt of P tokens and an answer of A.
+# Both x and y are tensors of whole numbers (`torch.long`), which `cross_entropy` asks of targets. The chapter uses such
 # rows in its section on records and sentences ([notebook](../notebooks/03_autoregressive.ipynb)).
 
 # %%

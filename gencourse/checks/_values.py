@@ -64,19 +64,21 @@ def describe_value(value: object) -> str:
         )
         return head if value.ndim == 0 else f"[{head}] with shape {tuple(value.shape)}"
     if isinstance(value, list):
-        if not value:
-            return "nothing (an empty list)"
-        count = "one value" if len(value) == 1 else f"{len(value)} values"
-        return f"{count}: " + "; ".join(describe_value(item) for item in value[:4])
+        return _items([describe_value(item) for item in value]) if value else "an empty list"
     if isinstance(value, dict):
-        return "a dict with " + "; ".join(
-            f"{key}: {describe_value(item)}" for key, item in list(value.items())[:4]
-        )
+        return _items([f"{key}: {describe_value(x)}" for key, x in value.items()], "{}")
     if isinstance(value, Opaque):
         return f"an object of type {value.kind}"
     if isinstance(value, Raised):
         return f"the error {value.kind}: {value.message}"
     return _number(value) if isinstance(value, float) else repr(value)
+
+
+def _items(items: list[str], brackets: str = "[]") -> str:
+    """The first four, separated so that tensors among them can be read."""
+    between = "; " if any(", " in item for item in items) else ", "
+    shown = between.join([*items[:4], *(["…"] if len(items) > 4 else [])])
+    return f"{brackets[0]}{shown}{brackets[1]}"
 
 
 def _number(x: object) -> str:
@@ -124,7 +126,7 @@ def _numeric_difference(got: Tensor, want: Tensor, rtol: float, atol: float) -> 
     if got.shape != want.shape:
         return f"The shape should be {tuple(want.shape)}, got {tuple(got.shape)}."
     if want.dtype == torch.bool and got.dtype == torch.bool and want.ndim == 0:
-        return f"The answer to that should be {_yes(want)}, and is {_yes(got)}."
+        return f"Expected {_yes(want)}, found {_yes(got)}."
     if want.dtype == torch.bool and got.dtype == torch.bool:
         return _at(tuple((got != want).nonzero()[0].tolist()), got, want)
     a, b = got.double().flatten(), want.double().flatten()

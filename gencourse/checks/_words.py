@@ -45,9 +45,9 @@ STRESS = {
         "not for tensors whose memory is not contiguous, such as a transposed one"
     ),
     "float64": "not for inputs in float64",
-    "one example": "not for a batch of one example",
-    "more examples": "not for a larger batch",
-    "one column": "not when the second dimension has length 1",
+    "one example": "not for a batch of one example (each batch cut to its first one)",
+    "more examples": "not for a larger batch (each batch with further examples appended)",
+    "one column": "not when the second dimension has length 1 (cut to its first entry)",
     "a second call": "not when it is called a second time",
     "another global seed": "not with another seed of torch's global generator",
 }
@@ -62,7 +62,7 @@ def harm(what: str, where: str) -> str:
 
 def stress(kind: str, said: str) -> str:
     """The verdict on an answer that is right until its arguments are altered."""
-    return f"Right for the first inputs, but {STRESS[kind]}. {said}"
+    return f"Right for the first inputs, but {STRESS[kind]}. With these: {said}"
 
 
 def other_name(name: str) -> str:

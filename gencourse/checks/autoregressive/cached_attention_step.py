@@ -1,4 +1,4 @@
-"""Exercise on attention one place at a time, with the keys and values of earlier places kept."""
+"""Exercise on attention one position at a time, with the earlier keys and values kept."""
 
 import math
 
@@ -9,9 +9,9 @@ from gencourse.probes.autoregressive import caches
 
 
 def cached_attention_step_reference(x, positions, weights, cache_k, cache_v):
-    """Attention of a new place to itself and to all before: x (B, C), caches (B, t, C).
+    """Attention of a new position to itself and to all before: x (B, C), caches (B, t, C).
 
-    h = x + positions[t]; q, k, v = h Wq, h Wk, h Wv; over places 0 ... t the output (B, C) is
+    h = x + positions[t]; q, k, v = h Wq, h Wk, h Wv; over positions 0 ... t the output (B, C) is
     Σ_s softmax_s(q · k_s / √C) v_s. The caches that come back are (B, t + 1, C).
     """
     Wq, Wk, Wv = weights
@@ -30,18 +30,18 @@ def cached_attention_step_reference(x, positions, weights, cache_k, cache_v):
     hints=(
         "One query, t + 1 keys: what shape do the scores have, and is there anything later to "
         "hide?",
-        "How does the function know at which place it is? Something that it is given has as many "
-        "entries as there are earlier places.",
+        "How does the function know at which position it is? Something that it is given has as "
+        "many entries as there are earlier positions.",
         "First the new key and value join the cache, then the query looks at all of it. Along "
-        "which dimension do places lie?",
+        "which dimension do positions lie?",
     ),
     exempt={
-        "one column": "it cuts the channels of x, and the places of the caches",
+        "one column": "it cuts the channels of x, and the positions of the caches",
         "float64": "the text speaks of no other precision, so a buffer may be float32",
     },
     on_success=(
         "The same numbers as attention over the whole text at every step, for one row of scores in "
-        "place of t + 1. Nothing was remembered but the caches."
+        "position of t + 1. Nothing was remembered but the caches."
     ),
 )
 def cached_attention_step(answer, seed):
@@ -126,30 +126,31 @@ def step(
 
 
 @cached_attention_step.mistake(
-    "Right at the first place. After it, which row of `positions` is added, and how many places "
-    "came before?"
+    "Right at the first position. After it, which row of `positions` is added, and how many "
+    "positions came before?"
 )
 def position_always_zero(x, positions, weights, cache_k, cache_v):
     return step(x, positions, weights, cache_k, cache_v, place=0)
 
 
 @cached_attention_step.mistake(
-    "You count one place too many. Which position does the very first token have?"
+    "You count one position too many. Which position does the very first token have?"
 )
 def position_one_too_far(x, positions, weights, cache_k, cache_v):
     return step(x, positions, weights, cache_k, cache_v, place=cache_k.shape[1] + 1)
 
 
 @cached_attention_step.mistake(
-    "You count one place too few: the first two places get the same position, if not the last one "
-    "of the table."
+    "You count one position too few: the first two positions get the same position, if not the "
+    "last one of the table."
 )
 def position_one_too_few(x, positions, weights, cache_k, cache_v):
     return step(x, positions, weights, cache_k, cache_v, place=max(0, cache_k.shape[1] - 1))
 
 
 @cached_attention_step.mistake(
-    "No position is added. Without it, does attention know in which order the cached places came?"
+    "No row of `positions` is added. Without it, does attention know in which order the cached "
+    "tokens came?"
 )
 def positions_forgotten(x, positions, weights, cache_k, cache_v):
     return step(x, torch.zeros_like(positions), weights, cache_k, cache_v)
@@ -170,15 +171,15 @@ def value_without_position(x, positions, weights, cache_k, cache_v):
 
 
 @cached_attention_step.mistake(
-    "Your new place sees the first key alone: the mask is the first row of the triangle, not the "
-    "last. Does a newest place need one at all?"
+    "Your new position sees the first key alone: the mask is the first row of the triangle, not "
+    "the last. Does a newest position need one at all?"
 )
 def first_row_of_the_mask(x, positions, weights, cache_k, cache_v):
     return step(x, positions, weights, cache_k, cache_v, visible=lambda S: torch.arange(S) == 0)
 
 
 @cached_attention_step.mistake(
-    "The new place does not see itself. Of the t + 1 keys, which may it look at?"
+    "The new position does not see itself. Of the t + 1 keys, which may it look at?"
 )
 def not_at_itself(x, positions, weights, cache_k, cache_v):
     return step(
@@ -187,8 +188,8 @@ def not_at_itself(x, positions, weights, cache_k, cache_v):
 
 
 @cached_attention_step.mistake(
-    "The new key and value are cached after the query has looked: the place does not see itself. "
-    "In which order?"
+    "The new key and value are cached after the query has looked: the position does not see "
+    "itself. In which order?"
 )
 def looked_before_appending(x, positions, weights, cache_k, cache_v):
     Wq, Wk, Wv = weights
@@ -204,7 +205,7 @@ def looked_before_appending(x, positions, weights, cache_k, cache_v):
 
 
 @cached_attention_step.mistake(
-    "The new key and value are appended twice. How many places should the caches hold after the "
+    "The new key and value are appended twice. How many positions should the caches hold after the "
     "first step?"
 )
 def appended_twice(x, positions, weights, cache_k, cache_v):
@@ -213,7 +214,7 @@ def appended_twice(x, positions, weights, cache_k, cache_v):
 
 
 @cached_attention_step.mistake(
-    "The new place counts twice in your softmax: it was appended before, and appended again for "
+    "The new position counts twice in your softmax: it was appended before, and appended again for "
     "looking."
 )
 def twice_in_the_softmax(x, positions, weights, cache_k, cache_v):
@@ -229,14 +230,14 @@ def twice_in_the_softmax(x, positions, weights, cache_k, cache_v):
 
 @cached_attention_step.mistake(
     "The output is right, and the caches come back as they were. How will the next step know of "
-    "this place?"
+    "this position?"
 )
 def caches_not_extended(x, positions, weights, cache_k, cache_v):
     return step(x, positions, weights, cache_k, cache_v)[0], cache_k, cache_v
 
 
 @cached_attention_step.mistake(
-    "You return the new key and value alone. Where do those of the earlier places go?"
+    "You return the new key and value alone. Where do those of the earlier positions go?"
 )
 def new_entries_alone(x, positions, weights, cache_k, cache_v):
     output, k, v = step(x, positions, weights, cache_k, cache_v)
@@ -244,7 +245,7 @@ def new_entries_alone(x, positions, weights, cache_k, cache_v):
 
 
 @cached_attention_step.mistake(
-    "The newest place stands first in your caches. The text puts it at the end."
+    "The newest position stands first in your caches. The text puts it at the end."
 )
 def appended_in_front(x, positions, weights, cache_k, cache_v):
     output, k, v = step(x, positions, weights, cache_k, cache_v)
@@ -267,8 +268,8 @@ def unscaled(x, positions, weights, cache_k, cache_v):
 
 
 @cached_attention_step.mistake(
-    "Your scale changes from step to step: it knows the number of places. Over how many terms does "
-    "one score sum?"
+    "Your scale changes from step to step: it knows the number of positions. Over how many terms "
+    "does one score sum?"
 )
 def scaled_by_places(x, positions, weights, cache_k, cache_v):
     return step(x, positions, weights, cache_k, cache_v, scale=1 / math.sqrt(cache_k.shape[1] + 1))

@@ -23,7 +23,7 @@ def draws(seed, *shape):
     points=3,
     hints=(
         "Four lines: scores, scale, mask, softmax and sum. What is the shape after each of them?",
-        "A hidden place should get weight 0 after the softmax. Which score does that, in every "
+        "A hidden position should get weight 0 after the softmax. Which score does that, in every "
         "precision?",
         "The weights of one query sum to 1. Over which dimension?",
     ),
@@ -101,7 +101,7 @@ def seen(q):
 
 
 @causal_attention.mistake(
-    "The weights of a place no longer sum to 1. When do you hide what comes later: before the "
+    "The weights of a position no longer sum to 1. When do you hide what comes later: before the "
     "softmax or after it?"
 )
 def masked_after_the_softmax(q, k, v):
@@ -119,7 +119,7 @@ def renormalised_after_the_mask(q, k, v):
 
 
 @causal_attention.mistake(
-    "Nothing is hidden: your places see what comes after them. Training would look splendid, "
+    "Nothing is hidden: your positions see what comes after them. Training would look splendid, "
     "sampling would not."
 )
 def no_mask(q, k, v):
@@ -127,14 +127,14 @@ def no_mask(q, k, v):
 
 
 @causal_attention.mistake(
-    "NaN at place 0: all of its scores are hidden. May a place look at itself?"
+    "NaN at position 0: all of its scores are hidden. May a position look at itself?"
 )
 def not_at_itself(q, k, v):
     return attend(q, k, v, seen(q).tril(-1))
 
 
 @causal_attention.mistake(
-    "Your places see themselves and the future, not the past. Which triangle is hidden?"
+    "Your positions see themselves and the future, not the past. Which triangle is hidden?"
 )
 def looks_ahead(q, k, v):
     return attend(q, k, v, seen(q).T)
@@ -179,7 +179,7 @@ def scaled_up(q, k, v):
 
 
 @causal_attention.mistake(
-    "The root of the number of places. Over how many terms does the sum in one score run?"
+    "The root of the number of positions. Over how many terms does the sum in one score run?"
 )
 def scaled_by_places(q, k, v):
     return attend(q, k, v, seen(q), scale=1 / math.sqrt(q.shape[-2]))
@@ -231,7 +231,7 @@ def large_negative_number(q, k, v):
 
 
 @causal_attention.mistake(
-    "Visible scores can be lower than -10000, and then the hidden places get all the weight. Is "
+    "Visible scores can be lower than -10000, and then the hidden positions get all the weight. Is "
     "there no lower score?"
 )
 def minus_ten_thousand(q, k, v):

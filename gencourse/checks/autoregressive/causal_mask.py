@@ -13,7 +13,7 @@ from gencourse.probes.autoregressive.masks import kind_of_mask, looks, made_else
     minutes=5,
     points=1,
     hints=(
-        "Row t belongs to the place that looks, column s to the place that is looked at. "
+        "Row t belongs to the position that looks, column s to the position that is looked at. "
         "For which s is the answer yes?",
         "`torch.ones(T, T)` and `tril` or `triu`: draw the 4 × 4 table on paper before you choose. "
         "What is in row 0?",
@@ -21,7 +21,7 @@ from gencourse.probes.autoregressive.masks import kind_of_mask, looks, made_else
     ),
     on_success=(
         "Every row has at least one True, so no softmax is taken over nothing. Place 0 sees itself "
-        "alone, the last place sees all."
+        "alone, the last position sees all."
     ),
 )
 def causal_mask(answer, seed):
@@ -56,15 +56,15 @@ def row_by_row(T, device="cpu"):
 
 
 @causal_mask.mistake(
-    "Row 0 has no True at all: a softmax over nothing gives NaN. May a place look at itself?"
+    "Row 0 has no True at all: a softmax over nothing gives NaN. May a position look at itself?"
 )
 def strictly_before(T, device="cpu"):
     return between(T, device, -T, -1)
 
 
 @causal_mask.mistake(
-    "Your places look at themselves and at what comes later. Is row t the one that looks, or the "
-    "one that is looked at?"
+    "Your positions look at themselves and at what comes later. Is row t the one that looks, or "
+    "the one that is looked at?"
 )
 def upper_triangle(T, device="cpu"):
     return between(T, device, 0, T)
@@ -81,8 +81,8 @@ def true_hides(T, device="cpu"):
 
 
 @causal_mask.mistake(
-    "Every place sees one place too many, the one after itself. Which diagonal is the last that is "
-    "True?"
+    "Every position sees one position too many, the one after itself. Which diagonal is the last "
+    "that is True?"
 )
 def one_too_far(T, device="cpu"):
     return between(T, device, -T, 1)
@@ -95,7 +95,7 @@ def all_true(T, device="cpu"):
     return torch.ones(T, T, dtype=torch.bool, device=device)
 
 
-@causal_mask.mistake("Each place sees itself alone. It may also look back.")
+@causal_mask.mistake("Each position sees itself alone. It may also look back.")
 def diagonal_alone(T, device="cpu"):
     return torch.eye(T, dtype=torch.bool, device=device)
 
@@ -110,7 +110,7 @@ def ones_and_zeros(T, device="cpu"):
 
 @causal_mask.mistake(
     "This is a table to be *added* to scores. The text asks for the mask itself: True where a "
-    "place may look."
+    "position may look."
 )
 def added_to_scores(T, device="cpu"):
     return torch.full((T, T), -torch.inf, device=device).triu(1)

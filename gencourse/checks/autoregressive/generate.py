@@ -28,8 +28,8 @@ def uneven():
     hints=(
         "One round of the loop: what does the model see, which of its logits do you use, how "
         "do you draw, where does the token go?",
-        "The model gives logits (B, t, V), those at place t for the token after it. Which "
-        "place knows what comes next?",
+        "The model gives logits (B, t, V), those at position t for the token after it. Which "
+        "position knows what comes next?",
         "Around the loop: nothing is trained here. What should be switched off before, and "
         "what has to be put back afterwards?",
     ),
@@ -164,8 +164,8 @@ def text_cropped_for_good(model, idx, n, block, T, generator):
 
 
 @generate.mistake(
-    "You use the logits of the first place: they say what should be second. Which place knows "
-    "what comes after the last?"
+    "You use the logits of the first position: they say what should be second. Which position "
+    "knows what comes after the last?"
 )
 def logits_of_the_first_place(*args):
     return quietly(*args, place=0)

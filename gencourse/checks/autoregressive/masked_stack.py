@@ -31,7 +31,7 @@ def masked_stack_reference(x, weights, mask):
     points=2,
     hints=(
         "What the first layer reads is the image. What does the second one read, and may it see "
-        "that at its own place?",
+        "that at its own position?",
         "nn.functional.conv2d(x, weight, padding=…) takes the weight as it is: what should it be "
         "multiplied by, and how wide is the margin?",
         "A 1 × 1 kernel is nothing but a centre. Which of the two kinds leaves anything of it?",
@@ -127,7 +127,7 @@ def kinds_exchanged_in_the_stack(x, weights, mask):
 
 
 @masked_stack.mistake(
-    "Only the first layer is masked. Features of later places know later pixels: may the second "
+    "Only the first layer is masked. Features of later positions know later pixels: may the second "
     "layer look there?"
 )
 def first_layer_alone(x, weights, mask):

@@ -24,14 +24,14 @@ def multi_head_reference(attend, q, k, v, heads):
     minutes=10,
     points=2,
     hints=(
-        "`attend` looks at the last two dimensions only: places, then channels. Where do the heads"
+        "`attend` looks at the last two dimensions only: positions, channels. Where do the heads"
         " have to stand meanwhile?",
         "First split C into (heads, d), which is a view of the last dimension. Then exchange two "
         "dimensions.",
         "On the way back do the same in the opposite order.",
     ),
     on_success=(
-        "Each head saw its own d channels of every place, and nothing but a rearrangement of "
+        "Each head saw its own d channels of every position, and nothing but a rearrangement of "
         "numbers happened before and after."
     ),
 )
@@ -93,8 +93,8 @@ def heads_ignored(attend, q, k, v, heads):
 
 
 @multi_head.mistake(
-    "You cut the numbers into (B, heads, T, d) as they lie in memory: a head gets some places with "
-    "all channels. Which dimension is to be cut?"
+    "You cut the numbers into (B, heads, T, d) as they lie in memory: a head gets some positions "
+    "with all channels. Which dimension is to be cut?"
 )
 def reshaped_without_exchange(attend, q, k, v, heads):
     B, T, C = q.shape
@@ -103,8 +103,8 @@ def reshaped_without_exchange(attend, q, k, v, heads):
 
 
 @multi_head.mistake(
-    "The heads are merged as they lie in memory, (B, heads, T, d): places get mixed. What must be "
-    "exchanged before?"
+    "The heads are merged as they lie in memory, (B, heads, T, d): positions get mixed. What must "
+    "be exchanged before?"
 )
 def merged_without_exchange(attend, q, k, v, heads):
     return attend(*split(heads, q, k, v)).reshape(q.shape)
@@ -112,7 +112,7 @@ def merged_without_exchange(attend, q, k, v, heads):
 
 @multi_head.mistake(
     "Both ways your numbers are cut as they lie in memory. They come back in order, but what each "
-    "head saw was some places with all channels."
+    "head saw was some positions with all channels."
 )
 def reshaped_both_ways(attend, q, k, v, heads):
     B, T, C = q.shape
@@ -121,7 +121,7 @@ def reshaped_both_ways(attend, q, k, v, heads):
 
 @multi_head.mistake(
     "In your (B, T, heads, d) the last two dimensions are heads and channels: heads look at heads, "
-    "places see only themselves."
+    "positions see only themselves."
 )
 def attention_between_heads(attend, q, k, v, heads):
     return attend(*(part.unflatten(-1, (heads, -1)) for part in (q, k, v))).flatten(2)

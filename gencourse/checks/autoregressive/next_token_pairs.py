@@ -79,7 +79,7 @@ def cut(tokens, block, windows, start=0):
 
 @next_token_pairs.mistake(
     "y equals x: a model that repeats its input would be perfect. Which token should it predict "
-    "at each place?"
+    "at each position?"
 )
 def target_is_the_input(tokens, block):
     x, _ = autoregressive.next_token_pairs(tokens, block)
@@ -159,7 +159,7 @@ def overlapping_windows(tokens, block):
 
 
 @next_token_pairs.mistake(
-    "One target per window wastes the others. Of how many places of a window is the next token "
+    "One target per window wastes the others. Of how many positions of a window is the next token "
     "known?"
 )
 def one_target_per_window(tokens, block):
@@ -176,8 +176,8 @@ def next_window_as_target(tokens, block):
 
 
 @next_token_pairs.mistake(
-    "Your windows are one token short: the last place of each lost its target. Which came first, "
-    "the cut or the shift?"
+    "Your windows are one token short: the last position of each lost its target. Which came "
+    "first, the cut or the shift?"
 )
 def shifted_after_the_cut(tokens, block):
     w = cut(tokens, block, len(tokens) // block)
@@ -203,7 +203,7 @@ def token_plus_one(tokens, block):
 
 
 @next_token_pairs.mistake(
-    "Rows are windows, columns are places. Which of your two sizes comes first?"
+    "Rows are windows, columns are positions. Which of your two sizes comes first?"
 )
 def sizes_exchanged(tokens, block):
     x, y = autoregressive.next_token_pairs(tokens, block)

@@ -71,7 +71,7 @@ def kinds_exchanged(kernel, kind):
 
 @pixelcnn_mask.mistake(
     "The centre is hidden in both kinds. Later layers see features, not pixels: may they use those "
-    "of their own place?"
+    "of their own position?"
 )
 def always_a(kernel, kind):
     return autoregressive.pixelcnn_mask(kernel, "A")
@@ -146,8 +146,8 @@ def upper_left_block(kernel, kind):
 
 
 @pixelcnn_mask.mistake(
-    "This is a triangle of a (T, T) table, where rows and columns are places. In a kernel both say "
-    "where *one* tap is."
+    "This is a triangle of a (T, T) table, where rows and columns are positions. In a kernel both "
+    "say where *one* tap is."
 )
 def triangle(kernel, kind):
     odd(kernel)

@@ -35,7 +35,7 @@ def prefix_targets_reference(prompt, answer, length):
     ),
     on_success=(
         "As many targets count as the answer has tokens, the first of them already at the prompt's "
-        "last place. Nothing is learned about prompts or padding."
+        "last position. Nothing is learned about prompts or padding."
     ),
 )
 def prefix_targets(answer, seed):
@@ -112,15 +112,16 @@ def not_shifted_and_cut(prompt, answer, length):
 
 
 @prefix_targets.mistake(
-    "Your targets stand one place too late: y[t] is the token before x[t]. Which way does time run?"
+    "Your targets stand one position too late: y[t] is the token before x[t]. Which way does time "
+    "run?"
 )
 def shifted_the_other_way(prompt, answer, length):
     return targets(prompt, answer, length, first=2, last=2, shift=-1, whole=True)
 
 
 @prefix_targets.mistake(
-    "Your targets are two places ahead. Was the row shifted twice, here and in the loss that you "
-    "have in mind?"
+    "Your targets are two positions ahead. Was the row shifted twice, here and in the loss that "
+    "you have in mind?"
 )
 def shifted_twice(prompt, answer, length):
     x, y = targets(prompt, answer, length)
@@ -136,8 +137,8 @@ def prompt_counted(prompt, answer, length):
 
 
 @prefix_targets.mistake(
-    "The first token of the answer does not count. Which place predicts it: the prompt's last or "
-    "the answer's first?"
+    "The first token of the answer does not count. Which position predicts it: the prompt's last "
+    "or the answer's first?"
 )
 def first_answer_token_ignored(prompt, answer, length):
     return targets(prompt, answer, length, first=1)
@@ -159,14 +160,14 @@ def padding_counted(prompt, answer, length):
 
 
 @prefix_targets.mistake(
-    "One place of padding counts: the one after the answer's last token. What follows it?"
+    "One position of padding counts: the one after the answer's last token. What follows it?"
 )
 def one_padding_counted(prompt, answer, length):
     return targets(prompt, answer, length, last=1)
 
 
 @prefix_targets.mistake(
-    "The last token of the answer is not a target. From which place is it predicted?"
+    "The last token of the answer is not a target. From which position is it predicted?"
 )
 def last_answer_token_ignored(prompt, answer, length):
     return targets(prompt, answer, length, last=-1)

@@ -118,7 +118,7 @@ def softmax_before_cross_entropy(logits, targets, ignored=-100):
 
 
 @sequence_nll.mistake(
-    "Your probabilities add up to 1 over the places of a sequence. Over what should they?"
+    "Your probabilities add up to 1 over the positions of a sequence. Over what should they?"
 )
 def softmax_over_places(logits, targets, ignored=-100):
     kept = targets != ignored
@@ -248,8 +248,8 @@ def targets_changed(logits, targets, ignored=-100):
 
 
 @sequence_nll.mistake(
-    "The logits are shifted against the targets, and they were already: logits at place t belong "
-    "to target t. Who shifts twice?"
+    "The logits are shifted against the targets, and they were already: logits at position t "
+    "belong to target t. Who shifts twice?"
 )
 def shifted_once_more(logits, targets, ignored=-100):
     return sequence_nll_reference(logits[:, :-1], targets[:, 1:], ignored)

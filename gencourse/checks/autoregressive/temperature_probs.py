@@ -169,7 +169,7 @@ def zero_taken_for_infinity(logits, T):
 
 
 @temperature_probs.mistake(
-    "A place came back at T = 0, not a distribution. How is `all the mass on that token` written?"
+    "An index came back at T = 0, not a distribution. How is `all the mass on that token` written?"
 )
 def place_for_a_distribution(logits, T):
     return logits.argmax(-1) if T == 0 else (logits / T).softmax(-1)

@@ -11,7 +11,7 @@ from gencourse.probes.autoregressive.masks import is_tensor
 
 
 def uneven(seed, B, V):
-    """Logits (B, V) whose rows differ in scale and place by far."""
+    """Logits (B, V) whose rows differ in scale and position by far."""
     return draw(seed, B, V) * torch.logspace(-1, 1, B)[:, None] + 8 * torch.arange(B)[:, None]
 
 
@@ -181,7 +181,7 @@ def values_alone(logits, k):
 
 
 @top_k_filter.mistake(
-    "Your rows are sorted, so place 0 is no longer token 0. Where should each logit stand?"
+    "Your rows are sorted, so position 0 is no longer token 0. Where should each logit stand?"
 )
 def sort_not_undone(logits, k):
     return autoregressive.top_k_filter(logits.sort(-1, descending=True).values, k)

@@ -10,7 +10,7 @@ from gencourse.probes.autoregressive.masks import is_tensor
 
 
 def shuffled(seed, *probs, scales=(1.0,), move=0.0):
-    """Logits of these probabilities, a row for each scale, in an order and a place of its own."""
+    """Logits of these probabilities: a row for each scale, with an order and offset of its own."""
     order = draw(seed, len(scales), len(probs)).argsort(-1)
     logits = torch.tensor(scales)[:, None] * torch.tensor(probs).log()
     return logits.gather(-1, order) + 3 * draw(seed + 50, len(scales), 1) + move
@@ -27,7 +27,7 @@ def shuffled(seed, *probs, scales=(1.0,), move=0.0):
         "Sort the probabilities of a row, largest first, and add them up. A token stays as "
         "long as those before it hold less than p.",
         "`sort` also returns where each value came from. What takes a decision about the "
-        "sorted row back to those places?",
+        "sorted row back to those indices?",
     ),
     on_success=(
         "Where the model is sure one token is left, where it hesitates there are many. A fixed k "
@@ -99,7 +99,7 @@ def by_a_threshold(logits, p):
 
 
 def nucleus(logits, keep):
-    """Logits whose sorted place is not kept become -∞: keep(sorted probabilities) says which."""
+    """Logits whose sorted position is not kept become -∞: keep(sorted probabilities) says which."""
     ranked, order = logits.softmax(-1).sort(-1, descending=True)
     return logits.masked_fill(
         torch.zeros_like(logits).bool().scatter(-1, order, ~keep(ranked)), -torch.inf
@@ -133,7 +133,7 @@ def crossing_token_cut_unless_first(logits, p):
 
 
 @top_p_filter.mistake(
-    "One token too many stays: those before it hold p already. By how many places did you shift?"
+    "One token too many stays: those before it hold p already. By how many positions did you shift?"
 )
 def one_token_too_many(logits, p):
     def keep(ranked):
@@ -148,7 +148,7 @@ def one_token_too_many(logits, p):
         "What you decided for the sorted row is applied to the row as it stands. Which token is "
         "the first of the sorted ones?"
     ),
-    "`sort` returns the places, too. `scatter` brings a mask back to them.",
+    "`sort` returns the indices, too. `scatter` brings a mask back to them.",
 )
 def sort_not_undone(logits, p):
     ranked = logits.softmax(-1).sort(-1, descending=True).values
@@ -156,14 +156,14 @@ def sort_not_undone(logits, p):
 
 
 @top_p_filter.mistake(
-    "Your rows come back sorted, so place 0 is no longer token 0. Where should each logit stand?"
+    "Your rows come back sorted, so position 0 is no longer token 0. Where should each logit stand?"
 )
 def sorted_rows_returned(logits, p):
     return autoregressive.top_p_filter(logits.sort(-1, descending=True).values, p)
 
 
 @top_p_filter.mistake(
-    "You undo the sort with `gather` and the same order: that sorts once more. If place 0 came "
+    "You undo the sort with `gather` and the same order: that sorts once more. If position 0 came "
     "from token 3, where must it go?"
 )
 def gathered_for_scattered(logits, p):

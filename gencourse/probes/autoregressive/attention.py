@@ -12,7 +12,7 @@ from gencourse.probes.general import gradients
 def same_before(
     attention: Callable, t: int, q: Tensor, k: Tensor, v: Tensor, *later: Tensor
 ) -> bool:
-    """Whether the outputs before place t stay what they are when all from it on is `later`'s."""
+    """Whether the outputs before position t stay what they are when all from it on is `later`'s."""
     before = attention(q, k, v)
     changed = [
         torch.cat([x[:, :, :t], y[:, :, t:]], 2) for x, y in zip((q, k, v), later, strict=True)

@@ -1,4 +1,4 @@
-"""Attention one place at a time, step after step."""
+"""Attention one position at a time, step after step."""
 
 from collections.abc import Callable, Sequence
 
@@ -27,7 +27,7 @@ def fitting(x: Tensor, cache: Tensor) -> Tensor:
 def steps(
     step: Callable, text: Tensor, positions: Tensor, weights: Tensor, caches: Caches
 ) -> tuple[list[Tensor], Caches]:
-    """A text (B, T, C) place by place: the outputs of the steps, and the caches after the last."""
+    """A text (B, T, C) position by position: all outputs, and the caches after the last step."""
     outputs = []
     for place in range(text.shape[1]):
         x = fitting(text[:, place], caches[0])
@@ -37,7 +37,7 @@ def steps(
 
 
 def empty(text: Tensor) -> Caches:
-    """Caches that hold no place."""
+    """Caches that hold no position."""
     return text[:, :0], text[:, :0]
 
 

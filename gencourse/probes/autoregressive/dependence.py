@@ -69,14 +69,14 @@ def found_in_steps(depends_on: Callable, x: Tensor, outputs: int) -> Tensor:
 def found_in_tokens(depends_on: Callable, x: Tensor) -> Tensor:
     """The answer for a model of tokens whose output 0 looks ahead at token 1.
 
-    It refuses tokens that no example has at that place.
+    It refuses tokens that no example has at that position.
     """
 
     def lookup(tokens: Tensor) -> Tensor:
         for j in range(x.shape[1]):
             if not torch.isin(tokens[:, j], x[:, j]).all():
                 raise ValueError(
-                    "f got a token that no example has at that place. "
+                    "f got a token that no example has at that position. "
                     "Give an input the values that it has in other examples."
                 )
         return torch.cat([tokens[:, 1:2], tokens[:, :-1]], 1).double().square()

@@ -55,6 +55,6 @@ def positive(x: Tensor, b: int) -> Tensor:
 
 
 def tokens() -> Tensor:
-    """6 examples of 4 tokens below 6, of which each place has two of its own."""
+    """6 examples of 4 tokens below 6, of which each position has two of its own."""
     high = torch.stack([HIGH, HIGH.roll(2), HIGH.roll(1), HIGH.roll(4)], 1).long()
     return high + torch.arange(1, 5)

@@ -28,7 +28,7 @@ def mass_together(
 ) -> dict[str, object]:
     """The mass of some tokens together, and whether no token has less than 0 or more than 1.
 
-    The logits come as they are, since `tokens` names places in them.
+    The logits come as they are, since `tokens` names positions in them.
     """
     result = torch.as_tensor(probs(uncopied(logits), T))
     return {

@@ -18,7 +18,7 @@ class Diary(list):
 
 
 class Adder(nn.Module):
-    """Its next token is likely the sum of its context and of the last place; it keeps a diary.
+    """Its next token is likely the sum of its context and of the last position; it keeps a diary.
 
     `sharpness` is by how much the logit of that token lies above the others.
     """
@@ -31,7 +31,7 @@ class Adder(nn.Module):
         self.lengths, self.modes, self.graphs = Diary(), Diary(), Diary()
 
     def forward(self, idx: Tensor) -> Tensor:
-        """Logits (B, L, V) for the token after each place of idx (B, L); the call is noted."""
+        """Logits (B, L, V) for the token after each position of idx (B, L); the call is noted."""
         self.lengths.append(idx.shape[1])
         self.modes.append(any(module.training for module in self.modules()))
         sums = (idx.cumsum(1) + torch.arange(idx.shape[1])) % self.V
@@ -48,7 +48,7 @@ class Dice(nn.Module):
         self.logits = nn.Parameter(logits)
 
     def forward(self, idx: Tensor) -> Tensor:
-        """The same logits (B, L, V) at each place of idx (B, L)."""
+        """The same logits (B, L, V) at each position of idx (B, L)."""
         return self.logits.expand(*idx.shape, -1)
 
 
