@@ -75,6 +75,19 @@ def pytest_runtest_setup(item):
     os.environ["GENCOURSE_STRICT"] = "0" if item.path.parent.name == "exercises" else "1"
 
 
+spent = [0.0]  # CPU seconds of this process and its children when the last report was made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Each report carries the CPU seconds since the one before it."""
+    report = yield
+    now = lanes.cpu_seconds()
+    report.user_properties.append(("cpu", now - spent[0]))
+    spent[0] = now
+    return report
+
+
 class Worker:
     """One of xdist's processes:
 
@@ -143,6 +156,8 @@ class Reporter:
         if len(self.missing) > SHOWN:
             say(f"and {len(self.missing) - SHOWN} more", red=True)
         lane = "both lanes" if self.config.option.slow else "fast lane"
+        for line in self.ledger.dearest():
+            say(line)
         wall = time.monotonic() - self.ledger.began
         cpu = self.ledger.cpu or lanes.cpu_seconds()
         ran = lane if lanes.is_whole(self.config) else "a selection"

@@ -8,6 +8,7 @@ see the same.
 import contextlib
 import inspect
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,8 @@ def run(
     """
     watched = Watched(answer, stress, guard)
     args, kwargs = copied(args, generators=True), copied(kwargs, generators=True)
-    with neutral():
+    with neutral(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the trial's situations are none that a learner made
         try:
             value = plain(probe(watched, *args, **kwargs) if probe else watched(*args, **kwargs))
         except KeyboardInterrupt:

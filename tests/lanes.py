@@ -22,6 +22,7 @@ import json
 import pkgutil
 import re
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -167,11 +168,13 @@ class Ledger:
         self.proved: set[str] = set()
         self.promised: set[str] = set()  # of exercises, as the workers counted them
         self.cpu, self.began = 0.0, time.monotonic()
+        self.costs: Counter[str] = Counter()  # CPU seconds of each file
 
     def note(self, report: pytest.TestReport, strict: bool) -> None:
         """A test that passed; where something is not installed and nobody insists, also one that
         was skipped.
         """
+        self.costs[report.nodeid.split("::")[0]] += dict(report.user_properties).get("cpu", 0)
         if (report.when == "call" and report.passed) or (report.skipped and not strict):
             name = report.nodeid
             self.proved |= {name, name.split("[")[0], name.split("::")[0]}
@@ -182,6 +185,12 @@ class Ledger:
         return sorted(
             ((self.promised or of_exercises()) | cells() | files() | ALWAYS) - self.proved
         )
+
+    def dearest(self, most: int = 12) -> list[str]:
+        """The files that took most CPU seconds; nothing for a few tests."""
+        if sum(self.costs.values()) < 60:
+            return []
+        return [f"{cost:6.0f} CPU s  {file}" for file, cost in self.costs.most_common(most)]
 
     def summary(self) -> str:
         """What was shown, in numbers."""

@@ -4,6 +4,7 @@ with copies, transformed by a stress, watched for harm, in every form that a fun
 """
 
 import asyncio
+import warnings
 
 import pytest
 import torch
@@ -211,3 +212,14 @@ def test_models_are_passed_as_they_are():
     model = Model()
     found = outcome(lambda m, x: m is model, model, torch.ones(3, 2), kind="a second call")
     assert found.value is True and not found.stressed
+
+
+def test_no_warning_comes_from_inside_a_check(recwarn):
+    def answer(x):
+        warnings.warn("a warning of torch", UserWarning, stacklevel=1)
+        return x.mT.T if x.ndim == 3 else x.t()
+
+    run(None, answer, (torch.ones(2, 3),), {})
+    assert not recwarn.list
+    warnings.warn("outside of it", UserWarning, stacklevel=1)
+    assert len(recwarn.list) == 1

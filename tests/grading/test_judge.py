@@ -1,20 +1,18 @@
 """Judging through the box gives the verdicts that the learner saw: every right form and every registered mistake."""
 
-import contextlib
 import functools
 import importlib
 import pkgutil
+import subprocess
 import sys
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 
 from gencourse import checks
 from gencourse.checks import catalogue
-from gencourse.grading.inside import wire
-from gencourse.grading.inside.probes import collected
-from gencourse.grading.inside.worker import Learner
 from gencourse.grading.judge import SEEDS, RemoteRunner
+from tests.grading.loopback import Loopback
 
 MODULES = [
     importlib.import_module(f"gencourse.checks.{m.name}") for m in pkgutil.iter_modules(checks.__path__) if not m.name.startswith("_")
@@ -22,61 +20,47 @@ MODULES = [
 EXERCISES = [pytest.param(e, id=f"{module.__name__.split('.')[-1]}.{e.name}") for module in MODULES for e in catalogue(module)]
 
 
-PROBES = collected([])
+def judged(exercise, answer, seeds):
+    return exercise.judge(answer, seeds, functools.partial(RemoteRunner, Loopback(exercise.name, answer), exercise.name))
 
 
-class Loopback:
-    """A Sitting whose box is this process: the worker's own code, and every message through the wire."""
-
-    limits = SimpleNamespace(ask_s=60)
-    job = SimpleNamespace(assignment=SimpleNamespace(probes=()))
-
-    def __init__(self, name, answer):
-        drain = SimpleNamespace(write=len, flush=lambda: None)
-        self.learner = SimpleNamespace(
-            names={name: answer},
-            seed=Learner.seed,
-            drain=drain,
-            probes=PROBES,
-            answering=lambda name: contextlib.nullcontext(),
-        )
-        self.flags = []
-
-    def request(self, message, seconds):
-        stdout, stderr = sys.stdout, sys.stderr
-        message = carried(message)
-        try:
-            return carried(Learner.run(self.learner, **{key: value for key, value in message.items() if key != "do"}))
-        finally:
-            sys.stdout, sys.stderr = stdout, stderr
-
-    def flag(self, name, sentence):
-        self.flags.append(name)
+def right_answers_are_right(exercise, seeds):
+    for answer in (exercise.reference, *exercise.right_forms):
+        verdict = judged(exercise, answer, seeds)
+        assert verdict.status == "right", f"{answer.__name__}: {verdict}"
 
 
-def carried(value):
-    frame = wire.pack(value)
-    body, raw = wire.lengths(frame[: wire.HEADER.size], 64 << 20)
-    start = wire.HEADER.size
-    return wire.unpack(frame[start : start + body], frame[start + body : start + body + raw])
-
-
-def judged(exercise, answer):
-    return exercise.judge(answer, SEEDS, functools.partial(RemoteRunner, Loopback(exercise.name, answer), exercise.name))
+def mistakes_get_their_hints(exercise, seeds):
+    for mistake in exercise.mistakes:
+        verdict = judged(exercise, mistake.answer, seeds)
+        assert (verdict.status, verdict.mistake, verdict.message) == ("wrong", mistake.name, mistake.hint), str(verdict)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_right_answers_are_right(exercise):
-    for answer in (exercise.reference, *exercise.right_forms):
-        verdict = judged(exercise, answer)
-        assert verdict.status == "right", f"{answer.__name__}: {verdict}"
+    right_answers_are_right(exercise, SEEDS[:1])
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_mistakes_get_their_hints(exercise):
-    for mistake in exercise.mistakes:
-        verdict = judged(exercise, mistake.answer)
-        assert (verdict.status, verdict.mistake, verdict.message) == ("wrong", mistake.name, mistake.hint), str(verdict)
+    mistakes_get_their_hints(exercise, SEEDS[:1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_on_all_seeds_of_the_grader(exercise):
+    right_answers_are_right(exercise, SEEDS)
+    mistakes_get_their_hints(exercise, SEEDS)
+
+
+@pytest.mark.slow
+def test_probes_may_call_what_is_withheld_and_answers_may_not():
+    line = [sys.executable, "-m", "tests.grading.guarded"]
+    said = subprocess.run(line, cwd=Path(__file__).parents[2], capture_output=True, encoding="utf-8", check=False)
+    assert said.returncode == 0, said.stderr
+    found, last = said.stdout.splitlines()[:-1], said.stdout.splitlines()[-1]
+    assert not found, said.stdout
+    assert int(last.split()[0]) == len(EXERCISES) and int(last.split()[2]) > len(EXERCISES) // 2, last
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -84,4 +68,4 @@ def test_stub_is_not_attempted(exercise):
     def stub(*args, **kwargs):
         raise NotImplementedError()
 
-    assert judged(exercise, stub).status == "not attempted"
+    assert judged(exercise, stub, SEEDS).status == "not attempted"

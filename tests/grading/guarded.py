@@ -1,0 +1,53 @@
+"""Every exercise judged as in the box, with the course's own answers withheld while an answer runs.
+
+    python -m tests.grading.guarded
+
+Probes may call what is withheld, answers may not. A process of its own, since modules are changed.
+"""
+
+import contextlib
+import functools
+import sys
+
+from gencourse.grading.assignment import Task
+from gencourse.grading.inside.substitutes import Withheld
+from gencourse.grading.judge import SEEDS, RemoteRunner
+from gencourse.grading.sitting import withheld_reference
+from tests.grading.loopback import Loopback
+from tests.lanes import exercises
+
+
+def main() -> None:
+    """Print what went wrong: an alternative that is not right, a reference that is not refused."""
+    found = {
+        name: withheld_reference(Task(one.name, "outside", 1, "", f"gencourse.checks.{name.split('.')[0]}"))
+        for name, one in exercises().items()
+    }
+    withheld = Withheld([list(reference) for reference in found.values() if reference])
+
+    @contextlib.contextmanager
+    def answering(name):
+        before, withheld.exercise = withheld.exercise, name
+        try:
+            yield
+        finally:
+            withheld.exercise = before
+
+    def verdict(exercise, answer):
+        box = Loopback(exercise.name, answer, answering)
+        return exercise.judge(answer, SEEDS[:1], functools.partial(RemoteRunner, box, exercise.name))
+
+    for name, exercise in exercises().items():
+        for form in exercise.right_forms:
+            if (said := verdict(exercise, form)).status != "right":
+                print(f"{name}: {form.__name__} under the guard: {said}")
+        if reference := found[name]:
+            module, function = reference[1:]
+            said = verdict(exercise, getattr(sys.modules[module], function))
+            if said.status != "wrong" or "course's implementation" not in said.message:
+                print(f"{name}: the course's own answer is not refused: {said}")
+    print(f"{len(exercises())} exercises, {sum(map(bool, found.values()))} references withheld")
+
+
+if __name__ == "__main__":
+    main()
