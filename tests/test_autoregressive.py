@@ -561,6 +561,7 @@ def test_gpt_loss_has_the_right_slope():
         )
 
 
+@pytest.mark.slow
 def test_gpt_learns_to_copy():
     """The second half of a sequence repeats the first: half of its tokens can be known."""
     half = torch.randint(9, (4000, 6), generator=seeded(0))

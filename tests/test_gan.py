@@ -343,6 +343,7 @@ def test_label_changes_the_sample_and_the_verdict():
     )
 
 
+@pytest.mark.slow
 def test_reference_settings_reach_the_ring_of_eight():
     ring = points("ring")
     with global_seed(0):

@@ -176,6 +176,7 @@ def test_shipped_classifier_is_as_accurate_as_its_datasheet_says(name, accuracy)
     ).read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_features_rank_spoiled_images(name):
     """More noise, a larger distance; missing classes too; other real images are the nearest."""

@@ -96,9 +96,7 @@ def busy_python(*_):
 def test_a_judge_that_is_kept_busy_ends_with_a_row(job, monkeypatch, busy):
     monkeypatch.setattr(judging, "JUDGE_S", 1)
     monkeypatch.setattr(judging, "rebuild", busy)
-    began = time.monotonic()
-    result = judge(job)
-    assert time.monotonic() - began < 10
+    result = judge(job)  # a judge without end would meet the time limit of this test
     assert result["status"] == "unreadable" and [flag["flag"] for flag in result["flags"]] == ["judge-limit"]
     assert sys.getsizeof(result["reason"]) < 500
 
