@@ -9,12 +9,18 @@ HARMS = (
     "changed",
     "gradients",
     "weights",
+    "replaced",
+    "hooks",
+    "settings",
     "training mode",
     "requires_grad",
     "unused",
     "reseeded",
     "mode",
 )
+
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class Watch:
@@ -79,14 +85,30 @@ def torch_modes() -> dict[str, object]:
         "default dtype": torch.get_default_dtype(),
         "default device": torch.get_default_device(),
         "autocast": torch.is_autocast_enabled("cpu"),
+        "anomaly mode": torch.is_anomaly_enabled(),
+        "choice of algorithms": torch.are_deterministic_algorithms_enabled(),
     }
 
 
 def modes(module: nn.Module) -> dict[str, tuple]:
-    """Whether each part of a module is in training mode, and whether each parameter can learn."""
+    """What a module is beside its numbers.
+
+    Whether each part is in training mode and each parameter can learn, which parameters they are,
+    what hooks hang on them, and settings such as a Dropout's p.
+    """
+    parts, parameters = list(module.modules()), list(module.parameters())
     return {
-        "training mode": tuple(part.training for part in module.modules()),
-        "requires_grad": tuple(p.requires_grad for p in module.parameters()),
+        "training mode": tuple(part.training for part in parts),
+        "requires_grad": tuple(p.requires_grad for p in parameters),
+        "replaced": tuple(map(id, parameters)),
+        "hooks": tuple(len(getattr(one, name) or ()) for one in parts for name in HOOKS)
+        + tuple(len(p._backward_hooks or ()) for p in parameters),
+        "settings": tuple(
+            (name, value)
+            for part in parts
+            for name, value in vars(part).items()
+            if name != "training" and isinstance(value, bool | int | float | str | tuple)
+        ),
     }
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+SMALL = 10  # numbers in an example of which there can be MANY
+MANY, WIDE = 131, 70  # not multiples of 4, 8, 16, at which somebody might cut
 Altered = tuple[tuple, dict, bool]  # args, kwargs, and whether a stress changed any of them
 Stress = Callable[[Callable, tuple, dict], Altered]
 
@@ -73,16 +75,21 @@ def listed(value: object) -> list[Tensor]:
     return found
 
 
-def by_batch(function: Callable[[Tensor], Tensor]) -> Stress:
-    """The stress that applies a function to those arguments whose first dimension is the batch."""
+def batched(function: Callable[[Tensor, int], Tensor]) -> Stress:
+    """The stress that applies a function to those arguments whose first dimension is the batch.
+
+    The function is also given how many numbers the largest example has.
+    """
 
     def transform(call: Callable, args: tuple, kwargs: dict) -> Altered:
-        size = batch_size(listed([*args, *kwargs.values()]))
+        tensors = listed([*args, *kwargs.values()])
+        size = batch_size(tensors)
+        numbers = max((x[0].numel() for x in tensors if x.ndim and len(x) == size > 0), default=0)
         changed = False
 
         def applied(x: Tensor) -> Tensor:
             nonlocal changed
-            result = x if x.ndim == 0 or len(x) != size else function(x)
+            result = x if x.ndim == 0 or len(x) != size else function(x, numbers)
             changed = changed or result is not x
             return result
 
@@ -91,50 +98,80 @@ def by_batch(function: Callable[[Tensor], Tensor]) -> Stress:
     return transform
 
 
-def one_row(x: Tensor) -> Tensor:
+def one_row(x: Tensor, numbers: int) -> Tensor:
     """The first example alone."""
     return x if len(x) == 1 else x[:1].clone()
 
 
-def more_rows(x: Tensor) -> Tensor:
-    """Further examples, three for each, drawn anew between those that are there.
+def more_rows(x: Tensor, numbers: int) -> Tensor:
+    """Further examples, three for each, or where examples are small, as many as make 131."""
+    extra = 3 * len(x) if numbers > SMALL else max(3 * len(x), MANY - len(x))
+    return x if len(x) < 2 else torch.cat([x, between(x, extra)])
+
+
+def between(x: Tensor, number: int) -> Tensor:
+    """New entries of the first dimension, drawn between those that are there; never a copy.
 
     Whole numbers stay among those there.
     """
     n = len(x)
-    if n < 2:
-        return x
     generator = torch.Generator().manual_seed(7)
-    one = torch.randint(n, (3 * n,), generator=generator)
+    one = torch.randint(n, (number,), generator=generator)
     # another row, never itself
-    other = (one + torch.randint(1, n, (3 * n,), generator=generator)) % n
+    other = (one + torch.randint(1, n, (number,), generator=generator)) % n
     first, second = x[one], x[other]
-    share = 0.1 + 0.8 * torch.rand(3 * n, *[1] * (x.ndim - 1), generator=generator)
+    share = 0.1 + 0.8 * torch.rand(number, *[1] * (x.ndim - 1), generator=generator)
     whole = bool((x == x.round()).all()) if x.is_floating_point() else True
     if not whole or (x.ndim > 1 and distributions(x)):
         # an infinity between two numbers would be NaN
         finite = first.isfinite() & second.isfinite()
-        between = torch.lerp(first.double(), second.double(), share.double()).to(x.dtype)
-        between = torch.where(finite, between, first)
-    else:
-        between = torch.where(torch.rand(first.shape, generator=generator) < 0.5, first, second)
-    return torch.cat([x, between])
+        drawn = torch.lerp(first.double(), second.double(), share.double()).to(x.dtype)
+        return torch.where(finite, drawn, first)
+    return torch.where(torch.rand(first.shape, generator=generator) < 0.5, first, second)
 
 
-def one_column(call: Callable, args: tuple, kwargs: dict) -> Altered:
-    """The second dimension cut to its first entry: one place of T, or one dimension of D."""
-    tensors = [x for x in listed([*args, *kwargs.values()]) if x.ndim > 1]
-    lengths = Counter(x.shape[1] for x in tensors)
-    width = lengths.most_common(1)[0][0] if lengths else 0
+def by_column(function: Callable[[Tensor], Tensor]) -> Stress:
+    """The stress that applies a function to those arguments that have the usual second dimension.
 
-    def applied(x: Tensor) -> Tensor:
-        if width <= 1 or x.ndim < 2 or x.shape[1] != width:
-            return x
-        if x.is_floating_point() and not bool(x[:, :1].isfinite().all()):
-            return x.amax(1, keepdim=True)  # a single logit of -∞ would be no distribution
-        return torch.ones_like(x[:, :1]) if distributions(x) else x[:, :1].clone()
+    That is the length which most tensors have there: T positions, or D dimensions.
+    """
 
-    return mapped(applied, args), mapped(applied, kwargs), width > 1
+    def transform(call: Callable, args: tuple, kwargs: dict) -> Altered:
+        tensors = [x for x in listed([*args, *kwargs.values()]) if x.ndim > 1]
+        lengths = Counter(x.shape[1] for x in tensors)
+        width = lengths.most_common(1)[0][0] if lengths else 0
+
+        def applied(x: Tensor) -> Tensor:
+            return x if width <= 1 or x.ndim < 2 or x.shape[1] != width else function(x)
+
+        return mapped(applied, args), mapped(applied, kwargs), width > 1
+
+    return transform
+
+
+def first_column(x: Tensor) -> Tensor:
+    """The second dimension cut to its first entry."""
+    if x.is_floating_point() and not bool(x[:, :1].isfinite().all()):
+        return x.amax(1, keepdim=True)  # a single logit of -∞ would be no distribution
+    return torch.ones_like(x[:, :1]) if distributions(x) else x[:, :1].clone()
+
+
+def more_columns(x: Tensor) -> Tensor:
+    """The second dimension made 70 long, by entries between those that are there."""
+    if x.shape[1] >= WIDE:
+        return x
+    longer = torch.cat([x, between(x.transpose(0, 1), WIDE - x.shape[1]).transpose(0, 1)], 1)
+    return longer / longer.sum(1, keepdim=True) if distributions(x) else longer
+
+
+def larger(x: Tensor) -> Tensor:
+    """Twelve times as large, in float64, so that nothing is lost by rounding.
+
+    Probabilities and whole numbers stay.
+    """
+    if not x.is_floating_point() or bool(((x >= 0) & (x <= 1)).all()):
+        return x.double() if x.dtype == torch.float32 else x
+    return 12 * x.double()
 
 
 def distributions(x: Tensor) -> bool:
@@ -166,12 +203,24 @@ def unaltered(call: Callable, args: tuple, kwargs: dict) -> Altered:
     return args, kwargs, True
 
 
+def with_frozen_layer(call: Callable, args: tuple, kwargs: dict) -> Altered:
+    """Modules whose first parameter does not learn, as when a part of a network is kept."""
+    modules = [x for x in [*args, *kwargs.values()] if isinstance(x, nn.Module)]
+    frozen = [p for p in (next(module.parameters(), None) for module in modules) if p is not None]
+    for p in frozen:
+        p.requires_grad_(False)
+    return args, kwargs, bool(frozen)
+
+
 STRESSES: dict[str, Stress] = {
     "memory that is not contiguous": by_tensor(strided),
     "float64": by_tensor(double),
-    "one example": by_batch(one_row),
-    "more examples": by_batch(more_rows),
-    "one column": one_column,
+    "one example": batched(one_row),
+    "more examples": batched(more_rows),
+    "one column": by_column(first_column),
+    "more columns": by_column(more_columns),
+    "larger numbers": by_tensor(larger),
+    "a frozen layer": with_frozen_layer,
     "a second call": twice,
     "another global seed": unaltered,
 }

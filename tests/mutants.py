@@ -103,13 +103,22 @@ def parsed(function: Callable) -> ast.FunctionDef | None:
     if not isinstance(tree, ast.FunctionDef):
         return None
     tree.decorator_list = [d for d in tree.decorator_list if "alternative" not in ast.unparse(d)]
+    tree.body = [statement for statement in tree.body if not refuses(statement)] or tree.body
     return tree
+
+
+def refuses(statement: ast.stmt) -> bool:
+    """Whether a statement only looks at arguments that no exercise promises to refuse."""
+    if isinstance(statement, ast.If):
+        return all(isinstance(one, ast.Raise) for one in statement.body) and not statement.orelse
+    return isinstance(statement, ast.Expr) and ast.unparse(statement).startswith("require_")
 
 
 def helpers(answer: Callable) -> list[Callable]:
     """The functions of its own module that an answer calls by name."""
     named = [answer.__globals__.get(name) for name in answer.__code__.co_names]
     own = [f for f in named if inspect.isfunction(f) and f.__module__ == answer.__module__]
+    own = [f for f in own if not f.__name__.startswith("require_")]
     return [f for f in dict.fromkeys(own) if f is not answer]
 
 

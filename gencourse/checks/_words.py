@@ -20,6 +20,14 @@ HARM = {
         "it changes the parameters or buffers of `{where}`, which later cells use. Leave them as "
         "they are"
     ),
+    "replaced": (
+        "it puts new parameters into `{where}`, which its optimizer does not know. Change the "
+        "values of those that are there, with `copy_` say"
+    ),
+    "hooks": "it leaves a hook on `{where}`, which acts in every later cell. Remove it",
+    "settings": (
+        "it leaves a setting of `{where}` or of one of its layers changed. Put it back as it was"
+    ),
     "training mode": (
         "it leaves `{where}` or a part of it in another mode. Put training or evaluation mode back "
         "as it was"
@@ -48,6 +56,9 @@ STRESS = {
     "one example": "not for a batch of one example (each batch cut to its first one)",
     "more examples": "not for a larger batch (each batch with further examples appended)",
     "one column": "not when the second dimension has length 1 (cut to its first entry)",
+    "more columns": "not when the second dimension is longer (further columns appended)",
+    "larger numbers": "not for larger numbers (twelve times as large, in float64)",
+    "a frozen layer": "not when a layer of the network is frozen (its requires_grad is False)",
     "a second call": "not when it is called a second time",
     "another global seed": "not with another seed of torch's global generator",
 }

@@ -38,10 +38,11 @@ def cached_attention_step_reference(x, positions, weights, cache_k, cache_v):
     exempt={
         "one column": "it cuts the channels of x, and the positions of the caches",
         "float64": "the text speaks of no other precision, so a buffer may be float32",
+        "larger numbers": "they come in float64, of which the text does not speak",
     },
     on_success=(
         "The same numbers as attention over the whole text at every step, for one row of scores in "
-        "position of t + 1. Nothing was remembered but the caches."
+        "place of t + 1. Nothing was remembered but the caches."
     ),
 )
 def cached_attention_step(answer, seed):

@@ -23,6 +23,7 @@ from gencourse.probes.autoregressive.filters import kind_of_probabilities, mass_
         "What enters the softmax, and what leaves it? T belongs to the first.",
         "T = 0 cannot be divided by. Which token is left when T gets smaller and smaller?",
     ),
+    exempt={"more examples": "the further rows come nearer to a tie than the text lets expect"},
     on_success=(
         "Low temperatures sharpen, high ones flatten, and the order of the tokens stays. T = 1 is "
         "what the model believes."

@@ -36,6 +36,9 @@ KINDS = (
             " layer has a bias."
         ),
     ),
+    exempt={
+        "replaced": "a network is started before there is an optimizer that knows its parameters"
+    },
     on_success=(
         "Every kind of layer starts as the DCGAN paper asks, what it does not name is left alone, "
         "and layers without a bias do no harm."

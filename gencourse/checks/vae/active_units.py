@@ -31,7 +31,10 @@ def means(seed, rows, shares, threshold):
         "A unit that is far from zero but constant was counted as inactive: it carries no "
         "information."
     ),
-    exempt={"one example": "the variance of one number is undefined with N - 1"},
+    exempt={
+        "one example": "the variance of one number is undefined with N - 1",
+        "more columns": "units between those of the trial lie at the threshold to within rounding",
+    },
 )
 def active_units(answer, seed):
     spread = torch.tensor([2.0, 0.05, 0.0, 0.5, 0.2])
