@@ -116,7 +116,12 @@ def after(change):
         found = watch.harm((model, x), {"generator": generator})
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
+    torch.autograd.set_detect_anomaly(False)
     return found
+
+
+def renewed(layer):
+    layer.weight = nn.Parameter(layer.weight.detach().clone())
 
 
 HARM = {
@@ -126,6 +131,10 @@ HARM = {
     ("requires_grad", "0"): lambda model, x, generator: model.layer.requires_grad_(False),
     ("reseeded", "generator"): lambda model, x, generator: generator.manual_seed(4),
     ("reseeded", "torch"): lambda model, x, generator: torch.manual_seed(4),
+    ("replaced", "0"): lambda model, x, generator: renewed(model.layer),
+    ("hooks", "0"): lambda model, x, generator: model.drop.register_forward_hook(print),
+    ("settings", "0"): lambda model, x, generator: setattr(model.drop, "p", 0.1),
+    ("mode", "anomaly mode"): lambda *_: torch.autograd.set_detect_anomaly(True),
     ("mode", "default dtype"): lambda model, x, generator: torch.set_default_dtype(torch.float64),
     ("mode", "gradient mode"): lambda model, x, generator: torch.set_grad_enabled(False),
 }
@@ -168,13 +177,24 @@ def test_stresses_alter_what_they_name():
     (a, b), changed = stressed("more examples", x, y)
     assert (
         changed
-        and a.shape == (16, 3)
+        and a.shape == (131, 3)
         and set(b.tolist()) <= set(range(4))
         and b.dtype == torch.int64
     )
-    assert torch.equal(a[:4], x) and len({tuple(row) for row in a.tolist()}) == 16, "no row twice"
+    assert torch.equal(a[:4], x) and len({tuple(row) for row in a.tolist()}) == 131, "no row twice"
+    (a, _), _ = stressed("more examples", torch.rand(4, 3, 5), y)
+    assert a.shape == (16, 3, 5), "large examples: three more for each"
     (a, b), changed = stressed("one column", x, y)
     assert changed and a.shape == (4, 1) and b is y
+    (a, b), changed = stressed("more columns", x, y)
+    assert changed and a.shape == (4, 70) and b is y and torch.equal(a[:, :3], x)
+    assert len({tuple(column) for column in a.T.tolist()}) == 70, "no column twice"
+    (a, b, c), _ = stressed("larger numbers", 3 * x - 1, y, x)
+    assert torch.equal(a, 12 * (3 * x - 1).double()) and b is y and torch.equal(c, x.double())
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    (same, _), changed = stressed("a frozen layer", model, x)
+    assert changed and same is model
+    assert [p.requires_grad for p in model.parameters()] == [False, True, True, True]
 
 
 def test_further_examples_stay_of_their_kind():
@@ -182,11 +202,20 @@ def test_further_examples_stay_of_their_kind():
     binary = (torch.rand(6, 1, 4, 4) < 0.5).float()
     (more, images), _ = stressed("more examples", p, binary)
     (certain,), _ = stressed("more examples", torch.eye(3))
-    assert torch.allclose(certain.sum(1), torch.ones(12)) and bool((certain >= 0).all())
+    assert torch.allclose(certain.sum(1), torch.ones(131)) and bool((certain >= 0).all())
     assert torch.allclose(more.sum(1), torch.ones(24)) and set(images.unique().tolist()) <= {
         0.0,
         1.0,
     }
+
+
+def test_further_columns_stay_of_their_kind():
+    (more, ids), _ = stressed("more columns", torch.rand(6, 5).softmax(1), torch.ones(6, 5).long())
+    assert torch.allclose(more.sum(1), torch.ones(6)) and bool((more > 0).all())
+    assert ids.shape == (6, 70) and bool((ids == 1).all())
+    logits = torch.tensor([[0.0, -float("inf"), 2.0]])
+    (longer,), _ = stressed("more columns", logits.repeat(3, 1))
+    assert not longer.isnan().any()
 
 
 def test_one_column_of_probabilities_is_certainty():

@@ -76,7 +76,7 @@ def describe_value(value: object) -> str:
 
 def _items(items: list[str], brackets: str = "[]") -> str:
     """The first four, separated so that tensors among them can be read."""
-    between = "; " if any(", " in item for item in items) else ", "
+    between = "; " if any("shape" in item for item in items) else ", "
     shown = between.join([*items[:4], *(["…"] if len(items) > 4 else [])])
     return f"{brackets[0]}{shown}{brackets[1]}"
 
