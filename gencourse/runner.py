@@ -163,6 +163,7 @@ def neutral() -> Iterator[None]:
     """
     dtype = torch.get_default_dtype()
     grad, elsewhere = torch.is_grad_enabled(), torch.get_default_device().type != "cpu"
+    anomaly, fixed = torch.is_anomaly_enabled(), torch.are_deterministic_algorithms_enabled()
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
     try:
@@ -173,6 +174,10 @@ def neutral() -> Iterator[None]:
             torch.set_default_device(None)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
+        if torch.is_anomaly_enabled() != anomaly:
+            torch.autograd.set_detect_anomaly(anomaly)
+        if torch.are_deterministic_algorithms_enabled() != fixed:
+            torch.use_deterministic_algorithms(fixed)
 
 
 def copied(value: Any, generators: bool = False, known: dict[int, Tensor] | None = None) -> Any:
