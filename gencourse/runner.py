@@ -127,22 +127,25 @@ def run(
                 raise  # a fault of the probe itself, before it has called anything
             if _unwritten(error):
                 raise NotAttempted(_unreached(error)) from None
-            value = raised(error) if error is watched.error else unusable(watched.results)
+            value = (
+                raised(error) if error is watched.error else unusable(watched.results[-1], error)
+            )
     empty = bool(watched.results) and all(result is None for result in watched.results)
     return Outcome(value, tuple(sorted(watched.harm)), empty, watched.stressed)
 
 
-def unusable(results: list[object]) -> Raised:
-    """In the place of an exception in a probe: in words, what the answer returned to cause it."""
-    if results[-1] is None:
-        return Raised("Unusable", "It returned None. Does every path end with `return`?")
-    return Raised(
-        "Unusable",
-        f"It returned {_kind(results[-1])}, with which the rest of the program cannot go on.",
-    )
+def unusable(result: object, error: BaseException) -> Raised:
+    """In the place of an exception in a probe: what the answer returned, and what then failed."""
+    said = f"It returned {_kind(result)}, and the rest of the program could not go on with that"
+    said += f", or with what it had changed ({type(error).__name__}: {_text(error)[:160]})."
+    if result is None:
+        said += " If something is to be returned, does every path end with `return`?"
+    return Raised("Unusable", said)
 
 
 def _kind(value: object) -> str:
+    if value is None:
+        return "None"
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, list | tuple):

@@ -11,7 +11,7 @@ from gencourse.checks import vae as check
 from gencourse.checks._values import agree, describe_value, difference
 from gencourse.checks._verdict import BADGES, CheckFailed
 from gencourse.models import vae as m
-from gencourse.runner import Opaque, plain
+from gencourse.runner import Opaque, plain, run
 
 
 @pytest.fixture(autouse=True)
@@ -432,3 +432,28 @@ def test_numpy_inside_is_fine_where_no_gradient_is_asked_for():
         ]
 
     assert check.gaussian_log_density.judge(by_numpy).status == "right"
+
+
+def test_kinds_that_were_taken_for_one_another_are_named():
+    want = torch.tensor([1.0, 2.0])
+    said = difference([1.0, 2.0], want, 1e-4, 1e-5)
+    assert "be a tensor: [1, 2] with shape (2,), got a list of 2: [1, 2]" in said
+    said = difference(torch.tensor([0.3, 2.0]), want > 1, 1e-4, 1e-5)
+    assert said.startswith("It should hold truth values, got numbers")
+    assert "be a dict: {a: 1}, got the number 2" in difference(2, {"a": 1}, 1e-4, 1e-5)
+
+
+def test_a_ratio_is_said_only_where_it_is_no_accident():
+    want = torch.tensor([4.0, 4.1, 3.9, 4.05])
+    assert "times" not in difference(want - 0.01, want, 1e-4, 1e-5)
+    assert "0.5 times" in difference(want / 2, want, 1e-4, 1e-5)
+
+
+def test_what_the_rest_of_a_program_stumbled_over_is_said():
+    def probe(answer):
+        return answer(torch.ones(2)) + None
+
+    said = run(probe, lambda x: x, (), {}).value.message
+    assert "a tensor of shape (2,)" in said and "TypeError: unsupported operand" in said
+    said = run(probe, lambda x: None, (), {}).value.message
+    assert said.startswith("It returned None") and said.endswith("end with `return`?")

@@ -215,7 +215,7 @@ class Exercise:
             want = self.expected(self.reference, seed, stress)
             one = self.observe(connect, seed, stress)
             if not self.same(one, want):
-                said = self._difference(one, want, called=False)
+                said = self._difference(one, want, altered=True)
                 return words.stress(stress, said), ""
             if stress == "float64" and not self._as_exact(one, want, seed):
                 return (words.NOT_FLOAT64, "") if self.float64 else ("", words.NOT_FLOAT64)
@@ -238,20 +238,21 @@ class Exercise:
                 return said
         return "It gave fewer values than expected."
 
-    def _difference(self, one: Observation, want: Observation, called: bool = True) -> str:
-        """The first value that differs; `called`: with the call, which a stress had altered."""
+    def _difference(self, one: Observation, want: Observation, altered: bool = False) -> str:
+        """The first value that differs; with the call, if no stress has altered its arguments."""
+        looked = "Looked, with inputs so altered, at" if altered else "Looked at"
         for a, b in zip(one.values, want.values, strict=False):
             if a.label != b.label:
                 if a.value is None or isinstance(a.value, Raised):
                     said = difference(a.value, b.value, self.rtol, self.atol)
-                    return f"Looked at {a.label}. {said}"
+                    return f"{looked} {a.label}. {said}"
                 shown = describe_value(a.value)
-                return f"Looked at {a.label}. It is {shown}, so {b.label} could not be looked at."
+                return f"{looked} {a.label}. It is {shown}, so {b.label} could not be looked at."
             if not agree(a.value, b.value, self.rtol, self.atol):
                 if self.secret and a.label.startswith(self.secret):
-                    return f"Looked at {a.label}. It is not {describe_value(a.value)}."
+                    return f"{looked} {a.label}. It is not {describe_value(a.value)}."
                 said = difference(a.value, b.value, self.rtol, self.atol)
-                return f"Looked at {a.label}. {said}{self._called(a) if called else ''}"
+                return f"{looked} {a.label}. {said}{'' if altered else self._called(a)}"
         return ""
 
     def _called(self, value: Value) -> str:

@@ -53,10 +53,10 @@ STRESS = {
         "not for tensors whose memory is not contiguous, such as a transposed one"
     ),
     "float64": "not for inputs in float64",
-    "one example": "not for a batch of one example (each batch cut to its first one)",
-    "more examples": "not for a larger batch (each batch with further examples appended)",
-    "one column": "not when the second dimension has length 1 (cut to its first entry)",
-    "more columns": "not when the second dimension is longer (further columns appended)",
+    "one example": "not for a batch of one example (first dimensions cut to their first entry)",
+    "more examples": "not for a larger batch (further entries in first dimensions)",
+    "one column": "not when second dimensions have length 1 (cut to their first entry)",
+    "more columns": "not when second dimensions are longer (further entries in them)",
     "larger numbers": "not for larger numbers (twelve times as large, in float64)",
     "a frozen layer": "not when a layer of the network is frozen (its requires_grad is False)",
     "a second call": "not when it is called a second time",
@@ -73,7 +73,7 @@ def harm(what: str, where: str) -> str:
 
 def stress(kind: str, said: str) -> str:
     """The verdict on an answer that is right until its arguments are altered."""
-    return f"Right for the first inputs, but {STRESS[kind]}. With these: {said}"
+    return f"Right for the first inputs, but {STRESS[kind]}. {said}"
 
 
 def other_name(name: str) -> str:
