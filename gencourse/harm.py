@@ -1,5 +1,7 @@
 """What a call leaves changed behind it: arguments, modules, generators, torch's modes."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 
 HARMS = (
     "changed",
+    "result",
     "gradients",
     "weights",
     "replaced",
@@ -88,6 +91,31 @@ def torch_modes() -> dict[str, object]:
         "anomaly mode": torch.is_anomaly_enabled(),
         "choice of algorithms": torch.are_deterministic_algorithms_enabled(),
     }
+
+
+@contextlib.contextmanager
+def neutral() -> Iterator[None]:
+    """Within the block: float32, the CPU, gradients on.
+
+    Afterwards all is as it was, whatever an answer has set.
+    """
+    dtype = torch.get_default_dtype()
+    grad, elsewhere = torch.is_grad_enabled(), torch.get_default_device().type != "cpu"
+    anomaly, fixed = torch.is_anomaly_enabled(), torch.are_deterministic_algorithms_enabled()
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+    try:
+        with torch.device("cpu") if elsewhere else contextlib.nullcontext():
+            yield
+    finally:
+        if not elsewhere and torch.get_default_device().type != "cpu":
+            torch.set_default_device(None)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        if torch.is_anomaly_enabled() != anomaly:
+            torch.autograd.set_detect_anomaly(anomaly)
+        if torch.are_deterministic_algorithms_enabled() != fixed:
+            torch.use_deterministic_algorithms(fixed)
 
 
 def modes(module: nn.Module) -> dict[str, tuple]:

@@ -9,7 +9,7 @@ import contextlib
 import inspect
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gencourse.harm import Watch
+from gencourse.harm import Watch, frozen, neutral, unchanged
 from gencourse.stress import STRESSES
 
 Guard = Callable[[], contextlib.AbstractContextManager]
@@ -76,6 +76,7 @@ class Watched:
         self.transform = STRESSES[stress] if stress else None
         self.harm: set[tuple[str, str]] = set()
         self.results: list[object] = []  # the last; of the others only whether they were None
+        self.earlier: object = None  # the result before, which later calls have to leave alone
         self.error: BaseException | None = None
         self.stressed = False
 
@@ -92,12 +93,17 @@ class Watched:
         return result
 
     def _guarded(self, *args: Any, **kwargs: Any) -> Any:
+        earlier = frozen(self.earlier)
         try:
             with self.guard():
-                return self.answer(*args, **kwargs)
+                result = self.answer(*args, **kwargs)
         except BaseException as error:
             self.error = error
             raise
+        if not unchanged(earlier, self.earlier):
+            self.harm.add(("result", ""))
+        self.earlier = result
+        return result
 
 
 def run(
@@ -156,31 +162,6 @@ def _kind(value: object) -> str:
         value.close()
         return "a coroutine (`async def` in the place of `def`)"
     return f"an object of type {type(value).__name__}"
-
-
-@contextlib.contextmanager
-def neutral() -> Iterator[None]:
-    """Within the block: float32, the CPU, gradients on.
-
-    Afterwards all is as it was, whatever an answer has set.
-    """
-    dtype = torch.get_default_dtype()
-    grad, elsewhere = torch.is_grad_enabled(), torch.get_default_device().type != "cpu"
-    anomaly, fixed = torch.is_anomaly_enabled(), torch.are_deterministic_algorithms_enabled()
-    torch.set_default_dtype(torch.float32)
-    torch.set_grad_enabled(True)
-    try:
-        with torch.device("cpu") if elsewhere else contextlib.nullcontext():
-            yield
-    finally:
-        if not elsewhere and torch.get_default_device().type != "cpu":
-            torch.set_default_device(None)
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(grad)
-        if torch.is_anomaly_enabled() != anomaly:
-            torch.autograd.set_detect_anomaly(anomaly)
-        if torch.are_deterministic_algorithms_enabled() != fixed:
-            torch.use_deterministic_algorithms(fixed)
 
 
 def copied(value: Any, generators: bool = False, known: dict[int, Tensor] | None = None) -> Any:

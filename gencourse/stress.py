@@ -183,7 +183,7 @@ def distributions(x: Tensor) -> bool:
 
 
 def twice(call: Callable, args: tuple, kwargs: dict) -> Altered:
-    """A first call with the same arguments, whose result is thrown away.
+    """A first call with the same tensors upside down, whose result should stay as it is.
 
     Modules and generators would be changed by it.
     """
@@ -191,8 +191,13 @@ def twice(call: Callable, args: tuple, kwargs: dict) -> Altered:
     if any(isinstance(x, nn.Module | torch.optim.Optimizer | torch.Generator) for x in values):
         return args, kwargs, False
     with torch.random.fork_rng(devices=[]):
-        call(*mapped(Tensor.clone, args), **mapped(Tensor.clone, kwargs))
+        call(*mapped(upside_down, args), **mapped(upside_down, kwargs))
     return args, kwargs, True
+
+
+def upside_down(x: Tensor) -> Tensor:
+    """A copy with the first dimension in reverse."""
+    return x.flip(0) if x.ndim else x.clone()
 
 
 def unaltered(call: Callable, args: tuple, kwargs: dict) -> Altered:

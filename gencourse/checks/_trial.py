@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import torch
 
 from gencourse import runtime
-from gencourse.runner import Outcome, neutral, plain, run
+from gencourse.harm import neutral
+from gencourse.runner import Outcome, plain, run
 
 Trial = Callable[[Any, int], Iterator[tuple[str, object]]]
 

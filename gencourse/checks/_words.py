@@ -16,6 +16,10 @@ HARM = {
         "it changes `{where}`, which later cells use. Compute a new tensor instead of writing into "
         "the argument"
     ),
+    "result": (
+        "a later call changes what an earlier one has returned. Return a new tensor each time, not "
+        "one that is kept"
+    ),
     "weights": (
         "it changes the parameters or buffers of `{where}`, which later cells use. Leave them as "
         "they are"
