@@ -23,6 +23,7 @@ import pkgutil
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -92,13 +93,24 @@ def arrange(items: list[pytest.Item]) -> None:
 
 
 def group(nodeid: str) -> str:
-    """The tests that run in one process:
+    """The tests that run in one process: those of which this is the same.
 
-    those of which this is the same. (xdist's own marks for it need its next release.)
+    What was observed of an exercise then serves all of its tests. (xdist's own marks for it need
+    its next release.)
     """
     file, _, test = nodeid.partition("::")
     exercise = re.search(r"\[(\w+\.\w+)", test)
-    return f"{file} {exercise[1]}" if file in SPLIT and exercise else file
+    return exercise[1] if file in SPLIT and exercise else file
+
+
+def mostly_slow(cases: Iterable, fast: int = 1, every: int = 0) -> list:
+    """Cases for parametrize, of which the first ones, or every n-th, are in the fast lane."""
+    chosen = []
+    for i, case in enumerate(cases):
+        values = case if isinstance(case, tuple) else (case,)
+        in_fast_lane = i % every == 0 if every else i < fast
+        chosen.append(pytest.param(*values, marks=[] if in_fast_lane else pytest.mark.slow))
+    return chosen
 
 
 # what is promised, and what was proved

@@ -19,6 +19,7 @@ from tests.grading import corpus_moved
 from tests.grading.corpus import on_paper, truth, write
 from tests.grading.corpus_assignment import NAME, POINTS, SOURCE, notebooks
 from tests.grading.corpus_kind import GROUPS, TOTAL, Special, grade_cell
+from tests.lanes import mostly_slow
 
 RELEASED, SOLVED = notebooks()
 KINDS = on_paper()
@@ -130,7 +131,7 @@ def as_before(monkeypatch):
     torch.use_deterministic_algorithms(False)
 
 
-@pytest.mark.parametrize("kind", SAFE, ids=lambda k: k.name)
+@pytest.mark.parametrize("kind", mostly_slow(SAFE, every=8), ids=lambda k: k.name)
 def test_ground_truth_of_honest_answers_is_what_the_course_says(kind, as_before):
     """The cells are run here, in their order and once more for what they missed, then the answers are judged."""
     assert {task: points_of(task, answers_of(kind)) for task, points in POINTS.items()} == kind.honest

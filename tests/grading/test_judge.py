@@ -24,8 +24,8 @@ def judged(exercise, answer, seeds):
     return exercise.judge(answer, seeds, functools.partial(RemoteRunner, Loopback(exercise.name, answer), exercise.name))
 
 
-def right_answers_are_right(exercise, seeds):
-    for answer in (exercise.reference, *exercise.right_forms):
+def right_answers_are_right(exercise, seeds, most=None):
+    for answer in (exercise.reference, *exercise.right_forms)[:most]:
         verdict = judged(exercise, answer, seeds)
         assert verdict.status == "right", f"{answer.__name__}: {verdict}"
 
@@ -38,12 +38,12 @@ def mistakes_get_their_hints(exercise, seeds):
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_right_answers_are_right(exercise):
-    right_answers_are_right(exercise, SEEDS[:1])
+    right_answers_are_right(exercise, (0,), most=2)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_mistakes_get_their_hints(exercise):
-    mistakes_get_their_hints(exercise, SEEDS[:1])
+    mistakes_get_their_hints(exercise, (0,))
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from gencourse.grading.judge import judge
 from gencourse.grading.limits import Limits
 from gencourse.grading.sandbox import Sandbox
 from tests.grading.command import gencourse
+from tests.lanes import mostly_slow
 
 ROOT = Path(__file__).parents[2]
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -125,6 +126,7 @@ def test_the_class_is_graded(graded):
     assert rows["cem"][:2] == ("graded", 0) and rows["dan"][:2] == ("unreadable", 0)
 
 
+@pytest.mark.slow
 def test_the_same_batch_twice_gives_the_same_scores(graded, tmp_path):
     home, first, _ = graded
     assert grade(home, tmp_path / "book", "--jobs", "1").returncode == 0
@@ -201,7 +203,7 @@ def test_every_student_gets_a_row_whatever_was_handed_in(tmp_path):
     assert [row.student for row in Gradebook(home / "book").rows()] == ["anna"]
 
 
-@pytest.mark.parametrize("argv", [["/nonexistent/program"], ["/bin/false"], ["/bin/cat", "/dev/zero"]], ids=["absent", "ends", "babbles"])
+@pytest.mark.parametrize("argv", mostly_slow([["/bin/false"], ["/nonexistent/program"], ["/bin/cat", "/dev/zero"]]), ids=["ends", "absent", "babbles"])
 def test_a_box_that_does_not_start_is_no_grade_and_is_tried_again(tmp_path, argv, jobs):
     class Broken(Sandbox):
         def command(self, *_):

@@ -15,6 +15,7 @@ from gencourse.grading.box import Box, BoxLost
 from gencourse.grading.limits import Limits
 from gencourse.grading.sandbox import Sandbox
 from gencourse.runner import Raised
+from tests.lanes import mostly_slow
 
 MEMORY_MIB = 1024
 LIMITS = Limits(cell_s=40, total_s=80, memory_mib=MEMORY_MIB)
@@ -244,7 +245,7 @@ got = {2 * MEMORY_MIB}
 }
 
 
-@pytest.mark.parametrize("name", HIDING)
+@pytest.mark.parametrize("name", mostly_slow(HIDING, every=4))
 def test_memory_that_hides_is_counted_or_refused(name):
     """The code says how many MiB it has got. The limit may be passed by a tenth."""
     result = outcome(HIDING[name])
