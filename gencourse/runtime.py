@@ -5,7 +5,7 @@ The only module that reads the environment:
 | variable | meaning | values |
 | --- | --- | --- |
 | GENCOURSE_SCALE | sizes of a run, never its code path | smoke, default, full |
-| GENCOURSE_DEVICE | overrides the choice of device | cpu, cuda, mps |
+| GENCOURSE_DEVICE | overrides the choice of device | cpu, cuda, cuda:1, mps |
 | GENCOURSE_DATA | the folder for data sets that are downloaded | a path |
 | GENCOURSE_STRICT | 1: a check that does not pass raises | 0, 1 |
 | GENCOURSE_WIDGETS | 0: static figures in the place of widgets, as for a page or a PDF | 0, 1 |
@@ -14,6 +14,7 @@ The only module that reads the environment:
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -68,42 +69,89 @@ def data_folder() -> Path:
 
 
 def pick_device() -> torch.device:
-    """CUDA when there is a GPU, else the CPU; GENCOURSE_DEVICE overrides.
+    """CUDA when there is a GPU that the installed torch has kernels for, else the CPU;
+    GENCOURSE_DEVICE overrides.
 
     Apple's mps only on request: its numbers differ from those that the chapters state.
     """
     asked = os.environ.get("GENCOURSE_DEVICE")
-    if asked is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not available.get(asked.split(":")[0], False):
-        usable = ", ".join(name for name, there in available.items() if there)
+    if asked is not None:
+        return _asked_device(asked)
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if lacking := lacking_kernels():
+        print(f"{lacking} The course uses the CPU.")
+        return torch.device("cpu")
+    return torch.device("cuda")
+
+
+def _asked_device(asked: str) -> torch.device:
+    """The device that GENCOURSE_DEVICE names; raise where this machine has none of that name."""
+    there = [torch.device("cpu")]
+    if torch.cuda.is_available():
+        there += [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        there.append(torch.device("mps", 0))
+    name, _, index = asked.partition(":")
+    if not any(name == each.type and index in ("", str(each.index)) for each in there):
+        usable = ", ".join(dict.fromkeys(name for each in there for name in (each.type, str(each))))
         raise InputError(
             f"pick_device: GENCOURSE_DEVICE should be one of {usable}, got {asked!r}. Set or "
             "unset it."
         )
-    return torch.device(asked)
+    device = torch.device(asked)
+    if device.type == "cuda" and (lacking := lacking_kernels(device)):
+        raise InputError(
+            f"pick_device: GENCOURSE_DEVICE should name a device that can be used, got {asked!r}. "
+            f"{lacking} Set it to cpu, or install another torch."
+        )
+    if device.type == "mps" and _torch_version() < (2, 11):
+        print(
+            f"torch {torch.__version__} lacks a kernel on mps that chapter 2 needs (aten::vdot): "
+            "install torch 2.11 or newer, or set PYTORCH_ENABLE_MPS_FALLBACK=1 before Python "
+            "starts."
+        )
+    return device
+
+
+def _torch_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in torch.__version__.split(".")[:2])
+
+
+def lacking_kernels(device: torch.device | int = 0) -> str:
+    """A sentence if the installed torch has no kernels for that NVIDIA GPU, "" if it has.
+
+    Kernels of sm_75 run on capability 7.5 up to 7.9; intermediate code, compute_75, on all later.
+    """
+    if torch.version.hip is not None:
+        return ""
+    ours = torch.cuda.get_device_capability(device)
+    known = torch.cuda.get_arch_list()
+    for kind, number in re.findall(r"(sm|compute)_(\d+)", " ".join(known)):
+        theirs = divmod(int(number), 10)
+        if theirs <= ours and (kind == "compute" or theirs[0] == ours[0]):
+            return ""
+    return (
+        f"This torch has no kernels for the GPU, {torch.cuda.get_device_name(device)} of "
+        f"capability {ours[0]}.{ours[1]}, only for {', '.join(known)}."
+    )
 
 
 def bfloat16_is_faster(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, CPUs with AMX tiles
-    or AVX-512 BF16.
+    """Whether a training step of the course's networks is faster in bfloat16 there: on CPUs with
+    AMX tiles or AVX-512 BF16.
 
-    On other CPUs bfloat16 is emulated and slower than float32.
+    On other CPUs bfloat16 is emulated and slower than float32. A GPU multiplies faster in bfloat16,
+    but these networks are so small that it waits for the next kernel most of the time, and each
+    cast is a kernel more.
     """
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= 8
     units = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return device.type == "cpu" and any(getattr(torch.cpu, unit, bool)() for unit in units)
 
 
 def autocast(device: torch.device, precision: str = "auto") -> contextlib.AbstractContextManager:
-    """Mixed precision for a training step: "auto" (bfloat16 where it gains), "bfloat16" or
-    "float32".
+    """Mixed precision for a training step: "auto" (bfloat16 where the whole step gains, which on a
+    GPU it does not), "bfloat16" or "float32".
     """
     if precision not in ("auto", "bfloat16", "float32"):
         raise InputError(
@@ -129,9 +177,45 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     return torch.Generator(device).manual_seed(seed)
 
 
+def standard_normal(*shape: int, seed: int) -> torch.Tensor:
+    """Numbers from N(0, 1) on the CPU, from a generator of their own: one seed gives the same codes
+    on every device.
+    """
+    return torch.randn(*shape, generator=seeded(seed), device="cpu")
+
+
+def drawn_on(generator: torch.Generator | None) -> torch.device:
+    """Where numbers of this generator can be drawn: its own device; the CPU, if there is none, so
+    that one seed gives the same numbers on every machine.
+    """
+    return torch.device("cpu") if generator is None else generator.device
+
+
 @contextlib.contextmanager
-def global_seed(seed: int) -> Iterator[None]:
-    """Within the block torch's global generators start at `seed`; then they are restored."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+def global_seed(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Within the block torch's global generators of the CPU and of `device` start at `seed`; then
+    they are restored.
+
+    Those of other devices are left alone: to look at them would make a context on a GPU that
+    nobody uses.
+    """
+    device = torch.device(device)
+    cpu, module = torch.get_rng_state(), getattr(torch, device.type)  # torch.cuda, torch.mps
+    there = None if device.type == "cpu" else module.get_rng_state(device)
+    try:
+        torch.default_generator.manual_seed(seed)
+        if there is not None:
+            module.set_rng_state(seeded(seed, device).get_state(), device)
+        yield
+    finally:
+        torch.set_rng_state(cpu)
+        if there is not None:
+            module.set_rng_state(there, device)
+
+
+@contextlib.contextmanager
+def on_cpu() -> Iterator[None]:
+    """Within the block new tensors are on the CPU, also under torch.set_default_device."""
+    elsewhere = torch.get_default_device().type != "cpu"
+    with torch.device("cpu") if elsewhere else contextlib.nullcontext():
         yield

@@ -1,7 +1,9 @@
 """Tests of arguments: each raises an error of one form unless the argument is what it should be."""
 
+from typing import cast
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gencourse.errors import InputError, InputTypeError, describe
 
@@ -15,11 +17,18 @@ def require_tensor(where: str, name: str, value: object) -> None:
 
 
 def require_same_shape(where: str, **tensors: Tensor) -> None:
-    """Raise unless all tensors have one shape: broadcasting would hide a slip."""
+    """Raise unless all tensors have one shape, where broadcasting would hide a slip, and lie on
+    one device.
+    """
     for name, value in tensors.items():
         require_tensor(where, name, value)
     (first, reference), *others = tensors.items()
     for name, value in others:
+        if value.device != reference.device:
+            raise InputError(
+                f"{where}: {name} should be on the device of {first}, {reference.device}, got "
+                f"{value.device}. Move one of them: {name}.to({str(reference.device)!r})."
+            )
         if value.shape != reference.shape:
             raise InputError(
                 f"{where}: {name} should have the shape of {first}, {tuple(reference.shape)}, "
@@ -29,10 +38,10 @@ def require_same_shape(where: str, **tensors: Tensor) -> None:
 
 
 def require_images(
-    where: str, x: Tensor, shape: tuple[int, int, int], device: torch.device | None = None
+    where: str, x: Tensor, shape: tuple[int, int, int], model: nn.Module | None = None
 ) -> None:
-    """Raise unless `x` is a batch of float images (B, *shape) in [0, 1], not empty, without NaN, on
-    `device`.
+    """Raise unless `x` is a batch of float images (B, *shape) in [0, 1], not empty, without NaN,
+    and where `model` is.
     """
     require_tensor(where, "x", x)
     if tuple(x.shape[1:]) != tuple(shape):
@@ -55,12 +64,9 @@ def require_images(
             f"{where}: x should be float images in [0, 1], got "
             f"{str(x.dtype).removeprefix('torch.')}. Divide bytes by 255: x.float() / 255."
         )
-    if device is not None and x.device != device:
-        raise InputError(
-            f"{where}: x should be on the model's device, {device}, got {x.device}. Move one of "
-            f"them: x.to({str(device)!r})."
-        )
-    low, high = (value.item() for value in torch.aminmax(x))
+    if model is not None:
+        require_place(where, "x", x, model)
+    low, high = bounds(x)
     if low != low or high != high:
         raise InputError(
             f"{where}: x should hold finite numbers, got NaN. Find where it was made: "
@@ -70,6 +76,68 @@ def require_images(
         raise InputError(
             f"{where}: x should lie in [0, 1], got [{low:.3g}, {high:.3g}]. Divide bytes by 255, "
             "and leave out any mean/std normalising."
+        )
+
+
+def bounds(x: Tensor) -> tuple[float, float]:
+    """The least and the largest entry of x, NaN if one is; a GPU is waited for once."""
+    low, high = torch.stack(torch.aminmax(x.detach())).tolist()
+    return low, high
+
+
+def require_place(where: str, name: str, value: object, model: nn.Module) -> None:
+    """Raise unless `value` is a tensor on the model's device and, if it holds floats, of the
+    model's precision.
+    """
+    require_tensor(where, name, value)
+    value, parameter = cast(Tensor, value), next(model.parameters())
+    if value.device != parameter.device:
+        raise InputError(
+            f"{where}: {name} should be on the model's device, {parameter.device}, got "
+            f"{value.device}. Move one of them: {name}.to({str(parameter.device)!r})."
+        )
+    double = [t.dtype == torch.float64 for t in (value, parameter)]
+    if value.is_floating_point() and double[0] != double[1]:
+        model_has, got = (str(t.dtype).removeprefix("torch.") for t in (parameter, value))
+        raise InputError(
+            f"{where}: {name} should have the model's precision, {model_has}, got {got}. "
+            f"Convert one of them: {name}.to({parameter.dtype})."
+        )
+
+
+def require_indices(
+    where: str,
+    name: str,
+    value: object,
+    below: int | None = None,
+    *,
+    ndim: int,
+    also: int | None = None,
+) -> None:
+    """Raise unless `value` is a tensor of whole numbers in `ndim` dimensions, in 0..below - 1 or
+    equal to `also`.
+
+    On a GPU an index out of range would end in an assertion after which nothing runs.
+    """
+    shape = "(B,)" if ndim == 1 else "(B, T)"
+    if not isinstance(value, Tensor):
+        raise InputTypeError(
+            f"{where}: {name} should be a tensor of whole numbers {shape}, got {describe(value)}. "
+            "Pass one number per row."
+        )
+    if value.is_floating_point() or value.dtype == torch.bool or value.ndim != ndim:
+        raise InputTypeError(
+            f"{where}: {name} should be whole numbers {shape}, got {describe(value)}. Convert "
+            "them with .long(), or select them."
+        )
+    if below is None or value.numel() == 0:
+        return
+    counted = value if also is None else value.masked_fill(value == also, 0)
+    low, high = bounds(counted)
+    if low < 0 or high >= below:
+        raise InputError(
+            f"{where}: {name} should lie in 0..{below - 1}, got {low}..{high}. Count from 0, and "
+            "use one vocabulary or set of classes."
         )
 
 

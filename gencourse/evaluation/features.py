@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gencourse.errors import InputError
+from gencourse.runtime import on_cpu
 from gencourse.validation import require_images
 
 DATA_SETS = ("mnist", "fashion-mnist")
@@ -35,7 +36,7 @@ class FeatureNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, 10) of images x (B, 1, 28, 28) in [0, 1]."""
-        require_images("FeatureNetwork", x, (1, 28, 28), x.device)
+        require_images("FeatureNetwork", x, (1, 28, 28), self)
         return self.head(self.body(x))
 
     @torch.no_grad()
@@ -68,10 +69,9 @@ def feature_network(name: str) -> FeatureNetwork:
             f"feature_network: name should be one of {', '.join(DATA_SETS)}, got {name!r}. "
             "Choose one of them."
         )
-    network = FeatureNetwork()
-    with (resources.files("gencourse.evaluation") / "files" / f"features_{name}.pt").open(
-        "rb"
-    ) as stream:
+    file = resources.files("gencourse.evaluation") / "files" / f"features_{name}.pt"
+    with on_cpu(), file.open("rb") as stream:
+        network = FeatureNetwork()
         network.load_state_dict(
             {key: value.float() for key, value in torch.load(stream, weights_only=True).items()}
         )

@@ -37,7 +37,7 @@ def dataset_elbo_terms(
     "reconstruction", "kl"}, each (N,), nats, where elbo = -(reconstruction + kl) whatever β the
     model was trained with. A second call with the same seed gives the same numbers.
     """
-    with global_seed(seed):
+    with global_seed(seed, data[0].device):
         rows = [
             loss(*batch)
             for batch in zip(*(tensor.split(batch_size) for tensor in data), strict=True)

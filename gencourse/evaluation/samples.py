@@ -24,7 +24,7 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     Source: Heusel et al. 2017 (arXiv 1706.08500).
     """
     require_features("frechet_distance", x, y)
-    x, y = x.double(), y.double()
+    x, y = x.cpu().double(), y.cpu().double()  # in this order: mps has no float64
     difference = (x.mean(0) - y.mean(0)).square().sum()
     cov_x, cov_y = x.T.cov().view(x.shape[1], -1), y.T.cov().view(y.shape[1], -1)
     # (Σ_x Σ_y)^½ has the trace of (Σ_x^½ Σ_y Σ_x^½)^½, which is symmetric
@@ -52,9 +52,11 @@ def kernel_distance(
     require_features("kernel_distance", x, y)
     require_count("kernel_distance", "subsets", subsets)
     generator, n = seeded(seed), min(size, len(x), len(y))
-    x, y = x.double().cpu(), y.double().cpu()
+    x, y = x.cpu().double(), y.cpu().double()
     draws = [
-        unbiased_mmd(*(t[torch.randperm(len(t), generator=generator)[:n]] for t in (x, y)))
+        unbiased_mmd(
+            *(t[torch.randperm(len(t), generator=generator, device="cpu")[:n]] for t in (x, y))
+        )
         for _ in range(subsets)
     ]
     return torch.stack(draws).mean().item()
@@ -89,14 +91,20 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
             f"precision_recall: k should lie in 1..{min(len(real), len(fake)) - 1}, got {k}. "
             "Lower it."
         )
+    fake = fake.to(real.device)
     across = torch.cdist(real, fake)
     # the nearest is itself
     real_radius, fake_radius = (
         torch.cdist(t, t).kthvalue(k + 1, dim=1).values for t in (real, fake)
     )
-    precision = (across <= real_radius[:, None]).any(0).double().mean()
-    recall = (across <= fake_radius).any(1).double().mean()
-    return PrecisionRecall(precision.item(), recall.item())
+    precise = (across <= real_radius[:, None]).any(0)
+    reached = (across <= fake_radius).any(1)
+    return PrecisionRecall(share(precise), share(reached))
+
+
+def share(mask: Tensor) -> float:
+    """How much of a mask is True, in [0, 1]."""
+    return mask.sum().item() / mask.numel()
 
 
 class Coverage(NamedTuple):
@@ -116,12 +124,11 @@ def mode_coverage(
     within radius · std of it; a mode is covered if it holds at least least · N / K samples.
     """
     require_features("mode_coverage", x, centres, names=("x", "centres"))
+    centres, stds = centres.to(x), stds.to(x)
     distance, nearest = torch.cdist(x, centres).min(1)
     near = distance < radius * stds[nearest]
     counts = nearest[near].bincount(minlength=len(centres))
-    return Coverage(
-        int((counts >= least * len(x) / len(centres)).sum()), near.double().mean().item()
-    )
+    return Coverage(int((counts >= least * len(x) / len(centres)).sum()), share(near))
 
 
 def nearest_neighbours(x: Tensor, train: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
@@ -136,6 +143,7 @@ def nearest_neighbours(x: Tensor, train: Tensor, k: int = 1) -> tuple[Tensor, Te
             f"nearest_neighbours: x should be shaped like train, {tuple(train.shape[1:])}, got "
             f"{tuple(x.shape[1:])}. Reshape it."
         )
+    train = train.to(x.device)
     distances, indices = torch.cdist(x.flatten(1), train.flatten(1)).topk(k, dim=1, largest=False)
     return distances, indices
 

@@ -23,7 +23,8 @@ def tile(x: Tensor, columns: int, gap: int = 2) -> Tensor:
         )
     N, C, H, W = x.shape
     rows = -(-N // columns)
-    canvas = torch.ones(C, rows * (H + gap) - gap, columns * (W + gap) - gap)
+    size = (C, rows * (H + gap) - gap, columns * (W + gap) - gap)
+    canvas = torch.ones(size, device="cpu")
     for i, image in enumerate(x.detach().cpu().float()):
         top, left = (i // columns) * (H + gap), (i % columns) * (W + gap)
         canvas[:, top : top + H, left : left + W] = image
@@ -87,7 +88,8 @@ def prior_quantile_grid(n: int) -> Tensor:
     2014, appendix A.
     """
     require_count("prior_quantile_grid", "n", n)
-    quantiles = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n).float()
+    places = (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) / n
+    quantiles = torch.special.ndtri(places).float()
     z2, z1 = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
     return torch.stack([z1, z2], dim=-1)
 

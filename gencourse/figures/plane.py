@@ -24,7 +24,7 @@ def latent_scatter(
         )
     if ax is None:
         _, ax = plt.subplots(figsize=(5.4, 5), layout="constrained")
-    z, labels = z.detach().cpu()[:limit], labels.cpu()[:limit]
+    z, labels = z.detach().cpu()[:limit], labels.detach().cpu()[:limit]
     for i in labels.unique().tolist():
         x, y = z[labels == i].T.numpy()
         ax.scatter(
@@ -88,7 +88,7 @@ def point_clouds(
 
 def plane_grid(limit: float = 3.0, n: int = 61) -> tuple[Tensor, float]:
     """A square grid over [-limit, limit]² as rows (n · n, 2), and the area of one of its cells."""
-    line = torch.linspace(-limit, limit, n)
+    line = torch.linspace(-limit, limit, n, device="cpu")
     x2, x1 = torch.meshgrid(line, line, indexing="ij")
     return torch.stack([x1, x2], -1).flatten(0, 1), (2 * limit / (n - 1)) ** 2
 

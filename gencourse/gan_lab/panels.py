@@ -20,6 +20,7 @@ from torch import Tensor
 from gencourse.data import points
 from gencourse.figures import PALETTE
 from gencourse.gan_lab.observe import REACH, Frame, best_surface, cell_centres
+from gencourse.runtime import on_cpu
 
 BLUE, ORANGE, GREEN, PINK = PALETTE[:4]
 BELIEF = LinearSegmentedColormap.from_list(
@@ -106,7 +107,8 @@ class PlanePanel:
     def show(self, frame: Frame, layers: Mapping[str, bool], data: str) -> None:
         """Draw one moment of a match on the data set named; layers that are off are hidden."""
         best = layers["best possible D"]
-        surface = (best_surface(points(data), frame.fake) if best else frame.surface).numpy()
+        with on_cpu():
+            surface = (best_surface(points(data), frame.fake) if best else frame.surface).numpy()
         self.surface.set_data(surface)
         self.surface.set_visible(best or layers["D's belief"])
         if self.border is not None:

@@ -52,7 +52,10 @@ def attention_map(
         _, ax = plt.subplots(figsize=(5.2, 4.4), layout="constrained")
     T = len(tokens)
     ax.imshow(
-        weights.numpy(), cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest"
+        weights.detach().cpu().float().numpy(),
+        cmap="Blues",
+        norm=PowerNorm(0.5, vmin=0, vmax=1),
+        interpolation="nearest",
     )
     if T <= READABLE:
         names = [drawable(token) for token in tokens]
@@ -163,7 +166,7 @@ class MapFilm:
         with plt.rc_context(SMALL):
             self.figure = Figure(figsize=(6.2, 5.4), dpi=130, layout="constrained")
             self.ax = attention_map(
-                torch.zeros(T, T), tokens, 0, "Layer", self.figure.add_subplot()
+                torch.zeros(T, T, device="cpu"), tokens, 0, "Layer", self.figure.add_subplot()
             )
             self.figure.colorbar(self.ax.images[0], ax=self.ax, label=LABEL, shrink=0.9, pad=0.02)
         self.figure.draw_without_rendering()
@@ -273,7 +276,7 @@ def validated(where: str, weights: Tensor, tokens: Sequence[str]) -> Tensor:
             "the text that the weights are of."
         )
     weights = weights.detach().cpu().float()
-    if not (weights >= 0).all() or not torch.allclose(weights.sum(-1), torch.ones(()), atol=0.02):
+    if not (weights >= 0).all() or not ((weights.sum(-1) - 1).abs() <= 0.02).all():
         raise InputError(
             f"{where}: weights should be at least 0 with rows that sum to 1, got others. Pass "
             "them after the softmax."

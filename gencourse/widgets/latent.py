@@ -24,12 +24,13 @@ def latent_strip(
     """The static latent explorer: one row per dimension, which moves from -reach to reach; the
     others stay as in `centre`.
 
-    decode: codes (B, D) -> images (B, C, H, W) in [0, 1]; centre (D,) is the code to start from.
+    decode: codes (B, D), where `centre` is, -> images (B, C, H, W) in [0, 1]; centre (D,) is the
+    code to start from.
     """
-    stops = torch.linspace(-reach, reach, 9)
+    stops = torch.linspace(-reach, reach, 9, device=centre.device)
     rows = {}
     for d in dims:
-        z = centre.detach().cpu().repeat(len(stops), 1)
+        z = centre.detach().repeat(len(stops), 1)
         z[:, d] = stops
         rows[f"z{d + 1}"] = decode(z)
     axes = image_rows(
@@ -65,7 +66,7 @@ class LatentExplorer:
             )
         self.decode, self.centre, self.dims, self.zoom = (
             decode,
-            centre.detach().cpu().clone(),
+            centre.detach().clone(),
             dims,
             zoom,
         )

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -54,7 +55,8 @@ def token_bars(
     if ax is None:
         _, ax = plt.subplots(figsize=(5.6, 0.8 + 0.2 * most), layout="constrained")
     shown = own.sort(descending=True, stable=True).indices[:most]
-    rows, cut = torch.arange(len(shown)), left[shown] == 0
+    own, left, shown = (part.detach().cpu() for part in (own, left, shown))
+    rows, cut = np.arange(len(shown)), (left[shown] == 0).numpy()
     ax.barh(rows, left[shown].numpy(), height=0.5, color=PALETTE[5], label="left")
     ax.barh(
         rows,
@@ -68,8 +70,8 @@ def token_bars(
     # 7 points to the right of a bar's end
     beside = ax.transData + ScaledTranslation(7 / 72, 0, ax.figure.dpi_scale_trans)
     ax.plot(
-        own[shown][cut].numpy(),
-        rows[cut].numpy(),
+        own[shown].numpy()[cut],
+        rows[cut],
         "x",
         ms=5,
         mew=1.4,

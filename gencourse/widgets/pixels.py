@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
@@ -102,7 +103,7 @@ class PixelFilm:
         with plt.rc_context(SMALL):
             self.figure = Figure(figsize=size, dpi=140, layout="constrained")
             upper, lower = self.figure.subplots(*((2, 1) if stacked else (1, 2)))
-            nothing = torch.full((H, width), torch.nan).numpy()
+            nothing = np.full((H, width), np.nan)
             self.image, self.map = upper.imshow(nothing, **GREY), lower.imshow(nothing, **SCALE)
             self.next = [self.marked(ax, i * (W + gap)) for ax in (upper, lower) for i in range(n)]
             for i in range(n):
@@ -273,7 +274,7 @@ def validated(
             "logits.sigmoid()."
         )
     if known is None:
-        return x, probabilities, torch.zeros(x.shape[1:], dtype=torch.bool)
+        return x, probabilities, torch.zeros_like(x[0], dtype=torch.bool)
     require_tensor(where, "known", known)
     if known.dtype != torch.bool:
         raise InputTypeError(

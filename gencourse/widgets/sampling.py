@@ -293,7 +293,7 @@ def sampling_explorer(
     keep all:
 
         sampling_explorer(
-            lambda s: gpt(text.encode(s)[None, -gpt.block_size:])[0, -1],
+            lambda s: gpt(text.encode(s)[None, -gpt.block_size:].to(device))[0, -1],
             text.vocabulary, "ROMEO:",
             lambda s, n, **how: text.decode(gpt.generate(text.encode(s)[None], n, **how)[0]))
     """

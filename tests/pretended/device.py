@@ -192,7 +192,7 @@ class Functions(TorchFunctionMode):
 
 
 class Operators(TorchDispatchMode):
-    """Looks at the operands of every operator, computes on the CPU, wraps the result, and counts."""
+    """Looks at the operands of every operator, computes on the CPU, wraps and counts."""
 
     def __init__(self, device: Device) -> None:
         super().__init__()
@@ -248,7 +248,9 @@ class Operators(TorchDispatchMode):
             return
         if func.overloadpacket in (aten.index, aten.index_put, aten.index_put_):
             values = args[2:3]
-            if isinstance(args[0], Pretended) and not any(x is v for x in strangers for v in values):
+            if isinstance(args[0], Pretended) and not any(
+                x is v for x in strangers for v in values
+            ):
                 return  # indices may be the CPU's
         raise RuntimeError(
             "Expected all tensors to be on the same device, but found at least two devices, "
@@ -315,7 +317,9 @@ def pretended(kind: str, capability: tuple[int, int] = (9, 0)) -> Iterator[Devic
             (torch.optim.Optimizer, "_accelerator_graph_capture_health_check", lambda self: None),
         ):
             stack.enter_context(mock.patch.object(module, attribute, value))
-        torch.__future__.set_swap_module_params_on_conversion(True)  # a moved Parameter stays itself
+        torch.__future__.set_swap_module_params_on_conversion(
+            True
+        )  # a moved Parameter stays itself
         stack.callback(torch.__future__.set_swap_module_params_on_conversion, swap)
         stack.enter_context(Operators(device))
         stack.enter_context(Functions(device))

@@ -20,8 +20,9 @@ def depends_on(
     x (1, T) of tokens or (1, C, H, W) of pixels, chosen at random; tokens or pixels are flattened
     in raster order. Each input in turn takes `swaps` other values that occur in x (pixels: new
     random values), and an output position counts as moved if any of its numbers changes by more
-    than rounding can, 100 ulp. The model should be in evaluation mode and in double precision, with
-    random weights: a trained weight may be near zero by chance, a random one is not.
+    than rounding can, 100 ulp. The model should be in evaluation mode and in double precision (which
+    mps lacks: move it to the CPU), with random weights: a trained weight may be near zero by
+    chance, a random one is not.
     """
     require_tensor("depends_on", "x", x)
     if len(x) != 1:
@@ -40,7 +41,7 @@ def depends_on(
             "hide a change. Look at its weights."
         )
     rounding = 100 * torch.finfo(before.dtype).eps * (1 + before.abs())
-    moved = torch.zeros(len(before), D, dtype=torch.bool)
+    moved = torch.zeros(len(before), D, dtype=torch.bool, device="cpu")
     for j in range(D):
         varied = x.flatten(1).repeat(swaps, 1)
         varied[:, j] = _other_values(x.flatten(), j, swaps, generator)
@@ -70,13 +71,14 @@ def _other_values(x: Tensor, j: int, swaps: int, generator: torch.Generator) -> 
     of x for tokens.
     """
     if x.is_floating_point():
-        return torch.rand(swaps, generator=generator).to(x)
+        return torch.rand(swaps, generator=generator, device=generator.device).to(x)
     others = x[x != x[j]].unique()
     if len(others) == 0:
         raise InputError(
             "depends_on: x should hold at least two different tokens, got one. Draw it at random."
         )
-    return others[torch.randint(len(others), (swaps,), generator=generator).to(others.device)]
+    chosen = torch.randint(len(others), (swaps,), generator=generator, device=generator.device)
+    return others[chosen.to(others.device)]
 
 
 def find_leak(moved: Tensor, own_input: bool = False) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from gencourse.errors import InputError
 from gencourse.models.autoregressive.tokens import require_sequence
-from gencourse.runtime import seeded
+from gencourse.runtime import on_cpu, seeded
 from gencourse.validation import require_count, require_tensor
 
 
@@ -28,9 +28,10 @@ def bigram_probs(counts: Tensor, alpha: float = 0.0) -> Tensor:
         raise InputError(
             f"bigram_probs: alpha should be at least 0, got {alpha}. It is added to every count."
         )
-    smoothed = counts.double() + alpha
+    smoothed = counts.cpu().double() + alpha  # in this order: mps has no float64
     total = smoothed.sum(1, keepdim=True)
-    return torch.where(total > 0, smoothed / total.clamp(min=1e-300), 1 / counts.shape[1]).float()
+    probs = torch.where(total > 0, smoothed / total.clamp(min=1e-300), 1 / counts.shape[1])
+    return probs.float().to(counts.device)
 
 
 def bigram_nll(probs: Tensor, tokens: Tensor) -> float:
@@ -44,6 +45,7 @@ def bigram_nll(probs: Tensor, tokens: Tensor) -> float:
             f"bigram_nll: tokens should be at least two, which make a pair, got {len(tokens)}. "
             "Pass a longer text."
         )
+    tokens = tokens.to(probs.device)
     return -probs[tokens[:-1], tokens[1:]].log().mean().item()
 
 
@@ -60,16 +62,17 @@ class MarkovSource:
             P.ndim != 2
             or P.shape[0] != P.shape[1]
             or (P < 0).any()
-            or not torch.allclose(P.sum(1), torch.ones(len(P)).to(P))
+            or not torch.allclose(P.sum(1), torch.ones_like(P[0]))
         ):
             raise InputError(
                 "MarkovSource: P should be square with rows that sum to 1, got "
                 f"{tuple(P.shape)}. Normalise its rows."
             )
-        P = P.double().cpu()
+        P = P.cpu().double()
         self.P = P / P.sum(1, keepdim=True)
 
     @property
+    @on_cpu()
     def stationary(self) -> Tensor:
         """π (V,) with π = π P and Σ π = 1: how often each token occurs in a long run."""
         V = len(self.P)
@@ -84,7 +87,7 @@ class MarkovSource:
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n tokens (n,), the first drawn from the stationary distribution."""
         require_count("MarkovSource.sample", "n", n)
-        u = torch.rand(n, generator=seeded(seed), dtype=torch.float64)
+        u = torch.rand(n, generator=seeded(seed), dtype=torch.float64, device="cpu")
         below = [row.tolist() for row in self.P.cumsum(1)]
         tokens = [min(int(torch.searchsorted(self.stationary.cumsum(0), u[0])), len(self.P) - 1)]
         for value in u[1:].tolist():
@@ -94,4 +97,4 @@ class MarkovSource:
                     len(self.P) - 1,
                 )
             )
-        return torch.tensor(tokens)
+        return torch.tensor(tokens, device="cpu")

@@ -17,7 +17,7 @@ from gencourse.models.autoregressive.sampling import require_prompt, sample_toke
 from gencourse.models.autoregressive.tokens import sequence_nll
 from gencourse.runtime import seeded
 from gencourse.training import JointOptimizer, Muon, Player, adam
-from gencourse.validation import require_count
+from gencourse.validation import require_count, require_indices, require_place
 
 
 class Block(nn.Module):
@@ -93,6 +93,8 @@ class GPT(nn.Module):
     def residual_stream(self, idx: Tensor, caches: list[KVCache] | None = None) -> list[Tensor]:
         """What enters each block, and what leaves the last: layers + 1 tensors (B, T, C)."""
         require_prompt("GPT", idx)
+        require_place("GPT", "idx", idx, self)
+        require_indices("GPT", "idx", idx, self.vocab_size, ndim=2)
         past, T = len(caches[0]) if caches else 0, idx.shape[1]
         if past + T > self.block_size:
             raise InputError(
@@ -160,12 +162,7 @@ class GPT(nn.Module):
         """
         require_prompt("GPT.generate", idx)
         require_count("GPT.generate", "n", n)
-        low, high = (int(value) for value in torch.aminmax(idx))
-        if low < 0 or high >= self.vocab_size:
-            raise InputError(
-                f"GPT.generate: idx should lie in 0..{self.vocab_size - 1}, got {low}..{high}. "
-                "Encode with the model's vocabulary."
-            )
+        require_indices("GPT.generate", "idx", idx, self.vocab_size, ndim=2)
         idx = idx.to(self.token_embedding.weight.device)
         generator, start, caches = seeded(seed), max(0, idx.shape[1] - self.block_size), None
         for _ in range(n):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gencourse.errors import InputError
 from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.runtime import full_precision, seeded
-from gencourse.validation import require_count, require_images
+from gencourse.validation import require_count, require_images, require_place
 
 
 def made_masks(D: int, hidden: int, layers: int) -> list[Tensor]:
@@ -85,6 +85,7 @@ class MADE(nn.Module):
         """Logits (B, C, H, W) of x (B, C, H, W): that of a pixel depends on the pixels before it
         only.
         """
+        require_place("MADE", "x", x, self)
         pixels = x.flatten(1)
         return (full_precision(self.net(pixels)) + full_precision(self.direct(pixels))).unflatten(
             1, self.image_shape
@@ -92,7 +93,7 @@ class MADE(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, C, H, W) of 0 and 1 -> (B,), nats."""
-        require_binary("MADE.log_prob", x, self.image_shape)
+        require_binary("MADE.log_prob", x, self.image_shape, self)
         return bernoulli_log_likelihood(self(x), x)
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
@@ -108,11 +109,11 @@ class MADE(nn.Module):
         )
 
 
-def require_binary(where: str, x: Tensor, shape: tuple[int, int, int]) -> None:
-    """Raise unless x is a batch of images (B, *shape) of 0 and 1: of other values the result would
-    be no probability.
+def require_binary(where: str, x: Tensor, shape: tuple[int, int, int], model: nn.Module) -> None:
+    """Raise unless x is a batch of images (B, *shape) of 0 and 1, where the model is: of other
+    values the result would be no probability.
     """
-    require_images(where, x, shape)
+    require_images(where, x, shape, model)
     if not ((x == 0) | (x == 1)).all():
         raise InputError(
             f"{where}: x should hold 0 and 1 only, got other values too. Draw them: "
@@ -136,6 +137,7 @@ def raster_sample(
     """
     require_count("raster_sample", "n", n)
     x = torch.zeros(n, *shape, device=device)
-    for d, u in enumerate(torch.rand(math.prod(shape), n, generator=generator).to(device)):
+    uniform = torch.rand(math.prod(shape), n, generator=generator, device=generator.device)
+    for d, u in enumerate(uniform.to(device)):
         x.flatten(1)[:, d] = (u < model(x).flatten(1)[:, d].sigmoid()).float()
     return x

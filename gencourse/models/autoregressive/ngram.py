@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gencourse.models.autoregressive.tokens import sequence_nll
-from gencourse.validation import require_count
+from gencourse.validation import require_count, require_indices, require_place
 
 
 class NeuralNgram(nn.Module):
@@ -27,6 +27,8 @@ class NeuralNgram(nn.Module):
 
     def forward(self, idx: Tensor) -> Tensor:
         """Logits (B, T, V) for the token after each position: idx (B, T)."""
+        require_place("NeuralNgram", "idx", idx, self)
+        require_indices("NeuralNgram", "idx", idx, self.vocab_size, ndim=2)
         start = idx.new_full((len(idx), self.context - 1), self.vocab_size)
         windows = torch.cat([start, idx], 1).unfold(1, self.context, 1)  # (B, T, context)
         return self.mlp(self.embedding(windows).flatten(2))

@@ -12,7 +12,7 @@ from gencourse.errors import InputError, describe
 from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.autoregressive.made import require_binary
 from gencourse.runtime import full_precision, seeded
-from gencourse.validation import require_count, require_images, require_tensor
+from gencourse.validation import require_count, require_images, require_place, require_tensor
 
 
 def pixelcnn_mask(kernel: int, kind: str) -> Tensor:
@@ -138,17 +138,17 @@ class PixelCNN(nn.Module):
         self.head = nn.Sequential(
             nn.SiLU(), nn.Conv2d(channels, channels, 1), nn.SiLU(), nn.Conv2d(channels, 1, 1)
         )
-        self.logit_bias = nn.Parameter(
-            torch.zeros(self.image_shape)
-            if mean_image is None
-            else mean_image.clamp(0.01, 0.99).logit()
-        )
+        self.logit_bias = nn.Parameter(torch.zeros(self.image_shape))
+        if mean_image is not None:
+            with torch.no_grad():
+                self.logit_bias.copy_(mean_image.clamp(0.01, 0.99).logit())
         nn.init.zeros_(cast(nn.Conv2d, self.head[-1]).weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, 1, H, W) of x (B, 1, H, W): that of a pixel depends on the pixels before it
         only.
         """
+        require_place("PixelCNN", "x", x, self)
         r, radius = max(1, self.radius), self.radius
         # the layout in which convolutions are fastest here
         x = x.contiguous(memory_format=torch.channels_last)
@@ -162,7 +162,7 @@ class PixelCNN(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact: (B, 1, H, W) of 0 and 1 -> (B,), nats."""
-        require_binary("PixelCNN.log_prob", x, self.image_shape)
+        require_binary("PixelCNN.log_prob", x, self.image_shape, self)
         return bernoulli_log_likelihood(self(x), x)
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
@@ -172,10 +172,9 @@ class PixelCNN(nn.Module):
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n images (n, 1, H, W) of 0 and 1."""
         require_count("PixelCNN.sample", "n", n)
-        empty = torch.zeros(n, *self.image_shape)
-        return self.complete(
-            empty, known=torch.zeros(self.image_shape, dtype=torch.bool), seed=seed
-        )
+        empty = self.logit_bias.new_zeros(n, *self.image_shape)
+        nothing = torch.zeros(self.image_shape, dtype=torch.bool, device="cpu")
+        return self.complete(empty, known=nothing, seed=seed)
 
     @torch.no_grad()
     def complete(self, x: Tensor, known: Tensor, seed: int = 0) -> Tensor:
@@ -196,10 +195,8 @@ class PixelCNN(nn.Module):
                 f"got {describe(known)}. One mask serves all images."
             )
         n, (_, H, W), known = len(x), self.image_shape, known.cpu()
-        x, u = (
-            x.to(self.logit_bias).clone(),
-            torch.rand(H * W, n, generator=seeded(seed)).view(H, W, n).to(self.logit_bias.device),
-        )
+        x = x.to(self.logit_bias).clone()
+        u = torch.rand(H * W, n, generator=seeded(seed), device="cpu").view(H, W, n).to(x.device)
         r, radius = max(1, self.radius), self.radius
         padded = F.pad(x, (max(r, radius), radius, r, 0))  # what is not drawn yet is never read
         layers = [IncrementalGatedLayer(cast(GatedLayer, each), n, H, W) for each in self.layers]

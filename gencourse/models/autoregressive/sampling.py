@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gencourse.errors import InputError
-from gencourse.runtime import full_precision
+from gencourse.runtime import drawn_on, full_precision
 from gencourse.validation import require_count, require_tensor
 
 
@@ -94,10 +94,8 @@ def sample_token(
         )
     if T == 0:
         return logits.argmax(-1)
-    device = "cpu" if generator is None else generator.device
-    return torch.multinomial(
-        filtered_probs(logits, T, top_k, top_p).to(device), 1, generator=generator
-    )[:, 0].to(logits.device)
+    probs = filtered_probs(logits, T, top_k, top_p).to(drawn_on(generator))
+    return torch.multinomial(probs, 1, generator=generator)[:, 0].to(logits.device)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.runtime import full_precision
-from gencourse.validation import require_count, require_tensor
+from gencourse.validation import require_count, require_indices, require_tensor
 
 IGNORED = -100  # a target that is not counted: padding, or the part of a sequence that was given
 
@@ -44,6 +44,12 @@ def sequence_nll(logits: Tensor, targets: Tensor) -> Tensor:
             f"{tuple(logits.shape)} for {tuple(targets.shape)}. The vocabulary is the last "
             "dimension."
         )
+    if targets.device != logits.device:
+        raise InputError(
+            f"sequence_nll: targets should be on the device of logits, {logits.device}, got "
+            f"{targets.device}. Move them: targets.to({str(logits.device)!r})."
+        )
+    require_indices("sequence_nll", "targets", targets, logits.shape[2], ndim=2, also=IGNORED)
     nll = F.cross_entropy(
         full_precision(logits).flatten(0, 1),
         targets.flatten(),

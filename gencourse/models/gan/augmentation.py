@@ -9,6 +9,7 @@ images. Source: Zhao et al. 2020.
 import torch
 from torch import Tensor
 
+from gencourse.runtime import drawn_on
 from gencourse.validation import require_tensor
 
 
@@ -61,5 +62,5 @@ def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     the same shape.
     """
     require_tensor("augment", "x", x)
-    u = torch.rand(len(x), 5, generator=generator).to(x.device)
+    u = torch.rand(len(x), 5, generator=generator, device=drawn_on(generator)).to(x)
     return cutout(translate(shift_brightness(x, u[:, 0]), u[:, 1:3]), u[:, 3:])

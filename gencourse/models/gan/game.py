@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from gencourse.errors import InputError
 from gencourse.models.gan.losses import LOSSES
 from gencourse.models.gan.penalties import gradient_penalty, r1_penalty
-from gencourse.runtime import seeded
+from gencourse.runtime import standard_normal
 from gencourse.training import Player, adam
-from gencourse.validation import require_count, require_images, require_tensor
+from gencourse.validation import require_count, require_images, require_indices, require_place
 
 
 @torch.no_grad()
@@ -43,6 +43,11 @@ def frozen(module: nn.Module) -> Iterator[None]:
     finally:
         for p in wanted:
             p.requires_grad_(True)
+
+
+def unchanged(x: Tensor) -> Tensor:
+    """x: what D sees where nothing is augmented."""
+    return x
 
 
 class GAN(nn.Module):
@@ -90,12 +95,13 @@ class GAN(nn.Module):
             ema_decay,
             betas,
         )
-        self.augment = augment or (lambda x: x)
+        self.augment = augment or unchanged
         self.latent_dim, self.steps = cast(int, generator.latent_dim), 0
 
     def noise(self, n: int) -> Tensor:
-        """n codes from N(0, I) on the model's device, by the global generator: (n, latent_dim)."""
-        return torch.randn(n, self.latent_dim, device=next(self.parameters()).device)
+        """n codes from N(0, I) where the model is, by the global generator: (n, latent_dim)."""
+        own = next(self.parameters())
+        return torch.randn(n, self.latent_dim, dtype=own.dtype, device=own.device)
 
     def discriminator_loss(
         self, x: Tensor, *y: Tensor, z: Tensor | None = None
@@ -115,7 +121,7 @@ class GAN(nn.Module):
         if self.r1:
             loss = loss + self.r1 * r1_penalty(lambda x: self.discriminator(x, *y), real)
         if self.gp:
-            eps = torch.rand(len(x), device=x.device)
+            eps = torch.rand(len(x), dtype=x.dtype, device=x.device)
             loss = loss + self.gp * gradient_penalty(
                 lambda x: self.discriminator(x, *y), real, fake, eps
             )
@@ -134,9 +140,9 @@ class GAN(nn.Module):
         """Raise unless x is a batch that D was made for."""
         if hasattr(self.discriminator, "image_shape"):
             shape = cast(tuple[int, int, int], self.discriminator.image_shape)
-            require_images("GAN", x, shape, next(self.parameters()).device)
+            require_images("GAN", x, shape, self)
         else:
-            require_tensor("GAN", "x", x)
+            require_place("GAN", "x", x, self)
 
     def players(self, lr: float) -> list[Player]:
         """The two sides as `fit` wants them: D moves first, then G, and after each move of G its
@@ -162,14 +168,14 @@ class GAN(nn.Module):
         """What the averaged generator makes of codes z (B, latent_dim), in evaluation mode, without
         gradients.
         """
-        device = next(self.parameters()).device
+        own = next(self.parameters())
         self.ema_generator.eval()
-        return self.ema_generator(z.to(device), *(labels.to(device) for labels in y))
+        return self.ema_generator(z.to(own), *(labels.to(own.device) for labels in y))
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n samples x = G(z), z ~ N(0, I), from the averaged generator."""
         require_count("GAN.sample", "n", n)
-        return self.generate(torch.randn(n, self.latent_dim, generator=seeded(seed)))
+        return self.generate(standard_normal(n, self.latent_dim, seed=seed))
 
 
 class ConditionalGAN(GAN):
@@ -181,4 +187,5 @@ class ConditionalGAN(GAN):
 
     def sample(self, y: Tensor, seed: int = 0) -> Tensor:  # type: ignore[override]
         """One sample for each label of y (n,)."""
-        return self.generate(torch.randn(len(y), self.latent_dim, generator=seeded(seed)), y)
+        require_indices("ConditionalGAN.sample", "y", y, ndim=1)
+        return self.generate(standard_normal(len(y), self.latent_dim, seed=seed), y)

@@ -2,13 +2,16 @@
 images.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gencourse.errors import InputError
-from gencourse.validation import require_count, require_tensor
+from gencourse.runtime import global_seed, on_cpu
+from gencourse.validation import require_count, require_indices, require_place
 
 
 def dcgan_init(module: nn.Module) -> None:
@@ -101,14 +104,15 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, *y: Tensor) -> Tensor:
         """Images of codes z, and of labels y if the network was made with num_classes."""
-        require_tensor("Generator", "z", z)
+        require_place("Generator", "z", z, self)
+        require_labels("Generator", y, self.num_classes, self)
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise InputError(
                 f"Generator: z should have shape (B, {self.latent_dim}), got {tuple(z.shape)}. "
                 "One row per code."
             )
         h = self.project(
-            torch.cat([z, *(F.one_hot(labels, self.num_classes).to(z.dtype) for labels in y)], 1)
+            torch.cat([z, *(F.one_hot(each.long(), self.num_classes).to(z) for each in y)], 1)
         )
         h = h.unflatten(1, self.base_shape).contiguous(memory_format=torch.channels_last)
         return self.stages(h).to(z.dtype).sigmoid()
@@ -130,12 +134,16 @@ class Discriminator(nn.Module):
         spectral: bool = True,
     ) -> None:
         super().__init__()
+        self.options = {
+            "width": width,
+            "image_shape": tuple(image_shape),
+            "num_classes": num_classes,
+            "spectral": spectral,
+        }
         C, H, W = image_shape
         normalised = spectral_norm if spectral else (lambda layer: layer)
-        self.image_shape, self.features_dim = (
-            tuple(image_shape),
-            2 * width * -(-H // 4) * -(-W // 4),
-        )
+        self.image_shape, self.num_classes = tuple(image_shape), num_classes
+        self.features_dim = 2 * width * -(-H // 4) * -(-W // 4)
         first, second = (
             nn.Conv2d(C, width, 4, stride=2, padding=1),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
@@ -156,7 +164,8 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, *y: Tensor) -> Tensor:
         """Logits: high for an image taken for real."""
-        require_tensor("Discriminator", "x", x)
+        require_place("Discriminator", "x", x, self)
+        require_labels("Discriminator", y, self.num_classes, self)
         if x.shape[1:] != self.image_shape:  # no check of the range: augmentation may leave [0, 1]
             raise InputError(
                 "Discriminator: x should have shape (B, "
@@ -165,5 +174,37 @@ class Discriminator(nn.Module):
         h = self.features((2 * x - 1).contiguous(memory_format=torch.channels_last))
         logits = self.head(h)[:, 0]
         for labels in y:
-            logits = logits + (self.embedding(labels) * h).sum(1)
+            logits = logits + (self.embedding(labels.long()) * h).sum(1)
         return logits.to(x.dtype)
+
+    def __getstate__(self) -> dict[str, Any]:  # layers that torch normalises cannot be pickled
+        wanted = [p.requires_grad for p in self.parameters()]
+        return {
+            "options": self.options,
+            "state": self.state_dict(),
+            "training": self.training,
+            "requires_grad": wanted,
+        }
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        first = next(iter(kept["state"].values()))
+        with global_seed(0), on_cpu():
+            self.__init__(**kept["options"])  # type: ignore[misc]
+        self.to(first.device, first.dtype).train(kept["training"])
+        self.load_state_dict(kept["state"])
+        for p, wanted in zip(self.parameters(), kept["requires_grad"], strict=True):
+            p.requires_grad_(wanted)
+
+
+def require_labels(where: str, y: tuple[Tensor, ...], num_classes: int, model: nn.Module) -> None:
+    """Raise unless y is empty, or holds the labels (B,) of classes that the network was made for,
+    where it is.
+    """
+    if y and not num_classes:
+        raise InputError(
+            f"{where}: y should be left out, got labels for a network without classes. Make it "
+            "with num_classes=10, say."
+        )
+    for labels in y:
+        require_place(where, "y", labels, model)
+        require_indices(where, "y", labels, num_classes, ndim=1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gencourse.likelihoods import gaussian_log_density
+from gencourse.runtime import drawn_on
 from gencourse.validation import require_count, require_same_shape
 
 
@@ -60,7 +61,9 @@ def importance_log_weights(
     require_count("importance_log_weights", "K", K)
     # (K·B, ...)
     mu, logvar, *repeated = (t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, *data))
-    z = reparameterize(mu, logvar, torch.randn(mu.shape, generator=generator).to(mu.device))
+    where = drawn_on(generator)
+    eps = torch.randn(mu.shape, dtype=mu.dtype, generator=generator, device=where).to(mu.device)
+    z = reparameterize(mu, logvar, eps)
     log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
     return (log_likelihood(z, *repeated) + log_p_z - gaussian_log_density(z, mu, logvar)).view(
         K, -1

@@ -7,6 +7,7 @@ from gencourse.likelihoods import gaussian_log_density
 from gencourse.models.vae.equations import kl_to_standard_normal, negative_elbo, reparameterize
 from gencourse.models.vae.networks import Posterior
 from gencourse.runtime import seeded
+from gencourse.validation import require_place
 
 
 class LinearGaussianVAE(nn.Module):
@@ -27,6 +28,7 @@ class LinearGaussianVAE(nn.Module):
 
     def encode(self, x: Tensor) -> Posterior:
         """q(z given x): x (B, data_dim) -> mu, logvar (B, latent_dim)."""
+        require_place("LinearGaussianVAE.encode", "x", x, self)
         mu = self.encoder(x)
         return Posterior(mu, self.logvar.expand_as(mu))
 
@@ -45,22 +47,27 @@ class LinearGaussianVAE(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """The exact log p(x): x (B, data_dim) -> (B,), nats."""
+        require_place("LinearGaussianVAE.log_prob", "x", x, self)
         covariance = self.W @ self.W.T + (2 * self.log_std).exp() * torch.eye(
-            len(self.b), device=self.b.device
+            len(self.b), dtype=self.b.dtype, device=self.b.device
         )
         return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
 
     def exact_posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean (B, D) and covariance (D, D) of p(z given x)."""
+        require_place("LinearGaussianVAE.exact_posterior", "x", x, self)
         s2 = (2 * self.log_std).exp()
         covariance = torch.linalg.inv(
-            torch.eye(self.W.shape[1], device=self.W.device) + self.W.T @ self.W / s2
+            torch.eye(self.W.shape[1], dtype=self.W.dtype, device=self.W.device)
+            + self.W.T @ self.W / s2
         )
         return (x - self.b) @ self.W @ covariance / s2, covariance
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n draws of x, (n, data_dim)."""
         generator = seeded(seed)
-        z = torch.randn(n, self.W.shape[1], generator=generator)
-        noise = torch.randn(n, len(self.b), generator=generator)
+        z, noise = (
+            torch.randn(n, size, generator=generator, device="cpu").to(self.W)
+            for size in (self.W.shape[1], len(self.b))
+        )
         return (z @ self.W.T + self.b + self.log_std.exp() * noise).detach()

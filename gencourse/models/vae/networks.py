@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError, InputTypeError
+from gencourse.errors import InputError
 from gencourse.likelihoods import bernoulli_log_likelihood
 from gencourse.models.vae.equations import (
     importance_log_weights,
@@ -17,8 +17,8 @@ from gencourse.models.vae.equations import (
     reparameterize,
 )
 from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
-from gencourse.runtime import seeded
-from gencourse.validation import require_count, require_images, require_tensor
+from gencourse.runtime import full_precision, standard_normal
+from gencourse.validation import require_count, require_images, require_indices, require_place
 
 
 class Posterior(NamedTuple):
@@ -66,15 +66,17 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """z (B, D) of images x (B, C, H, W)."""
-        return self.encoder(x.flatten(1)).float()
+        require_place("Autoencoder.encode", "x", x, self)
+        return full_precision(self.encoder(x.flatten(1)))
 
     def decode(self, z: Tensor) -> Tensor:
         """Logits (B, C, H, W) of codes z (B, D)."""
-        return self.decoder(z).float().unflatten(1, self.image_shape)
+        require_codes("Autoencoder.decode", z, self.latent_dim, self)
+        return full_precision(self.decoder(z)).unflatten(1, self.image_shape)
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
         """{"loss"}: -log p(x given z), (B,), nats."""
-        require_images("Autoencoder.loss", x, self.image_shape, device_of(self))
+        require_images("Autoencoder.loss", x, self.image_shape, self)
         return {"loss": -bernoulli_log_likelihood(self.decode(self.encode(x)), x)}
 
 
@@ -116,23 +118,27 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor, *condition: Tensor) -> Posterior:
         """q(z given x) of images x (B, C, H, W): mu and logvar, each (B, D)."""
-        require_images("VAE.encode", x, self.image_shape, device_of(self))
-        return Posterior(
-            *self.encoder(torch.cat([x.flatten(1), *condition], 1)).float().chunk(2, dim=1)
-        )
+        require_images("VAE.encode", x, self.image_shape, self)
+        for each in condition:
+            require_place("VAE.encode", "condition", each, self)
+        encoded = full_precision(self.encoder(torch.cat([x.flatten(1), *condition], 1)))
+        return Posterior(*encoded.chunk(2, dim=1))
 
     def decode(self, z: Tensor, *condition: Tensor) -> Tensor:
         """Logits (B, C, H, W) at codes z (B, D); means if `pixels` are GaussianPixels."""
-        require_codes("VAE.decode", z, self.latent_dim)
-        return self.decoder(torch.cat([z, *condition], 1)).float().unflatten(1, self.image_shape)
+        require_codes("VAE.decode", z, self.latent_dim, self)
+        for each in condition:
+            require_place("VAE.decode", "condition", each, self)
+        decoded = full_precision(self.decoder(torch.cat([z, *condition], 1)))
+        return decoded.unflatten(1, self.image_shape)
 
     @torch.no_grad()
     def decode_mean(self, z: Tensor, *condition: Tensor) -> Tensor:
         """E[x given z] (B, C, H, W) in [0, 1] at codes z (B, D), moved to the model's device;
         without gradients.
         """
-        device = device_of(self)
-        return self.pixels.mean(self.decode(z.to(device), *(c.to(device) for c in condition)))
+        own = next(self.parameters())
+        return self.pixels.mean(self.decode(z.to(own), *(c.to(own) for c in condition)))
 
     def loss(self, x: Tensor, *condition: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
         """{"loss", "reconstruction", "kl"}, each (B,) in nats; loss = reconstruction + β kl is
@@ -170,7 +176,7 @@ class VAE(nn.Module):
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """Means of p(x given z) at n draws z ~ p(z): (n, C, H, W) in [0, 1], without gradients."""
         require_count("VAE.sample", "n", n)
-        return self.decode_mean(torch.randn(n, self.latent_dim, generator=seeded(seed)))
+        return self.decode_mean(standard_normal(n, self.latent_dim, seed=seed))
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, *condition: Tensor) -> Tensor:
@@ -191,19 +197,12 @@ class ConditionalVAE(VAE):
         self.num_classes = num_classes
 
     def one_hot(self, y: Tensor) -> Tensor:
-        """Labels y (B,) of whole numbers below num_classes as (B, num_classes) floats."""
-        require_tensor("ConditionalVAE", "y", y)
-        if y.is_floating_point() or y.ndim != 1:
-            raise InputTypeError(
-                f"ConditionalVAE: y should be whole-number labels (B,), got {y.dtype} "
-                f"{tuple(y.shape)}. Use .long()."
-            )
-        if len(y) and not (int(y.min()) >= 0 and int(y.max()) < self.num_classes):
-            raise InputError(
-                f"ConditionalVAE: y should lie in 0..{self.num_classes - 1}, got "
-                f"{y.min()}..{y.max()}. Check the labels."
-            )
-        return F.one_hot(y.long(), self.num_classes).float()
+        """Labels y (B,) of whole numbers below num_classes as (B, num_classes) floats, where the
+        model is.
+        """
+        require_indices("ConditionalVAE", "y", y, self.num_classes, ndim=1)
+        own = next(self.parameters())
+        return F.one_hot(y.to(own.device).long(), self.num_classes).to(own.dtype)
 
     def loss(  # type: ignore[override]
         self, x: Tensor, y: Tensor, eps: Tensor | None = None
@@ -225,19 +224,13 @@ class ConditionalVAE(VAE):
         """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in
         [0, 1].
         """
-        return self.decode_mean(
-            torch.randn(len(y), self.latent_dim, generator=seeded(seed)), self.one_hot(y)
-        )
+        wanted = self.one_hot(y)
+        return self.decode_mean(standard_normal(len(y), self.latent_dim, seed=seed), wanted)
 
 
-def device_of(model: nn.Module) -> torch.device:
-    """The device that holds the model's parameters."""
-    return next(model.parameters()).device
-
-
-def require_codes(where: str, z: Tensor, latent_dim: int) -> None:
-    """Raise unless z is (B, latent_dim)."""
-    require_tensor(where, "z", z)
+def require_codes(where: str, z: Tensor, latent_dim: int, model: nn.Module) -> None:
+    """Raise unless z is (B, latent_dim), where the model is."""
+    require_place(where, "z", z, model)
     if z.ndim != 2 or z.shape[1] != latent_dim:
         raise InputError(
             f"{where}: z should have shape (B, {latent_dim}), got {tuple(z.shape)}. One row per "
