@@ -6,6 +6,8 @@ and neither can text and run: in strict mode (tests, builds) a value outside `ab
 raises. A reader's own machine gets a sentence instead.
 """
 
+import torch
+
 from gencourse import runtime
 from gencourse.errors import CourseError
 
@@ -22,23 +24,25 @@ def claim(
     within: float = 0.0,
     below: float | None = None,
     unit: str = "",
+    device: torch.device | str = "cpu",
 ) -> None:
     """Print `value` beside what the text states of it; raise ClaimFailed in strict mode if they
     disagree.
 
     The text states either `about`, and the value has to be `within` that distance, or `below`, a
     number that the size of the value has to stay under. It speaks of the default scale: at other
-    scales the value is not compared.
+    scales the value is not compared. How many times as fast something is depends on the kind of
+    machine: such a claim names the `device`, and is compared on a CPU only, of which the text
+    speaks.
     """
     value = value.item() if hasattr(value, "item") else float(value)
     words, unit = name.replace("_", " "), f" {unit}" if unit else ""
     digits = next((d for d, size in ((1, 1), (2, 0.1), (3, 0.01)) if (below or within) >= size), 4)
     stated = f"about {about:g}" if below is None else f"less than {below:g}"
-    if runtime.scale() != "default":
-        print(
-            f"{words}: {value:.{digits}f}{unit} (not compared: the text speaks of the default "
-            "scale)"
-        )
+    other = "the default scale" if runtime.scale() != "default" else ""
+    other = other or ("a CPU" if torch.device(device).type != "cpu" else "")
+    if other:
+        print(f"{words}: {value:.{digits}f}{unit} (not compared: the text speaks of {other})")
         return
     print(f"{words}: {value:.{digits}f}{unit} (the text says {stated})")
     if abs(value - about) <= within if below is None else abs(value) < below:

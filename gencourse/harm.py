@@ -20,6 +20,7 @@ HARMS = (
     "unused",
     "reseeded",
     "mode",
+    "device",
 )
 
 
@@ -183,3 +184,14 @@ def unchanged(before: Any, after: Any) -> bool:
     if isinstance(before, list):
         return len(before) == len(after) and all(map(unchanged, before, after))
     return before is None or before == after
+
+
+def elsewhere(result: object) -> set[tuple[str, str]]:
+    """The devices other than the CPU on which a result lies, itself or in a container."""
+    if isinstance(result, dict):
+        return elsewhere(list(result.values()))
+    if isinstance(result, list | tuple):
+        return {pair for item in result for pair in elsewhere(item)}
+    if isinstance(result, Tensor) and result.device.type not in ("cpu", "meta"):
+        return {("device", str(result.device))}
+    return set()

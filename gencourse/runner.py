@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gencourse.harm import Watch, frozen, neutral, unchanged
+from gencourse.harm import Watch, elsewhere, frozen, neutral, unchanged
 from gencourse.stress import STRESSES
 
 Guard = Callable[[], contextlib.AbstractContextManager]
@@ -88,7 +88,7 @@ class Watched:
             self.stressed = self.stressed or changed
         watch = Watch(args, kwargs)
         result = self._guarded(*args, **kwargs)
-        self.harm |= watch.harm(args, kwargs)
+        self.harm |= watch.harm(args, kwargs) | elsewhere(result)
         self.results = [*(r if r is None else ... for r in self.results), result]
         return result
 

@@ -48,6 +48,10 @@ HARM = {
         "draw"
     ),
     "mode": "it leaves torch's {where} changed for every later cell. Put it back as it was",
+    "device": (
+        "it lies on {where}, and where answers are graded there is no GPU. Make new tensors where "
+        "the arguments are: device=x.device"
+    ),
     "reseeded": (
         "it sets the seed of {where} anew, so later draws repeat. Draw from it without seeding it"
     ),

@@ -20,9 +20,9 @@ def depends_on(
     x (1, T) of tokens or (1, C, H, W) of pixels, chosen at random; tokens or pixels are flattened
     in raster order. Each input in turn takes `swaps` other values that occur in x (pixels: new
     random values), and an output position counts as moved if any of its numbers changes by more
-    than rounding can, 100 ulp. The model should be in evaluation mode and in double precision (which
-    mps lacks: move it to the CPU), with random weights: a trained weight may be near zero by
-    chance, a random one is not.
+    than rounding can, 100 ulp. The model should be in evaluation mode and in double precision (mps
+    has none: move it to the CPU), with random weights: a trained weight may be near zero by chance,
+    a random one is not.
     """
     require_tensor("depends_on", "x", x)
     if len(x) != 1:

@@ -1,0 +1,692 @@
+"""One call for every public name of the package that computes, to be made on any device.
+
+An entry names what it covers, and where its result should lie: "there", on the device that it is
+given, or "cpu". It is a function of that device; what it draws comes from seeds, so that its result
+on one device can be compared with that on another. A refusal is a call with tensors of two devices.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from gencourse import evaluation, figures, gan_lab, runtime, training, widgets
+from gencourse.models import autoregressive as ar
+from gencourse.models import gan, vae
+from gencourse.runtime import seeded
+
+SHAPE = (1, 8, 8)
+LETTERS = tuple("abcdefghij")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A call: the names that it covers, where its tensors should be, and the function."""
+
+    names: tuple[str, ...]
+    lies: str
+    call: Callable[[str], Any]
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+
+ENTRIES: list[Entry] = []
+REFUSED: list[tuple[str, Callable[[str], Any]]] = []
+# tuples, colours and dictionaries: no call of theirs computes anything
+DATA = {
+    "vae.Posterior", "gan.LOSSES", "gan.Losses", "ar.IGNORED", "evaluation.Coverage",
+    "evaluation.PrecisionRecall", "figures.DASHES", "figures.MARKERS", "figures.PALETTE",
+}  # fmt: skip
+MODULES = {
+    "vae": vae, "gan": gan, "ar": ar, "evaluation": evaluation, "figures": figures,
+    "widgets": widgets, "training": training,
+}  # fmt: skip
+
+
+def public_names() -> set[str]:
+    return {f"{short}.{name}" for short, module in MODULES.items() for name in module.__all__}
+
+
+def entry(*names: str, lies: str = "there") -> Callable[[Callable], Callable]:
+    def keep(call: Callable) -> Callable:
+        ENTRIES.append(Entry(names, lies, call))
+        return call
+
+    return keep
+
+
+def refused(name: str) -> Callable[[Callable], Callable]:
+    def keep(call: Callable) -> Callable:
+        REFUSED.append((name, call))
+        return call
+
+    return keep
+
+
+# what the calls are given
+
+
+def uniform(at: str, *shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=seeded(seed), device="cpu").to(at)
+
+
+def normal(at: str, *shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=seeded(seed), device="cpu").to(at)
+
+
+def whole(at: str, below: int, *shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(below, shape, generator=seeded(seed), device="cpu").to(at)
+
+
+def pictures(at: str, n: int = 4) -> Tensor:
+    return uniform(at, n, *SHAPE)
+
+
+def binary(at: str, n: int = 4) -> Tensor:
+    return (pictures(at, n) > 0.5).float()
+
+
+def made(at: str, make: Callable[[], nn.Module]) -> nn.Module:
+    """A network with the same weights everywhere, in evaluation mode."""
+    with runtime.global_seed(0):
+        return make().to(at).eval()
+
+
+def small_vae(at: str) -> vae.VAE:
+    return made(at, lambda: vae.VAE(3, 16, SHAPE, mean_image=pictures("cpu").mean(0)))
+
+
+def conditional_vae(at: str) -> vae.ConditionalVAE:
+    return made(at, lambda: vae.ConditionalVAE(4, latent_dim=3, hidden=16, image_shape=SHAPE))
+
+
+def image_gan(at: str, classes: int = 0, **options: Any) -> gan.GAN:
+    kind = gan.ConditionalGAN if classes else gan.GAN
+    return made(
+        at,
+        lambda: kind(
+            gan.Generator(3, 4, SHAPE, classes), gan.Discriminator(4, SHAPE, classes), **options
+        ),
+    )
+
+
+def small_gpt(at: str) -> ar.GPT:
+    return made(at, lambda: ar.GPT(10, block_size=8, layers=2, heads=2, width=16))
+
+
+def small_pixelcnn(at: str) -> ar.PixelCNN:
+    shape = (1, 6, 6)
+    mean = uniform("cpu", *shape)
+    model = made(at, lambda: ar.PixelCNN(4, 3, 2, shape, mean_image=mean))
+    with torch.no_grad():
+        model.head[-1].weight.copy_(normal(at, *model.head[-1].weight.shape))
+    return model
+
+
+def trained(model: nn.Module, *batch: Tensor, steps: int = 3, **options: Any) -> Tensor:
+    """What `fit` recorded, as a tensor of the CPU."""
+    batches = itertools.repeat(batch if len(batch) > 1 else batch[0])
+    with runtime.global_seed(1):
+        history = training.fit(
+            model, batches, steps=steps, progress=False, precision="float32", **options
+        )
+    return torch.tensor(list(history.values.values()), device="cpu")
+
+
+def drawn(picture: Axes | Figure | list[Axes]) -> list[Tensor]:
+    """The numbers in a figure: images, lines, points and bars."""
+    axes = picture.axes if isinstance(picture, Figure) else np.ravel(picture)
+    arrays: list[Any] = []
+    for ax in axes:
+        arrays += [np.ma.filled(image.get_array(), np.nan) for image in ax.images]
+        arrays += [line.get_xydata() for line in ax.lines]
+        arrays += [np.ma.filled(points.get_offsets(), np.nan) for points in ax.collections]
+        arrays += [bar.get_bbox().get_points() for bar in ax.patches if hasattr(bar, "get_bbox")]
+    plt.close("all")
+    assert arrays
+    return [torch.as_tensor(np.asarray(a, dtype=np.float64), device="cpu") for a in arrays]
+
+
+# variational autoencoders
+
+
+@entry("vae.reparameterize", "vae.kl_to_standard_normal", "vae.negative_elbo", "vae.kl_weight")
+def _(at: str) -> Any:
+    mu, logvar, eps = (normal(at, 4, 3, seed=s) for s in range(3))
+    kl = vae.kl_to_standard_normal(mu, logvar)
+    weight = vae.kl_weight(2, 4)
+    return vae.reparameterize(mu, logvar, eps), kl, vae.negative_elbo(kl, kl, beta=weight)
+
+
+@entry("vae.bernoulli_log_likelihood", "vae.gaussian_log_density")
+def _(at: str) -> Any:
+    x, mu, logvar = (normal(at, 4, 3, seed=s) for s in range(3))
+    return vae.bernoulli_log_likelihood(mu, x.sigmoid()), vae.gaussian_log_density(x, mu, logvar)
+
+
+@entry("vae.BernoulliPixels", "vae.GaussianPixels")
+def _(at: str) -> Any:
+    kinds, x = (vae.BernoulliPixels(), vae.GaussianPixels(0.1)), pictures(at)
+    return [(p.log_prob(p.output_for(x / 2 + 0.1), x), p.mean(x), p.output_for(x)) for p in kinds]
+
+
+@entry("vae.importance_log_weights")
+def _(at: str) -> Any:
+    mu, logvar = normal(at, 4, 3), normal(at, 4, 3, seed=1)
+    return [
+        vae.importance_log_weights(lambda z: z.sum(1), mu, logvar, K=2, generator=g)
+        for g in (seeded(0), seeded(0, at))
+    ]
+
+
+@entry("vae.mlp")
+def _(at: str) -> Any:
+    return made(at, lambda: vae.mlp(3, 8, 2))(normal(at, 4, 3))
+
+
+@entry("vae.Autoencoder")
+def _(at: str) -> Any:
+    model = made(at, lambda: vae.Autoencoder(2, 16, SHAPE))
+    x = pictures(at)
+    return model.loss(x), model.decode(model.encode(x))
+
+
+@entry("vae.VAE")
+def _(at: str) -> Any:
+    model, x = small_vae(at), pictures(at)
+    with runtime.global_seed(0, at):
+        loss = model.loss(x)
+    weights = [model.log_weights(x, K=2, generator=g) for g in (seeded(0), seeded(0, at))]
+    codes = normal("cpu", 4, 3)  # moved
+    return loss, weights, model.sample(3), model.reconstruct(x), model.decode_mean(codes)
+
+
+@entry("vae.ConditionalVAE")
+def _(at: str) -> Any:
+    model, x, y = conditional_vae(at), pictures(at), whole("cpu", 4, 4)  # labels are moved
+    with runtime.global_seed(0, at):
+        loss = model.loss(x, y)
+    return loss, model.log_weights(x, y, K=2, generator=seeded(0)), model.sample(y), (
+        model.reconstruct(x, y)
+    )  # fmt: skip
+
+
+@entry("vae.LinearGaussianVAE")
+def _(at: str) -> Any:
+    model, x = made(at, lambda: vae.LinearGaussianVAE(5, 2)), normal(at, 4, 5)
+    with runtime.global_seed(0, at):
+        loss = model.loss(x)
+    return loss, model.log_prob(x), model.exact_posterior(x), model.sample(3)
+
+
+@refused("VAE: codes, images and labels of another device")
+def _(at: str) -> Any:
+    return [
+        lambda: small_vae(at).loss(pictures("cpu")),
+        lambda: small_vae(at).decode(normal("cpu", 2, 3)),
+        lambda: small_vae(at).reconstruct(pictures("cpu")),
+        lambda: small_vae("cpu").loss(pictures(at)),
+        lambda: conditional_vae(at).loss(pictures("cpu"), whole(at, 4, 4)),
+        lambda: made(at, lambda: vae.Autoencoder(2, 16, SHAPE)).encode(pictures("cpu")),
+        lambda: made(at, lambda: vae.Autoencoder(2, 16, SHAPE)).decode(normal("cpu", 2, 2)),
+        lambda: made(at, lambda: vae.LinearGaussianVAE(5, 2)).loss(normal("cpu", 4, 5)),
+        lambda: made(at, lambda: vae.LinearGaussianVAE(5, 2)).log_prob(normal("cpu", 4, 5)),
+    ]
+
+
+@refused("functions of two tensors")
+def _(at: str) -> Any:
+    a, b = normal(at, 4, 3), normal("cpu", 4, 3)
+    return [
+        lambda: vae.reparameterize(a, a, b),
+        lambda: vae.kl_to_standard_normal(a, b),
+        lambda: vae.bernoulli_log_likelihood(a, b),
+        lambda: vae.gaussian_log_density(a, a, b),
+        lambda: gan.discriminator_loss(a, b),
+        lambda: gan.gradient_penalty(lambda x: x.sum(1), a, b, a[:, 0]),
+        lambda: gan.optimal_discriminator(a, b),
+        lambda: ar.sequence_nll(normal(at, 2, 3, 5), whole("cpu", 5, 2, 3)),
+    ]
+
+
+# adversarial networks
+
+
+@entry(
+    "gan.discriminator_loss", "gan.generator_loss", "gan.saturating_loss",
+    "gan.hinge_discriminator_loss", "gan.least_squares_discriminator_loss",
+    "gan.least_squares_generator_loss", "gan.wasserstein_critic_loss",
+    "gan.wasserstein_generator_loss",
+)  # fmt: skip
+def _(at: str) -> Any:
+    real, fake = normal(at, 4), normal(at, 4, seed=1)
+    return [(one.discriminator(real, fake), one.generator(fake)) for one in gan.LOSSES.values()]
+
+
+@entry("gan.game_value", "gan.jensen_shannon", "gan.optimal_discriminator")
+def _(at: str) -> Any:
+    p, q = uniform(at, 9), uniform(at, 9, seed=1)
+    best = gan.optimal_discriminator(p, q)
+    return best, gan.game_value(p, q, best, 0.1), gan.jensen_shannon(p, q, 0.1)
+
+
+@entry("gan.shift_brightness", "gan.translate", "gan.cutout", "gan.augment")
+def _(at: str) -> Any:
+    x, u = pictures(at), uniform(at, 4, 2)
+    with runtime.global_seed(0, at):
+        plain = gan.augment(x)
+    return gan.shift_brightness(x, u[:, 0]), gan.translate(x, u), gan.cutout(x, u), plain, [
+        gan.augment(x, g) for g in (seeded(0), seeded(0, at))
+    ]  # fmt: skip
+
+
+@entry("gan.gradient_penalty", "gan.r1_penalty")
+def _(at: str) -> Any:
+    critic, real = image_gan(at).discriminator, pictures(at)
+    fake, eps = uniform(at, 4, *SHAPE, seed=1), uniform(at, 4)
+    penalty = gan.gradient_penalty(critic, real, fake, eps) + gan.r1_penalty(critic, real)
+    penalty.sum().backward()
+    return penalty, [p.grad for p in critic.parameters() if p.grad is not None]
+
+
+@entry("gan.PointGenerator", "gan.PointDiscriminator")
+def _(at: str) -> Any:
+    model = made(at, lambda: gan.GAN(gan.PointGenerator(2, 8), gan.PointDiscriminator(8)))
+    x = normal(at, 4, 2)
+    with runtime.global_seed(0, at):
+        return model.discriminator_loss(x), model.generator_loss(x), model.sample(3)
+
+
+@entry("gan.Generator", "gan.Discriminator", "gan.GAN")
+def _(at: str) -> Any:
+    model, x = image_gan(at, r1=0.1, gp=0.1, augment=gan.augment), pictures(at)
+    with runtime.global_seed(0, at):
+        losses = model.discriminator_loss(x), model.generator_loss(x)
+    return losses, model.sample(3), model.generate(normal("cpu", 2, 3))
+
+
+@entry("gan.ConditionalGAN")
+def _(at: str) -> Any:
+    model, x, y = image_gan(at, 4), pictures(at), whole(at, 4, 4)
+    with runtime.global_seed(0, at):
+        losses = model.discriminator_loss(x, y), model.generator_loss(x, y)
+    return losses, model.sample(whole("cpu", 4, 3))
+
+
+@entry("gan.ema_update")
+def _(at: str) -> Any:
+    average, model = (made(at, lambda: gan.Generator(3, 4, SHAPE)) for _ in "ab")
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(1)
+    gan.ema_update(average, model, 0.9)
+    return list(average.state_dict().values())
+
+
+@entry("gan.dcgan_init")
+def _(at: str) -> Any:
+    layer = made(at, lambda: nn.Conv2d(1, 2, 3))
+    with runtime.global_seed(0, at):
+        gan.dcgan_init(layer)
+    return layer.weight, layer.bias
+
+
+@refused("GAN: codes, images and labels of another device")
+def _(at: str) -> Any:
+    points = made(at, lambda: gan.GAN(gan.PointGenerator(2, 8), gan.PointDiscriminator(8)))
+    model, x = image_gan(at, 4), pictures(at)
+    return [
+        lambda: model.discriminator_loss(pictures("cpu"), whole(at, 4, 4)),
+        lambda: model.discriminator_loss(x, whole("cpu", 4, 4)),
+        lambda: model.generator(normal("cpu", 4, 3), whole(at, 4, 4)),
+        lambda: model.discriminator(x, whole("cpu", 4, 4)),
+        lambda: points.discriminator_loss(normal("cpu", 4, 2)),
+    ]
+
+
+# autoregressive models
+
+
+@entry("ar.causal_mask", "ar.attention_weights", "ar.causal_attention", "ar.apply_rotary")
+def _(at: str) -> Any:
+    q, k, v = (normal(at, 2, 5, 4, seed=s) for s in range(3))
+    return ar.causal_mask(5, at), ar.attention_weights(q, k), ar.causal_attention(q, k, v), (
+        ar.apply_rotary(q, 2)
+    )  # fmt: skip
+
+
+@entry("ar.CausalSelfAttention", "ar.Block", "ar.KVCache")
+def _(at: str) -> Any:
+    block, x = made(at, lambda: ar.Block(8, 2)), normal(at, 2, 5, 8)
+    cache = ar.KVCache(5)
+    first = block(x[:, :3], cache)
+    return block(x), torch.cat([first, block(x[:, 3:], cache)], 1), block.attention(x)
+
+
+@entry("ar.GPT")
+def _(at: str) -> Any:
+    model, idx = small_gpt(at), whole(at, 10, 2, 6)
+    prompt = whole("cpu", 10, 2, 3)  # moved
+    texts = [model.generate(prompt, 8, top_k=5, seed=3, cached=cached) for cached in (True, False)]
+    return model(idx), model.loss(idx, idx), model.attention_maps(idx), texts
+
+
+@entry("ar.generate")
+def _(at: str) -> Any:
+    model, idx = small_gpt(at), whole(at, 10, 2, 3)
+    return [ar.generate(model, idx, 4, 8, generator=g) for g in (seeded(0), seeded(0, at))]
+
+
+@entry("ar.sample_token", "ar.filtered_probs", "ar.temperature_probs")
+@entry("ar.top_k_filter", "ar.top_p_filter")
+def _(at: str) -> Any:
+    logits = normal(at, 3, 10)
+    with runtime.global_seed(0):
+        plain = ar.sample_token(logits)
+    drawn_tokens = [ar.sample_token(logits, generator=g) for g in (seeded(0), seeded(0, at))]
+    kept = ar.top_k_filter(logits, 3), ar.top_p_filter(logits, 0.7)
+    return plain, drawn_tokens, kept, ar.filtered_probs(logits, 0.5, 5, 0.9), (
+        ar.temperature_probs(logits, 0.0), ar.temperature_probs(logits, 2.0)
+    )  # fmt: skip
+
+
+@entry("ar.next_token_pairs", "ar.sequence_nll")
+def _(at: str) -> Any:
+    x, y = ar.next_token_pairs(whole(at, 5, 13), 4)
+    return x, y, ar.sequence_nll(normal(at, *x.shape, 5), y.masked_fill(y == 0, ar.IGNORED))
+
+
+@entry("ar.bigram_counts", "ar.bigram_probs", "ar.bigram_nll")
+def _(at: str) -> Any:
+    tokens = whole(at, 5, 40)
+    counts = ar.bigram_counts(tokens, 5)
+    probs = ar.bigram_probs(counts, 0.5)
+    return counts, probs, ar.bigram_nll(probs, tokens), ar.bigram_nll(probs.cpu(), tokens)
+
+
+@entry("ar.MarkovSource", lies="cpu")
+def _(at: str) -> Any:
+    source = ar.MarkovSource(uniform(at, 4, 4).softmax(1))
+    return source.stationary, source.entropy, source.sample(20)
+
+
+@entry("ar.made_masks", "ar.MaskedLinear", "ar.MADE")
+def _(at: str) -> Any:
+    model, x = made(at, lambda: ar.MADE((1, 4, 4), 8)), binary(at)[..., :4, :4].contiguous()
+    masks = [mask.to(at) for mask in ar.made_masks(4, 5, 2)]
+    return masks, model(x), model.log_prob(x), model.loss(x), model.sample(2)
+
+
+@entry("ar.raster_sample")
+def _(at: str) -> Any:
+    return [
+        ar.raster_sample(lambda x: x - 0.5, 2, (1, 3, 3), g, at) for g in (seeded(0), seeded(0, at))
+    ]
+
+
+@entry("ar.NeuralNgram")
+def _(at: str) -> Any:
+    model, idx = made(at, lambda: ar.NeuralNgram(10, 3, 4, 8)), whole(at, 10, 2, 6)
+    return model(idx), model.loss(idx, idx)
+
+
+@entry("ar.pixelcnn_mask", "ar.MaskedConv2d", "ar.PlainPixelCNN", "ar.gate", "ar.GatedLayer")
+def _(at: str) -> Any:
+    plain, x = made(at, lambda: ar.PlainPixelCNN(4, 3, 2)), pictures(at)
+    layer = made(at, lambda: ar.GatedLayer(2, 3))
+    v = normal(at, 2, 2, 5, 5)
+    return plain(x), ar.gate(normal(at, 2, 4)), layer(v, v), ar.pixelcnn_mask(3, "B").to(at)
+
+
+@entry("ar.PixelCNN")
+def _(at: str) -> Any:
+    model = small_pixelcnn(at)
+    x = (uniform(at, 2, 1, 6, 6) > 0.5).float()
+    known = torch.zeros(1, 6, 6, dtype=torch.bool, device=at)
+    known[:, :2] = True
+    samples = model.sample(2), model.complete(x, known), model.complete(x.cpu(), known.cpu())
+    return model(x), model.log_prob(x), model.loss(x), samples
+
+
+@entry("ar.depends_on", "ar.find_leak", lies="cpu")
+def _(at: str) -> Any:
+    moved = ar.depends_on(small_gpt(at), whole(at, 10, 1, 6))
+    pixels = ar.depends_on(small_pixelcnn(at), uniform(at, 1, 1, 6, 6), swaps=1)
+    return moved, pixels, ar.find_leak(moved), ar.find_leak(moved, own_input=True)
+
+
+@refused("autoregressive models: tokens and pixels of another device")
+def _(at: str) -> Any:
+    gpt, other = small_gpt(at), whole("cpu", 10, 2, 6)
+    ngram = made(at, lambda: ar.NeuralNgram(10, 3, 4, 8))
+    few = (uniform("cpu", 2, 1, 6, 6) > 0.5).float()
+    return [
+        lambda: gpt(other),
+        lambda: gpt.attention_maps(other),
+        lambda: gpt.loss(other, other.to(at)),
+        lambda: gpt.loss(other.to(at), other),
+        lambda: ngram(other),
+        lambda: small_pixelcnn(at).log_prob(few),
+        lambda: small_pixelcnn(at)(few),
+        lambda: made(at, lambda: ar.MADE((1, 6, 6), 8)).log_prob(few),
+        lambda: made(at, lambda: ar.MADE((1, 6, 6), 8))(few),
+    ]
+
+
+# evaluation
+
+
+@entry("evaluation.feature_network", "evaluation.FeatureNetwork", lies="cpu")
+def _(at: str) -> Any:
+    network, x = evaluation.feature_network("mnist").to(at), uniform(at, 3, 1, 28, 28)
+    try:
+        logits = network(x)
+        assert logits.device == x.device
+        return network.features(x), network.classify(x), network.features(x.cpu()), logits.cpu()
+    finally:
+        network.to("cpu")
+
+
+@entry("evaluation.iwae_bound", "evaluation.bits_per_dim", "evaluation.active_units")
+def _(at: str) -> Any:
+    log_w = normal(at, 5, 4)
+    return evaluation.iwae_bound(log_w), evaluation.bits_per_dim(log_w, 7), (
+        evaluation.active_units(log_w)
+    )  # fmt: skip
+
+
+@entry("evaluation.dataset_elbo_terms", "evaluation.dataset_iwae_bound", lies="cpu")
+def _(at: str) -> Any:
+    model, x = small_vae(at), pictures(at, 6)
+    terms = [evaluation.dataset_elbo_terms(model.loss, x, batch_size=4) for _ in "ab"]
+    return terms, evaluation.dataset_iwae_bound(model.log_weights, x, K=3)
+
+
+@entry("evaluation.frechet_distance", "evaluation.kernel_distance", lies="cpu")
+@entry("evaluation.precision_recall", "evaluation.mode_coverage", lies="cpu")
+def _(at: str) -> Any:
+    x, y = normal(at, 30, 2), normal(at, 30, 2, seed=1)
+    centres, stds = normal("cpu", 3, 2, seed=2), uniform("cpu", 3) + 0.5  # as a mixture's
+    numbers = [
+        distance(a, b)
+        for distance in (evaluation.frechet_distance, evaluation.kernel_distance)
+        for a, b in ((x, y), (x, y.cpu()))
+    ]
+    return numbers, [evaluation.precision_recall(x, b) for b in (y, y.cpu())], [
+        evaluation.mode_coverage(x, c, s) for c, s in ((centres, stds), (centres.to(at), stds.to(at)))
+    ]  # fmt: skip
+
+
+@entry("evaluation.nearest_neighbours")
+def _(at: str) -> Any:
+    x, train = pictures(at, 2), uniform(at, 9, *SHAPE, seed=1)
+    return [evaluation.nearest_neighbours(x, t, 2) for t in (train, train.cpu())]
+
+
+@refused("a classifier's images of another device")
+def _(at: str) -> Any:
+    network = made(at, evaluation.FeatureNetwork)
+    return [lambda: network(uniform("cpu", 2, 1, 28, 28))]
+
+
+# training
+
+
+@entry("training.fit", "training.History", "training.Player", "training.JointOptimizer", lies="cpu")
+@entry("training.Muon", "training.adam", lies="cpu")
+def _(at: str) -> Any:
+    tokens = whole("cpu", 10, 4, 6)  # batches are moved
+    return [
+        trained(small_vae(at), pictures("cpu")),
+        trained(conditional_vae(at), pictures("cpu"), whole("cpu", 4, 4)),
+        trained(image_gan(at, 4, r1=0.1), pictures("cpu"), whole("cpu", 4, 4)),
+        trained(small_gpt(at), tokens, tokens),
+        trained(small_pixelcnn(at), (uniform("cpu", 2, 1, 6, 6) > 0.5).float()),
+    ]
+
+
+@entry("training.check_model", "training.require_terms", lies="cpu")
+def _(at: str) -> Any:
+    model, x = small_vae(at), pictures(at)
+    training.check_model(model, x)
+    with runtime.global_seed(0, at):
+        terms = training.require_terms(model.loss(x), len(x))
+    return {name: value.cpu() for name, value in terms.items()}
+
+
+@entry("training.orthogonalize")
+def _(at: str) -> Any:
+    return training.orthogonalize(normal(at, 2, 5, 3))
+
+
+# figures
+
+
+@entry("figures.curves", "figures.log_scale", lies="cpu")
+def _(at: str) -> Any:
+    x = uniform(at, 5).requires_grad_()
+    ax = figures.curves(x, {"a": x + 1, "b": x * 2}, "x", "y", "title")
+    figures.log_scale(ax)
+    return drawn(ax)
+
+
+@entry("figures.training_curves", "figures.running_mean", lies="cpu")
+def _(at: str) -> Any:
+    history = training.History({"loss": uniform(at, 50).tolist()})
+    return drawn(figures.training_curves(history))
+
+
+@entry("figures.families", lies="cpu")
+def _(at: str) -> Any:
+    count = len(figures.families().patches)
+    plt.close("all")
+    return count
+
+
+@entry("figures.tile", "figures.image_grid", "figures.image_rows", lies="cpu")
+def _(at: str) -> Any:
+    x = pictures(at, 5)
+    rows = figures.image_rows({"a": x, "b": x[:3]})
+    return figures.tile(x, 3), drawn(rows), drawn(figures.image_grid(x, 3))
+
+
+@entry("figures.prior_quantile_grid", "figures.image_map", lies="cpu")
+def _(at: str) -> Any:
+    grid = figures.prior_quantile_grid(3)
+    x = uniform(at, 3, 3, *SHAPE)
+    return grid, drawn(figures.image_map(x, grid[0, :, 0].to(at)))
+
+
+@entry("figures.latent_scatter", "figures.point_clouds", lies="cpu")
+def _(at: str) -> Any:
+    z, labels = normal(at, 20, 2), whole(at, 3, 20)
+    clouds = figures.point_clouds({"data": z, "model": z + 1}, "title")
+    return drawn(figures.latent_scatter(z, labels)), drawn(clouds)
+
+
+@entry("figures.heatmap", "figures.plane_grid", lies="cpu")
+def _(at: str) -> Any:
+    grid, cell = figures.plane_grid(3.0, 7)
+    return grid, cell, drawn(figures.heatmap(grid.to(at).sum(1).sigmoid(), "title"))[:1]
+
+
+# widgets, in their static form, and what a slider calls
+
+
+@entry("widgets.latent_explorer", "widgets.LatentExplorer", "widgets.latent_strip", lies="cpu")
+def _(at: str) -> Any:
+    model, centre = small_vae(at), normal(at, 3)
+    explorer = widgets.latent_explorer(lambda z: model.decode(z).sigmoid(), centre)
+    strips = [
+        drawn(widgets.latent_strip(decode, c))
+        for decode, c in (
+            (model.decode_mean, centre.cpu()),
+            (model.decode_mean, centre),
+            (lambda z: model.decode(z).sigmoid(), centre),
+        )
+    ]
+    explorer.build()
+    return strips, explorer.codes().cpu(), explorer.show(explorer.codes())
+
+
+@entry("widgets.image_replay", "widgets.ImageReplay", "widgets.replay_strip", lies="cpu")
+def _(at: str) -> Any:
+    frames: Mapping[int, Tensor] = {0: pictures(at), 5: pictures(at)}
+    replay = widgets.image_replay(frames, columns=2)
+    return drawn(widgets.replay_strip(frames, 2)), replay.show(5)
+
+
+@entry("widgets.pixel_replay", "widgets.PixelReplay", "widgets.pixel_strip", lies="cpu")
+def _(at: str) -> Any:
+    x, p = binary(at, 2), pictures(at, 2)
+    known = x[0] > 2
+    replay = widgets.pixel_replay(x, p, known)
+    return drawn(widgets.pixel_strip(x, p, moments=3)), replay.show(4), replay.caption(4)
+
+
+@entry("widgets.attention_viewer", "widgets.AttentionViewer", "widgets.attention_grid", lies="cpu")
+def _(at: str) -> Any:
+    from gencourse.widgets.attention import MapFilm, attention_map
+
+    maps = small_gpt(at).attention_maps(whole(at, 10, 1, 6))[:, 0]
+    tokens, viewer = LETTERS[:6], widgets.attention_viewer(maps, LETTERS[:6])
+    one = drawn(attention_map(maps[0, 0], tokens))
+    return viewer.weights, drawn(widgets.attention_grid(maps, tokens)), one, (
+        MapFilm(tokens).draw(viewer.weights[0, 0], 1, "title")
+    )  # fmt: skip
+
+
+@entry("widgets.sampling_explorer", "widgets.SamplingExplorer", lies="cpu")
+@entry("widgets.sampling_strip", lies="cpu")
+def _(at: str) -> Any:
+    from gencourse.widgets.next_token import token_bars
+
+    gpt, logits = small_gpt(at), normal(at, 10)
+
+    def next_logits(prompt: str) -> Tensor:
+        idx = torch.tensor([[LETTERS.index(c) for c in prompt[-8:]]], device=at)
+        return gpt(idx)[0, -1]
+
+    explorer = widgets.sampling_explorer(next_logits, LETTERS, "abc")
+    written = explorer.write_token_by_token("ab", 5, 1.0, None, None, seed=0)
+    bars = drawn(token_bars(logits.softmax(0), ar.filtered_probs(logits, top_k=4), LETTERS))
+    return explorer.logits, written, drawn(widgets.sampling_strip(logits, LETTERS)), bars
+
+
+@entry("widgets.gan_lab", "widgets.GanLab", "widgets.film_strip", lies="cpu")
+def _(at: str) -> Any:
+    match = gan_lab.Match(gan_lab.Settings(penalty="gradient penalty"))
+    match.step()
+    frame = match.observe()
+    assert isinstance(widgets.gan_lab(), widgets.GanLab)
+    strip = widgets.film_strip(gan_lab.recorded("ring"))
+    return frame.fake, frame.surface, frame.scores.divergence, drawn(strip)[:3]
