@@ -49,6 +49,7 @@ SLOW_FILES = {
     "tests/grading/test_nbgrader.py",
     "tests/test_default_scale.py",
     "tests/test_carrying.py",
+    "tests/test_device.py",
 }
 # what the fast lane is to have run beside exercises, notebooks and one test at least of every file
 ALWAYS = {

@@ -333,9 +333,9 @@ def test_reference_is_right_where_new_tensors_are_made_on_a_gpu(name):
     assert (verdict.status, device.kernels) == ("right", 0), verdict
 
 
-@pytest.mark.parametrize("name", ["vae.reparameterize", "ar.causal_mask", "gan.generator_loss"])
+@pytest.mark.parametrize("name", ["vae.reparameterize", "vae.kl_to_standard_normal", "gan.generator_loss"])
 def test_result_on_a_gpu_is_told_that_the_grader_has_none(name):
-    exercise = lanes.exercises()[name.replace("ar.", "autoregressive.")]
+    exercise = lanes.exercises()[name]
 
     def answer(*args):
         return exercise.reference(*args).to("cuda")

@@ -42,7 +42,11 @@ def test_device_is_the_cpu_without_a_gpu_and_a_missing_device_is_a_sentence(monk
     monkeypatch.delenv("GENCOURSE_DEVICE")
     assert runtime.pick_device() == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(runtime, "lacking_kernels", lambda device=0: "")
     assert runtime.pick_device() == torch.device("cuda")
+    monkeypatch.setattr(runtime, "lacking_kernels", lambda device=0: "No kernels for it.")
+    assert runtime.pick_device() == torch.device("cpu")
     monkeypatch.setenv("GENCOURSE_DEVICE", "tpu")
     with pytest.raises(InputError, match="GENCOURSE_DEVICE should be one of cpu"):
         runtime.pick_device()

@@ -107,6 +107,7 @@ class Exercise:
             raise CheckFailed(str(verdict))
         return verdict
 
+    @runtime.on_cpu()
     def judge(
         self, answer: object, seeds: tuple[int, ...] = SEEDS, connect: Connect | None = None
     ) -> Verdict:
