@@ -27,7 +27,6 @@ import torch._dynamo  # an optimizer brings it, and it looks for devices while i
 from torch.overrides import TorchFunctionMode
 from torch.utils import _device
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
 
 KINDS = ("cuda", "mps")
 PlainGenerator = torch.Generator
@@ -191,6 +190,22 @@ class Functions(TorchFunctionMode):
         return value.to("meta") if there else value
 
 
+def operands(values: Any) -> Iterator[Any]:
+    """What an operator is given, lists opened."""
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from value
+        else:
+            yield value
+
+
+def unwrapped(value: Any) -> Any:
+    """The CPU's tensors in the place of shells, also in a list."""
+    if isinstance(value, list | tuple):
+        return [unwrapped(each) for each in value]
+    return value.inner if isinstance(value, Pretended) else value
+
+
 class Operators(TorchDispatchMode):
     """Looks at the operands of every operator, computes on the CPU, wraps and counts."""
 
@@ -205,7 +220,7 @@ class Operators(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, kind = dict(kwargs or {}), self.device.kind
         name = func.overloadpacket
-        flat, _ = tree_flatten((args, kwargs))
+        flat = list(operands((*args, *kwargs.values())))
         tensors = [value for value in flat if isinstance(value, torch.Tensor)]
         shells = [value for value in tensors if isinstance(value, Pretended)]
         there = bool(shells)
@@ -216,22 +231,21 @@ class Operators(TorchDispatchMode):
             self.one_device(func, args, tensors, shells)
         if any(isinstance(value, PlainGenerator) for value in flat):
             self.right_generator(there)
-        plain_args, plain_kwargs = tree_map(self.unwrapped, (args, kwargs))
-        result = func(*plain_args, **plain_kwargs)
+        result = func(
+            *map(unwrapped, args), **{key: unwrapped(value) for key, value in kwargs.items()}
+        )
         if name is aten._to_copy and shells and not there:  # the CPU may not share its memory
             result = result.clone() if result is shells[0].inner else result
         if name is aten.copy_:
             there = isinstance(args[0], Pretended)
         self.count(name, args, tensors, shells, there)
-        known = {id(shell.inner): shell for shell in shells}
         if not there:
             return result
-        return tree_map(lambda value: self.wrapped(value, known, kind), result)
-
-    def unwrapped(self, value: Any) -> Any:
-        return value.inner if isinstance(value, Pretended) else value
+        return self.wrapped(result, {id(shell.inner): shell for shell in shells}, kind)
 
     def wrapped(self, value: Any, known: dict[int, Pretended], kind: str) -> Any:
+        if isinstance(value, list | tuple):
+            return type(value)(self.wrapped(each, known, kind) for each in value)
         if not isinstance(value, torch.Tensor):
             return value
         if kind == "mps" and value.dtype == torch.float64:

@@ -521,9 +521,9 @@ def _(at: str) -> Any:
         for distance in (evaluation.frechet_distance, evaluation.kernel_distance)
         for a, b in ((x, y), (x, y.cpu()))
     ]
-    return numbers, [evaluation.precision_recall(x, b) for b in (y, y.cpu())], [
-        evaluation.mode_coverage(x, c, s) for c, s in ((centres, stds), (centres.to(at), stds.to(at)))
-    ]  # fmt: skip
+    mixtures = (centres, stds), (centres.to(at), stds.to(at))
+    numbers += [evaluation.precision_recall(x, b) for b in (y, y.cpu())]
+    return numbers, [evaluation.mode_coverage(x, *mixture) for mixture in mixtures]
 
 
 @entry("evaluation.nearest_neighbours")
