@@ -456,6 +456,7 @@ def test_what_a_device_allows_is_allowed(device):
     ((x * torch.tensor(2.0)).square() + 1).sum().backward()  # a scalar of the CPU
     assert isinstance(x.grad, Pretended) and x.grad.device == x.device == torch.device(at, 0)
     assert x.detach()[torch.tensor([0, 1])].tolist() == [1, 1]  # indices of the CPU
+    assert torch.arange(4, device=at)[[3, 1]].tolist() == [3, 1]
     assert torch.ones(2).copy_(x.detach()[:2]).device.type == "cpu"
     layer = nn.Linear(3, 2)
     weight = layer.weight

@@ -145,6 +145,14 @@ class Device:
         return x.to(self.kind)
 
 
+def numbered(index: Any) -> Any:
+    """An index in which a list is a tensor; C++ would leave its numbers out for the meta device."""
+    if isinstance(index, tuple):
+        return tuple(map(numbered, index))
+    with torch.device("cpu"):
+        return torch.tensor(index) if isinstance(index, list) else index
+
+
 class Functions(TorchFunctionMode):
     """Says meta wherever a function is given the pretended device, before C++ reads it."""
 
@@ -170,6 +178,8 @@ class Functions(TorchFunctionMode):
             return args[0].to("meta")
         if func in (torch.tensor, torch.as_tensor, torch.asarray):
             return self.made(func, args, kwargs)
+        if func in (torch.Tensor.__getitem__, torch.Tensor.__setitem__):
+            args = (args[0], numbered(args[1]), *args[2:])
         given = [v for v in (*args, *kwargs.values()) if isinstance(v, PlainGenerator)]
         self.device.generators += given
         try:
