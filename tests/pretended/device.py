@@ -83,7 +83,7 @@ class Pretended(torch.Tensor):
             "the tensor to host memory first."
         )
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return self.numpy()
 
     def tolist(self) -> Any:

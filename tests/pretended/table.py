@@ -386,8 +386,10 @@ def _(at: str) -> Any:
     return [ar.generate(model, idx, 4, 8, generator=g) for g in (seeded(0), seeded(0, at))]
 
 
-@entry("ar.sample_token", "ar.filtered_probs", "ar.temperature_probs")
-@entry("ar.top_k_filter", "ar.top_p_filter")
+@entry(
+    "ar.sample_token", "ar.filtered_probs", "ar.temperature_probs", "ar.top_k_filter",
+    "ar.top_p_filter",
+)  # fmt: skip
 def _(at: str) -> Any:
     logits = normal(at, 3, 10)
     with runtime.global_seed(0):
@@ -511,8 +513,11 @@ def _(at: str) -> Any:
     return terms, evaluation.dataset_iwae_bound(model.log_weights, x, K=3)
 
 
-@entry("evaluation.frechet_distance", "evaluation.kernel_distance", lies="cpu")
-@entry("evaluation.precision_recall", "evaluation.mode_coverage", lies="cpu")
+@entry(
+    "evaluation.frechet_distance", "evaluation.kernel_distance", "evaluation.precision_recall",
+    "evaluation.mode_coverage",
+    lies="cpu",
+)  # fmt: skip
 def _(at: str) -> Any:
     x, y = normal(at, 30, 2), normal(at, 30, 2, seed=1)
     centres, stds = normal("cpu", 3, 2, seed=2), uniform("cpu", 3) + 0.5  # as a mixture's
@@ -541,8 +546,11 @@ def _(at: str) -> Any:
 # training
 
 
-@entry("training.fit", "training.History", "training.Player", "training.JointOptimizer", lies="cpu")
-@entry("training.Muon", "training.adam", lies="cpu")
+@entry(
+    "training.fit", "training.History", "training.Player", "training.JointOptimizer",
+    "training.Muon", "training.adam",
+    lies="cpu",
+)  # fmt: skip
 def _(at: str) -> Any:
     tokens = whole("cpu", 10, 4, 6)  # batches are moved
     return [
@@ -665,8 +673,10 @@ def _(at: str) -> Any:
     )  # fmt: skip
 
 
-@entry("widgets.sampling_explorer", "widgets.SamplingExplorer", lies="cpu")
-@entry("widgets.sampling_strip", lies="cpu")
+@entry(
+    "widgets.sampling_explorer", "widgets.SamplingExplorer", "widgets.sampling_strip",
+    lies="cpu",
+)  # fmt: skip
 def _(at: str) -> Any:
     from gencourse.widgets.next_token import token_bars
 
