@@ -4,7 +4,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
@@ -103,7 +102,7 @@ class PixelFilm:
         with plt.rc_context(SMALL):
             self.figure = Figure(figsize=size, dpi=140, layout="constrained")
             upper, lower = self.figure.subplots(*((2, 1) if stacked else (1, 2)))
-            nothing = np.full((H, width), np.nan)
+            nothing = torch.full((H, width), torch.nan, device="cpu").numpy()
             self.image, self.map = upper.imshow(nothing, **GREY), lower.imshow(nothing, **SCALE)
             self.next = [self.marked(ax, i * (W + gap)) for ax in (upper, lower) for i in range(n)]
             for i in range(n):
