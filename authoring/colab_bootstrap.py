@@ -1,7 +1,7 @@
 # The course's package. Colab installs it from the repository that this was opened from.
 import sys
 
-EDITION, ADDRESS = "{EDITION}", "{ADDRESS}"
+EDITION, ADDRESS = "<EDITION>", "<ADDRESS>"
 try:
     from gencourse.editions import greeting
 except ImportError:

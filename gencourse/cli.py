@@ -1,4 +1,4 @@
-"""The command `gencourse`: a folder of the learner's own; hand out exercises, grade what comes back,
+"""The command `gencourse`: start a folder of one's own; hand out exercises, grade what comes back,
 export and report.
 
 Each command imports what it needs when it is called, so that help and usage errors do not wait for

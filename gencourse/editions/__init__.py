@@ -4,6 +4,6 @@ one to the next.
 The first cell imports `greeting` from here, so this module takes no time.
 """
 
-from gencourse.editions.greeting import greeting
+from gencourse.editions.first_cell import greeting
 
 __all__ = ["greeting"]

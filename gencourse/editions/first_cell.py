@@ -68,11 +68,13 @@ def other_torchvision() -> Iterator[str]:
         torch = metadata.version("torch").partition("+")[0]
     except metadata.PackageNotFoundError:
         return
-    made_for = re.search(r"(?m)^torch *\(?== *([\d.]+\d)", "\n".join(required))
-    if made_for and made_for[1] != torch:
+    bound = re.search(r"(?m)^torch *\(?([=>])= *([\d.]+\d)", "\n".join(required))
+    if not bound or numbers(bound[2]) == numbers(torch):
+        return
+    if bound[1] == "=" or numbers(bound[2]) > numbers(torch):
         yield (
-            f"torchvision is made for torch {made_for[1]}, and torch {torch} is installed: data "
-            f"sets in full cannot be loaded. {how_to_mend()}"
+            f"The torchvision here is made for torch {bound[2]}, and torch {torch} is installed: "
+            f"data sets in full cannot be loaded. {how_to_mend()}"
         )
 
 
