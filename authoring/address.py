@@ -20,7 +20,7 @@ BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 FORMS = (
     re.compile(  # https://HOST/PATH, git@HOST:PATH, ssh://git@HOST:22/PATH, with or without .git
         r"(?:(?:https?|ssh|git)://)?(?:[^@/\s]+@)?((?:[\w-]+\.)+[a-z]{2,})(?::\d+)?[/:]"
-        r"([\w.-]+(?:/[\w.-]+)+?)(?:\.git)?/?"
+        r"([\w.-]+(?:/[\w.-]+)+)"
     )
 )
 
@@ -48,8 +48,10 @@ def ref() -> str:
 
 def normal(url: str) -> str:
     """The https address of a repository, without credentials; "" for what is no public address."""
-    found = FORMS.fullmatch(url.strip())
-    return f"https://{found[1]}/{found[2]}" if found else ""
+    found = FORMS.fullmatch(url.strip().removesuffix("/").removesuffix(".git"))
+    address = f"https://{found[1]}/{found[2]}" if found else ""
+    deep = address.startswith(GITHUB) and address.count("/") != GITHUB.count("/") + 1
+    return "" if deep else address
 
 
 def of_origin() -> str:
@@ -62,7 +64,7 @@ def of_origin() -> str:
     except FileNotFoundError:  # no git
         return ""
     address = normal(said)
-    return address if re.fullmatch(re.escape(GITHUB) + r"[^/]+/[^/]+", address) else ""
+    return address if address.startswith(GITHUB) else ""
 
 
 def chosen(wanted: str | None) -> str:
@@ -86,7 +88,7 @@ def settle(address: str) -> list[str]:
     for path in texts():
         text = before = path.read_text("utf-8")
         for ours, theirs in ((old, new), (quote(old, safe=""), quote(new, safe=""))):
-            text = re.sub(rf"(?<![\w.-]){re.escape(ours)}(?![\w-]|\.\w)", theirs, text)
+            text = re.sub(rf"(?<![\w.-]){re.escape(ours)}(?![\w-]|\.(?!git\b)\w)", theirs, text)
         text = re.sub(rf"{HUB}/hub/user-redirect/git-pull\?[^\s)>]+", puller_of(address), text)
         if text != before:
             path.write_text(text, "utf-8", newline="\n")

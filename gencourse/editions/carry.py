@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,11 +83,28 @@ def is_ours(cell: Json) -> bool:
     return re.fullmatch(r"[0-9a-f]{10}(-\d+)?", id_of(cell)) is not None
 
 
-def is_untouched(cell: Json) -> bool:
-    """Whether a cell is as the course handed it out, but for white space: its id says so."""
-    made, source = id_of(cell).partition("-")[0], source_of(cell)
+def is_untouched(cell: Json, handed_out: Container[str] = ()) -> bool:
+    """Whether a cell is as the course handed it out, but for white space.
+
+    Its id says so, or `handed_out`, where a tool has changed the ids.
+    """
+    source = source_of(cell)
     tidy = "\n".join(line.rstrip() for line in source.strip().split("\n"))
-    return made in {digest(cell["cell_type"], text) for text in (source, tidy)}
+    made = {digest(cell["cell_type"], text) for text in (source, tidy)}
+    return id_of(cell).partition("-")[0] in made or any(one in handed_out for one in made)
+
+
+def digests(notebook: Json) -> list[str]:
+    """What the cells of a notebook of the course hold, in ten digits each."""
+    return [digest(cell["cell_type"], source_of(cell)) for cell in notebook["cells"]]
+
+
+def handed_out(notebook: Json) -> list[str]:
+    """The `digests` of the notebook that a learner's was made from; [] where it does not say."""
+    metadata = notebook.get("metadata")
+    about = metadata.get("gencourse") if isinstance(metadata, dict) else None
+    cells = about.get("cells") if isinstance(about, dict) else None
+    return [str(one) for one in cells] if isinstance(cells, list) else []
 
 
 def about(cell: Json) -> Json:
@@ -113,11 +130,12 @@ def carried(old: Json, new: Json) -> Carried:
     made = Carried(copy.deepcopy(new))
     cells: list[Json] = made.notebook["cells"]
     made.notebook["metadata"] = with_kernel(old, made.notebook["metadata"])
-    places = placed(old["cells"], cells)
+    untouched = [is_untouched(cell, set(handed_out(old))) for cell in old["cells"]]
+    places = placed(old["cells"], cells, untouched)
     followers: dict[int, list[Json]] = {}
     ids = {id_of(cell) for cell in cells}
     for number, (cell, place) in enumerate(zip(old["cells"], places, strict=True)):
-        theirs = not is_untouched(cell) and bool(source_of(cell).strip())
+        theirs = not untouched[number] and bool(source_of(cell).strip())
         if not theirs or (place is not None and same(cell, cells[place])):
             continue
         if place is not None and is_open(cells[place]):
@@ -156,14 +174,14 @@ def anchor(old: list[Json], places: list[int | None], number: int) -> int:
     return max(last, after - 1) if gone else last
 
 
-def placed(old: list[Json], new: list[Json]) -> list[int | None]:
+def placed(old: list[Json], new: list[Json], untouched: list[bool]) -> list[int | None]:
     """For each cell of the old notebook its counterpart in the new one, where it has one.
 
     By id, then by exercise, then by source, then by the name that it defines. Of several cells that
     ask for the same place one gets it, the learner's before one that nobody has changed.
     """
     found: list[int | None] = [None] * len(old)
-    order = sorted(range(len(old)), key=lambda i: is_untouched(old[i]))
+    order = sorted(range(len(old)), key=lambda i: untouched[i])
     open_places = dict.fromkeys(range(len(new)))
     for name_of, name_of_place in KEYS:
         wanted = {name_of_place(new[i]): i for i in reversed(open_places)}

@@ -5,7 +5,6 @@ changed. Nothing is lost: before a notebook is written anew, the one that was th
 earlier/DATE/, and answers are carried over (gencourse/editions/carry.py).
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,9 +18,10 @@ from gencourse.editions.carry import (
     Json,
     Unreadable,
     carried,
+    digests,
+    handed_out,
     is_untouched,
     notebook_of,
-    source_of,
 )
 from gencourse.errors import InputError
 
@@ -52,10 +52,11 @@ def start(folder: Path | None = None, course: Path | None = None) -> Iterator[st
         ) from error
 
 
-def told(folder: Path, said: list[str]) -> Iterator[str]:
-    """What was done with each notebook, and where to go on."""
-    yield from filter(None, said)
-    if not any(said):
+def told(folder: Path, said: list[str | None]) -> Iterator[str]:
+    """What was done with each notebook (`one`), and where to go on."""
+    made = [sentence for sentence in said if sentence is not None]
+    yield from filter(None, made)
+    if not made:
         yield f"{folder}: everything in it is of edition {gencourse.__version__} already."
     yield f"Your notebooks are in {folder}. Work there, and the course's own folder stays clean."
 
@@ -77,8 +78,8 @@ def notebooks(course: Path) -> list[Path]:
     return [path for name in FOLDERS for path in sorted((course / name).glob("[0-9]*.ipynb"))]
 
 
-def one(path: Path, course: Path, folder: Path, earlier: Path) -> str:
-    """Bring one notebook up to date; a sentence on what was done, "" for nothing."""
+def one(path: Path, course: Path, folder: Path, earlier: Path) -> str | None:
+    """Bring one notebook up to date; a sentence on it, "" if none is needed, None if it was so."""
     name = path.relative_to(course)
     new, target = of_course(path), folder / name
     theirs = "" if all(map(is_untouched, new["cells"])) else came_along(name)
@@ -91,8 +92,8 @@ def one(path: Path, course: Path, folder: Path, earlier: Path) -> str:
     except Unreadable as error:
         made, what = Carried(new), f"could not be read ({error}), and is new now"
     else:
-        if mark_of(old) == mark_of(new):
-            return ""
+        if handed_out(old) == handed_out(new):
+            return None
         made, what = (done := carried(old, new)), summary(done)
     kept = earlier / name
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,7 @@ def came_along(name: Path) -> str:
 
 
 def of_course(path: Path) -> Json:
-    """A notebook of the course, with a mark by which it will be known when it is a learner's."""
+    """A notebook of the course, which says of itself what was handed out."""
     try:
         notebook = notebook_of(path.read_bytes())
     except Unreadable as error:
@@ -134,17 +135,8 @@ def of_course(path: Path) -> Json:
             f"start: {path} should be a notebook of the course, got a file that is none: {error}. "
             f"Copy it elsewhere if you wrote in it, then: git checkout -- {path.parent.name}"
         ) from None
-    cells = [(cell["cell_type"], source_of(cell)) for cell in notebook["cells"]]
-    mark = hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
-    about = {"edition": gencourse.__version__, "cells": mark}
+    about = {"edition": gencourse.__version__, "cells": digests(notebook)}
     return notebook | {"metadata": notebook.get("metadata", {}) | {"gencourse": about}}
-
-
-def mark_of(notebook: Json) -> str | None:
-    """Which text of the course a notebook was made from; None where it does not say."""
-    metadata = notebook.get("metadata")
-    about = metadata.get("gencourse") if isinstance(metadata, dict) else None
-    return str(about.get("cells")) if isinstance(about, dict) else None
 
 
 def write(notebook: Json, target: Path) -> None:
