@@ -170,7 +170,9 @@ class Colab:
         pins.write_text(
             re.sub(r"\+\w+$", "", FREEZE.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8"
         )
-        uv("pip", "install", "--quiet", "--python", folder / "venv", "-r", pins)
+        # compiling 5 GB takes minutes, and saves none in so few runs
+        quickly = ("--quiet", "--no-compile-bytecode", "--python", folder / "venv")
+        uv("pip", "install", *quickly, "-r", pins)
         commit_working_tree(folder / "repository")
         (site,) = (folder / "venv").glob(SITE_PACKAGES)
         write(site / "google" / "colab" / "__init__.py", STUB)
