@@ -192,7 +192,7 @@ def test_nothing_that_a_learner_wrote_is_lost(block):
             now = by_id[one["id"]]
             assert now["metadata"] == one["metadata"] and now["cell_type"] == one["cell_type"]
             if not carry.same(now, one):
-                assert carry.is_open(one), seed
+                assert not one["metadata"].get("nbgrader", {}).get("locked"), seed
         # a second time changes nothing, but that a text of the course's own is not kept twice
         again = sources(carry.carried(made, new).notebook)
         assert learner.marked(again) == learner.marked(before), seed
@@ -209,7 +209,9 @@ def test_an_answer_comes_to_its_exercise(block):
         answers = {}
         for one in theirs["cells"]:
             if (name := carry.exercise_of(one)) and rng.random() < 0.6:
-                answers[name] = f"def {name}(x):\n    return {rng.randrange(10**6)}"
+                # some are no Python yet, so that only the exercise's name tells where they belong
+                head = rng.choice([f"def {name}(x):", f"def {name}(x"])
+                answers[name] = f"{head}\n    return {rng.randrange(10**6)}"
                 one["source"] = answers[name]
         if rng.random() < 0.5:
             rng.shuffle(theirs["cells"])
