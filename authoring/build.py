@@ -6,6 +6,8 @@
                                                          and keep the figures
     uv run python -m authoring.build --check             write nothing; fail if anything in the
                                                          three folders is out of date
+    uv run python -m authoring.build --repository URL    the course lives there now: badges, first
+                                                         cells and links; nothing is executed
 
 | source | generated |
 | --- | --- |
@@ -21,11 +23,12 @@ SOLUTION; gencourse/grading/release.py takes them out.
 import argparse
 import ast
 import base64
+import contextlib
 import copy
+import io
 import os
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import jupytext
@@ -33,7 +36,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from authoring import front_page
+from authoring import address, front_page
 from gencourse.grading import release
 from gencourse.grading.release import as_text, with_ids
 
@@ -46,7 +49,7 @@ METADATA = NotebookNode(
     kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
     language_info={"name": "python"},
 )
-SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["gencourse"]
+FIRST_CELL = (ROOT / "authoring/colab_bootstrap.py").read_text("utf-8").strip()
 
 
 def read(source: Path, folder: str) -> NotebookNode:
@@ -55,14 +58,8 @@ def read(source: Path, folder: str) -> NotebookNode:
     """
     notebook = jupytext.read(source, fmt="py:percent")
     title, *rest = notebook.cells
-    title.source = f"{badge(folder, source.stem)}\n\n{title.source}"
-    bootstrap = nbformat.v4.new_code_cell(
-        (ROOT / "authoring/colab_bootstrap.py").read_text("utf-8").strip()
-    )
-    bootstrap.source = bootstrap.source.replace(
-        "{SPEC}", f"git+{SETTINGS['repository']}@{SETTINGS['tag']}"
-    )
-    notebook.cells = [title, bootstrap, *rest]
+    title.source = f"{address.badge(folder, source.stem)}\n\n{title.source}".lstrip("\n")
+    notebook.cells = [title, nbformat.v4.new_code_cell(first_cell()), *rest]
     for cell in notebook.cells:
         unknown = set(cell.metadata.get("tags", ())) - TAGS
         if unknown:
@@ -75,11 +72,34 @@ def read(source: Path, folder: str) -> NotebookNode:
     return notebook
 
 
-def badge(folder: str, name: str) -> str:
-    """The Colab badge of a notebook, made from the repository's address in pyproject.toml."""
-    address = SETTINGS["repository"].removeprefix("https://github.com/")
-    target = f"https://colab.research.google.com/github/{address}/blob/{SETTINGS['branch']}/{folder}/{name}.ipynb"
-    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({target})"
+def first_cell() -> str:
+    """The code that every notebook begins with, of this edition and for this address."""
+    filled = {
+        "<EDITION>": address.version(),
+        "<ADDRESS>": f"{address.repository()}@{address.ref()}",
+    }
+    return re.sub("|".join(filled), lambda match: filled[match[0]], FIRST_CELL)
+
+
+def is_first(cell: NotebookNode) -> bool:
+    """Whether a cell is the one that every notebook begins with, of this edition or another."""
+    return cell.cell_type == "code" and "\nEDITION, ADDRESS = " in cell.source
+
+
+def greeted(notebook: NotebookNode) -> NotebookNode:
+    """A chapter whose first cell has the output that it has here and now: it is run, and the rest
+    is not.
+
+    Of what it prints the first line is kept, which names the edition; the others would tell a
+    reader what is off on the author's machine.
+    """
+    for cell in filter(is_first, notebook.cells):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            exec(re.sub(r"^( *)[%!].*$", r"\1pass", cell.source, flags=re.M), {})
+        line = said.getvalue().splitlines()[0] + "\n"
+        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=line)]
+    return notebook
 
 
 def stated_numbers(notebook: NotebookNode, source: Path) -> dict[str, str]:
@@ -220,16 +240,20 @@ def is_widget(output: NotebookNode) -> bool:
 
 def keep_outputs(notebook: NotebookNode, target: Path) -> NotebookNode:
     """Take over the stored outputs of an unchanged code; a chapter whose code changed must be
-    executed again.
+    executed again. The first cell, which says the edition, belongs to no chapter.
     """
     if not target.exists():
         return notebook
     stored = nbformat.read(target, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     old = [cell for cell in stored.cells if cell.cell_type == "code"]
-    if [cell.source for cell in code] == [cell.source for cell in old]:
+    begin = int(is_first(code[0])) if code else 0
+    if len(code) == len(old) and all(
+        cell.source == known.source for cell, known in zip(code[begin:], old[begin:], strict=True)
+    ):
         for cell, known in zip(code, old, strict=True):
             cell.outputs, cell.execution_count = known.outputs, known.execution_count
+        return greeted(notebook)
     return notebook
 
 
@@ -281,7 +305,14 @@ def main() -> None:
     parser.add_argument(
         "--check", action="store_true", help="write nothing, fail if anything is out of date"
     )
+    parser.add_argument(
+        "--repository", metavar="URL", help="the public repository in which the course lives"
+    )
     options = parser.parse_args()
+    if options.check and options.repository:
+        parser.error("--check writes nothing, so --repository should be left out")
+    if not options.check and (wanted := address.chosen(options.repository)) != address.repository():
+        print(f"the course lives at {wanted}: {', '.join(address.settle(wanted))}")
     found: list[str] = []
     for source in sorted((ROOT / "authoring").glob("*/[0-9]*.py")):
         if options.names and source.stem not in options.names:
@@ -290,7 +321,9 @@ def main() -> None:
             target = ROOT / "notebooks" / f"{source.stem}.ipynb"
             notebook = chapter(source)
             made = {
-                target: execute(notebook) if options.execute else keep_outputs(notebook, target)
+                target: greeted(execute(notebook))
+                if options.execute
+                else keep_outputs(notebook, target)
             }
         else:
             made = {

@@ -4,14 +4,18 @@ notebook in it.
     python -m uv run python -m authoring.colab_sim notebooks/01_vae.ipynb --python python3.13
 
 A virtual environment gets the versions of tests/data/colab-freeze.txt and a stand-in for
-google.colab that IPython loads at its start, as on Colab. The wheel of gencourse lies where the
-notebook's first cell looks for it (GENCOURSE_SPEC). The notebook runs twice at smoke scale; the
-first run may add gencourse and nothing else, the second may change nothing. The Linux wheels take 5
-GB for as long as the script runs; UV_TORCH_BACKEND=cpu gets the small ones where their index can be
-reached. Not simulated: Colab's front end, its GPU and its forms.
+google.colab that IPython loads at its start, as on Colab. The first cell asks Colab's list of
+notebooks from where it was opened, and a server here answers: from a fork of another owner, or,
+with --opened drive, from Drive, so that the course's address counts. Git takes the working tree for
+either repository (url.insteadOf), so nothing is pushed and no file is edited. The notebook runs
+twice at smoke scale; the first run may add gencourse and nothing else, the second may change
+nothing. The Linux wheels take 5 GB for as long as the script runs; UV_TORCH_BACKEND=cpu gets the
+small ones where their index can be reached. Not simulated: Colab's front end, its GPU, its forms.
 """
 
 import argparse
+import contextlib
+import http.server
 import json
 import os
 import re
@@ -19,11 +23,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
+
+from authoring import address
 
 ROOT = Path(__file__).resolve().parent.parent
+FORK = "https://github.com/another-owner/a-fork"
 FREEZE = ROOT / "tests" / "data" / "colab-freeze.txt"
 WATCHED = ("torch", "numpy")
 SITE_PACKAGES = "lib/python3.*/site-packages"
@@ -50,8 +60,9 @@ nbformat.write(notebook, target)
 def main() -> int:
     """Build the environment, run the notebook twice, print the findings; 0 if all hold."""
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory(prefix="colab-sim-") as folder:
-        colab = Colab.build(Path(folder), arguments.python)
+    path = opened_from(arguments.opened, arguments.notebook)
+    with tempfile.TemporaryDirectory(prefix="colab-sim-") as folder, asked(path) as port:
+        colab = Colab.build(Path(folder), arguments.python, port)
         before = colab.state()
         first = colab.run(arguments.notebook, arguments.timeout)
         between = colab.state()
@@ -62,6 +73,10 @@ def main() -> int:
         "the notebook runs without an error": not first.errors,
         "gencourse is installed, and nothing else changes": changed(before, between)
         == {"gencourse"},
+        "gencourse is from the repository that the notebook was opened from": (
+            FORK if arguments.opened == "fork" else address.repository()
+        )
+        in between.packages.get("gencourse", ""),
         f"{' and '.join(WATCHED)} are the same": before.imported
         == between.imported
         == after.imported,
@@ -99,6 +114,12 @@ def parse_arguments() -> argparse.Namespace:
         help="a Python of Colab's version: name or path (default: python3.13)",
     )
     parser.add_argument(
+        "--opened",
+        choices=("fork", "drive"),
+        default="fork",
+        help="from where Colab opened the notebook (default: a fork on GitHub)",
+    )
+    parser.add_argument(
         "--timeout", type=int, default=600, help="seconds that one cell may take (default: 600)"
     )
     arguments = parser.parse_args()
@@ -131,15 +152,17 @@ class State:
 
 @dataclass
 class Colab:
-    """A virtual environment like Colab's, and the wheel of gencourse to install in it."""
+    """A virtual environment like Colab's, a repository with the working tree, and the port at which
+    the list of notebooks is.
+    """
 
     folder: Path
-    wheel: Path
+    port: int
     seconds: float
 
     @classmethod
-    def build(cls, folder: Path, python: str) -> "Colab":
-        """Create the environment below `folder` and the wheel beside it."""
+    def build(cls, folder: Path, python: str, port: int) -> "Colab":
+        """Create the environment and the repository below `folder`."""
         start = time.perf_counter()
         uv("venv", "--quiet", "--python", python, folder / "venv")
         pins = folder / "pins.txt"
@@ -147,9 +170,10 @@ class Colab:
         pins.write_text(
             re.sub(r"\+\w+$", "", FREEZE.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8"
         )
-        uv("pip", "install", "--quiet", "--python", folder / "venv", "-r", pins)
-        uv("build", "--quiet", "--wheel", "--out-dir", folder / "dist", ROOT)
-        (wheel,) = (folder / "dist").glob("*.whl")
+        # compiling 5 GB takes minutes, and saves none in so few runs
+        quickly = ("--quiet", "--no-compile-bytecode", "--python", folder / "venv")
+        uv("pip", "install", *quickly, "-r", pins)
+        commit_working_tree(folder / "repository")
         (site,) = (folder / "venv").glob(SITE_PACKAGES)
         write(site / "google" / "colab" / "__init__.py", STUB)
         for module in ("drive", "files", "output"):
@@ -158,7 +182,7 @@ class Colab:
                 f'"""A stand-in for google.colab.{module}."""\n',
             )
         write(folder / "venv" / "etc" / "ipython" / "ipython_config.py", IPYTHON_CONFIG)
-        return cls(folder, wheel, time.perf_counter() - start)
+        return cls(folder, port, time.perf_counter() - start)
 
     def call(self, *arguments: str | Path, cwd: Path | None = None) -> str:
         """Run the environment's Python, shut off from the caller's environment and home folder; its
@@ -175,8 +199,13 @@ class Colab:
             ),  # Colab's free machines have two cores
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # silences a warning of the debugger
             "GENCOURSE_SCALE": "smoke",
-            "GENCOURSE_SPEC": str(self.wheel),
+            "COLAB_JUPYTER_IP": "127.0.0.1",
+            "KMP_TARGET_PORT": str(self.port),
+            "GIT_CONFIG_COUNT": "2",
         }
+        for number, place in enumerate((FORK, address.repository())):
+            environment[f"GIT_CONFIG_KEY_{number}"] = f"url.{self.folder / 'repository'}.insteadOf"
+            environment[f"GIT_CONFIG_VALUE_{number}"] = place
         done = subprocess.run(
             [binaries / "python", *arguments],
             cwd=home,
@@ -220,6 +249,54 @@ class Colab:
                     [],
                 )
         return Run(errors, stderr, time.perf_counter() - start)
+
+
+def opened_from(where: str, notebook: Path) -> str:
+    """The `path` that Colab lists for a notebook of a fork on GitHub, or in Drive."""
+    page = f"{FORK}/blob/{address.ref()}/{notebook.parent.name}/{notebook.name}"
+    return f"fileId={quote(page, safe='/')}" if where == "fork" else "fileId=1aB_2cD-3eF"
+
+
+@contextlib.contextmanager
+def asked(path: str) -> Iterator[int]:
+    """A server that answers as Colab's list of notebooks does; its port."""
+
+    class Sessions(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path == "/api/sessions"
+            self.send_response(200 if found else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps([{"name": "notebook.ipynb", "path": path}]).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sessions) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def commit_working_tree(target: Path) -> None:
+    """A repository with what would be pushed from here, on the branch or tag that is installed."""
+    git = ["git", "-c", "user.name=colab_sim", "-c", "user.email=colab_sim@example.org"]
+    listed = subprocess.run(
+        [*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+    for words in (
+        ("init", "--quiet", "--initial-branch", address.ref()),
+        ("add", "--all", "--force"),
+        ("commit", "--quiet", "--message", "The working tree"),
+    ):
+        subprocess.run([*git, *words], cwd=target, check=True)
 
 
 def changed(before: State, after: State) -> set[str]:

@@ -7,7 +7,7 @@ The parts are imported when they are first used: `import gencourse; gencourse.mo
 import importlib
 from types import ModuleType
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 _PARTS = ("checks", "data", "evaluation", "figures", "models", "training", "widgets")
 
 

@@ -1,4 +1,5 @@
-"""The command `gencourse`: hand out exercises, grade what comes back, export and report.
+"""The command `gencourse`: start a folder of one's own; hand out exercises, grade what comes back,
+export and report.
 
 Each command imports what it needs when it is called, so that help and usage errors do not wait for
 torch.
@@ -19,11 +20,31 @@ if TYPE_CHECKING:
     from gencourse.grading.judge import Job
     from gencourse.grading.sandbox import Sandbox
 
-HELP = "Hand out exercises, grade what comes back, export and report."
+HELP = (
+    "Learners: start, a folder of your own. Teachers: hand out exercises, grade what comes back, "
+    "export and report."
+)
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP
 )
 GradebookFolder = Annotated[Path, typer.Argument(help="The folder that `gencourse grade` filled.")]
+
+
+@app.command()
+def start(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Your folder; my-course in the course's folder if none is given."),
+    ] = None,
+) -> None:
+    """Copy the course into a folder of your own; after a `git pull`, bring in the new edition.
+
+    Your answers are carried over, and the notebooks before are kept in earlier/.
+    """
+    from gencourse.editions import start as starting
+
+    for sentence in starting.start(folder):
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

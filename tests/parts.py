@@ -155,12 +155,13 @@ def content(path: Path) -> bytes:
 
 
 def code(notebook: Path) -> list[str]:
-    """The cells of code."""
-    return [
+    """The cells of code; without the first, which says the edition and where the course lives."""
+    sources = [
         "".join(cell["source"])
         for cell in json.loads(notebook.read_text("utf-8"))["cells"]
         if cell["cell_type"] == "code"
     ]
+    return [source for source in sources if "\nEDITION, ADDRESS = " not in source]
 
 
 def installed() -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from authoring import build, front_page
+from authoring import address, build, front_page
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,15 +49,13 @@ def test_every_notebook_begins_with_badge_and_the_same_bootstrap():
     cells = {}
     for path in ROOT.glob("*/[0-9]*.ipynb"):
         notebook = json.loads(path.read_text("utf-8"))
-        badge, code = ("".join(cell["source"]) for cell in notebook["cells"][:2])
-        address = build.SETTINGS["repository"].removeprefix("https://github.com/")
-        assert (
-            f"/github/{address}/blob/{build.SETTINGS['branch']}/{path.relative_to(ROOT).as_posix()})"
-            in badge.splitlines()[0]
-        )
+        title, code = ("".join(cell["source"]) for cell in notebook["cells"][:2])
+        assert title.startswith(address.badge(path.parent.name, path.stem) + "\n\n# ")
         cells[path] = code
-    assert len(set(cells.values())) == 1
-    assert f"git+{build.SETTINGS['repository']}@{build.SETTINGS['tag']}" in code
+    assert set(cells.values()) == {build.first_cell()}
+    place = f"{address.repository()}@{address.ref()}"
+    assert f'\nEDITION, ADDRESS = "{address.version()}", "{place}"\n' in code
+    assert all(len(line) <= 100 for line in code.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -130,3 +128,26 @@ def test_damaged_generated_files_are_noticed(tmp_path, monkeypatch):
     assert build.problems(notebook, target) == [
         "notebooks/01_vae.ipynb was not executed from top to bottom"
     ]
+
+
+def test_another_first_cell_costs_no_execution(tmp_path, monkeypatch):
+    """The outputs of a chapter stay when the address or the edition changes; those of the first
+    cell are what it says now.
+    """
+    old = build.chapter(source(tmp_path, CHAPTER))
+    old.cells[1].source = "import gencourse\nprint(gencourse.__version__)"  # of an older edition
+    for number, cell in enumerate(c for c in old.cells if c.cell_type == "code"):
+        cell.execution_count = number + 1
+        cell.outputs = [build.nbformat.v4.new_output("stream", text=f"old {number}\n")]
+    target = tmp_path / "01_vae.ipynb"
+    target.write_text(build.as_text(old), "utf-8")
+    made = build.keep_outputs(build.chapter(source(tmp_path, CHAPTER)), target)
+    assert [c.execution_count for c in made.cells if c.cell_type == "code"] == [1, 2]
+    assert [c.outputs[0].text for c in made.cells if c.cell_type == "code"] == [
+        f"gencourse {address.version()}\n",
+        "old 1\n",
+    ]
+    other = build.chapter(source(tmp_path, CHAPTER.replace("within=3", "within=4")))
+    assert not any(
+        c.outputs for c in build.keep_outputs(other, target).cells if "claim" in c.source
+    )

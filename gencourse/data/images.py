@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gencourse.data.batches import unit_range
-from gencourse.errors import InputError
+from gencourse.errors import DataUnavailable, InputError
 
 PARTS = ("train_bytes", "train_labels", "test_bytes", "test_labels")
 FASHION = (
@@ -80,7 +80,15 @@ def images(name: str = "mnist", full: bool = False, folder: str | Path | None = 
         )
     if name in LABEL_NAMES and not full and folder is None:
         return shipped(name)
-    from gencourse.data import downloads  # brings torchvision, whose import takes seconds
+    try:
+        from gencourse.data import downloads  # brings torchvision, whose import takes seconds
+    except (ImportError, RuntimeError) as error:  # it is missing, or made for another torch
+        raise DataUnavailable(
+            f"images: {name} in full should be read by torchvision, and that cannot be imported "
+            f"({str(error).splitlines()[0]}). Install the torchvision that belongs to torch "
+            f"{torch.__version__.partition('+')[0]}: in the course's folder run `python -m uv "
+            "sync`, or `python -m pip install --upgrade torch torchvision`."
+        ) from error
 
     parts, label_names = downloads.load(name, None if folder is None else Path(folder))
     return Images(

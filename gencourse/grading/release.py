@@ -11,7 +11,6 @@
 | outputs and execution counts | nothing |
 """
 
-import hashlib
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from gencourse.editions.carry import digest
 from gencourse.errors import InputError
 from gencourse.grading.lint import AUTOTEST, homeless, language_problems, lint, nested, unclosed
 from gencourse.grading.markup import HOMES, checksum, flag, import_own_checks, is_locked, marker, place, with_metadata
@@ -144,9 +144,9 @@ def with_ids(notebook: NotebookNode) -> NotebookNode:
     """Cell ids from what the cells hold, so that making the notebook again changes nothing."""
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
-        seen[digest] = seen.get(digest, 0) + 1
-        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+        made = digest(cell.cell_type, cell.source)  # by which editions tell what a learner has changed
+        seen[made] = seen.get(made, 0) + 1
+        cell.id = made if seen[made] == 1 else f"{made}-{seen[made]}"
     return notebook
 
 
