@@ -21,7 +21,7 @@ from gencourse.errors import CourseError
 
 CLONE = Path(gencourse.__file__).parents[1]
 GIB = 2**30
-NEEDED_GIB = 2  # of memory; no chapter takes more at the default scale
+NEEDED_GIB = 2  # of memory: as much as the grader gives a submission
 # installs the PyTorch that fits the machine's GPU, or has none to fit
 FITTING = "uv pip install --no-config --torch-backend=auto --reinstall -r requirements.txt"
 
@@ -142,7 +142,7 @@ def versions(wanted: Iterable[str], has: Callable[[str], str | None]) -> Iterato
     if not asked:
         yield off("packages", "the course is not installed in this Python.", repair())
         return
-    fine = []
+    fine = {}
     for one in asked:
         version = has(one.name)
         if version is None:
@@ -151,8 +151,9 @@ def versions(wanted: Iterable[str], has: Callable[[str], str | None]) -> Iterato
             said = f"{one.name} should be {one.specifier}, got {version}."
             yield off("packages", said, repair())
         else:
-            fine.append(f"{one.name} {version}")
-    yield ok("packages", f"{len(fine)} of {len(asked)} as asked: {', '.join(fine)}.")
+            fine[one.name] = version
+    listed = ", ".join(f"{name} {version}" for name, version in fine.items())
+    yield ok("packages", f"as pyproject.toml asks: {listed or 'none'}.")
 
 
 def loaded(name: str) -> tuple[ModuleType | None, str]:
@@ -270,7 +271,7 @@ def memory(found: tuple[int, int] | None) -> Finding:
     free, total = (size / GIB for size in found)
     said = f"{free:.1f} of {total:.1f} GiB are free."
     if free < NEEDED_GIB:
-        said = f"{said} A chapter may take {NEEDED_GIB}: close other programs and kernels."
+        said = f"{said} {NEEDED_GIB} are safe: close other programs and kernels."
         return off("memory", said, "jupyter lab list")
     return ok("memory", said)
 
