@@ -12,6 +12,8 @@ import tomllib
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+import gencourse
+
 ROOT = Path(__file__).parents[1]
 PLACEHOLDER = "https://github.com/OWNER_TO_BE_NAMED/gencourse"
 GITHUB = "https://github.com/"
@@ -37,7 +39,7 @@ def repository() -> str:
 
 def version() -> str:
     """The edition, as the package's version."""
-    return project()["project"]["version"]
+    return gencourse.__version__
 
 
 def ref() -> str:

@@ -1,7 +1,7 @@
 """Open the three widgets of chapter 3 in JupyterLab in a real browser, move what can be moved, and
 see that the page follows.
 
-    python -m uv run --with playwright python -m authoring.browser_autoregressive --out shots
+    uv run --with playwright python -m authoring.browser_autoregressive --out shots
 
 The models are small and untrained, or counted. Needs Chromium or Chrome on PATH, or its path in
 CHROME. A screenshot of every stage goes to the folder --out. The exit status is 0 if the page

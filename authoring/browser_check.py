@@ -1,7 +1,7 @@
 """Open one notebook in JupyterLab in a real browser, run all its cells, look at every page, and
 move a slider.
 
-    python -m uv run --with playwright python -m authoring.browser_check \\
+    uv run --with playwright python -m authoring.browser_check \\
         notebooks/01_vae.ipynb --out shots --slider 1
 
 A copy of the notebook is opened, so nothing is written beside it. Screenshots go to the folder
@@ -197,17 +197,19 @@ def parse_arguments() -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def jupyterlab(notebook: Path, scale: str) -> Iterator[str]:
+def jupyterlab(notebook: Path, scale: str, served: Path | None = None) -> Iterator[str]:
     """A JupyterLab server of its own, with fresh settings, on a copy of the notebook; gives the URL
-    that opens it.
+    that opens it. With `served` that folder is served, in which the notebook lies, and no copy.
     """
     with (
         tempfile.TemporaryDirectory(prefix="browser-check-", ignore_cleanup_errors=True) as folder,
         socket.socket() as probe,
     ):
-        home, content = Path(folder), Path(folder, "content")
-        content.mkdir()
-        shutil.copy(notebook, content)
+        home, content = Path(folder), served or Path(folder, "content")
+        if served is None:
+            content.mkdir()
+            shutil.copy(notebook, content)
+        opened = notebook.relative_to(served).as_posix() if served else notebook.name
         probe.bind(("127.0.0.1", 0))
         port, token = probe.getsockname()[1], secrets.token_hex(16)
         probe.close()
@@ -252,7 +254,7 @@ def jupyterlab(notebook: Path, scale: str) -> Iterator[str]:
                 wait_for_server(
                     server, f"http://127.0.0.1:{port}/api/status?token={token}", home / "log"
                 )
-                yield f"http://127.0.0.1:{port}/doc/tree/{notebook.name}?token={token}&reset"
+                yield f"http://127.0.0.1:{port}/doc/tree/{opened}?token={token}&reset"
             finally:
                 server.terminate()  # ends the kernels as well
                 with contextlib.suppress(subprocess.TimeoutExpired):

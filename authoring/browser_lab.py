@@ -1,7 +1,7 @@
 """Open the GAN lab in JupyterLab in a real browser, press its buttons, and see that the picture
 follows.
 
-    python -m uv run --with playwright python -m authoring.browser_lab --out shots
+    uv run --with playwright python -m authoring.browser_lab --out shots
 
 Needs Chromium or Chrome on PATH, or its path in CHROME. A screenshot of every stage goes to the
 folder --out. The exit status is 0 if the picture changed whenever it should, stood still after

@@ -339,12 +339,11 @@ def main() -> None:
                 for file, png in pictures(notebook, target).items():
                     file.write_bytes(png)
                 print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes")
-    readme = ROOT / "README.md"
-    text = front_page.made(readme.read_text("utf-8"))
-    if not options.check:
-        readme.write_text(text, "utf-8", newline="\n")
-    elif text != readme.read_text("utf-8"):
-        found.append("README.md is out of date")
+    for page, text in front_page.made().items():
+        if not options.check:
+            page.write_text(text, "utf-8", newline="\n")
+        elif text != page.read_text("utf-8"):
+            found.append(f"{page.relative_to(ROOT)} is out of date")
     if found:
         sys.exit("\n".join([*found, "Run: uv run python -m authoring.build --execute"]))
 

@@ -1,7 +1,7 @@
 """Run one notebook as Colab would: Colab's Python and versions, an empty folder, nothing but the
 notebook in it.
 
-    python -m uv run python -m authoring.colab_sim notebooks/01_vae.ipynb --python python3.13
+    uv run python -m authoring.colab_sim notebooks/01_vae.ipynb --python python3.13
 
 A virtual environment gets the versions of tests/data/colab-freeze.txt and a stand-in for
 google.colab that IPython loads at its start, as on Colab. The first cell asks Colab's list of

@@ -1,5 +1,5 @@
-"""The tables of README.md that are made, not typed: the chapters, and what is known about the
-checks.
+"""The tables that are made, not typed: in README.md the chapters and how they compare, in
+benchmarks/README.md what is known about the checks.
 """
 
 import importlib
@@ -8,11 +8,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-# the benchmarks' way of putting tables into README.md
-from benchmarks.readme import (
-    markdown,
-    replaced,
-)
+# the benchmarks' way of putting tables into a page
+from benchmarks.readme import RESULTS, markdown, replaced
 from gencourse.checks import Exercise, catalogue
 
 ROOT = Path(__file__).parents[1]
@@ -41,26 +38,16 @@ def chapters() -> str:
         title = re.search(r"^# # (.+)$", source.read_text("utf-8"), re.M)[1]
         file = f"{source.stem}.ipynb"
         seconds = runtime["seconds"].get(f"notebooks/{file}")
-        run = "not measured" if seconds is None else f"{seconds} s"
+        run = "not measured" if seconds is None else f"{seconds / 60:.1f} minutes"
         known = exercises(source)
-        links = [
-            f"[{folder}]({folder}/{file})" for folder in ("notebooks", "exercises", "solutions")
-        ]
         work = (
-            f"{len(known)} exercises, about {sum(e.minutes for e in known)} minutes, "
-            f"{sum(e.points for e in known)} points"
+            f"[{len(known)} exercises](exercises/{file}), about {sum(e.minutes for e in known)} "
+            f"minutes, {sum(e.points for e in known)} points"
         )
-        rows.append([title, *links, run, work])
-    header = [
-        "chapter",
-        "notebook",
-        "exercises",
-        "solutions",
-        f"runs on {runtime['cores']} CPU cores in",
-        "work",
-    ]
-    below = f"Seconds on {runtime['cpu']}."
-    return "\n\n".join([markdown(header, rows, text_columns=len(header)), below])
+        solutions = f"[solutions](solutions/{file})"
+        rows.append([f"[{title}](notebooks/{file})", run, work, solutions])
+    header = ["chapter", f"runs on {runtime['cores']} CPU cores in", "work", "answers"]
+    return markdown(header, rows, text_columns=len(header))
 
 
 def checks() -> str:
@@ -84,6 +71,47 @@ def checks() -> str:
     )
 
 
-def made(text: str) -> str:
-    """README.md with its generated tables."""
-    return replaced(replaced(text, "chapters", chapters()), "checks", checks())
+def compared() -> str:
+    """One line per chapter: what the course's model reaches, and what the usual tutorial's does in
+    the same time.
+    """
+    lines = [  # the file of results, what is compared, the key, digits, how to read it
+        (
+            "vae",
+            "1 · VAE on MNIST",
+            "iwae",
+            1,
+            "nats per test image, a lower bound; higher is better",
+        ),
+        ("gan", "2 · GAN on Fashion-MNIST", "frechet", 1, "Fréchet distance; lower is better"),
+        (
+            "autoregressive_text",
+            "3 · GPT on Shakespeare",
+            "nats",
+            2,
+            "nats per letter; lower is better",
+        ),
+    ]
+    rows = []
+    for name, what, key, digits, reading in lines:
+        results = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        mean = {row["name"]: row[key]["mean"] for row in results["rows"] if key in row}
+        values = [f"{mean[who]:.{digits}f}".replace("-", "−") for who in ("gencourse", "tutorial")]
+        seconds = results["settings"]["seconds"]
+        rows.append([what, f"{seconds:g} s", reading, f"**{values[0]}**", values[1]])
+    header = ["chapter", "training", "measure", "this course", "the usual tutorial"]
+    return markdown(header, rows, text_columns=3)
+
+
+def made() -> dict[Path, str]:
+    """The pages with their generated tables."""
+    tables = {
+        "README.md": {"chapters": chapters(), "compared": compared()},
+        "benchmarks/README.md": {"checks": checks()},
+    }
+    pages = {}
+    for name, bodies in tables.items():
+        pages[ROOT / name] = (ROOT / name).read_text("utf-8")
+        for marker, body in bodies.items():
+            pages[ROOT / name] = replaced(pages[ROOT / name], marker, body)
+    return pages

@@ -1,7 +1,7 @@
 """Record the GAN lab's runs into gencourse/gan_lab/files/, or with --check only see whether a new
 recording shows the same.
 
-    python -m uv run python -m authoring.record_gan_runs [--check] [NAME ...]
+    uv run python -m authoring.record_gan_runs [--check] [NAME ...]
 
 Another machine rounds otherwise, and a game magnifies it: --check asks for the same diagnosis, not
 for the same bits.

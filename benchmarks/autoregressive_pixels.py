@@ -6,7 +6,7 @@ and the usual PixelCNN.
     python -m benchmarks.autoregressive_pixels --out FILE
         the part of MNIST that ships with the course, to try it
     python -m benchmarks.autoregressive_pixels --table-only
-        README.md anew from the saved file
+        benchmarks/README.md anew from the saved file
 
 Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the
 first batch to the last; the evaluation, on the binarised test set of benchmarks/vae.py, which is

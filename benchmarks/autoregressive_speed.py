@@ -2,7 +2,7 @@
 beside a whole pass per pixel.
 
     python -m benchmarks.autoregressive_speed
-        save results/autoregressive_speed.json, table into README.md
+        save results/autoregressive_speed.json, table into benchmarks/README.md
     python -m benchmarks.autoregressive_speed --table-only
         make the table anew from the saved file
 
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="threads of torch; its own choice if not given")
     parser.add_argument("--out", type=Path, help=f"the JSON file; {OUT.name}")
     parser.add_argument(
-        "--table-only", action="store_true", help="measure nothing, make the README's table anew"
+        "--table-only", action="store_true", help="measure nothing, make the page's table anew"
     )
     publish(parser.parse_args(), "autoregressive_speed", compare, table, OUT, OUT)
 

@@ -1,5 +1,5 @@
 """What the commands that compare at equal time share: their options, and the way from what they
-measure to the README.
+measure to the page.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def options(
     parser.add_argument("--only", choices=list(contestants), help="one contestant; needs --out")
     parser.add_argument("--out", type=Path, help=f"the JSON file; {out}")
     parser.add_argument(
-        "--table-only", action="store_true", help="measure nothing, make the README's table anew"
+        "--table-only", action="store_true", help="measure nothing, make the page's table anew"
     )
     return parser
 
@@ -59,9 +59,9 @@ def publish(
     *published: Path,
 ) -> None:
     """Save what `compare(args)` measures, unless there is only a table to make, and put the
-    published tables into README.md.
+    published tables into benchmarks/README.md.
 
-    `out` is where the results go without --out; the README's tables `results:NAME` come from the
+    `out` is where the results go without --out; the page's tables `results:NAME` come from the
     files `published`.
     """
     if not args.table_only:

@@ -1,7 +1,7 @@
 """How fast batches come: `minibatches` over bytes in memory, beside the two usual DataLoaders.
 
     python -m benchmarks.data
-        measure, save results/data.json, put the table into README.md
+        measure, save results/data.json, put the table into benchmarks/README.md
     python -m benchmarks.data --table-only     make the table anew from the saved file
 
 Each way delivers shuffled float batches (128, 1, 28, 28) in [0, 1], the DataLoaders with labels, as
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="threads of torch; its own choice if not given")
     parser.add_argument("--out", type=Path, default=RESULTS / "data.json")
     parser.add_argument(
-        "--table-only", action="store_true", help="measure nothing, make the README's table anew"
+        "--table-only", action="store_true", help="measure nothing, make the page's table anew"
     )
     args = parser.parse_args()
     if not args.table_only:

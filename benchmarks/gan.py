@@ -6,7 +6,7 @@ torchgan's.
     uv run --with torchgan python -m benchmarks.gan
         the part of Fashion-MNIST that ships with the course
     python -m benchmarks.gan --table-only
-        README.md anew from the saved files
+        benchmarks/README.md anew from the saved files
 
 Equal for all: the images; the threads; the seconds from the first batch to the last; the
 evaluation, in the features of the classifier that ships, on as many samples as there are test

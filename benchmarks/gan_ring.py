@@ -2,7 +2,7 @@
 that fail.
 
     python -m benchmarks.gan_ring
-        ten seeds of each, save results/gan_ring.json, put the table into README.md
+        ten seeds of each, save results/gan_ring.json, put the table into benchmarks/README.md
     python -m benchmarks.gan_ring --table-only     make the table anew from the saved file
 
 Every setting trains the same two networks on the same points, each of which is seen once: as many
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="threads of torch; its own choice if not given")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument(
-        "--table-only", action="store_true", help="measure nothing, make the README's table anew"
+        "--table-only", action="store_true", help="measure nothing, make the page's table anew"
     )
     args = parser.parse_args()
     if not args.table_only:

@@ -1,6 +1,6 @@
 """What grading a class costs: time, processor seconds, the box's share, memory; and whether a cluster that loses a worker agrees.
 
-    python -m benchmarks.grading                                           save results/grading.json, table into README.md
+    python -m benchmarks.grading                                           save results/grading.json, table into benchmarks/README.md
     python -m benchmarks.grading --table-only                              make the table anew from the saved file
     python -m benchmarks.grading --box-only                                measure the box anew, keep the rest of the saved file
     python -m benchmarks.grading --submissions 4 --pairs 1 --plain 4 --out FILE    a small class, not published
@@ -298,7 +298,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="threads of torch; its own choice if not given")
     parser.add_argument("--out", type=Path, help=f"the JSON file; {OUT.name}")
     parser.add_argument("--box-only", action="store_true", help="measure the box anew, keep the rest of the saved file")
-    parser.add_argument("--table-only", action="store_true", help="measure nothing, make the README's table anew")
+    parser.add_argument("--table-only", action="store_true", help="measure nothing, make the page's table anew")
     args = parser.parse_args()
     if not min(len(KINDS), args.submissions) <= args.plain or args.submissions < 1:
         parser.error(f"--plain should be at least {min(len(KINDS), args.submissions)}, one of each kind.")

@@ -1,8 +1,8 @@
-"""From measurement to README: what a file of results holds, and the tables that are made from it.
+"""From measurement to page: what a file of results holds, and the tables that are made from it.
 
 A benchmark saves one JSON file per table: command, date, hardware, data, settings, rows. In
-README.md the place of a table lies between `<!-- results:NAME -->` and `<!-- /results:NAME -->`,
-and nothing between them is typed by hand.
+benchmarks/README.md the place of a table lies between `<!-- results:NAME -->` and
+`<!-- /results:NAME -->`, and nothing between them is typed by hand.
 """
 
 import json
@@ -20,6 +20,7 @@ from gencourse.runtime import bfloat16_is_faster, pick_device
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "benchmarks" / "README.md"
 
 
 def origin() -> dict:
@@ -100,14 +101,16 @@ def replaced(text: str, name: str, body: str) -> str:
     return marked.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", text)
 
 
-def rewrite(name: str, tables: dict[Path, str], readme: Path = ROOT / "README.md") -> None:
-    """Put the tables, keyed by the files that they come from, between the README's markers
+def rewrite(name: str, tables: dict[Path, str], page: Path = PAGE) -> None:
+    """Put the tables, keyed by the files that they come from, between the page's markers
     `results:NAME`.
     """
     if tables:
-        text = replaced(readme.read_text(encoding="utf-8"), name, "\n\n".join(tables.values()))
-        readme.write_text(text, encoding="utf-8", newline="\n")
-        print(f"README.md: {name} is made from {', '.join(path.name for path in tables)}.")
+        text = replaced(page.read_text(encoding="utf-8"), name, "\n\n".join(tables.values()))
+        page.write_text(text, encoding="utf-8", newline="\n")
+        print(
+            f"benchmarks/README.md: {name} is made from {', '.join(path.name for path in tables)}."
+        )
 
 
 def stored(*paths: Path) -> dict[Path, dict]:

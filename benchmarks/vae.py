@@ -6,7 +6,7 @@ pythae's.
     uv run --with pythae python -m benchmarks.vae
         the part of MNIST that ships with the course
     python -m benchmarks.vae --table-only
-        README.md anew from the saved files
+        benchmarks/README.md anew from the saved files
 
 Equal for all: the images, drawn anew as 0 or 1 at each pass; the threads; the seconds from the
 first batch to the last; the evaluation, on one binarised test set, which is not counted. The

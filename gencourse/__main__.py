@@ -17,8 +17,8 @@ def main() -> None:
         if error.name is None or error.name.split(".")[0] == "gencourse":
             raise
         sys.exit(
-            f"gencourse: this command needs {error.name}, which is not installed. Run: pip "
-            "install 'gencourse[grading]'"
+            f"gencourse: this command needs {error.name}, which is not installed. In the folder "
+            'of the clone run: python -m pip install -e ".[grading]"'
         )
 
 

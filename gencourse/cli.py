@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gencourse.console import console, finish, show_escapes, shown
+from gencourse import __version__
+from gencourse.console import console, finish, show_escapes, show_findings, shown
 from gencourse.errors import InputError
 from gencourse.grading.limits import Limits
 
@@ -27,6 +28,33 @@ HELP = (
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP
 )
+
+
+def say_version(asked: bool) -> None:
+    """The edition, and the end."""
+    if asked:
+        console.print(f"gencourse {__version__}", highlight=False)
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=say_version, help="Say the edition."),
+    ] = False,
+) -> None:
+    """Hand out exercises, grade what comes back, export and report."""
+
+
+@app.command()
+def doctor() -> None:
+    """See whether all is well here: Python, packages, device, data; what is off gets a command."""
+    from gencourse.doctor import examine
+
+    show_findings(examine())
+
+
 GradebookFolder = Annotated[Path, typer.Argument(help="The folder that `gencourse grade` filled.")]
 
 

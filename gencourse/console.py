@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from gencourse.doctor import Finding
     from gencourse.grading.gradebook import Gradebook
     from gencourse.grading.judge import Job
     from gencourse.grading.sandbox import Sandbox
@@ -66,6 +67,27 @@ def finish(book: "Gradebook") -> None:
     exports.long_csv(book, book.folder / "grades.csv")
     console.print(f"{book.folder / 'grades.csv'}", highlight=False)
     console.print(f"{reports.write_reports(book, book.folder / 'reports')}", highlight=False)
+
+
+def show_findings(findings: "Iterable[Finding]") -> None:
+    """A line for each thing that was looked at, with a command below what is off; exit status 1 if
+    anything is.
+    """
+    style = {"ok": "green", "note": "yellow", "off": "bold red"}
+    wrong = 0
+    for found in findings:
+        wrong += found.state == "off"
+        console.print(f"[{style[found.state]}]{found.state:4}[/] {found.about:11} ", end="")
+        console.print(found.said, highlight=False, markup=False, soft_wrap=True)
+        if found.command:
+            console.print(
+                f"     {'run':11} {found.command}", style="bold", markup=False, soft_wrap=True
+            )
+    console.print(
+        f"{wrong} of these should be put right." if wrong else "All is well.", highlight=False
+    )
+    if wrong:
+        raise typer.Exit(1)
 
 
 def show_escapes(wall: "Sandbox") -> None:

@@ -321,3 +321,26 @@ def test_cifar10_is_read_as_channels_first_bytes(tmp_path, monkeypatch):
     assert data.train_bytes.shape == (10, 3, 32, 32) and data.train_bytes.dtype == torch.uint8
     assert torch.equal(data.test_bytes[1], torch.from_numpy(rows[1]).view(3, 32, 32))
     assert data.test_labels.tolist() == [3, 7] and data.label_names[7] == "class 7"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "raise ModuleNotFoundError('No module named torchvision')",
+        "raise RuntimeError('operator torchvision::nms does not exist')",
+        "raise OSError('libcudart.so.12: cannot open shared object file')",
+    ],
+)
+def test_torchvision_that_is_missing_or_does_not_fit_is_a_sentence(fault, tmp_path, monkeypatch):
+    """A stand-in that fails as the real one does when it is imported."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(fault)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "gencourse.data.downloads", raising=False)
+    monkeypatch.delattr("gencourse.data.downloads", raising=False)
+    for ask in (lambda: images("mnist", full=True), lambda: images("cifar10")):
+        with pytest.raises(DataUnavailable, match=r"fits torch 2\..*uv sync --reinstall"):
+            ask()
+    assert len(images("mnist").train)

@@ -95,7 +95,7 @@ def test_environment_yml_adds_python_and_pip_only():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     python, pip, by_pip = environment["dependencies"]
     assert environment["name"] == PROJECT["name"]
-    assert (pip, by_pip) == ("pip", {"pip": [TARGET]})
+    assert (pip, by_pip) == ("pip", {"pip": ["-r requirements.txt"]})
     assert re.fullmatch(r"python=3\.\d+", python)
     assert python.removeprefix("python=") in SpecifierSet(PROJECT["requires-python"])
 

@@ -200,7 +200,7 @@ def test_editions_are_told_apart(notebook, package, words):
 
 def test_each_sentence_says_what_to_do_where_it_is_said(monkeypatch):
     older, newer = ("0.3.0", "0.2.0"), ("0.2.0", "0.3.0")
-    assert "python -m uv sync" in next(g.other_edition(*older))
+    assert "uv sync" in next(g.other_edition(*older))
     assert "gencourse start" in next(g.other_edition(*newer))
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
     assert "Runtime" in next(g.other_edition(*older))

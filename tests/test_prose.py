@@ -81,10 +81,12 @@ def test_links_to_files_exist(source, cells):
                 assert (ROOT / "notebooks" / target).resolve().exists(), target
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/teaching.md"]
+)
 def test_links_of_the_front_pages_exist(name):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text("utf-8")):
-        assert (ROOT / target).exists(), target
+        assert (ROOT / name).parent.joinpath(target).exists(), target
 
 
 @pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)

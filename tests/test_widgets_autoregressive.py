@@ -268,7 +268,7 @@ def test_a_fault_of_the_model_becomes_a_sentence_and_at_the_start_an_error(live)
         widgets.sampling_explorer(broken, VOCABULARY, "abb")
 
 
-@pytest.mark.filterwarnings("error")  # such as matplotlib's about missing glyphs
+@pytest.mark.filterwarnings("error::UserWarning")  # matplotlib's about missing glyphs is one
 def test_tokens_are_visible_and_never_taken_for_formulas(live):
     assert visible("a b\n\x07") == "a␣b↵\\x07" and drawable("中") == "U+4E2D"
     assert "&lt;b&gt;" in page_html("<b>", "", "T = 1")

@@ -6,11 +6,21 @@ from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
-from torchvision import datasets
-from torchvision.datasets.utils import check_integrity, download_url
+import torch
 
 from gencourse import runtime
 from gencourse.errors import DataUnavailable
+
+try:
+    from torchvision import datasets
+    from torchvision.datasets.utils import check_integrity, download_url
+except (ImportError, RuntimeError, OSError) as error:  # it is not there, or made for another torch
+    raise DataUnavailable(
+        f"images: whole data sets should come through the torchvision that fits torch "
+        f"{torch.__version__}, got {str(error).splitlines()[0]!r}. In the folder of the clone run "
+        '`uv sync --reinstall`, or `python -m pip install --upgrade -e ".[lab]"`; '
+        "images('mnist') ships with the package and needs none."
+    ) from None
 
 # keyed by the part that the file holds; the names are those of the original distribution
 IDX_FILES = {

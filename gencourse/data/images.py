@@ -86,7 +86,7 @@ def images(name: str = "mnist", full: bool = False, folder: str | Path | None = 
         raise DataUnavailable(
             f"images: {name} in full should be read by torchvision, and that cannot be imported "
             f"({str(error).splitlines()[0]}). Install the torchvision that belongs to torch "
-            f"{torch.__version__.partition('+')[0]}: in the course's folder run `python -m uv "
+            f"{torch.__version__.partition('+')[0]}: in the course's folder run `uv "
             "sync`, or `python -m pip install --upgrade torch torchvision`."
         ) from error
 

@@ -13,7 +13,7 @@ import gencourse
 # what pyproject.toml requires, under the names of modules
 NEEDED = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "tqdm", "typer", "rich")
 MENDED = (
-    "In the course's folder run `python -m uv sync`, or `python -m pip install .` if you "
+    "In the course's folder run `uv sync`, or `python -m pip install .` if you "
     "installed it so, and restart the kernel."
 )
 MENDED_ON_COLAB = "Choose Runtime, Disconnect and delete runtime, then run this cell again."

@@ -24,7 +24,7 @@ from gencourse.grading.records import SUBMISSION, VERDICTS
 ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "docs/teaching.md"
 TEXT = MANUAL.read_text("utf-8")
-UV = "python -m uv run "
+UV = "uv run "
 ONE_TASK = '''# %%
 from gencourse.checks import vae as check
 
