@@ -64,7 +64,14 @@ def data_folder() -> Path:
     """Where downloaded data sets are kept: GENCOURSE_DATA, or `.cache/gencourse` in the home
     folder.
     """
-    return Path(os.environ.get("GENCOURSE_DATA") or Path.home() / ".cache" / "gencourse")
+    return typed_path(os.environ.get("GENCOURSE_DATA") or Path.home() / ".cache" / "gencourse")
+
+
+def typed_path(path: str | Path) -> Path:
+    """A path as people type it, in full: `~` is the home folder, a relative one starts here."""
+    with contextlib.suppress(RuntimeError):  # the home of somebody who is not known here
+        path = Path(path).expanduser()
+    return Path(path).absolute()
 
 
 def pick_device() -> torch.device:

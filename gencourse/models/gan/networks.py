@@ -132,8 +132,9 @@ class Discriminator(nn.Module):
         super().__init__()
         C, H, W = image_shape
         normalised = spectral_norm if spectral else (lambda layer: layer)
-        self.image_shape, self.features_dim = (
+        self.image_shape, self.num_classes, self.features_dim = (
             tuple(image_shape),
+            num_classes,
             2 * width * -(-H // 4) * -(-W // 4),
         )
         first, second = (
