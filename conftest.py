@@ -28,6 +28,11 @@ from tests.offline.sitecustomize import forbid_network
 
 forbid_network()
 SHOWN = 30  # of what was not proved
+# what the next versions of the libraries will refuse is an error in the notebooks' kernels
+DEPRECATIONS = ",".join(
+    f"error::{kind}"
+    for kind in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+)
 
 
 def pytest_addoption(parser):
@@ -40,6 +45,9 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left to `pytest --slow`")
+    config.addinivalue_line(
+        "markers", "posix: needs links, pipes or signals as Windows has none; skipped there"
+    )
     config.pluginmanager.register(
         Worker() if hasattr(config, "workerinput") else Reporter(config), "gencourse-lanes"
     )
@@ -52,6 +60,11 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(config, items):
+    if os.name != "posix":
+        without = pytest.mark.skip(reason="needs links, pipes or signals as Windows has none")
+        for item in items:
+            if item.get_closest_marker("posix"):
+                item.add_marker(without)
     if not lanes.wanted(config):
         config.hook.pytest_deselected(items=[item for item in items if lanes.is_slow(item)])
         items[:] = [item for item in items if not lanes.is_slow(item)]
@@ -70,9 +83,10 @@ def proves(record_property):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Chapters and solutions run in strict mode; exercises, which are unsolved, run as a learner
-    sees them.
+    sees them. A kernel takes over the environment that its first cell finds.
     """
     os.environ["GENCOURSE_STRICT"] = "0" if item.path.parent.name == "exercises" else "1"
+    os.environ["PYTHONWARNINGS"] = DEPRECATIONS if item.path.suffix == ".ipynb" else ""
 
 
 spent = [0.0]  # CPU seconds of this process and its children when the last report was made

@@ -1,11 +1,10 @@
 """On a Dask cluster the class gets the same table, also when a worker is lost on the way."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from distributed import Client, LocalCluster
 
@@ -41,7 +40,7 @@ def test_a_worker_that_is_killed_midway_changes_nothing(bubblewrap, cluster, tmp
         time.sleep(0.05)
     assert process.poll() is None, process.stdout.read()
     before, (victim, *_) = results(home / "cluster"), workers(cluster)
-    os.kill(victim, signal.SIGKILL)
+    psutil.Process(victim).kill()
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     after = results(home / "cluster")
@@ -64,5 +63,5 @@ def test_an_address_where_nothing_listens_is_one_sentence(address, monkeypatch):
 
 def test_without_dask_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'gencourse\[cluster\]'"):
+    with pytest.raises(InputError, match=r'pip install -e "\.\[cluster\]"'):
         list(run.on_cluster([], "tcp://127.0.0.1:1"))

@@ -239,6 +239,7 @@ def test_columns_that_take_no_grades_are_refused(book, tmp_path, write, column):
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.posix
 def test_the_sheet_itself_is_never_overwritten(book, tmp_path, write):
     class_of_canvas(book)
     sheet = write(CANVAS)

@@ -50,7 +50,7 @@ def takes_labels(network: nn.Module) -> bool:
     """Whether a network has a use for labels as a second argument."""
     parameters = inspect.signature(network.forward).parameters.values()
     several = any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) > 1
-    return several and getattr(network, "num_classes", 1) != 0
+    return several and bool(getattr(network, "num_classes", True))
 
 
 class GAN(nn.Module):
