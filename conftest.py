@@ -15,6 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # and a thread that waits leaves its core to others
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GENCOURSE_SCALE", "smoke")
+# what processes of the tests print is read as UTF-8, on Windows too
+os.environ.setdefault("PYTHONIOENCODING", "utf-8")
 # the reference for graded work, also on a machine with a GPU
 os.environ["GENCOURSE_DEVICE"] = "cpu"
 os.environ["PYTHONPATH"] = os.pathsep.join(

@@ -107,7 +107,7 @@ def command(folder: Path, book: Path, *options: str) -> list[str]:
 def peak_mib(pid: int) -> float:
     """The most memory that a process has held so far; 0 if it is gone."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) / 1024
     return 0.0
@@ -154,7 +154,7 @@ def of_class(folder: Path, book: Path, jobs: int) -> dict:
 def torch_mib() -> float:
     """What a process holds that has imported torch and the checks, and does nothing."""
     code = f"import torch, gencourse.checks.{NAME[3:]}\nprint(open('/proc/self/status').read())"
-    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True, cwd=ROOT).stdout
     return next(int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmRSS"))
 
 
@@ -170,7 +170,7 @@ def plain(job: Job) -> float:
     sources = [step.source for step in rebuild(job.assignment, job.handed.cells).steps]
     env = {**ENVIRONMENT, "HOME": tempfile.gettempdir(), "PYTHONPATH": str(ROOT)}
     before = used()
-    subprocess.run([sys.executable, "-P", "-c", EXEC], input=json.dumps(sources), text=True, capture_output=True, check=True, env=env)
+    subprocess.run([sys.executable, "-P", "-c", EXEC], input=json.dumps(sources), text=True, encoding="utf-8", capture_output=True, check=True, env=env)
     return used() - before
 
 

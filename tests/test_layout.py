@@ -17,7 +17,9 @@ PACKAGE = sorted((ROOT / "gencourse").rglob("*.py"))
 def test_imports_run_one_way():
     """The contracts stand in pyproject.toml, [tool.importlinter]."""
     lint = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -153,5 +155,6 @@ def test_generated_notebooks_are_up_to_date():
         cwd=ROOT,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr

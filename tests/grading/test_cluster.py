@@ -34,7 +34,7 @@ def workers(cluster) -> list[int]:
 def test_a_worker_that_is_killed_midway_changes_nothing(bubblewrap, cluster, tmp_path):
     home = hand_in(tmp_path, ANSWERS)
     line = command(home, home / "cluster", "--cluster", cluster.scheduler_address)
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
     until = time.monotonic() + 300
     while len(results(home / "cluster")) < 3 and process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)

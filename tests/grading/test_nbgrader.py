@@ -66,7 +66,7 @@ def instructor(source: Path) -> nbformat.NotebookNode:
 
 
 def nbgrader(course: Path, *words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=course, capture_output=True, text=True, timeout=900)
+    done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=course, capture_output=True, text=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

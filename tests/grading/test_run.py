@@ -100,7 +100,7 @@ def graded(tmp_path_factory, bubblewrap):
     """(home, gradebook, seconds) of a class that was graded without disturbance, as a user does it: by a command of its own."""
     home = hand_in(tmp_path_factory.mktemp("class"), CLASS)
     began = time.monotonic()
-    done = subprocess.run(command(home, home / "book", "--jobs", "2"), capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command(home, home / "book", "--jobs", "2"), capture_output=True, text=True, encoding="utf-8", timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return home, home / "book", time.monotonic() - began
 
@@ -412,7 +412,7 @@ GREEDY = {
 def peak_mib(pid: int) -> float:
     """The most memory that a process has held so far."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) / 1024
     return 0.0
@@ -422,7 +422,7 @@ def peak_mib(pid: int) -> float:
 def torch_mib() -> float:
     """What Python holds once torch and the checks are imported."""
     code = "import torch, gencourse.checks.vae\nprint(open('/proc/self/status').read())"
-    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True).stdout
+    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=120, check=True).stdout
     return next(int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmRSS"))
 
 
@@ -525,7 +525,7 @@ def as_user(line: list[str], env: dict, stand_in: Path) -> subprocess.CompletedP
     else:
         inside = [str(path) for path in ours if path.is_relative_to(hidden)]
         line = ["unshare", "--mount", "sh", "-c", STAND_IN, "sh", str(hidden), str(stand_in), str(UID), *inside, "--", *line]
-    return subprocess.run(line, env=env, cwd="/", capture_output=True, text=True, timeout=600)
+    return subprocess.run(line, env=env, cwd="/", capture_output=True, text=True, encoding="utf-8", timeout=600)
 
 
 @pytest.fixture

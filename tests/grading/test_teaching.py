@@ -71,7 +71,7 @@ def perform(block: str) -> str:
     for line in [*block.splitlines(), None]:
         if line is None or line.startswith(f"{UV}gencourse "):
             shell = ["bash", "-e", "-c", "\n".join(waiting)]
-            printed += subprocess.run(shell, check=True, timeout=280, stdout=subprocess.PIPE, text=True).stdout
+            printed += subprocess.run(shell, check=True, timeout=280, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
             waiting = []
         if line is None:
             return printed
@@ -126,9 +126,9 @@ def own(clone):
     said = perform(checked)
     *before, last = graded.splitlines()
     perform("\n".join(before))
-    wrong = Path("../mine/handout/ps1.ipynb").read_text().replace("raise NotImplementedError()", "return torch.xlogy(p, p).sum(1)", 1)
+    wrong = Path("../mine/handout/ps1.ipynb").read_text(encoding="utf-8").replace("raise NotImplementedError()", "return torch.xlogy(p, p).sum(1)", 1)
     Path("../mine/submitted/hasty").mkdir()
-    Path("../mine/submitted/hasty/ps1.ipynb").write_text(wrong)
+    Path("../mine/submitted/hasty/ps1.ipynb").write_text(wrong, encoding="utf-8")
     perform(last)
     return Gradebook("../mine/gradebook"), said
 
@@ -164,7 +164,7 @@ def test_the_own_exercise_gives_what_it_says(own):
     assert {flag["flag"] for flag in rows["teacher"].flags} == {"check-changed"} and not rows["nobody"].flags
     assert rows["hasty"].tasks[0].mistake == "sign_forgotten"
     assert said.split() == ["reference", "right", "by_torch", "right", "sign_forgotten", "True", "in_bits", "True"]
-    handout = Path("../mine/handout/ps1.ipynb").read_text()
+    handout = Path("../mine/handout/ps1.ipynb").read_text(encoding="utf-8")
     assert "xlogy" not in handout and "-8" not in handout and "rubric" not in handout and "YOUR ANSWER HERE" in handout
 
 
