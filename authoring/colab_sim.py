@@ -149,7 +149,7 @@ class Colab:
         )
         uv("pip", "install", "--quiet", "--python", folder / "venv", "-r", pins)
         uv("build", "--quiet", "--wheel", "--out-dir", folder / "dist", ROOT)
-        (wheel,) = (folder / "dist").glob("*.whl")
+        (wheel,) = (folder / "dist").glob("gencourse-*.whl")
         (site,) = (folder / "venv").glob(SITE_PACKAGES)
         write(site / "google" / "colab" / "__init__.py", STUB)
         for module in ("drive", "files", "output"):

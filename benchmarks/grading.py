@@ -11,6 +11,8 @@ Beyond the learner's own code: all processor seconds of the grading, less those 
 The box: the same submissions judged with bubblewrap and without, in turns, nothing remembered from one to the other.
 """
 
+# POSIX: measures boxes, and kills one
+
 import argparse
 import contextlib
 import copy
@@ -139,7 +141,7 @@ def used() -> float:
 
 def boxed(book: Path) -> float:
     """The processor seconds of all boxes of a grading: nobody waits for what runs in one, so that `used` does not know them."""
-    return sum(json.loads(path.read_text("utf-8"))["seconds"]["cpu"] for path in book.glob("results/*.json"))
+    return sum(json.loads(path.read_text("utf-8"))["seconds"]["cpu"] for path in book.glob("results/[!.]*.json"))
 
 
 def of_class(folder: Path, book: Path, jobs: int) -> dict:
@@ -215,7 +217,7 @@ def of_cluster(folder: Path, book: Path, expected: list) -> dict:
     quiet = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
     with LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, memory_limit=0, **quiet) as cluster:
         for _ in watched(command(folder, book, "--cluster", cluster.scheduler_address)):
-            if not killed and len(list(book.glob("results/*.json"))) >= count // 2:
+            if not killed and len(list(book.glob("results/[!.]*.json"))) >= count // 2:
                 os.kill(next(iter(cluster.workers.values())).process.process.pid, signal.SIGKILL)
                 killed = True
     return {"wall": round(time.monotonic() - began, 1), "worker_killed": killed, "same_table": Gradebook(book).rows() == expected}

@@ -5,6 +5,8 @@ README.md the place of a table lies between `<!-- results:NAME -->` and `<!-- /r
 and nothing between them is typed by hand.
 """
 
+# POSIX: the processor's name, where /proc tells it
+
 import json
 import os
 import platform

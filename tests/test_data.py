@@ -112,7 +112,7 @@ def test_half_a_gzip_file_is_named_and_not_used(folder):
 
 
 def test_file_that_is_no_idx_file_is_named(folder):
-    (folder / IDX_FILES["train_bytes"]).write_text("<html>Too many requests</html>")
+    (folder / IDX_FILES["train_bytes"]).write_text("<html>Too many requests</html>", "utf-8")
     with pytest.raises(DataUnavailable, match="got no idx header"):
         load("mnist", full=True, folder=folder)
 

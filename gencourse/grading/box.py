@@ -1,5 +1,7 @@
 """A learner's process behind a wall: started, spoken to with a deadline, watched, and ended."""
 
+# POSIX: pipes that do not wait, signals, process groups; sandbox.choose refuses Windows before
+
 import contextlib
 import json
 import os

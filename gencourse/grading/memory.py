@@ -1,5 +1,7 @@
 """How much memory a box holds: its processes, what hides from their resident memory, and what the kernel keeps for them."""
 
+# POSIX: what Linux tells in /proc; elsewhere resident memory is counted
+
 import contextlib
 import os
 from collections.abc import Iterable

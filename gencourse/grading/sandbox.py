@@ -1,5 +1,7 @@
 """What holds a submission: bubblewrap, a container, or, by name only, nothing."""
 
+# POSIX: folders of Linux, as a box sees them
+
 import json
 import shutil
 import subprocess

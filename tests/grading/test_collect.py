@@ -39,7 +39,7 @@ def small():
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
     path = tmp_path_factory.mktemp("other") / "other.py"
-    path.write_text(OTHER)
+    path.write_text(OTHER, "utf-8")
     return assignments.load(path)
 
 

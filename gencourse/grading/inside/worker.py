@@ -12,6 +12,8 @@ its standard output; what the learner's code prints goes elsewhere. Messages, an
 A message also holds its "number", and so does the reply to it: {"number": number, "reply": ...}. One that nobody asked for is noticed.
 """
 
+# POSIX: limits and alarms of the process in the box
+
 import contextlib
 import io
 import json
