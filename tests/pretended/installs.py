@@ -1,9 +1,9 @@
-"""Ask the resolver on which systems the course can be installed: each that README.md names, with each
-Python, and none of those that it says no to.
+"""Ask the resolver on which systems the course can be installed: those that README.md names, with
+each Python, and none of those that it says no to.
 
-    python -m tests.pretended.installs
+    python3 -m tests.pretended.installs       by a Python that has uv
 
-Needs the network and half a minute. Where the registry does not answer it says so, and is content:
+Takes some seconds and the network. Where the registry does not answer it says so, and is content:
 the tests themselves run offline.
 """
 
