@@ -10,6 +10,8 @@ The only module that reads the environment:
 | GENCOURSE_STRICT | 1: a check that does not pass raises | 0, 1 |
 | GENCOURSE_WIDGETS | 0: static figures in the place of widgets, as for a page or a PDF | 0, 1 |
 | NBGRADER_EXECUTION | set by nbgrader while it grades: strict too | autograde, validate |
+
+In every notebook, whatever the shell: `%env GENCOURSE_SCALE=full` before the first import.
 """
 
 import contextlib
