@@ -54,6 +54,7 @@ def resolved(system: str, python: str) -> subprocess.CompletedProcess:
             text=True,
             encoding="utf-8",
             errors="replace",
+            timeout=120,
             check=False,
         )
 
@@ -62,9 +63,12 @@ def main() -> None:
     wrong = []
     for system in (*SUPPORTED, *REFUSED):
         for python in PYTHONS if system in SUPPORTED else PYTHONS[-2:-1]:
-            done = resolved(system, python)
-            if any(words in done.stderr for words in UNREACHABLE):
-                print("the registry does not answer; nothing was asked of it")
+            try:
+                done = resolved(system, python)
+            except subprocess.TimeoutExpired:
+                done = None
+            if done is None or any(words in done.stderr for words in UNREACHABLE):
+                print("the registry does not answer; nothing was learned from it")
                 return
             if (done.returncode == 0) is not (system in SUPPORTED):
                 wrong.append(
