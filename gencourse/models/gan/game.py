@@ -146,7 +146,7 @@ class GAN(nn.Module):
                 f"{1 + len(y)} parts. Leave the others out: (batch[0] for batch in batches), or "
                 "make both networks with num_classes."
             )
-        if not y and getattr(self.generator, "num_classes", 0):
+        if not y and getattr(self.generator, "num_classes", False):
             raise InputError(
                 "GAN: batches should hold x and labels y, since its networks were made with "
                 "num_classes, got x alone. Pass minibatches(x, y, ...)."
