@@ -242,7 +242,8 @@ left.set_xlim(-0.5, 1.5)
 right.axhline(log_p_x.item(), color="black", ls=":", label="log p(x)")
 figures.curves(widths, {"ELBO": bounds}, "standard deviation σ of q", "nats",
                "The bound and its gap", ax=right)
-right.fill_between(widths.numpy(), bounds.numpy(), log_p_x.item(), alpha=0.2, label="KL(q ‖ posterior)")
+right.fill_between(widths.numpy(), bounds.numpy(), log_p_x.item(), alpha=0.2,
+                   label="KL(q ‖ posterior)")
 right.set_ylim(log_p_x.item() - 2, log_p_x.item() + 0.2)
 right.legend();
 
