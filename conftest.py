@@ -15,6 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # and a thread that waits leaves its core to others
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GENCOURSE_SCALE", "smoke")
+# what processes of the tests print is read as UTF-8, on Windows too
+os.environ.setdefault("PYTHONIOENCODING", "utf-8")
 # the reference for graded work, also on a machine with a GPU
 os.environ["GENCOURSE_DEVICE"] = "cpu"
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -28,6 +30,11 @@ from tests.offline.sitecustomize import forbid_network
 
 forbid_network()
 SHOWN = 30  # of what was not proved
+# what the next versions of the libraries will refuse is an error in the notebooks' kernels
+DEPRECATIONS = ",".join(
+    f"error::{kind}"
+    for kind in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+)
 
 
 def pytest_addoption(parser):
@@ -40,6 +47,9 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left to `pytest --slow`")
+    config.addinivalue_line(
+        "markers", "posix: needs links, pipes or signals as Windows has none; skipped there"
+    )
     config.pluginmanager.register(
         Worker() if hasattr(config, "workerinput") else Reporter(config), "gencourse-lanes"
     )
@@ -52,6 +62,11 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(config, items):
+    if os.name != "posix":
+        without = pytest.mark.skip(reason="needs links, pipes or signals as Windows has none")
+        for item in items:
+            if item.get_closest_marker("posix"):
+                item.add_marker(without)
     if not lanes.wanted(config):
         config.hook.pytest_deselected(items=[item for item in items if lanes.is_slow(item)])
         items[:] = [item for item in items if not lanes.is_slow(item)]
@@ -70,9 +85,10 @@ def proves(record_property):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Chapters and solutions run in strict mode; exercises, which are unsolved, run as a learner
-    sees them.
+    sees them. A kernel takes over the environment that its first cell finds.
     """
     os.environ["GENCOURSE_STRICT"] = "0" if item.path.parent.name == "exercises" else "1"
+    os.environ["PYTHONWARNINGS"] = DEPRECATIONS if item.path.suffix == ".ipynb" else ""
 
 
 spent = [0.0]  # CPU seconds of this process and its children when the last report was made

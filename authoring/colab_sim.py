@@ -212,6 +212,7 @@ class Colab:
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
             check=True,
         )
         return done.stdout

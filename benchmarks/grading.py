@@ -11,6 +11,8 @@ Beyond the learner's own code: all processor seconds of the grading, less those 
 The box: the same submissions judged with bubblewrap and without, in turns, nothing remembered from one to the other.
 """
 
+# POSIX: measures boxes, and kills one
+
 import argparse
 import contextlib
 import copy
@@ -107,7 +109,7 @@ def command(folder: Path, book: Path, *options: str) -> list[str]:
 def peak_mib(pid: int) -> float:
     """The most memory that a process has held so far; 0 if it is gone."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) / 1024
     return 0.0
@@ -139,7 +141,7 @@ def used() -> float:
 
 def boxed(book: Path) -> float:
     """The processor seconds of all boxes of a grading: nobody waits for what runs in one, so that `used` does not know them."""
-    return sum(json.loads(path.read_text("utf-8"))["seconds"]["cpu"] for path in book.glob("results/*.json"))
+    return sum(json.loads(path.read_text("utf-8"))["seconds"]["cpu"] for path in book.glob("results/[!.]*.json"))
 
 
 def of_class(folder: Path, book: Path, jobs: int) -> dict:
@@ -154,7 +156,7 @@ def of_class(folder: Path, book: Path, jobs: int) -> dict:
 def torch_mib() -> float:
     """What a process holds that has imported torch and the checks, and does nothing."""
     code = f"import torch, gencourse.checks.{NAME[3:]}\nprint(open('/proc/self/status').read())"
-    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True, cwd=ROOT).stdout
     return next(int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmRSS"))
 
 
@@ -170,7 +172,7 @@ def plain(job: Job) -> float:
     sources = [step.source for step in rebuild(job.assignment, job.handed.cells).steps]
     env = {**ENVIRONMENT, "HOME": tempfile.gettempdir(), "PYTHONPATH": str(ROOT)}
     before = used()
-    subprocess.run([sys.executable, "-P", "-c", EXEC], input=json.dumps(sources), text=True, capture_output=True, check=True, env=env)
+    subprocess.run([sys.executable, "-P", "-c", EXEC], input=json.dumps(sources), text=True, encoding="utf-8", capture_output=True, check=True, env=env)
     return used() - before
 
 
@@ -215,7 +217,7 @@ def of_cluster(folder: Path, book: Path, expected: list) -> dict:
     quiet = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
     with LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, memory_limit=0, **quiet) as cluster:
         for _ in watched(command(folder, book, "--cluster", cluster.scheduler_address)):
-            if not killed and len(list(book.glob("results/*.json"))) >= count // 2:
+            if not killed and len(list(book.glob("results/[!.]*.json"))) >= count // 2:
                 os.kill(next(iter(cluster.workers.values())).process.process.pid, signal.SIGKILL)
                 killed = True
     return {"wall": round(time.monotonic() - began, 1), "worker_killed": killed, "same_table": Gradebook(book).rows() == expected}

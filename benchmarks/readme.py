@@ -5,6 +5,8 @@ benchmarks/README.md the place of a table lies between `<!-- results:NAME -->` a
 `<!-- /results:NAME -->`, and nothing between them is typed by hand.
 """
 
+# POSIX: the processor's name, where /proc tells it
+
 import json
 import os
 import platform
@@ -39,7 +41,11 @@ def origin() -> dict:
 def hardware(device: torch.device) -> dict:
     """The machine, as far as it bears on speed."""
     cpuinfo = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    names = (
+        re.findall(r"model name\s*: (.*)", cpuinfo.read_text(encoding="utf-8"))
+        if cpuinfo.exists()
+        else []
+    )
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "cpu": names[0] if names else platform.processor() or platform.machine(),

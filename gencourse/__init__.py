@@ -5,10 +5,18 @@ The parts are imported when they are first used: `import gencourse; gencourse.mo
 """
 
 import importlib
+import io
+import sys
 from types import ModuleType
 
 __version__ = "0.2.0.dev0"
 _PARTS = ("checks", "data", "evaluation", "figures", "models", "training", "widgets")
+
+
+# Verdicts and formulas have letters that some consoles and pipes of Windows lack: those are shown
+# as "?" there, where print would fail.
+if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    sys.stdout.reconfigure(errors="replace")
 
 
 def __getattr__(name: str) -> ModuleType:  # PEP 562

@@ -2,7 +2,7 @@
 
 import sys
 
-from gencourse.errors import CourseError
+from gencourse.errors import CourseError, install_line
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
         if error.name is None or error.name.split(".")[0] == "gencourse":
             raise
         sys.exit(
-            f"gencourse: this command needs {error.name}, which is not installed. In the folder "
-            'of the clone run: python -m pip install -e ".[grading]"'
+            f"gencourse: this command needs {error.name}, which is not installed. "
+            + install_line("grading")
         )
 
 

@@ -86,7 +86,7 @@ def release(
     from gencourse.grading import release as releases
 
     for notebook in notebooks:
-        console.print(f"{releases.release(notebook, to)}", highlight=False)
+        console.print(f"{releases.release(notebook, to)}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -182,7 +182,7 @@ def grade(
 
 def handed_out() -> list[Path]:
     """The released notebooks in the folder exercises/."""
-    found = sorted(Path("exercises").glob("*.ipynb"))
+    found = sorted(Path("exercises").glob("[!.]*.ipynb"))
     if not found:
         raise InputError(
             "grade: --assignment should be the notebook that was handed out, got none, and there "
@@ -291,7 +291,7 @@ def export(
     else:
         exports.long_csv(book, to)
     for sentence in [*said, str(to)]:
-        console.print(sentence, highlight=False, markup=False)
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from gencourse.errors import NotWritten
+
 if TYPE_CHECKING:
     from gencourse.doctor import Finding
     from gencourse.grading.gradebook import Gradebook
@@ -64,9 +66,18 @@ def finish(book: "Gradebook") -> None:
     console.print(table)
     for problem in book.problems():
         console.print(exports.printable(problem), style="yellow", highlight=False, markup=False)
-    exports.long_csv(book, book.folder / "grades.csv")
-    console.print(f"{book.folder / 'grades.csv'}", highlight=False)
-    console.print(f"{reports.write_reports(book, book.folder / 'reports')}", highlight=False)
+    sheet, failed = book.folder / "grades.csv", []
+    # the pages first: the sheet is what a teacher may have open in another program
+    for write in (
+        lambda: reports.write_reports(book, book.folder / "reports"),
+        lambda: exports.long_csv(book, sheet) or sheet,
+    ):
+        try:
+            console.print(f"{write()}", highlight=False, soft_wrap=True)
+        except NotWritten as error:
+            failed.append(str(error))
+    if failed:
+        raise NotWritten("\n".join(failed))
 
 
 def show_findings(findings: "Iterable[Finding]") -> None:

@@ -50,6 +50,19 @@ class TrainingStopped(CourseError, ArithmeticError):
         self.history = history
 
 
+class NotWritten(CourseError, OSError):
+    """A file that could not be replaced, because another program holds it open, or its folder
+    takes no file.
+    """
+
+
+def install_line(extra: str) -> str:
+    """The command that brings the packages of an extra of pyproject.toml; double quotes are quotes
+    in every shell, cmd.exe's included.
+    """
+    return f'Run, in the folder of the course: python -m pip install -e ".[{extra}]"'
+
+
 def describe(value: object) -> str:
     """A short description of a value for a message: shape and dtype of a tensor, type and content
     of anything else.

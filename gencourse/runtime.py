@@ -10,6 +10,8 @@ The only module that reads the environment:
 | GENCOURSE_STRICT | 1: a check that does not pass raises | 0, 1 |
 | GENCOURSE_WIDGETS | 0: static figures in the place of widgets, as for a page or a PDF | 0, 1 |
 | NBGRADER_EXECUTION | set by nbgrader while it grades: strict too | autograde, validate |
+
+In every notebook, whatever the shell: `%env GENCOURSE_SCALE=full` before the first import.
 """
 
 import contextlib
@@ -65,7 +67,14 @@ def data_folder() -> Path:
     """Where downloaded data sets are kept: GENCOURSE_DATA, or `.cache/gencourse` in the home
     folder.
     """
-    return Path(os.environ.get("GENCOURSE_DATA") or Path.home() / ".cache" / "gencourse")
+    return typed_path(os.environ.get("GENCOURSE_DATA") or Path.home() / ".cache" / "gencourse")
+
+
+def typed_path(path: str | Path) -> Path:
+    """A path as people type it, in full: `~` is the home folder, a relative one starts here."""
+    with contextlib.suppress(RuntimeError):  # the home of somebody who is not known here
+        path = Path(path).expanduser()
+    return Path(path).absolute()
 
 
 def pick_device() -> torch.device:

@@ -141,6 +141,35 @@ def require_indices(
         )
 
 
+def batch_parts(where: str, batch: object) -> tuple[Tensor, ...]:
+    """The parts of a batch, each with one row per example: a tensor is one part, a tuple or a list
+    of tensors, as a DataLoader makes them, has several. Raises for anything else.
+    """
+    if isinstance(batch, dict):
+        keys = ", ".join(map(repr, batch))
+        raise InputTypeError(
+            f"{where}: a batch should be a tensor or a tuple of tensors, got a dict with {keys}. "
+            "Pass its parts in order: ((batch['x'], batch['y']) for batch in loader)."
+        )
+    parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+    if not parts:
+        raise InputError(
+            f"{where}: a batch should hold x at least, got nothing. Look at its maker."
+        )
+    for i, part in enumerate(parts):
+        name = "a batch" if len(parts) == 1 else f"part {i} of a batch"
+        if not isinstance(part, Tensor):
+            raise InputTypeError(
+                f"{where}: {name} should be a torch.Tensor, got {describe(part)}. Convert it first."
+            )
+        if part.ndim == 0:
+            raise InputError(
+                f"{where}: {name} should have one row per example, got a scalar. Make batches: "
+                "minibatches(x, batch_size=..., seed=0), or a DataLoader with batch_size."
+            )
+    return parts
+
+
 def require_count(where: str, name: str, value: object, at_least: int = 1) -> None:
     """Raise unless `value` is a whole number of at least `at_least`."""
     if isinstance(value, bool) or not isinstance(value, int):

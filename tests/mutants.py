@@ -8,6 +8,8 @@ detached, negated, squeezed, clamped, scaled, an argument changed in place. What
 is right for every input that the text allows, or shows a weak trial.
 """
 
+# POSIX: answers that do not end are ended by an alarm
+
 import ast
 import copy
 import functools

@@ -93,4 +93,6 @@ def record(path: str) -> None:
     seconds = {notebook: round(sum(cells.values())) for notebook, cells in sorted(ledger.items())}
     machine = hardware(torch.device("cpu"))
     known = {name: machine[name] for name in ("cpu", "cores")}
-    Path(path).write_text(json.dumps(known | {"seconds": seconds}, indent=2) + "\n")
+    Path(path).write_text(
+        json.dumps(known | {"seconds": seconds}, indent=2) + "\n", encoding="utf-8"
+    )

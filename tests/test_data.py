@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import http.client
+import ssl
 import struct
 import subprocess
 import sys
@@ -10,13 +12,14 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from gencourse.data import binarised, downloads, images, minibatches, points
 from gencourse.data import images as load
 from gencourse.data.downloads import IDX_FILES
 from gencourse.data.images import FASHION
 from gencourse.errors import DataUnavailable, InputError, InputTypeError
-from gencourse.runtime import seeded
+from gencourse.runtime import data_folder, seeded
 
 
 def test_shipped_mnist_is_what_the_datasheet_says():
@@ -109,7 +112,7 @@ def test_half_a_gzip_file_is_named_and_not_used(folder):
 
 
 def test_file_that_is_no_idx_file_is_named(folder):
-    (folder / IDX_FILES["train_bytes"]).write_text("<html>Too many requests</html>")
+    (folder / IDX_FILES["train_bytes"]).write_text("<html>Too many requests</html>", "utf-8")
     with pytest.raises(DataUnavailable, match="got no idx header"):
         load("mnist", full=True, folder=folder)
 
@@ -283,7 +286,11 @@ def test_importing_the_course_does_not_wait_for_torchvision():
     )
     assert (
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
         ).stdout.strip()
         == "False"
     )
@@ -344,3 +351,141 @@ def test_torchvision_that_is_missing_or_does_not_fit_is_a_sentence(fault, tmp_pa
         with pytest.raises(DataUnavailable, match=r"fits torch 2\..*uv sync --reinstall"):
             ask()
     assert len(images("mnist").train)
+
+
+def moved(folder, place):
+    """The four files of a folder, each moved to place(stem)."""
+    for path in sorted(folder.glob("*-ubyte*")):
+        target = folder / place(path.name.removesuffix(".gz"))
+        target.mkdir(parents=True, exist_ok=True)
+        path.rename(target / "moving")
+        (target / "moving").rename(target / path.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("mnist", lambda stem: "MNIST/raw"),  # torchvision's root, or a folder in it
+        ("fashion-mnist", lambda stem: "FashionMNIST/raw"),
+        ("mnist", lambda stem: "raw"),
+        ("mnist", lambda stem: f"{stem}.folder"),  # each file in a folder of its own
+        ("mnist", lambda stem: f"archive/{stem}.folder"),
+        ("fashion-mnist", lambda stem: "fashion-mnist-master/data"),
+    ],
+)
+def test_files_in_folders_below_are_found(folder, name, place):
+    moved(folder, place)
+    assert load(name, folder=folder).train_bytes.shape == (6, 1, 28, 28)
+    assert load(name, folder=str(folder)).name == name
+
+
+def test_a_folder_of_the_files_own_name_is_looked_into(folder):
+    """Kaggle's archive: train-images-idx3-ubyte/train-images-idx3-ubyte."""
+    moved(folder, lambda stem: f"{stem}.d")
+    for path in folder.glob("*.d"):
+        path.rename(path.with_suffix(""))
+    assert load("mnist", folder=folder).test_labels.shape == (4,)
+
+
+def test_the_data_set_that_was_named_is_taken(folder):
+    """A root of torchvision's holds several data sets whose files have the same names."""
+    import shutil
+
+    moved(folder, lambda stem: "MNIST/raw")
+    for other in ("FashionMNIST", "KMNIST"):
+        shutil.copytree(folder / "MNIST", folder / other)
+        for path in (folder / other / "raw").iterdir():
+            path.write_bytes(b"another data set")
+    assert load("mnist", folder=folder).train_bytes.shape == (6, 1, 28, 28)
+    with pytest.raises(DataUnavailable, match="FashionMNIST"):
+        load("fashion-mnist", folder=folder)
+    shutil.copytree(folder / "MNIST", folder / "again")
+    with pytest.raises(DataUnavailable, match=r"once, got it in .*MNIST.*again|again.*MNIST"):
+        load("mnist", folder=folder)
+
+
+def test_folders_are_found_by_the_path_that_people_type(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))
+    monkeypatch.chdir(folder.parent)
+    for path in (f"~/{folder.name}", folder.name, f"{folder.name}/{IDX_FILES['test_labels']}.gz"):
+        assert load("mnist", folder=path).train_bytes.shape == (6, 1, 28, 28)
+    with pytest.raises(DataUnavailable, match="got no such folder"):
+        load("mnist", folder="~/elsewhere")
+    monkeypatch.setenv("GENCOURSE_DATA", "~/data")
+    assert data_folder() == folder.parent / "data"
+
+
+NETWORK = [
+    http.client.IncompleteRead(b"half"),
+    http.client.BadStatusLine("nonsense"),
+    http.client.RemoteDisconnected("gone"),
+    URLError("down"),
+    TimeoutError("slow"),
+    ssl.SSLError("a certificate"),
+    ConnectionResetError(),
+    ValueError("unknown url type: 'proxy'"),
+    UnicodeError("label too long"),
+    RuntimeError("File not found or corrupted."),
+    EOFError(),
+]
+
+
+@pytest.mark.parametrize("fault", NETWORK, ids=lambda f: type(f).__name__)
+def test_every_fault_of_the_network_is_one_sentence_and_the_next_mirror_is_tried(
+    fault, tmp_path, monkeypatch
+):
+    tried = []
+
+    def fail(url, *_):
+        tried.append(url)
+        raise fault
+
+    monkeypatch.setattr(downloads, "download_url", fail)
+    monkeypatch.setattr(
+        downloads.datasets.CIFAR10, "download", lambda self: fail(self.url), raising=True
+    )
+    monkeypatch.setenv("GENCOURSE_DATA", str(tmp_path))
+    with pytest.raises(DataUnavailable, match=type(fault).__name__):
+        images("mnist", full=True)
+    assert len(tried) == len(downloads.datasets.MNIST.mirrors) > 1
+    with pytest.raises(DataUnavailable, match=type(fault).__name__):
+        images("cifar10")
+
+
+def test_the_archive_of_cifar10_is_not_taken_for_its_folder(tmp_path):
+    (tmp_path / downloads.datasets.CIFAR10.filename).write_bytes(b"an archive")
+    with pytest.raises(DataUnavailable, match=r"got its archive\. Unpack it"):
+        images("cifar10", folder=tmp_path)
+
+
+def test_batches_of_a_dataloader_are_drawn():
+    """Its batches are lists: one part comes alone, several as a tuple."""
+    x, y = torch.rand(6, 3), torch.arange(6)
+    (alone,) = binarised(DataLoader(TensorDataset(x), 6), seed=0)
+    ((drawn, labels),) = binarised(DataLoader(TensorDataset(x, y), 6), seed=0)
+    assert torch.equal(alone, drawn) and set(alone.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(labels, y)
+    (bytes_,) = binarised([torch.tensor([[0, 255]], dtype=torch.uint8)], seed=0)
+    assert bytes_.tolist() == [[0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        ({"image": torch.rand(2, 3)}, "got a dict with 'image'"),
+        (torch.tensor([[-0.4, 2.8]]), r"x should lie in \[0, 1\], got \[-0.4, 2.8\]"),
+        (torch.tensor([[float("nan")]]), r"x should lie in \[0, 1\]"),
+        (torch.tensor([[0, 1]]), "should be floats in"),
+        ([[0.1, 0.2]], r"torch\.Tensor"),
+    ],
+)
+def test_what_cannot_be_drawn_is_a_sentence(batch, words):
+    with pytest.raises((InputError, InputTypeError), match=words):
+        next(binarised([batch], seed=0))
+
+
+@pytest.mark.parametrize("given", [[torch.zeros(3, 1)], {"x": torch.zeros(3, 1)}, torch.zeros(())])
+def test_minibatches_want_tensors_one_by_one(given):
+    with pytest.raises((InputError, InputTypeError), match="minibatches: "):
+        minibatches(given, batch_size=1, seed=0)

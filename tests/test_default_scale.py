@@ -17,6 +17,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 def test_notebook_at_the_default_scale(notebook):
     line = [sys.executable, "-m", "pytest", "-n", "0", notebook]
     done = subprocess.run(
-        line, cwd=ROOT, env={**os.environ, **DEFAULT_SCALE}, capture_output=True, text=True
+        line,
+        cwd=ROOT,
+        env={**os.environ, **DEFAULT_SCALE},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]

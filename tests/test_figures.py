@@ -113,3 +113,57 @@ def test_prior_grid_cells_hold_equal_mass():
     torch.testing.assert_close(torch.special.ndtr(grid[0, :, 0]), (torch.arange(9) + 0.5) / 9)
     assert (grid[0, :, 1] == grid[0, 0, 1]).all() and grid[0, 0, 1] > grid[-1, 0, 1]
     assert grid[4, 4].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("text", ["$x_{$", "$x_{", "a $\\nonsense$ b", "$x^$\n$y_$", "5 $ and $_$"])
+def test_a_text_that_is_no_formula_is_drawn_as_it_stands(text):
+    image_texts = figures.image_grid(torch.rand(2, 1, 3, 3), 2, title=text, headings=[text])
+    rows = figures.image_rows({text: torch.rand(2, 1, 3, 3)}, title=text)
+    plane = figures.point_clouds({text: torch.rand(3, 2), "other": torch.rand(3, 2)}, title=text)
+    line = figures.curves(torch.arange(3.0), {text: torch.rand(3)}, text, text, text)
+    for ax in (image_texts, rows[0], plane, line):
+        ax.figure.canvas.draw()
+    assert image_texts.get_title().replace("\\$", "$") == text
+
+
+def test_formulas_stay_formulas():
+    ax = figures.image_grid(torch.rand(2, 1, 3, 3), 2, title=r"$\mu_1$ and \$5")
+    assert ax.get_title() == r"$\mu_1$ and \$5"
+
+
+def test_bytes_are_drawn_as_grey_and_not_as_white():
+    x = torch.tensor([[[[0, 51], [255, 102]]]], dtype=torch.uint8)
+    assert torch.allclose(figures.tile(x, 1), torch.tensor([[0.0, 0.2], [1.0, 0.4]]))
+
+
+@pytest.mark.parametrize("x", [torch.tensor([0.0, 255.0]), torch.tensor([-1.0, 1.0])])
+def test_values_that_would_be_drawn_black_or_white_are_refused(x):
+    with pytest.raises(InputError, match=r"x should lie in \[0, 1\], got .* in \[.*255 by|.*norm"):
+        figures.image_grid(x.view(2, 1, 1, 1), columns=2)
+    figures.image_grid(x.view(2, 1, 1, 1).clamp(-0.2, 1.2), columns=2)  # a decoder's small excess
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: figures.image_grid(torch.rand(2, 1, 3, 3), columns=0), "columns should be at"),
+        (lambda: figures.image_grid(torch.rand(2, 1, 3, 3), columns=2.0), "a whole number"),
+        (lambda: figures.image_rows({}), "got none"),
+        (lambda: figures.image_map(torch.rand(4, 1, 3, 3), torch.arange(2)), r"\(n, n, C, H, W\)"),
+        (lambda: figures.heatmap(torch.rand(7), "seven"), "n · n numbers"),
+        (lambda: figures.point_clouds({"a": torch.rand(4, 3)}, "t"), r"'a' should have shape"),
+        (lambda: figures.latent_scatter(torch.rand(3, 2), torch.rand(3)), "whole numbers, got"),
+        (lambda: figures.latent_scatter(torch.rand(3, 2), torch.eye(3)), r"argmax\(1\)"),
+        (lambda: figures.latent_scatter(torch.rand(3, 2), [0, 1, 2]), r"torch\.Tensor"),
+        (lambda: figures.latent_scatter(torch.rand(3, 2), torch.arange(4)), r"shape \(3,\)"),
+    ],
+)
+def test_figures_refuse_with_a_sentence(draw, words):
+    with pytest.raises((InputError, InputTypeError), match=words):
+        draw()
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.uint8, torch.bool])
+def test_labels_of_any_kind_that_are_whole_are_classes(kind):
+    ax = figures.latent_scatter(torch.rand(3, 2), torch.tensor([0, 1, 1]).to(kind))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["0", "1"]

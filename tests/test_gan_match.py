@@ -287,7 +287,7 @@ def test_a_damaged_file_is_refused_in_a_sentence(tmp_path, damage):
     if damage == "cut":
         path.write_bytes(whole[: len(whole) // 2])
     elif damage == "text":
-        path.write_text("not an archive")
+        path.write_text("not an archive", "utf-8")
     elif damage == "other arrays":
         np.savez(path, x=np.zeros(3))
     elif damage == "pickle":

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = sorted((ROOT / "gencourse").rglob("*.py"))
+PACKAGE = sorted((ROOT / "gencourse").rglob("[!.]*.py"))
 
 
 def test_imports_run_one_way():
     """The contracts stand in pyproject.toml, [tool.importlinter]."""
     lint = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -104,7 +106,8 @@ def test_private_names_are_noticed(tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_text(
         "from gencourse.errors import _PACKAGE\nfrom gencourse.checks._verdict import x\nfrom "
-        "gencourse import data\ndata._x"
+        "gencourse import data\ndata._x",
+        "utf-8",
     )
     assert private_names(path) == [
         "gencourse.errors._PACKAGE",
@@ -114,7 +117,7 @@ def test_private_names_are_noticed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "source", sorted((ROOT / "authoring/chapters").glob("*.py")), ids=lambda p: p.stem
+    "source", sorted((ROOT / "authoring/chapters").glob("[0-9]*.py")), ids=lambda p: p.stem
 )
 def test_chapter_has_a_file_in_every_folder(source):
     topic = source.stem.split("_", 1)[1]
@@ -131,8 +134,8 @@ def test_chapter_has_a_file_in_every_folder(source):
 
 @pytest.mark.parametrize("folder", ["models", "checks"])
 def test_package_has_no_topic_without_a_chapter(folder):
-    topics = {p.stem for p in (ROOT / "gencourse" / folder).iterdir() if not p.name.startswith("_")}
-    chapters = {p.stem.split("_", 1)[1] for p in (ROOT / "authoring/chapters").glob("*.py")}
+    topics = {p.stem for p in (ROOT / "gencourse" / folder).glob("[!._]*")}
+    chapters = {p.stem.split("_", 1)[1] for p in (ROOT / "authoring/chapters").glob("[0-9]*.py")}
     assert topics == chapters
 
 
@@ -153,5 +156,6 @@ def test_generated_notebooks_are_up_to_date():
         cwd=ROOT,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr

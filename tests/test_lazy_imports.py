@@ -14,7 +14,9 @@ HEAVY = ("torch", "numpy", "matplotlib", "IPython", "nbformat", "psutil", "jinja
 
 def in_a_fresh_process(code: str) -> str:
     """What a program prints in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True
+    )
     return done.stdout.strip()
 
 

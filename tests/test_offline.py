@@ -25,5 +25,7 @@ def test_this_machine_is_within_reach():
 
 def test_processes_of_the_tests_are_guarded_too():
     code = "import socket; socket.getaddrinfo('example.org', 80)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8"
+    )
     assert done.returncode != 0 and "without a network" in done.stderr

@@ -41,7 +41,7 @@ gencourse.data.draw(3)"""
     for name, text in texts.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, "utf-8")
     monkeypatch.setattr(parts, "ROOT", tmp_path)
     parts.tree_of.cache_clear()
     yield tmp_path
@@ -69,22 +69,22 @@ UNUSED = ["widgets/lab.py", "models/gan.py", "grading.py"]
 @pytest.mark.parametrize("name", [*(f"gencourse/{name}" for name in USED), "constraints.txt"])
 def test_what_a_chapter_uses_makes_it_due(tree, name):
     before = mark()
-    (tree / name).write_text((tree / name).read_text() + "\n# changed\n")
+    (tree / name).write_text((tree / name).read_text("utf-8") + "\n# changed\n", "utf-8")
     assert mark() != before
 
 
 @pytest.mark.parametrize("name", UNUSED)
 def test_what_a_chapter_does_not_use_leaves_it_alone(tree, name):
     before = mark()
-    (tree / "gencourse" / name).write_text("# changed\n")
+    (tree / "gencourse" / name).write_text("# changed\n", "utf-8")
     assert mark() == before
 
 
 def test_code_of_a_chapter_makes_it_due_and_prose_does_not(tree):
     path, before = tree / "notebooks/01_vae.ipynb", mark()
-    path.write_text(path.read_text().replace("Prose.", "Other prose."))
+    path.write_text(path.read_text("utf-8").replace("Prose.", "Other prose."), "utf-8")
     assert mark() == before
-    path.write_text(path.read_text().replace("draw(3)", "draw(4)"))
+    path.write_text(path.read_text("utf-8").replace("draw(3)", "draw(4)"), "utf-8")
     assert mark() != before
 
 

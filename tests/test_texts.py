@@ -4,6 +4,7 @@ sentences read back.
 
 import hashlib
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -53,7 +54,7 @@ def test_text_of_a_file_with_the_vocabulary_of_another(tmp_path):
 def test_text_refuses_with_sentences(tmp_path):
     with pytest.raises(InputError, match="shakespeare, melville"):
         text("shakespear")
-    with pytest.raises(DataUnavailable, match="readable file"):
+    with pytest.raises(DataUnavailable, match="a file that can be read"):
         text(tmp_path / "missing.txt")
     with pytest.raises(InputTypeError, match="name, a Path or a string"):
         text(7)
@@ -128,3 +129,66 @@ def test_records_and_sentences_go_through_tokens_and_back():
     )
     with pytest.raises(InputError, match="hail"):
         vocabulary.encode("July hail 1 2 3 4=")
+
+
+def test_a_file_is_found_by_the_path_that_people_type(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text("x and y\n" * 30, "utf-8")
+    for path in (Path("~/mine.txt"), Path("mine.txt"), Path("./mine.txt")):
+        assert text(path).name == "mine"
+    with pytest.raises(DataUnavailable, match=re.escape(str(tmp_path / "other.txt"))):
+        text(Path("~/other.txt"))
+    with pytest.raises(DataUnavailable, match=r"Path\(|Check the path"):
+        text(tmp_path)  # a folder
+
+
+LONG = "Generative models of the summer term/" * 3
+PATHS = [
+    "C:\\Users\\Firstname.Lastname\\OneDrive - University of Somewhere\\Documents\\texts\\my own "
+    "text.txt",
+    "C:/Users/Firstname.Lastname/" + LONG + "my own text",
+    "\\\\server\\share\\" + LONG + "text.txt",
+    "~/" + LONG + "my own text",
+    "/home/somebody/" + LONG + "my own text",
+    "../" + LONG + "text",
+    LONG + "mine.md",
+    "https://example.org/" + LONG + "x",
+    "./a.txt",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_as_a_string_is_not_taken_for_a_text(path):
+    with pytest.raises(InputError, match=r"looks like a path. Pass Path\("):
+        text(path)
+
+
+def test_the_name_of_something_that_is_there_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ("x" * 120)).write_text("y" * 200, "utf-8")
+    with pytest.raises(InputError, match="looks like a path"):
+        text("x" * 120)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        "It was / or it was not / a text of one line and more than a hundred characters. " * 2,
+        "A text of\nseveral lines about C:\\folders\\and.txt\n" * 4,
+        "Speeds were given in km/h, and in m/s. " * 4 + "and/or so.",
+        "~ ~ ~ " * 30,
+        "a" * 5000 + "/b.txt",
+    ],
+)
+def test_a_text_is_not_taken_for_a_path(one):
+    assert text(one).name == "a string"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_wrong_encoding_is_named_and_the_path_is_not_blamed(tmp_path, encoding):
+    (tmp_path / "mine.txt").write_text("Ünder the greenwood tree " * 20, encoding)
+    with pytest.raises(DataUnavailable, match="save it as UTF-8") as caught:
+        text(tmp_path / "mine.txt")
+    assert "Check the path" not in str(caught.value) and "codec" not in str(caught.value)

@@ -1,10 +1,19 @@
 """The loop, its contract, and what it does when something goes wrong."""
 
+import warnings
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from gencourse.data import minibatches
 from gencourse.errors import InputError, InputTypeError, TrainingStopped
+from gencourse.models.autoregressive import PixelCNN
+from gencourse.models.gan import GAN, Discriminator, Generator
+from gencourse.models.vae import VAE, Autoencoder, ConditionalVAE, LinearGaussianVAE
 from gencourse.training import History, Player, adam, check_model, fit, require_terms
 
 
@@ -201,3 +210,113 @@ def test_course_errors_show_the_learners_line_and_no_frame_of_ours():
         and shown[0].endswith("require_terms({}, 3)")
         and shown[1].startswith("InputTypeError: loss: ")
     )
+
+
+def loader(*tensors, batch_size=4, **options):
+    return DataLoader(TensorDataset(*tensors), batch_size, **options)
+
+
+def test_what_a_dataloader_gives_is_trained_on():
+    """Its batches are lists; those of one tensor are lists of one."""
+    x = torch.rand(8, 1, 8, 8)
+    model = VAE(2, 16, (1, 8, 8))
+    assert quiet(model, loader(x), steps=2).steps == 2
+    check_model(model, next(iter(loader(x))))
+    check_model(Line(), [torch.randn(4, 1), torch.randn(4, 1)])
+    conditional = ConditionalVAE(2, latent_dim=2, hidden=16, image_shape=(1, 8, 8))
+    assert quiet(conditional, loader(x, torch.arange(8) % 2), steps=2).steps == 2
+    game = GAN(*(made(num_classes=2) for made in small_networks()))
+    assert quiet(game, loader(x, torch.arange(8) % 2), steps=2).steps == 2
+
+
+def small_networks(shape=(1, 8, 8)):
+    """The makers of a small generator and its discriminator."""
+    return partial(Generator, 4, 4, shape), partial(Discriminator, 4, shape)
+
+
+class Plain(nn.Sequential):
+    """A learner's own generator: takes codes only."""
+
+    latent_dim = 2
+
+
+def models_of_images():
+    """Models whose loss takes images alone."""
+    yield VAE(2, 16, (1, 8, 8))
+    yield Autoencoder(2, 16, (1, 8, 8))
+    yield PixelCNN(image_shape=(1, 8, 8), channels=8, layers=1)
+    yield GAN(*(made() for made in small_networks()))
+    yield GAN(
+        Plain(nn.Linear(2, 64), nn.Unflatten(1, (1, 8, 8))),
+        Plain(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0)),
+    )
+
+
+@pytest.mark.parametrize("model", list(models_of_images()), ids=lambda m: type(m).__name__)
+def test_more_parts_than_a_loss_takes_are_a_sentence(model):
+    x, y = torch.rand(8, 1, 8, 8), torch.arange(8)
+    for train in (
+        lambda: quiet(model, minibatches(x, y, batch_size=4, seed=0), steps=1),
+        lambda: quiet(model, loader(x, y), steps=1),
+        lambda: check_model(model, [x, y]),
+    ):
+        with pytest.raises(InputError, match=r"batches should hold x alone, .*got 2 parts"):
+            train()
+
+
+def test_noise_is_no_part_of_a_batch():
+    """Labels were once taken for the noise of the model whose loss has an argument eps."""
+    with pytest.raises(InputError, match="x alone"):
+        check_model(LinearGaussianVAE(3, 2), (torch.randn(4, 3), torch.randn(4, 2)))
+
+
+def test_fewer_parts_than_a_loss_takes_are_a_sentence():
+    x = torch.rand(8, 1, 8, 8)
+    conditional = ConditionalVAE(2, latent_dim=2, hidden=16, image_shape=(1, 8, 8))
+    with pytest.raises(InputError, match=r"batches should hold x and y, .*got 1 part"):
+        quiet(conditional, loader(x), steps=1)
+    game = GAN(*(made(num_classes=2) for made in small_networks()))
+    with pytest.raises(InputError, match="x and labels y"):
+        quiet(game, loader(x), steps=1)
+
+
+@pytest.mark.parametrize(
+    ("batches", "words"),
+    [
+        ([{"x": torch.zeros(4, 1), "y": torch.zeros(4, 1)}], "got a dict with 'x', 'y'"),
+        ([(torch.zeros(4, 1), ["a", "b"])], "part 1 of a batch should be a torch.Tensor, got list"),
+        ([np.zeros((4, 1))], "a batch should be a torch.Tensor, got ndarray"),
+        ([()], "should hold x at least"),
+        (TensorDataset(torch.zeros(4, 1), torch.arange(4)), "one row per example, got a scalar"),
+        (torch.zeros(4, 1), "batches should be an iterable of batches, got shape"),
+        (7, "batches should be an iterable of batches, got int 7"),
+    ],
+)
+def test_what_is_no_batch_is_a_sentence(batches, words):
+    with pytest.raises((InputError, InputTypeError), match=words):
+        quiet(Line(), batches, steps=1)
+
+
+def test_batches_that_end_early_are_told():
+    x = torch.randn(20, 1)
+    with pytest.warns(UserWarning, match="batches ended after 5 of 1,000 steps") as told:
+        history = quiet(Line(), loader(x, x), steps=1000)
+    assert told[0].filename == __file__  # the learner's own line
+    assert history.steps == 5 and "5 of 1,000 steps" in repr(history)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert repr(quiet(Line(), loader(x, x), steps=5)).startswith("History(5 steps; mean")
+
+
+def test_no_batch_at_all_is_an_error():
+    used_up = iter([(torch.zeros(4, 1), torch.zeros(4, 1))])
+    quiet(Line(), used_up, steps=1)
+    for none in (used_up, [], loader(torch.zeros(3, 1), torch.zeros(3, 1), drop_last=True)):
+        with pytest.raises(InputError, match="should yield 3 batches, got none"):
+            quiet(Line(), none, steps=3)
+
+
+def test_history_of_nothing_says_so():
+    assert repr(History()) == "History(0 steps)"
+    with pytest.raises(InputError, match="nothing was: no step was made"):
+        History().last()

@@ -166,9 +166,10 @@ figure, (first, second, third) = plt.subplots(1, 3, figsize=(11, 3.2),
                                               layout="constrained")
 figures.curves(z_grid, {"p(z)": log_normal(z_grid, 0.0, 1.0).exp()}, "z", "density",
                "Prior", ax=first)
-second.pcolormesh(z_grid[::10], x_grid[::10], log_joint.exp()[::10, ::10],
+z_axis, x_axis = z_grid.numpy(), x_grid.numpy()
+second.pcolormesh(z_axis[::10], x_axis[::10], log_joint.exp().numpy()[::10, ::10],
                   cmap="viridis", rasterized=True)
-second.plot(z_grid, f(z_grid), "w--", lw=1)
+second.plot(z_axis, f(z_grid).numpy(), "w--", lw=1)
 second.set(xlabel="z", ylabel="x", title="Joint p(x, z), and the curve f",
            ylim=(-3.5, 3.5), xlim=(-3.5, 3.5))
 third.hist(x_drawn, bins=60, density=True, color="0.8", label="drawn: first z, then x")
@@ -238,11 +239,12 @@ shapes = {"posterior p(z | x)": log_posterior.exp(),
           f"q with σ = {best:.2f}": log_normal(z_grid, centre, best).exp()}
 figures.curves(z_grid, shapes, "z", "density", f"Posterior at x = {x_seen}", ax=left)
 left.set_xlim(-0.5, 1.5)
-right.axhline(log_p_x, color="black", ls=":", label="log p(x)")
+right.axhline(log_p_x.item(), color="black", ls=":", label="log p(x)")
 figures.curves(widths, {"ELBO": bounds}, "standard deviation σ of q", "nats",
                "The bound and its gap", ax=right)
-right.fill_between(widths, bounds, log_p_x, alpha=0.2, label="KL(q ‖ posterior)")
-right.set_ylim(log_p_x - 2, log_p_x + 0.2)
+right.fill_between(widths.numpy(), bounds.numpy(), log_p_x.item(), alpha=0.2,
+                   label="KL(q ‖ posterior)")
+right.set_ylim(log_p_x.item() - 2, log_p_x.item() + 0.2)
 right.legend();
 
 # %% [markdown]

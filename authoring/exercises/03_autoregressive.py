@@ -290,7 +290,7 @@ if solved("temperature_probs", "counts_with_start"):
     figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
     for i, T in enumerate((0.5, 1.0, 2.0)):
         p = temperature_probs((after_h + 0.1).log(), T)[top.indices]
-        ax.bar(torch.arange(8) + 0.27 * (i - 1), p, width=0.25,
+        ax.bar([k + 0.27 * (i - 1) for k in range(8)], p.numpy(), width=0.25,
                color=figures.PALETTE[i], hatch=("", "//", "..")[i], label=f"T = {T:g}")
     names = [repr(play.decode(token[None])) for token in top.indices]
     ax.set(xticks=range(8), xticklabels=names, xlabel="next character",

@@ -6,9 +6,9 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from gencourse.errors import InputError
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.runtime import seeded
-from gencourse.validation import require_count, require_tensor
+from gencourse.validation import batch_parts, require_count
 
 
 @overload
@@ -31,8 +31,13 @@ def minibatches(
     DataLoader).
     """
     require_count("minibatches", "batch_size", batch_size)
-    for i, tensor in enumerate((x, *others)):
-        require_tensor("minibatches", f"argument {i}", tensor)
+    for tensor in (x, *others):
+        if isinstance(tensor, tuple | list):
+            raise InputTypeError(
+                "minibatches: each argument should be a torch.Tensor, got a "
+                f"{type(tensor).__name__}. Give tensors one by one: minibatches(x, y, ...)."
+            )
+    for tensor in batch_parts("minibatches", (x, *others)):
         if len(tensor) != len(x):
             raise InputError(
                 f"minibatches: all tensors should have {len(x)} rows, got {len(tensor)}. Select "
@@ -68,12 +73,26 @@ def binarised(batches: Iterable, seed: int) -> Iterator:
     """Draw each pixel anew as 0 or 1 with its grey value as the probability ("dynamic
     binarisation").
 
-    x ~ Bernoulli(grey). Source: Salakhutdinov & Murray 2008; drawn anew at each pass, as in Burda
-    et al. 2016.
+    x ~ Bernoulli(grey). Of a tuple or a list, as a DataLoader makes them, the first part is drawn
+    and the others stay; one part comes alone, several as a tuple. Bytes become floats first.
+    Source: Salakhutdinov & Murray 2008; drawn anew at each pass, as in Burda et al. 2016.
     """
     generator = seeded(seed)
     for batch in batches:
-        if isinstance(batch, tuple):
-            yield torch.bernoulli(batch[0], generator=generator), *batch[1:]
-        else:
-            yield torch.bernoulli(batch, generator=generator)
+        grey, *others = batch_parts("binarised", batch)
+        x = torch.bernoulli(probabilities(unit_range(grey)), generator=generator)
+        yield (x, *others) if others else x
+
+
+def probabilities(grey: Tensor) -> Tensor:
+    """The grey values as they are if they can be probabilities, else an error."""
+    if not grey.is_floating_point():
+        raise InputTypeError(
+            f"binarised: x should be floats in [0, 1] or bytes, got {describe(grey)}. Use .float()."
+        )
+    if grey.numel() and not bool(((grey >= 0) & (grey <= 1)).all()):
+        raise InputError(
+            f"binarised: x should lie in [0, 1], got [{grey.min():.3g}, {grey.max():.3g}]. Divide "
+            "by 255, and leave out any mean/std normalising."
+        )
+    return grey

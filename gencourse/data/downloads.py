@@ -1,9 +1,12 @@
 """The whole image data sets, read from their original files or downloaded through torchvision."""
 
 import gzip
+import http.client
+import pickle
+import re
+import tarfile
 import zlib
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -29,15 +32,30 @@ IDX_FILES = {
     "test_bytes": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
+OTHER_SETS = {"kmnist", "emnist", "qmnist"}  # whose files have the same names
+# what fetching and unpacking can end in: the network (URLError and timeouts are OSErrors), a proxy
+# or server that speaks no HTTP, an address that is none, a checksum, a damaged file
+FAULTS = (
+    OSError,
+    http.client.HTTPException,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    zlib.error,
+    tarfile.TarError,
+    pickle.UnpicklingError,
+)
 
 
 def load(name: str, folder: Path | None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """The four parts of a data set, and the names of its classes where its files hold them."""
+    if folder is not None and folder.is_file():  # one of the files was named
+        folder = folder.parent
     return _cifar10(name, folder) if name == "cifar10" else (_idx_set(name, folder), ())
 
 
 def _idx_set(name: str, folder: Path | None) -> dict[str, np.ndarray]:
-    """MNIST or Fashion-MNIST in full, from a folder of idx files or torchvision's mirrors."""
+    """MNIST or Fashion-MNIST in full, from a folder with idx files or torchvision's mirrors."""
     dataset = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[name]
     if folder is None:
         folder = runtime.data_folder() / name
@@ -57,40 +75,90 @@ def _idx_set(name: str, folder: Path | None) -> dict[str, np.ndarray]:
 
 def _download(name: str, folder: Path, filename: str, md5: str, mirrors: list[str]) -> None:
     """Fetch one file unless a sound copy is there; a damaged copy is fetched again."""
-    damaged = (folder / filename).exists() and not check_integrity(folder / filename, md5)
-    failure = None
+    damaged = is_damaged(folder / filename, md5)
+    failure: Exception | None = None
     for mirror in mirrors:
         try:
             # keeps a sound copy
             download_url(mirror.rstrip("/") + "/" + filename, str(folder), filename, md5)
             return
-        except (URLError, OSError, RuntimeError) as error:
+        except FAULTS as error:
             failure = error
     what = (
         f"{folder / filename} is damaged and" if damaged else f"{filename} is not in {folder} and"
     )
     raise DataUnavailable(
         f"images: {name} in full should be on this machine or downloadable, but {what} could not "
-        f"be fetched ({failure}). Without a network use images('mnist'), which ships with the "
-        "package (10,000 train, 2,000 test), or put the files in that folder, or pass "
+        f"be fetched ({told(failure)}). Without a network use images('mnist'), which ships with "
+        "the package (10,000 train, 2,000 test), or put the files in that folder, or pass "
         "folder=... ."
     )
+
+
+def is_damaged(path: Path, md5: str) -> bool:
+    """Whether a file is there and is not what it should be, or cannot be read."""
+    try:
+        return path.exists() and not check_integrity(path, md5)
+    except OSError:
+        return True
+
+
+def told(failure: Exception | None) -> str:
+    """What an error says, and its kind, since some say nothing that a reader understands."""
+    return f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+
+
+def find(name: str, folder: Path, stem: str) -> Path:
+    """Where a file of a data set lies: in the folder, or up to two folders below it.
+
+    So a folder of torchvision's (MNIST/raw below it) and an archive of Kaggle's, in which each file
+    has a folder of its name, do as well. The highest place counts.
+    """
+    dotted = stem.replace("-idx", ".idx")
+    endings = (stem, f"{stem}.gz", dotted, f"{dotted}.gz")
+    for depth in ("", "*/", "*/*/"):
+        found: dict[Path, Path] = {}
+        for ending in endings:
+            for path in sorted(folder.glob(depth + ending)):
+                if path.is_file() and belongs(name, path.parent.relative_to(folder).parts):
+                    found.setdefault(path.parent, path)
+        if len(found) > 1:
+            places = ", ".join(str(place) for place in found)
+            raise DataUnavailable(
+                f"images: {folder} should hold {stem} once, got it in {places}. Pass the one that "
+                "you mean."
+            )
+        if found:
+            return next(iter(found.values()))
+    got = "none" if folder.is_dir() else "no such folder"
+    raise DataUnavailable(
+        f"images: {name} should have the file {stem} or {stem}.gz in {folder}, or up to two "
+        f"folders below it, got {got}. Put it there, or use images('mnist'), which ships with the "
+        "package (10,000 train, 2,000 test)."
+    )
+
+
+def belongs(name: str, folders: tuple[str, ...]) -> bool:
+    """Whether folders of these names may hold this data set, and not another one of that form."""
+    words = {word for part in folders for word in re.split(r"[^a-z0-9]+", part.lower())}
+    fashion = any("fashion" in word for word in words)
+    named = any("mnist" in word for word in words)
+    return not words & OTHER_SETS and (not named or fashion == (name == "fashion-mnist"))
 
 
 def _read_idx(name: str, folder: Path, stem: str) -> np.ndarray:
     """One idx file, compressed or not: two zero bytes, a type, the number of dimensions, their
     sizes, the data.
     """
-    candidates = [folder / stem, folder / f"{stem}.gz", folder / stem.replace("-idx", ".idx")]
-    path = next((p for p in candidates if p.is_file()), None)
-    if path is None:
-        raise DataUnavailable(
-            f"images: {name} should have the file {stem} or {stem}.gz in {folder}, got none. Put "
-            "it there, or use images('mnist'), which ships with the package (10,000 train, "
-            "2,000 test)."
-        )
+    path = find(name, folder, stem)
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except PermissionError as error:
+        raise DataUnavailable(
+            f"images: {path} should be a file that can be read, got: {error.strerror}. Change its "
+            "rights."
+        ) from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataUnavailable(
             f"images: {path} should be a whole gzip file, got a damaged one ({error}). Fetch it "
@@ -111,23 +179,22 @@ def _cifar10(name: str, folder: Path | None) -> tuple[dict[str, np.ndarray], tup
     """CIFAR-10 through torchvision, which verifies the checksum of every file."""
     download = folder is None
     folder = folder or runtime.data_folder() / name
+    if not download:
+        folder = cifar10_root(folder)
     try:
         train = datasets.CIFAR10(str(folder), train=True, download=download)
         test = datasets.CIFAR10(str(folder), train=False, download=download)
-    except (URLError, OSError, RuntimeError) as error:
+    except (*FAULTS, KeyError) as error:
         base = folder / datasets.CIFAR10.base_folder
-        damaged = [
-            n
-            for n, md5 in _cifar10_files()
-            if (base / n).exists() and not check_integrity(base / n, md5)
-        ]
+        damaged = [n for n, md5 in _cifar10_files() if is_damaged(base / n, md5)]
         what = (
             f"these files are damaged: {', '.join(damaged)}"
             if damaged
             else f"it is not in {folder}"
         )
         raise DataUnavailable(
-            f"images: cifar10 should be on this machine or downloadable, but {what} ({error}). "
+            f"images: cifar10 should be on this machine or downloadable, but {what} "
+            f"({told(error)}). "
             "Without a network use images('mnist'), which ships with the package, or put the "
             f"folder {datasets.CIFAR10.base_folder} there."
         ) from None
@@ -138,6 +205,22 @@ def _cifar10(name: str, folder: Path | None) -> tuple[dict[str, np.ndarray], tup
         "test_labels": np.asarray(test.targets, np.int64),
     }
     return parts, tuple(train.classes)
+
+
+def cifar10_root(folder: Path) -> Path:
+    """The folder in which torchvision's folder of CIFAR-10 lies: this one, or one above or below
+    it. Says so where only the archive is there.
+    """
+    base = datasets.CIFAR10.base_folder
+    places = [folder, folder.parent, *sorted(p.parent for p in folder.glob(f"*/{base}"))]
+    found = next((place for place in places if (place / base).is_dir()), folder)
+    archive = folder / datasets.CIFAR10.filename
+    if archive.is_file() and not (found / base).is_dir():
+        raise DataUnavailable(
+            f"images: {folder} should hold the folder {base}, got its archive. Unpack it: "
+            f'tarfile.open(r"{archive}").extractall(r"{folder}")'
+        )
+    return found
 
 
 def _cifar10_files() -> list[list[str]]:

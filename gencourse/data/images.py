@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gencourse.data.batches import unit_range
 from gencourse.errors import DataUnavailable, InputError
+from gencourse.runtime import typed_path
 
 PARTS = ("train_bytes", "train_labels", "test_bytes", "test_labels")
 FASHION = (
@@ -69,7 +70,8 @@ def images(name: str = "mnist", full: bool = False, folder: str | Path | None = 
 
     The full sets are read from `folder` if it is given, else from the course's data folder, where
     torchvision downloads them once and verifies its checksums. For MNIST and Fashion-MNIST `folder`
-    may be any folder with the four idx files, compressed or not.
+    may be any folder with the four idx files, compressed or not, in it or up to two folders below:
+    torchvision's own and Kaggle's archive will do. `~` is the home folder.
 
     Raises DataUnavailable, with the way out, where a set cannot be had or a file of it is damaged.
     """
@@ -90,7 +92,7 @@ def images(name: str = "mnist", full: bool = False, folder: str | Path | None = 
             "sync`, or `python -m pip install --upgrade torch torchvision`."
         ) from error
 
-    parts, label_names = downloads.load(name, None if folder is None else Path(folder))
+    parts, label_names = downloads.load(name, None if folder is None else typed_path(folder))
     return Images(
         name,
         **{key: torch.from_numpy(parts[key]) for key in PARTS},

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gencourse.errors import InputError
-from gencourse.runtime import seeded
+from gencourse.runtime import on_cpu, seeded
 from gencourse.validation import require_tensor
 
 
@@ -15,7 +15,7 @@ from gencourse.validation import require_tensor
 class GaussianMixture:
     """p(x) = Σ_k weights_k N(x; centres_k, stds_k² I), x in R².
 
-    centres (K, 2), stds (K,), weights (K,) that sum to 1.
+    centres (K, 2), stds (K,), weights (K,) that sum to 1. Points of any device can be asked about.
     """
 
     centres: Tensor
@@ -30,17 +30,25 @@ class GaussianMixture:
                 f"GaussianMixture.log_prob: x should have shape (B, 2), got {tuple(x.shape)}. "
                 "Reshape it."
             )
-        squared = (x[:, None] - self.centres).square().sum(-1)  # (B, K)
-        log_normal = -squared / (2 * self.stds**2) - 2 * self.stds.log() - math.log(2 * math.pi)
-        return (self.weights.log() + log_normal).logsumexp(1)
+        centres, stds, weights = (part.to(x) for part in (self.centres, self.stds, self.weights))
+        squared = (x[:, None] - centres).square().sum(-1)  # (B, K)
+        log_normal = -squared / (2 * stds**2) - 2 * stds.log() - math.log(2 * math.pi)
+        return (weights.log() + log_normal).logsumexp(1)
+
+    def to(self, device: torch.device | str) -> "GaussianMixture":
+        """The same density, whose parameters and samples are on that device."""
+        return GaussianMixture(*(p.to(device) for p in (self.centres, self.stds, self.weights)))
 
     def sample(self, n: int, seed: int) -> Tensor:
         """n exact draws, shape (n, 2)."""
-        generator = seeded(seed)
-        which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        return self.centres[which] + self.stds[which, None] * torch.randn(n, 2, generator=generator)
+        generator, weights = seeded(seed), self.weights.cpu()
+        which = torch.multinomial(weights, n, replacement=True, generator=generator)
+        noise = torch.randn(n, 2, generator=generator, device="cpu").to(self.centres.device)
+        which = which.to(self.centres.device)
+        return self.centres[which] + self.stds[which, None] * noise
 
 
+@on_cpu()
 def points(name: str = "ring") -> GaussianMixture:
     """A known density: "ring" (eight modes), "grid" (25), "two" or "spiral" (along a curve)."""
     shapes = {"ring": _ring, "grid": _grid, "two": _two, "spiral": _spiral}

@@ -2,7 +2,9 @@
 own works too.
 """
 
+import contextlib
 import lzma
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -12,10 +14,15 @@ import torch
 from torch import Tensor
 
 from gencourse.errors import DataUnavailable, InputError, InputTypeError, describe
-from gencourse.runtime import seeded
+from gencourse.runtime import seeded, typed_path
 from gencourse.validation import require_count, require_tensor
 
 SHIPPED = ("shakespeare", "melville")
+LONGEST_PATH = 1024
+# from the root, a home, a drive or a network, an address; or something with a folder and an ending
+PATH = re.compile(
+    r"([A-Za-z]:)?[\\/]|~[\w.-]*[\\/]|\.{1,2}[\\/]|[A-Za-z]{2,6}://|.*[\\/][^\\/]*\.[A-Za-z]\w{0,4}$"
+)
 
 
 @dataclass(frozen=True)
@@ -95,11 +102,19 @@ def text(
 def _read(source: str | Path) -> tuple[str, str]:
     """The name and the characters of a source."""
     if isinstance(source, Path):
+        path = typed_path(source)
         try:
-            return source.stem, source.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+            return path.stem, path.read_text("utf-8-sig")
+        except OSError as error:
             raise DataUnavailable(
-                f"text: {source} should be a readable file in UTF-8, got {error}. Check the path."
+                f"text: {path} should be a file that can be read, got: {error.strerror or error}. "
+                "Check the path."
+            ) from None
+        except UnicodeDecodeError:
+            raise DataUnavailable(
+                f"text: {path} should be text in UTF-8, got another encoding. Open it in an editor "
+                "and save it as UTF-8, or pass the text itself: "
+                "text(Path(...).read_text(encoding='cp1252')), say."
             ) from None
     if not isinstance(source, str):
         raise InputTypeError(
@@ -109,12 +124,29 @@ def _read(source: str | Path) -> tuple[str, str]:
     if source in SHIPPED:
         packed = resources.files("gencourse.data") / "files" / f"{source}.txt.xz"
         return source, lzma.decompress(packed.read_bytes()).decode("utf-8")
+    if is_path(source):
+        raise InputError(
+            f"text: source should be a Path where it is a file, got the string {source!r}, which "
+            f"looks like a path. Pass Path({source!r})."
+        )
     if len(source) < 100:  # a name with a slip, or a path as a string, rather than a text
         raise InputError(
             f"text: source should be one of {', '.join(SHIPPED)}, a Path, or a text of at least "
             f"100 characters, got {source!r}. For a file pass Path(...)."
         )
     return "a string", source
+
+
+def is_path(source: str) -> bool:
+    """Whether a string is a path, or an address, rather than a text: of one line and of the form of
+    one, or the name of something that is there.
+    """
+    if "\n" in source or "\r" in source or not source.strip() or len(source) > LONGEST_PATH:
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        if typed_path(source).exists():
+            return True
+    return bool(PATH.match(source))
 
 
 def encode(where: str, characters: str, vocabulary: tuple[str, ...]) -> Tensor:
@@ -127,7 +159,9 @@ def encode(where: str, characters: str, vocabulary: tuple[str, ...]) -> Tensor:
             f"{where}: every character should be in the vocabulary, got {shown}. Replace them, "
             "or load with unknown='drop'."
         )
-    return torch.tensor([index[character] for character in characters], dtype=torch.long)
+    return torch.tensor(
+        [index[character] for character in characters], dtype=torch.long, device="cpu"
+    )
 
 
 def windows(
@@ -150,8 +184,10 @@ def windows(
 def _windows(
     tokens: Tensor, block_size: int, batch_size: int, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    generator, offsets = seeded(seed), torch.arange(block_size + 1)
+    generator, offsets = seeded(seed), torch.arange(block_size + 1, device="cpu")
     while True:
-        starts = torch.randint(len(tokens) - block_size, (batch_size, 1), generator=generator)
+        starts = torch.randint(
+            len(tokens) - block_size, (batch_size, 1), generator=generator, device="cpu"
+        )
         chunk = tokens[starts + offsets]
         yield chunk[:, :-1], chunk[:, 1:]

@@ -163,7 +163,7 @@ class Vocabulary:
                 "Vocabulary.encode: line should be made of the words of the records, got "
                 f"{strange[0]!r}. Use those."
             )
-        return torch.tensor([self.token_to_id[piece] for piece in tokenize(line)])
+        return torch.tensor([self.token_to_id[piece] for piece in tokenize(line)], device="cpu")
 
     def decode(self, numbers: Tensor) -> str:
         """The line of token numbers (T,), up to the first line break."""

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
-from gencourse.figures.style import DASHES, PALETTE
+from gencourse.figures.style import DASHES, PALETTE, drawable
 
 
 def running_mean(values: Sequence[float], window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,8 +47,8 @@ def training_curves(
         _, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
     for i, term in enumerate(terms or history.values):
         steps, means = running_mean(history[term], window=max(1, history.steps // 40))
-        ax.plot(steps, means, DASHES[i % 4], color=PALETTE[i % 10], label=term)
-    ax.set(xlabel="training step", ylabel="nats per example", title=title, ylim=ylim)
+        ax.plot(steps, means, DASHES[i % 4], color=PALETTE[i % 10], label=drawable(term))
+    ax.set(xlabel="training step", ylabel="nats per example", title=drawable(title), ylim=ylim)
     ax.legend()
     return ax
 
@@ -69,9 +69,9 @@ def curves(
             *(torch.as_tensor(values).detach().cpu().numpy() for values in (x, y)),
             DASHES[i % 4],
             color=PALETTE[i % 10],
-            label=name,
+            label=drawable(name),
         )
-    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.set(xlabel=drawable(xlabel), ylabel=drawable(ylabel), title=drawable(title))
     if len(ys) > 1:
         ax.legend()
     return ax

@@ -7,8 +7,8 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from gencourse.errors import InputError
-from gencourse.figures.style import MARKERS, PALETTE
+from gencourse.errors import InputError, InputTypeError, describe
+from gencourse.figures.style import MARKERS, PALETTE, drawable
 from gencourse.validation import require_tensor
 
 
@@ -22,9 +22,10 @@ def latent_scatter(
             f"latent_scatter: z should have shape (N, 2), got {tuple(z.shape)}. Choose two "
             "dimensions: z[:, :2]."
         )
+    labels = whole_labels(labels, len(z))
     if ax is None:
         _, ax = plt.subplots(figsize=(5.4, 5), layout="constrained")
-    z, labels = z.detach().cpu()[:limit], labels.detach().cpu()[:limit]
+    z, labels = z.detach().cpu()[:limit], labels.cpu()[:limit]
     for i in labels.unique().tolist():
         x, y = z[labels == i].T.numpy()
         ax.scatter(
@@ -37,7 +38,7 @@ def latent_scatter(
             linewidths=0,
             label=str(i),
         )
-    ax.set(xlabel="z₁", ylabel="z₂", title=title, aspect="equal")
+    ax.set(xlabel="z₁", ylabel="z₂", title=drawable(title), aspect="equal")
     ax.legend(
         fontsize="small",
         markerscale=1.8,
@@ -47,6 +48,23 @@ def latent_scatter(
         bbox_to_anchor=(1, 1),
     )
     return ax
+
+
+def whole_labels(labels: Tensor, n: int) -> Tensor:
+    """Labels (n,) as whole numbers on the CPU; raises unless they are that."""
+    require_tensor("latent_scatter", "labels", labels)
+    if labels.shape != (n,):
+        raise InputError(
+            f"latent_scatter: labels should have shape ({n},), one for each code, got "
+            f"{tuple(labels.shape)}. One-hot vectors become labels by argmax(1)."
+        )
+    labels = labels.detach().cpu()
+    if labels.is_complex() or not torch.equal(labels, labels.long().to(labels.dtype)):
+        raise InputTypeError(
+            f"latent_scatter: labels should be whole numbers, got {describe(labels)} such as "
+            f"{labels.flatten()[0]}. Use classes, or round them: labels.round()."
+        )
+    return labels.long()
 
 
 def point_clouds(
@@ -59,6 +77,13 @@ def point_clouds(
     """Several sets of points (N, 2) in the plane, each with a colour and a marker of its own; the
     last lies on top.
     """
+    for name, x in clouds.items():
+        require_tensor("point_clouds", f"{name!r}", x)
+        if x.ndim != 2 or x.shape[1] != 2:
+            raise InputError(
+                f"point_clouds: {name!r} should have shape (N, 2), got {tuple(x.shape)}. Choose "
+                "two dimensions: x[:, :2]."
+            )
     if ax is None:
         _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
     for i, (name, x) in enumerate(clouds.items()):
@@ -71,12 +96,12 @@ def point_clouds(
             marker=MARKERS[i % 10],
             alpha=0.5,
             linewidths=0,
-            label=name,
+            label=drawable(name),
         )
     ax.set(
         xlabel="x₁",
         ylabel="x₂",
-        title=title,
+        title=drawable(title),
         aspect="equal",
         xlim=(-limit, limit),
         ylim=(-limit, limit),
@@ -107,7 +132,13 @@ def heatmap(
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
-    n = round(len(values) ** 0.5)
+    require_tensor("heatmap", "values", values)
+    n = round(values.numel() ** 0.5)
+    if not n or n * n != values.numel():
+        raise InputError(
+            f"heatmap: values should be n · n numbers on plane_grid(limit, n), got "
+            f"{describe(values)}. Evaluate all of the grid."
+        )
     picture = values.detach().cpu().view(n, n).numpy()
     drawn = ax.imshow(
         picture,
@@ -125,6 +156,6 @@ def heatmap(
             linewidths=1,
             extent=(-limit, limit, -limit, limit),
         )
-    ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.8)
-    ax.set(xlabel="x₁", ylabel="x₂", title=title)
+    ax.figure.colorbar(drawn, ax=ax, label=drawable(label), shrink=0.8)
+    ax.set(xlabel="x₁", ylabel="x₂", title=drawable(title))
     return ax

@@ -1,4 +1,8 @@
-"""Colours, dashes and markers that colour-blind readers tell apart (Okabe & Ito)."""
+"""Colours, dashes and markers that colour-blind readers tell apart (Okabe & Ito), and texts that
+can be drawn.
+"""
+
+from matplotlib.mathtext import MathTextParser
 
 PALETTE = (
     "#0072B2",
@@ -14,3 +18,18 @@ PALETTE = (
 )
 DASHES = ("-", "--", "-.", ":")
 MARKERS = "osD^vP*Xhp"
+
+
+def drawable(text: object) -> str:
+    """A text as matplotlib can draw it: with its formulas, or where what stands between two dollar
+    signs is none, with the dollar signs as they are.
+    """
+    return "\n".join(map(_drawable_line, str(text).split("\n")))
+
+
+def _drawable_line(line: str) -> str:
+    try:
+        MathTextParser("agg").parse(line)
+    except ValueError:
+        return line.replace(r"\$", "$").replace("$", r"\$")
+    return line

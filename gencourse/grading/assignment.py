@@ -125,8 +125,8 @@ def source_of(module: str) -> str:
         return module  # an instructor's own: its text is part of the version already
     topic = module.split(".")[2]
     files = [PACKAGE / f"{name}.py" for name in ("runner", "harm", "stress", "likelihoods")]
-    files += [*(PACKAGE / "checks").glob("_*.py"), *(PACKAGE / "probes").glob("*.py")]
-    files += [f for room in ("checks", "models", "probes") for f in (*(PACKAGE / room / topic).rglob("*.py"), *(PACKAGE / room).glob(f"{topic}.py"))]
+    files += [*(PACKAGE / "checks").glob("_*.py"), *(PACKAGE / "probes").glob("[!.]*.py")]
+    files += [f for room in ("checks", "models", "probes") for f in (*(PACKAGE / room / topic).rglob("[!.]*.py"), *(PACKAGE / room).glob(f"{topic}.py"))]
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())

@@ -1,5 +1,7 @@
 """A learner's process behind a wall: started, spoken to with a deadline, watched, and ended."""
 
+# POSIX: pipes that do not wait, signals, process groups; sandbox.choose refuses Windows before
+
 import contextlib
 import json
 import os
@@ -58,6 +60,7 @@ class Box:
         self.requests = 0
         self.broken: BoxLost | None = None
         self.cpu_s = self.peak_mib = 0.0
+        self.init: int | None = None
         heard, said = os.pipe()
         try:
             self.process = subprocess.Popen(
@@ -75,19 +78,28 @@ class Box:
             raise InfrastructureError(f"the box could not be started: {error}") from None
         finally:
             os.close(said)
-        try:
-            self.inner, self.init = first_inside(heard) if sandbox.kind == "bubblewrap" else (self.process.pid, None)
-        except InfrastructureError:
-            self.process.kill()
-            self.process.wait()
-            raise
-        finally:
-            os.close(heard)
-        os.set_blocking(self.process.stdin.fileno(), False)
-        os.set_blocking(self.process.stdout.fileno(), False)
-        self.over = threading.Event()
-        self.watcher = threading.Thread(target=self._watch, daemon=True)
-        self.watcher.start()
+        with contextlib.ExitStack() as unless_it_runs:
+            unless_it_runs.callback(self._abandon)  # nobody else could end it
+            try:
+                self.inner, self.init = first_inside(heard) if sandbox.kind == "bubblewrap" else (self.process.pid, None)
+            finally:
+                os.close(heard)
+            os.set_blocking(self.process.stdin.fileno(), False)
+            os.set_blocking(self.process.stdout.fileno(), False)
+            self.over = threading.Event()
+            self.watcher = threading.Thread(target=self._watch, daemon=True)
+            self.watcher.start()
+            unless_it_runs.pop_all()
+
+    def _abandon(self) -> None:
+        """End what was started of a box that cannot be used."""
+        self.process.kill()
+        self.process.wait()
+        self.sandbox.remove(self.name)
+        self.process.stdin.close()
+        self.process.stdout.close()
+        if self.init is not None:
+            os.close(self.init)
 
     def request(self, message: dict, seconds: float):
         """Send one message and return the reply, as plain data. Raises BoxLost."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gencourse.errors import InputError, describe
+from gencourse.errors import InputError, NotWritten, describe
 from gencourse.grading.records import (
     FORMAT,
     ROSTER_ROW,
@@ -120,7 +120,7 @@ class Gradebook:
 
     def rosters(self) -> dict[str, dict]:
         """The sound rosters by assignment, in alphabetical order."""
-        found = {path.stem: read_json(path) for path in sorted(self.folder.glob("roster/*.json")) if not path.name.startswith(".")}
+        found = {path.stem: read_json(path) for path in sorted(self.folder.glob("roster/[!.]*.json"))}
         return {assignment: roster for assignment, roster in found.items() if is_roster(assignment, roster)}
 
     def save_roster(self, assignment: str, rows: Iterable[dict], version: str = "") -> None:
@@ -167,13 +167,19 @@ class Gradebook:
         self._append([to_json(mark, indent=None)])
 
     def _append(self, lines: list[str]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self.manual.open("a+b", buffering=0) as file:  # one write for all, so that two writers do not mix
-            start = file.seek(0, os.SEEK_END)
-            file.seek(max(0, start - 1))
-            torn = file.read(1) not in (b"", b"\n")  # the line of a writer that was killed
-            file.write(("\n" * torn + "".join(f"{line}\n" for line in lines)).encode())
-            os.fsync(file.fileno())
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self.manual.open("a+b", buffering=0) as file:  # one write for all, so that two writers do not mix
+                start = file.seek(0, os.SEEK_END)
+                file.seek(max(0, start - 1))
+                torn = file.read(1) not in (b"", b"\n")  # the line of a writer that was killed
+                file.write(("\n" * torn + "".join(f"{line}\n" for line in lines)).encode())
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise NotWritten(
+                f"write: {self.manual} should be a file that can be written, got: {error.strerror or error}. "
+                "Close it in the program that shows it, then give the command again."
+            ) from error
 
     def _lines(self) -> Iterator[tuple[int, str, dict | None]]:
         """The lines of manual.jsonl: number, text, and what it says, None if it is broken."""
@@ -218,7 +224,7 @@ class Gradebook:
     def problems(self) -> list[str]:
         """Sentences about what was skipped: broken lines and rosters, and grades by hand that belong to nothing."""
         broken = [f"Line {number} of manual.jsonl cannot be read and was skipped." for number, _, mark in self._lines() if mark is None]
-        files = {path.stem for path in self.folder.glob("roster/*.json") if not path.name.startswith(".")}
+        files = {path.stem for path in self.folder.glob("roster/[!.]*.json")}
         lost = [f"The roster {name}.json cannot be read. Grade {name} again." for name in sorted(files - set(self.rosters()))]
         known = {(row.student, row.assignment, name): row for row in self.rows() for name in ("", *(task.name for task in row.tasks))}
         stray = [
@@ -230,7 +236,7 @@ class Gradebook:
 
     def merge(self, other: "Gradebook") -> list[str]:
         """Take over what another gradebook has and this one lacks; where both have a result, this one's stays, with a sentence."""
-        for path in sorted(other.folder.glob("results/*.json")):
+        for path in sorted(other.folder.glob("results/[!.]*.json")):
             if other.load(path.stem) and not self.has(path.stem):
                 write_whole(self.folder / "results" / path.name, path.read_text("utf-8"))
         kept = []

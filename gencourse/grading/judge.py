@@ -1,5 +1,7 @@
 """One submission, from cells to a result: rebuilt, run in a box, judged outside of it."""
 
+# POSIX: the judge's alarm, where there are alarms
+
 import contextlib
 import faulthandler
 import functools

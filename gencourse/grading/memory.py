@@ -1,5 +1,7 @@
 """How much memory a box holds: its processes, what hides from their resident memory, and what the kernel keeps for them."""
 
+# POSIX: what Linux tells in /proc; elsewhere resident memory is counted
+
 import contextlib
 import os
 from collections.abc import Iterable
@@ -32,7 +34,7 @@ class Meter:
         """MiB of all of them. Where that is more than `enough`, it is counted again so that pages which forks share count once."""
         pids, self.tasks = list(pids), 0
         if not os.path.exists("/proc/self/status"):  # not Linux, and no sandbox
-            return sum(psutil.Process(pid).memory_info().rss for pid in pids) / 2**20
+            return sum(map(resident_bytes, pids)) / 2**20
         resident, kept, nameless, places = 0, beside(self.inner) + LOCK * locks(pids), {}, []
         for pid in pids:
             with contextlib.suppress(OSError):
@@ -52,6 +54,13 @@ class Meter:
         if resident + kept > enough * 2**20 > kept:
             resident = sum(map(proportional, places))
         return (resident + kept) / 2**20
+
+
+def resident_bytes(pid: int) -> int:
+    """Bytes that a process holds, 0 for one that has ended: what every system can tell."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).memory_info().rss
+    return 0
 
 
 def living(pid: int) -> tuple[str, dict[str, int]]:

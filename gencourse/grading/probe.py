@@ -3,6 +3,8 @@
 Nothing is harmed where one succeeds: files are opened and not written, processes are asked and not ended.
 """
 
+# POSIX: escapes that are tried from a box
+
 import secrets
 import socket
 import sys

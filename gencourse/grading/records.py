@@ -1,12 +1,17 @@
 """The files of a gradebook: written whole or not at all, and what a sound result, roster or grade by hand holds."""
 
+import contextlib
 import json
 import os
 import re
 import secrets
+import time
 from pathlib import Path
 
+from gencourse.errors import NotWritten
+
 FORMAT = 1
+TRIES, PAUSE_S = 5, 0.2  # to replace a file that somebody reads at this moment: a search index, a virus scanner
 SUBMISSION = {"graded", "unreadable", "missing", "infrastructure_error"}
 VERDICTS = {"right", "wrong", "not attempted", "not judged", "waiting"}
 KINDS = {"outside", "kernel", "manual"}
@@ -17,17 +22,35 @@ ROSTER_ROW = ("student", "student_id", "file", "key")
 
 
 def write_whole(path: Path, text: str, encoding: str = "utf-8") -> None:
-    """Write a file so that a reader, even after a crash, finds the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file so that a reader, even after a crash, finds the old content or the new, never a part.
+
+    Raises NotWritten where that cannot be: on Windows nobody can replace a file that Excel shows.
+    """
     draft = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.tmp")  # same folder, so that the rename is atomic
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("xb") as file:
             file.write(text.encode(encoding))
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        put(draft, path)
+    except OSError as error:
+        held = isinstance(error, PermissionError) and path.is_file()
+        advice = "Close it in the program that shows it, then give the command again." if held else "Look at the folder and its rights."
+        raise NotWritten(f"write: {path} should be a file that can be written, got: {error.strerror or error}. {advice}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def put(draft: Path, path: Path) -> None:
+    """Give the draft the name of the file, if need be at the fifth try."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(PermissionError):
+            draft.replace(path)
+            return
+        time.sleep(PAUSE_S)
+    draft.replace(path)
 
 
 def to_json(value, indent: int | None = 1) -> str:

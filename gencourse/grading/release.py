@@ -12,7 +12,6 @@
 """
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -20,9 +19,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from gencourse.editions.carry import digest
-from gencourse.errors import InputError
+from gencourse.errors import InputError, install_line
 from gencourse.grading.lint import AUTOTEST, homeless, language_problems, lint, nested, unclosed
 from gencourse.grading.markup import HOMES, checksum, flag, import_own_checks, is_locked, marker, place, with_metadata
+from gencourse.grading.records import write_whole
 
 __all__ = ["as_text", "lint", "read", "release", "released", "solved", "with_ids", "with_metadata", "write"]
 
@@ -118,7 +118,7 @@ def _from_percent(text: str) -> NotebookNode:
     try:
         import jupytext
     except ModuleNotFoundError as error:
-        raise InputError("read: path should be an .ipynb, got a .py, and jupytext is not installed. Run: pip install jupytext") from error
+        raise InputError("read: path should be an .ipynb, got a .py, and jupytext is not installed. " + install_line("grading")) from error
     notebook = jupytext.reads(text, fmt="py:percent")
     notebook.metadata.pop("jupytext", None)
     notebook.metadata = nbformat.from_dict(PYTHON | notebook.metadata)
@@ -156,12 +156,6 @@ def as_text(notebook: NotebookNode) -> str:
 
 
 def write(notebook: NotebookNode, target: Path) -> Path:
-    """Write a notebook under another name first, so that the file is never half written."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        draft.write_text(as_text(notebook), "utf-8", newline="\n")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Write a notebook's file, which is never half written."""
+    write_whole(target, as_text(notebook))
     return target

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
-from gencourse.errors import InputError
+from gencourse.errors import InputError, install_line
 from gencourse.grading.assignment import Assignment
 from gencourse.grading.collect import Handed
 from gencourse.grading.judge import SEEDS, Job, heading, judge, unjudged
@@ -79,7 +79,7 @@ def on_cluster(jobs: list[Job], address: str) -> Iterator[tuple[Job, dict]]:
     try:
         from distributed import Client, as_completed
     except ModuleNotFoundError as error:
-        raise InputError("grade: --cluster needs Dask, which is not installed. Run: pip install 'gencourse[cluster]'") from error
+        raise InputError("grade: --cluster needs Dask, which is not installed. " + install_line("cluster")) from error
     try:
         client = Client(address, timeout=20)
     except (OSError, ValueError, TimeoutError) as error:

@@ -1,5 +1,7 @@
 """What holds a submission: bubblewrap, a container, or, by name only, nothing."""
 
+# POSIX: folders of Linux, as a box sees them
+
 import json
 import shutil
 import subprocess
@@ -130,13 +132,26 @@ def site_packages() -> list[Path]:
     return [folder.resolve() for root in roots for folder in Path(root).glob("lib*/python*/*-packages")]
 
 
+def wrong_system() -> str:
+    """Why submissions cannot be held on this operating system at all; empty if they can."""
+    if sys.platform != "win32":
+        return ""
+    return (
+        "grade: submissions should be graded on Linux or macOS, got Windows, which cannot hold them. Work in WSL, the Linux "
+        "inside Windows: say `wsl --install` in PowerShell, open its Linux, and follow docs/teaching.md there."
+    )
+
+
 def refusal(kind: str) -> str:
     """Why this kind of sandbox does not work here, and the command that mends it; empty if it works."""
     program = "bwrap" if kind == "bubblewrap" else kind
+    mac = sys.platform == "darwin"
+    if mac and kind == "bubblewrap":
+        return "bubblewrap holds processes of Linux alone. On macOS take podman or docker: see docs/teaching.md, Where bubblewrap is missing"
     if shutil.which(program) is None:
         mend = {
             "bubblewrap": "sudo apt install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)",
-            "podman": "sudo apt install podman (Debian, Ubuntu), brew install podman (macOS)",
+            "podman": "brew install podman && podman machine init && podman machine start" if mac else "sudo apt install podman (Debian, Ubuntu)",
             "docker": "see https://docs.docker.com/engine/install",
         }[kind]
         return f"{program} is not installed. {mend}"
@@ -161,7 +176,7 @@ def refusal(kind: str) -> str:
 def output(command: list[str]) -> str:
     """What a command prints, on either stream; a sentence if it does not end."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return (done.stdout + done.stderr).strip()
@@ -169,8 +184,11 @@ def output(command: list[str]) -> str:
 
 def choose(kind: str | None) -> Sandbox:
     """The sandbox of this kind, or the first that works. Raises SandboxUnavailable with the reason and the remedy."""
+    if wrong := wrong_system():
+        raise SandboxUnavailable(wrong)
     reasons = []
-    for candidate in (kind,) if kind else ("bubblewrap", "podman", "docker"):
+    found = ("podman", "docker") if sys.platform == "darwin" else ("bubblewrap", "podman", "docker")
+    for candidate in (kind,) if kind else found:
         if candidate == "none" or not (reason := refusal(candidate)):
             return Sandbox(candidate)
         reasons.append(f"{candidate}: {reason}")

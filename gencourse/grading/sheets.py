@@ -11,6 +11,7 @@ from gencourse.grading.gradebook import Row
 from gencourse.grading.records import write_whole
 
 BOM = "\ufeff"
+SEPARATOR = re.compile(r'"?sep=([^\r\n"])?"?[^\r\n]*(?:\r\n|\r|\n)', re.IGNORECASE)
 NAME = "name"  # the last resort for telling who somebody is
 
 
@@ -28,7 +29,10 @@ class Sheet:
         except UnicodeDecodeError:
             raise InputError(f"{where}: sheet should be UTF-8, got other bytes in {self.path}. Save it again as 'CSV UTF-8'.") from None
         self.bom, text = text.startswith(BOM), text.removeprefix(BOM)
-        for self.delimiter in ",;\t":
+        said = SEPARATOR.match(text)  # a first line for Excel, which is kept
+        self.before = said[0] if said else ""
+        text = text.removeprefix(self.before)
+        for self.delimiter in ((said and said[1]) or "") + ",;\t":
             self.cells, self.ends = _split(text, self.delimiter)
             self.heading = [self.value(0, column).strip() for column in range(len(self.cells[0]))]
             if set(headings) <= set(self.heading):
@@ -46,7 +50,7 @@ class Sheet:
     def set(self, line: int, column: int, text: str) -> None:
         row = self.cells[line]
         row += [""] * (column + 1 - len(row))
-        quoted = row[column].startswith('"') or re.search(rf'[{self.delimiter}"\r\n]', text)
+        quoted = row[column].startswith('"') or re.search(rf'[{re.escape(self.delimiter)}"\r\n]', text)
         row[column] = '"' + text.replace('"', '""') + '"' if quoted else text
 
     def column(self, *names: str) -> int | None:
@@ -62,14 +66,14 @@ class Sheet:
         path = Path(path)
         if path.resolve() == self.path.resolve() or (path.exists() and path.samefile(self.path)):
             raise InputError(f"{self.where}: path should be another file than the sheet, got {path}. Choose a new name.")
-        text = "".join(self.delimiter.join(row) + end for row, end in zip(self.cells, self.ends, strict=True))
+        text = self.before + "".join(self.delimiter.join(row) + end for row, end in zip(self.cells, self.ends, strict=True))
         write_whole(path, BOM * self.bom + text)
 
 
 def _split(text: str, delimiter: str) -> tuple[list[list[str]], list[str]]:
     """The raw cells of each line, and the line ends. Joined again they give the text, whatever it is."""
     rows, ends = [[]], []
-    for raw, end in re.findall(rf'("(?:[^"]|"")*+"|[^{delimiter}\r\n]*)({delimiter}|\r\n|\r|\n|\Z)', text):
+    for raw, end in re.findall(rf'("(?:[^"]|"")*+"|[^{re.escape(delimiter)}\r\n]*)({re.escape(delimiter)}|\r\n|\r|\n|\Z)', text):
         rows[-1].append(raw)
         if end != delimiter:
             ends.append(end)

@@ -1,5 +1,7 @@
 """The course as submissions see it: a copy of the package without the checks, which hold the answers."""
 
+# POSIX: whose folder it is, once a box is to be started
+
 import atexit
 import compileall
 import functools
@@ -21,7 +23,7 @@ def staged() -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)  # a container's user is another one
-    for part in sorted(PACKAGE.iterdir()):
+    for part in sorted(PACKAGE.glob("[!.]*")):
         if part.name == "grading":
             for name in ("__init__.py", "inside"):
                 copy(part / name, folder / "gencourse" / "grading" / name)
@@ -42,6 +44,6 @@ def remove_stale() -> None:
 def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     else:
         shutil.copy2(source, target)

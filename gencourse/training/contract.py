@@ -2,7 +2,8 @@
 the steps.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.training.optimizers import JointOptimizer, adam
+from gencourse.validation import batch_parts
 
 
 @dataclass
@@ -47,6 +49,32 @@ def require_terms(terms: dict[str, Tensor], B: int) -> dict[str, Tensor]:
     return terms
 
 
+def require_parts(where: str, loss: Callable[..., dict[str, Tensor]], parts: Sequence) -> None:
+    """Raise unless `loss` takes as many arguments as a batch has parts."""
+    try:
+        signature = inspect.signature(loss)
+    except (TypeError, ValueError):  # a callable that does not tell
+        return
+    try:
+        signature.bind(*parts)
+    except TypeError:
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        *some, last = [p.name for p in signature.parameters.values() if p.kind in positional] or [
+            "nothing"
+        ]
+        wanted = f"{', '.join(some)} and {last}" if some else f"{last} alone"
+        mend = (
+            "Leave the others out: (batch[0] for batch in batches)"
+            if len(parts) > len(some) + 1
+            else "Pass them together: minibatches(x, y, ...)"
+        )
+        raise InputError(
+            f"{where}: batches should hold {wanted}, which is what the model's loss takes, got "
+            f"{len(parts)} part{'s' * (len(parts) != 1)}. {mend}, or write a loss that takes what "
+            "they hold."
+        ) from None
+
+
 def players_of(model: nn.Module, lr: float) -> list[Player]:
     """The players that a model brings, or the one that trains all of it by its loss with Adam."""
     if hasattr(model, "players"):
@@ -55,13 +83,14 @@ def players_of(model: nn.Module, lr: float) -> list[Player]:
     return [Player("", adam(model.parameters(), lr), loss)]
 
 
-def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
+def check_model(model: nn.Module, batch: Tensor | Sequence[Tensor]) -> None:
     """Test whether a model can go through `fit`: the contract of `loss`, gradients everywhere, the
     model unchanged.
 
-    Prints one line if all is well; otherwise raises an error that names what to fix.
+    A batch is what `fit` meets: a tensor, or a tuple or list of them. Prints one line if all is
+    well; otherwise raises an error that names what to fix.
     """
-    batch = batch if isinstance(batch, tuple) else (batch,)
+    batch = batch_parts("check_model", batch)
     if not isinstance(model, nn.Module):
         raise InputTypeError(
             f"check_model: model should be an nn.Module, got {describe(model)}. Derive your "
@@ -77,6 +106,7 @@ def check_model(model: nn.Module, batch: Tensor | tuple[Tensor, ...]) -> None:
     losses = [player.loss for player in players_of(model, 1e-3)]
     reached: set[str] = set()
     for loss in losses:
+        require_parts("check_model", loss, batch)
         terms = require_terms(loss(*batch), len(batch[0]))
         if not terms["loss"].requires_grad:
             raise InputError(

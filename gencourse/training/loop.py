@@ -1,17 +1,18 @@
 """The loop: batches in, one step of each player, the means recorded."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from gencourse.errors import TrainingStopped
+from gencourse.errors import InputError, InputTypeError, TrainingStopped, describe
 from gencourse.runtime import autocast
-from gencourse.training.contract import players_of, require_terms
+from gencourse.training.contract import players_of, require_parts, require_terms
 from gencourse.training.history import History
-from gencourse.validation import require_count
+from gencourse.validation import batch_parts, require_count
 
 
 def fit(
@@ -27,16 +28,19 @@ def fit(
 ) -> History:
     """Train `model` with Adam on the first `steps` batches and return what was recorded.
 
+    A batch is a tensor, or a tuple or list of tensors, as a DataLoader makes them: as many as the
+    model's loss takes. If batches end early, a warning says so; if there are none, it is an error.
     The learning rate falls linearly from lr to 0 (`decay`). `on_step(step)` is called before each
     step, to change β say. Batches are moved to the model's device; matrix products are in bfloat16
     where that gains (`precision`). The global seed is not touched. An interrupt keeps what was
     reached. A loss that is not finite raises TrainingStopped before it reaches the parameters.
     """
     require_count("fit", "steps", steps)
+    require_batches(batches)
     device = next(model.parameters()).device
     players = players_of(model, lr)
     rates = [[group["lr"] for group in player.optimizer.param_groups] for player in players]
-    history, start = History(), time.perf_counter()
+    history, start = History(planned=steps), time.perf_counter()
     model.train()
     bar = tqdm(
         zip(range(steps), batches, strict=False),
@@ -47,9 +51,10 @@ def fit(
     )
     try:
         for step, batch in bar:
-            batch = tuple(
-                part.to(device) for part in (batch if isinstance(batch, tuple) else (batch,))
-            )
+            batch = tuple(part.to(device) for part in batch_parts("fit", batch))
+            if step == 0:
+                for player in players:
+                    require_parts("fit", player.loss, batch)
             if on_step is not None:
                 on_step(step)
             for player, lrs in zip(players, rates, strict=True):
@@ -75,7 +80,36 @@ def fit(
         bar.close()
         model.eval()
         history.seconds = time.perf_counter() - start
+    if not history.interrupted and history.steps < steps:
+        ended_early(history.steps, steps)
     return history
+
+
+def require_batches(batches: Iterable) -> None:
+    """Raise for what is no series of batches, or has been taken for one."""
+    if isinstance(batches, torch.Tensor) or not hasattr(batches, "__iter__"):
+        if hasattr(batches, "__getitem__") and not isinstance(batches, torch.Tensor):
+            return  # an old kind of iterable, such as a torch Dataset
+        raise InputTypeError(
+            f"fit: batches should be an iterable of batches, got {describe(batches)}. Pass "
+            "minibatches(x, batch_size=..., seed=0) or a DataLoader."
+        )
+
+
+def ended_early(done: int, steps: int) -> None:
+    """Say that there were fewer batches than steps; raise if there were none."""
+    if done == 0:
+        raise InputError(
+            f"fit: batches should yield {steps:,} batches, got none. An iterator that was used up "
+            "stays empty, and a DataLoader may drop its last batch: make it anew, or pass "
+            "minibatches(x, batch_size=..., seed=0), which never ends."
+        )
+    warnings.warn(
+        f"fit: batches ended after {done:,} of {steps:,} steps, so training stopped there. Pass "
+        "minibatches(x, batch_size=..., seed=0), which never ends, or for a DataLoader "
+        "(batch for _ in itertools.count() for batch in loader).",
+        stacklevel=3,
+    )
 
 
 def record(history: History, player: str, means: dict[str, float], step: int) -> None:

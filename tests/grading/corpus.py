@@ -6,6 +6,8 @@ writes FOLDER/<kind>/small.ipynb for every kind and FOLDER/expected.json. The ho
 sandbox they take up to 4 GiB of memory, 300 processes for a minute and 600 MiB of disk, and they kill their parent.
 """
 
+# POSIX: links and pipes that are handed in; the tests that write them are skipped on Windows
+
 import argparse
 import functools
 import json

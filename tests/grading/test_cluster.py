@@ -1,11 +1,10 @@
 """On a Dask cluster the class gets the same table, also when a worker is lost on the way."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from distributed import Client, LocalCluster
 
@@ -35,13 +34,13 @@ def workers(cluster) -> list[int]:
 def test_a_worker_that_is_killed_midway_changes_nothing(bubblewrap, cluster, tmp_path):
     home = hand_in(tmp_path, ANSWERS)
     line = command(home, home / "cluster", "--cluster", cluster.scheduler_address)
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
     until = time.monotonic() + 300
     while len(results(home / "cluster")) < 3 and process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
     assert process.poll() is None, process.stdout.read()
     before, (victim, *_) = results(home / "cluster"), workers(cluster)
-    os.kill(victim, signal.SIGKILL)
+    psutil.Process(victim).kill()
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     after = results(home / "cluster")
@@ -64,5 +63,5 @@ def test_an_address_where_nothing_listens_is_one_sentence(address, monkeypatch):
 
 def test_without_dask_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'gencourse\[cluster\]'"):
+    with pytest.raises(InputError, match=r'pip install -e "\.\[cluster\]"'):
         list(run.on_cluster([], "tcp://127.0.0.1:1"))

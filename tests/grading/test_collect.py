@@ -39,7 +39,7 @@ def small():
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
     path = tmp_path_factory.mktemp("other") / "other.py"
-    path.write_text(OTHER)
+    path.write_text(OTHER, "utf-8")
     return assignments.load(path)
 
 
@@ -225,6 +225,7 @@ def test_each_notebook_goes_to_the_assignment_that_it_fits(tmp_path, small, othe
 # what lies there and is no file of the student's
 
 
+@pytest.mark.posix
 @pytest.mark.timeout(60)  # nobody waits for a pipe
 def test_links_pipes_and_folders_are_refused(tmp_path, small):
     home = folder(tmp_path / "in", {"zoe/small.ipynb": NB})
@@ -241,6 +242,7 @@ def test_links_pipes_and_folders_are_refused(tmp_path, small):
     assert handed["linked-folder"].problem.startswith("missing") and handed["zoe"].cells
 
 
+@pytest.mark.posix
 def test_a_link_in_the_place_of_a_students_folder_is_said(tmp_path, small):
     home = folder(tmp_path / "in", {"zoe/small.ipynb": NB})
     (home / "anna").symlink_to(folder(tmp_path / "elsewhere", {"small.ipynb": NB}))

@@ -172,6 +172,7 @@ def test_wrong_answers_are_wrong_and_stubs_are_worth_nothing(task, as_before):
         assert points_of(task, answers_of(kind)) == 0
 
 
+@pytest.mark.posix
 def test_corpus_is_written_to_a_folder(tmp_path):
     small = [k for k in KINDS if not any(isinstance(c, Special) and c.what == "repeated" for c in k.files.values())]
     write(small, tmp_path)

@@ -179,7 +179,7 @@ def test_other_delimiters_and_no_byte_order_mark(book, tmp_path, write, delimite
     enrol(book, "01_vae", result("a", student_id="101"))
     text = "Student|ID|SIS Login ID|Section|VAE, part 2 (5)\nLovelace|101|ada|A|\n".replace("|", delimiter)
     fill_canvas(book, write(text), "VAE, part 2", tmp_path / "out.csv", "01_vae")
-    assert (tmp_path / "out.csv").read_text() == text.replace(f"A{delimiter}\n", f"A{delimiter}2\n")
+    assert (tmp_path / "out.csv").read_text("utf-8") == text.replace(f"A{delimiter}\n", f"A{delimiter}2\n")
 
 
 def test_first_and_last_names_in_columns_of_their_own(book, tmp_path, write):
@@ -214,7 +214,7 @@ def test_doubt_is_left_to_the_teacher(book, tmp_path, write):
     enrol(book, "01_vae", result("Ada Lovelace"), result("ada  lovelace"), result("Emmy Noether"))
     text = 'Student,ID,Section,VAE (1)\n"Lovelace, Ada",1,A,\n"Noether, Emmy",2,A,\n"Noether, Emmy",3,A,\n'
     said = fill_canvas(book, write(text), "VAE (1)", tmp_path / "out.csv", "01_vae")
-    assert (tmp_path / "out.csv").read_text() == text
+    assert (tmp_path / "out.csv").read_text("utf-8") == text
     assert said[0].endswith("not without doubt: Ada Lovelace; Emmy Noether; ada  lovelace.")
     assert said[1:] == ["In the sheet, but not graded here: Lovelace, Ada; Noether, Emmy; Noether, Emmy."]
 
@@ -239,6 +239,7 @@ def test_columns_that_take_no_grades_are_refused(book, tmp_path, write, column):
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.posix
 def test_the_sheet_itself_is_never_overwritten(book, tmp_path, write):
     class_of_canvas(book)
     sheet = write(CANVAS)
@@ -303,7 +304,7 @@ def test_moodle_gets_grade_and_feedback_together(book, tmp_path, write):
         "elbo: wrong, 0 of 3. Look at <code>exp</code> &amp; &lt;b&gt;.<br>Twice."
     )
     assert grace["Feedback comments"].startswith("0 of 5 points<br>No notebook.")
-    before, after = MOODLE.splitlines(), (tmp_path / "out.csv").read_text().splitlines()
+    before, after = MOODLE.splitlines(), (tmp_path / "out.csv").read_text("utf-8").splitlines()
     assert before[0] == after[0] and before[3] == after[3] and before[1].split(",-,")[0] + ',2,"5,00"' in after[1]
     assert "Locked in Moodle, so left as it was: marie curie." in said
     assert "Graded without a sandbox: Ada Lovelace_501." in said
@@ -313,7 +314,7 @@ def test_moodle_gets_grade_and_feedback_together(book, tmp_path, write):
 def test_moodle_who_is_not_graded_keeps_grade_and_feedback(book, tmp_path, write):
     enrol(book, "01_vae", result("502", status="infrastructure_error", tasks=[]))
     said = fill_moodle(book, write(MOODLE), tmp_path / "out.csv", "01_vae")
-    assert (tmp_path / "out.csv").read_text() == MOODLE
+    assert (tmp_path / "out.csv").read_text("utf-8") == MOODLE
     assert "Not graded yet, so left as it was: 502." in said
     assert "In the sheet, but not graded here: Ada Lovelace; Marie Curie." in said
 

@@ -1,9 +1,7 @@
 """The gradebook: what it keeps through crashes, regrades and merges, and what it takes for absent."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -154,7 +152,7 @@ while True:
         with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as child:
             child.stdout.readline()
             time.sleep(0.05 + random.random() / 20)
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
         if path.exists():
             held = json.loads(path.read_bytes())
             assert set(held["same"]) == {held["i"]}
@@ -239,7 +237,7 @@ def test_the_later_grade_by_hand_counts_and_can_be_cleared(book):
     assert now() == (0, "Nearly.") and book.table()[0].tasks[1].points == 0
     book.grade_by_hand("anna", "01_vae", "elbo", clear=True)
     assert now() == (None, "")
-    assert len(book.manual.read_text().splitlines()) == 4 and book.problems() == []
+    assert len(book.manual.read_text("utf-8").splitlines()) == 4 and book.problems() == []
 
 
 @pytest.mark.parametrize(
@@ -293,8 +291,8 @@ def test_a_grade_by_hand_whose_task_is_gone_is_reported(book):
 
 def test_a_broken_roster_is_reported(book):
     enrol(book, "01_vae", result("anna"))
-    (book.folder / "roster/02_gan.json").write_text("{")
-    (book.folder / "roster/03_x.json").write_text((book.folder / "roster/01_vae.json").read_text())
+    (book.folder / "roster/02_gan.json").write_text("{", "utf-8")
+    (book.folder / "roster/03_x.json").write_text((book.folder / "roster/01_vae.json").read_text("utf-8"), "utf-8")
     assert len(book.table()) == 1
     assert [problem.split(".json")[0] for problem in book.problems()] == ["The roster 02_gan", "The roster 03_x"]
 
@@ -318,7 +316,7 @@ def test_merging_takes_what_is_lacking_and_reports_what_clashes(book, tmp_path):
             ("cleo", "01_vae"): 0.5,
             ("anna", "02_gan"): 2,
         }
-        assert len(book.manual.read_text().splitlines()) == 2
+        assert len(book.manual.read_text("utf-8").splitlines()) == 2
 
 
 def test_an_empty_gradebook_is_an_empty_table(book):

@@ -65,7 +65,7 @@ def batch(tmp_path_factory, bubblewrap, request):
         command = [sys.executable, "-m", "gencourse", "grade", str(submissions), "--assignment", str(SOURCE), "--gradebook", str(book)]
         command += ["--jobs", "2", "--cell-seconds", "15", "--total-seconds", "90", *(["--allow-root"] if os.geteuid() == 0 else [])]
         began = time.monotonic()
-        done = subprocess.run(command, env={**os.environ, SECRET_NAME: token}, capture_output=True, text=True, timeout=BATCH_SECONDS)
+        done = subprocess.run(command, env={**os.environ, SECRET_NAME: token}, capture_output=True, text=True, encoding="utf-8", timeout=BATCH_SECONDS)
         seconds = time.monotonic() - began
         time.sleep(2)
         processes = command_lines()

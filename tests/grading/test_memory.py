@@ -21,7 +21,7 @@ SHARED = "import mmap, os\nm = mmap.mmap(-1, SIZE)\nm.write(bytes(SIZE))\nm.madv
 @contextlib.contextmanager
 def running(code: str):
     """A process that has done `code` and waits for a line."""
-    with subprocess.Popen([sys.executable, "-c", code + WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", code + WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         try:
             assert process.stdout.readline() == "ready\n"
             yield process

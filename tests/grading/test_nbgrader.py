@@ -66,7 +66,7 @@ def instructor(source: Path) -> nbformat.NotebookNode:
 
 
 def nbgrader(course: Path, *words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=course, capture_output=True, text=True, timeout=900)
+    done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=course, capture_output=True, text=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -80,7 +80,7 @@ def course(tmp_path_factory):
     }.items():
         for name, notebook in notebooks.items():
             release.write(notebook, folder / "source" / assignment / f"{name}.ipynb")
-    (folder / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'gencourse'\nc.Execute.timeout = 300\n")
+    (folder / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'gencourse'\nc.Execute.timeout = 300\n", "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls the program alembic
         for kind in ("DATA", "CONFIG", "RUNTIME"):
@@ -158,12 +158,12 @@ def formgrader(graded):
     config = graded / ".jupyter/config"
     config.mkdir(parents=True, exist_ok=True)
     extensions = {"nbgrader.server_extensions.formgrader": True, "jupyterlab": False, "notebook": False, "jupyter_lsp": False}
-    (config / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": extensions}}))
+    (config / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": extensions}}), "utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex()
-    log = (graded / "server.log").open("w+")
+    log = (graded / "server.log").open("w+", encoding="utf-8")
     command = ["jupyter_server", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     server = subprocess.Popen([sys.executable, "-m", *command, f"--IdentityProvider.token={token}"], cwd=graded, stdout=log, stderr=log)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -175,7 +175,7 @@ def formgrader(graded):
 
     try:
         for _ in range(120):
-            assert server.poll() is None, (graded / "server.log").read_text()
+            assert server.poll() is None, (graded / "server.log").read_text("utf-8")
             try:
                 fetch("api")
                 break

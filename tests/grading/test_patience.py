@@ -92,6 +92,7 @@ def busy_python(*_):
             continue
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("busy", [busy_pattern, busy_python])
 def test_a_judge_that_is_kept_busy_ends_with_a_row(job, monkeypatch, busy):
     monkeypatch.setattr(judging, "JUDGE_S", 1)

@@ -173,7 +173,7 @@ def test_page_names_are_safe_and_differ(book, tmp_path):
     enrol(book, "01_vae", *(result(name) for name in HOSTILE_NAMES))
     write_reports(book, tmp_path / "out")
     links = {
-        value.removeprefix("students/") for _, name, value in Page((tmp_path / "out/index.html").read_text()).attributes if name == "href"
+        value.removeprefix("students/") for _, name, value in Page((tmp_path / "out/index.html").read_text("utf-8")).attributes if name == "href"
     }
     assert names == {path.name for path in (tmp_path / "out/students").iterdir()} == links - {"#01_vae"}
 
@@ -236,8 +236,8 @@ def test_the_teacher_sees_reasons_flags_problems_and_missing_sandboxes(book, tmp
         result("ben", status="unreadable", reason="Not JSON.", tasks=[]),
     )
     book.save_roster("01_vae", [{"student": "cleo", "student_id": "", "file": "", "key": ""}])
-    book.manual.write_text("torn")
-    text = Page(write_reports(book, tmp_path).read_text()).text
+    book.manual.write_text("torn", "utf-8")
+    text = Page(write_reports(book, tmp_path).read_text("utf-8")).text
     for said in (
         "1 submission was graded without a sandbox",
         "About check-cell-edited.",
@@ -291,7 +291,7 @@ def test_figures_have_title_and_units_and_leave_pyplot_alone(book, tmp_path):
         ),
     )
     before = plt.get_fignums()
-    page = Page(write_reports(book, tmp_path).read_text())
+    page = Page(write_reports(book, tmp_path).read_text("utf-8"))
     assert plt.get_fignums() == before
     pictures = [base64.b64decode(value.split(",")[1]) for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
     assert len(pictures) == 2
@@ -306,7 +306,7 @@ def test_figures_have_title_and_units_and_leave_pyplot_alone(book, tmp_path):
 
 def test_every_status_has_a_mark_a_bar_and_a_colour():
     assert set(ALL_MARKS) == set(STYLE)
-    style = (TEMPLATES / "style.css").read_text()
+    style = (TEMPLATES / "style.css").read_text("utf-8")
     assert BADGES["right"] in style and BADGES["wrong"] in style
     for status in ("right", "wrong", "waiting", "graded-by-hand"):
         assert f".{status} .verdict" in style
@@ -314,9 +314,9 @@ def test_every_status_has_a_mark_a_bar_and_a_colour():
 
 def test_tables_have_headers_with_scope(book, tmp_path):
     enrol(book, "01_vae", result("anna", flags=["f"]))
-    page = Page(write_reports(book, tmp_path).read_text())
+    page = Page(write_reports(book, tmp_path).read_text("utf-8"))
     assert page.tags.count("th") == sum(tag == "th" and name == "scope" for tag, name, _ in page.attributes) > 5
 
 
 def test_an_empty_gradebook_has_a_page(book, tmp_path):
-    check_inert(Page(write_reports(book, tmp_path).read_text()))
+    check_inert(Page(write_reports(book, tmp_path).read_text("utf-8")))

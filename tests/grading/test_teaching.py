@@ -1,5 +1,7 @@
 """The teachers' manual: its commands are run as they stand there, and its tables name what the tool has, no more and no less."""
 
+# POSIX: the manual's commands, in bash
+
 import ast
 import csv
 import importlib
@@ -71,7 +73,7 @@ def perform(block: str) -> str:
     for line in [*block.splitlines(), None]:
         if line is None or line.startswith(f"{UV}gencourse "):
             shell = ["bash", "-e", "-c", "\n".join(waiting)]
-            printed += subprocess.run(shell, check=True, timeout=280, stdout=subprocess.PIPE, text=True).stdout
+            printed += subprocess.run(shell, check=True, timeout=280, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
             waiting = []
         if line is None:
             return printed
@@ -89,13 +91,13 @@ def clone(bubblewrap, tmp_path_factory):
     home = tmp_path_factory.mktemp("teacher") / "clone"
     source = home.parent / "sources" / "01_vae.py"
     source.parent.mkdir()
-    source.write_text(ONE_TASK)
+    source.write_text(ONE_TASK, "utf-8")
     release.release(source, home / "exercises")
     release.write(release.solved(release.read(source)), home / "solutions" / "01_vae.ipynb")
     mine = home.parent / "mine"
     mine.mkdir()
     for name, text in zip(("my_checks.py", "my_probes.py", "ps1.py"), fences(section("Exercises of your own"), "python"), strict=True):
-        (mine / name).write_text(text)
+        (mine / name).write_text(text, "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.setattr(
@@ -126,9 +128,9 @@ def own(clone):
     said = perform(checked)
     *before, last = graded.splitlines()
     perform("\n".join(before))
-    wrong = Path("../mine/handout/ps1.ipynb").read_text().replace("raise NotImplementedError()", "return torch.xlogy(p, p).sum(1)", 1)
+    wrong = Path("../mine/handout/ps1.ipynb").read_text(encoding="utf-8").replace("raise NotImplementedError()", "return torch.xlogy(p, p).sum(1)", 1)
     Path("../mine/submitted/hasty").mkdir()
-    Path("../mine/submitted/hasty/ps1.ipynb").write_text(wrong)
+    Path("../mine/submitted/hasty/ps1.ipynb").write_text(wrong, encoding="utf-8")
     perform(last)
     return Gradebook("../mine/gradebook"), said
 
@@ -164,7 +166,7 @@ def test_the_own_exercise_gives_what_it_says(own):
     assert {flag["flag"] for flag in rows["teacher"].flags} == {"check-changed"} and not rows["nobody"].flags
     assert rows["hasty"].tasks[0].mistake == "sign_forgotten"
     assert said.split() == ["reference", "right", "by_torch", "right", "sign_forgotten", "True", "in_bits", "True"]
-    handout = Path("../mine/handout/ps1.ipynb").read_text()
+    handout = Path("../mine/handout/ps1.ipynb").read_text(encoding="utf-8")
     assert "xlogy" not in handout and "-8" not in handout and "rubric" not in handout and "YOUR ANSWER HERE" in handout
 
 
@@ -172,7 +174,7 @@ def test_the_snippets_run(own, tmp_path):
     """Points from a table, two gradebooks, answers for a program that compares them, nbgrader's source."""
     shutil.copytree("../mine", tmp_path / "class")
     shutil.copytree("../mine/gradebook", tmp_path / "class/gradebook-of-bob")
-    (tmp_path / "class/marks.csv").write_text("student,task,points,comment\nteacher,why,2.5,fine\n")
+    (tmp_path / "class/marks.csv").write_text("student,task,points,comment\nteacher,why,2.5,fine\n", "utf-8")
     snippets = [s for title in ("Points and comments by hand", "Copying", "nbgrader itself") for s in fences(section(title), "python")]
     assert len(snippets) == 4
     *here, of_the_clone = [s.replace("../class", f"{tmp_path}/class").replace("../nbcourse", f"{tmp_path}/nbcourse") for s in snippets]
@@ -181,9 +183,9 @@ def test_the_snippets_run(own, tmp_path):
     subprocess.run([sys.executable, "-c", of_the_clone], cwd=ROOT, check=True, timeout=280)
     rows = {row.student: row for row in Gradebook(tmp_path / "class/gradebook").rows("ps1")}
     assert rows["teacher"].points == 5.5 and rows["teacher"].waiting == 0
-    answers = {path.parent.name.split("-")[0]: path.read_text() for path in (tmp_path / "class/answers").glob("*/answers.py")}
+    answers = {path.parent.name.split("-")[0]: path.read_text("utf-8") for path in (tmp_path / "class/answers").glob("*/answers.py")}
     assert answers.keys() == {"teacher", "nobody", "hasty"} and "-torch.xlogy" in answers["teacher"]
-    assert "BEGIN SOLUTION" in (tmp_path / "nbcourse/source/ch1/01_vae.ipynb").read_text()
+    assert "BEGIN SOLUTION" in (tmp_path / "nbcourse/source/ch1/01_vae.ipynb").read_text("utf-8")
 
 
 def test_every_command_uses_options_that_there_are():
@@ -246,7 +248,7 @@ def test_every_layout_of_submissions_is_recognised(tmp_path):
     from gencourse.grading import assignment as assignments
     from gencourse.grading.collect import collect
 
-    (tmp_path / "01_vae.py").write_text(ONE_TASK)
+    (tmp_path / "01_vae.py").write_text(ONE_TASK, "utf-8")
     released = release.release(tmp_path / "01_vae.py", tmp_path / "handout")
     loaded = assignments.load(released)
     for number, (places, whose) in enumerate(tables(section("Collect"))[0]):

@@ -59,7 +59,7 @@ def survivors(number: int) -> list[str]:
     found = []
     for link in Path("/proc").glob("[0-9]*/ns/pid"):
         with contextlib.suppress(OSError):
-            if link.stat().st_ino == number and "\nState:\tZ" not in (link.parents[1] / "status").read_text():
+            if link.stat().st_ino == number and "\nState:\tZ" not in (link.parents[1] / "status").read_text("utf-8"):
                 found.append(link.parts[2])
     return found
 

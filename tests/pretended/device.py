@@ -23,7 +23,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-import torch._dynamo  # an optimizer brings it, and it looks for devices while it is imported
+import torch._dynamo  # noqa: F401, an optimizer brings it, and it looks for devices meanwhile
 from torch.overrides import TorchFunctionMode
 from torch.utils import _device
 from torch.utils._python_dispatch import TorchDispatchMode

@@ -4,6 +4,7 @@ from.
 
 import contextlib
 import copy
+import inspect
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -48,6 +49,13 @@ def frozen(module: nn.Module) -> Iterator[None]:
 def unchanged(x: Tensor) -> Tensor:
     """x: what D sees where nothing is augmented."""
     return x
+
+
+def takes_labels(network: nn.Module) -> bool:
+    """Whether a network has a use for labels as a second argument."""
+    parameters = inspect.signature(network.forward).parameters.values()
+    several = any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) > 1
+    return several and bool(getattr(network, "num_classes", True))
 
 
 class GAN(nn.Module):
@@ -110,7 +118,7 @@ class GAN(nn.Module):
 
         G gets no gradient: its samples are given.
         """
-        self.require_data(x)
+        self.require_data(x, *y)
         with torch.no_grad():
             fake = self.generator(self.noise(len(x)) if z is None else z, *y)
         real, fake = self.augment(x), self.augment(fake)
@@ -136,8 +144,19 @@ class GAN(nn.Module):
         with frozen(self.discriminator):
             return {"loss": self.losses.generator(self.discriminator(self.augment(fake), *y))}
 
-    def require_data(self, x: Tensor) -> None:
-        """Raise unless x is a batch that D was made for."""
+    def require_data(self, x: Tensor, *y: Tensor) -> None:
+        """Raise unless x is a batch that D was made for, and y labels that the networks take."""
+        if y and not all(map(takes_labels, (self.generator, self.discriminator))):
+            raise InputError(
+                f"GAN: batches should hold x alone, since its networks take no labels, got "
+                f"{1 + len(y)} parts. Leave the others out: (batch[0] for batch in batches), or "
+                "make both networks with num_classes."
+            )
+        if not y and getattr(self.generator, "num_classes", False):
+            raise InputError(
+                "GAN: batches should hold x and labels y, since its networks were made with "
+                "num_classes, got x alone. Pass minibatches(x, y, ...)."
+            )
         if hasattr(self.discriminator, "image_shape"):
             shape = cast(tuple[int, int, int], self.discriminator.image_shape)
             require_images("GAN", x, shape, self)

@@ -32,7 +32,7 @@ class LinearGaussianVAE(nn.Module):
         mu = self.encoder(x)
         return Posterior(mu, self.logvar.expand_as(mu))
 
-    def loss(self, x: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(self, x: Tensor, *, eps: Tensor | None = None) -> dict[str, Tensor]:
         """{"loss", "reconstruction", "kl"}, each (B,), nats."""
         mu, logvar = self.encode(x)
         z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)

@@ -140,13 +140,17 @@ class VAE(nn.Module):
         own = next(self.parameters())
         return self.pixels.mean(self.decode(z.to(own), *(c.to(own) for c in condition)))
 
-    def loss(self, x: Tensor, *condition: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(self, x: Tensor, *, eps: Tensor | None = None) -> dict[str, Tensor]:
         """{"loss", "reconstruction", "kl"}, each (B,) in nats; loss = reconstruction + β kl is
         -ELBO at β = 1.
 
         eps (B, D) is the noise of z = mu + exp(½ logvar) eps, drawn from the global generator if
         not given.
         """
+        return self._terms(x, eps=eps)
+
+    def _terms(self, x: Tensor, *condition: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
+        """What `loss` returns, for images x and what both networks also see."""
         mu, logvar = self.encode(x, *condition)
         z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
         reconstruction = -self.pixels.log_prob(self.decode(z, *condition), x)
@@ -205,10 +209,10 @@ class ConditionalVAE(VAE):
         return F.one_hot(y.to(own.device).long(), self.num_classes).to(own.dtype)
 
     def loss(  # type: ignore[override]
-        self, x: Tensor, y: Tensor, eps: Tensor | None = None
+        self, x: Tensor, y: Tensor, *, eps: Tensor | None = None
     ) -> dict[str, Tensor]:
         """As VAE.loss, for images x with labels y (B,)."""
-        return super().loss(x, self.one_hot(y), eps=eps)
+        return self._terms(x, self.one_hot(y), eps=eps)
 
     def log_weights(  # type: ignore[override]
         self, x: Tensor, y: Tensor, K: int, generator: torch.Generator | None = None

@@ -1,0 +1,82 @@
+"""Ask the resolver on which systems the course can be installed: those that README.md names, with
+each Python, and none of those that it says no to.
+
+    python3 -m tests.pretended.installs       by a Python that has uv
+
+Takes some seconds and the network. Where the registry does not answer it says so, and is content:
+the tests themselves run offline.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+SUPPORTED = (
+    "x86_64-pc-windows-msvc",
+    "aarch64-apple-darwin",  # uv takes it for macOS 13; the environment says 14
+    "x86_64-manylinux_2_28",
+    "aarch64-manylinux_2_28",
+)
+REFUSED = ("x86_64-apple-darwin", "aarch64-pc-windows-msvc", "aarch64-apple-darwin before 14")
+UNREACHABLE = (
+    "failed to lookup",
+    "error sending request",
+    "Failed to fetch",
+    "timed out",
+    "Connect",
+)
+
+
+def resolved(system: str, python: str) -> subprocess.CompletedProcess:
+    """What uv says of the learner's requirements on a system, wheels alone."""
+    old = system.endswith(" before 14")
+    target = "13.0" if old else "14.0"
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-m", "uv", "pip", "compile", str(ROOT / "pyproject.toml")]
+        line += ["--extra", "lab", "--extra", "test", "--constraint", str(ROOT / "constraints.txt")]
+        line += ["--python-platform", system.removesuffix(" before 14"), "--python-version", python]
+        line += [
+            "--only-binary",
+            ":all:",
+            "--quiet",
+            "--output-file",
+            str(Path(folder) / "pins.txt"),
+        ]
+        return subprocess.run(
+            line,
+            cwd=ROOT,
+            env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": target},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=120,
+            check=False,
+        )
+
+
+def main() -> None:
+    wrong = []
+    for system in (*SUPPORTED, *REFUSED):
+        for python in PYTHONS if system in SUPPORTED else PYTHONS[-2:-1]:
+            try:
+                done = resolved(system, python)
+            except subprocess.TimeoutExpired:
+                done = None
+            if done is None or any(words in done.stderr for words in UNREACHABLE):
+                print("the registry does not answer; nothing was learned from it")
+                return
+            if (done.returncode == 0) is not (system in SUPPORTED):
+                wrong.append(
+                    f"{system}, Python {python}: {done.stderr.strip()[-600:] or 'resolves'}"
+                )
+    print("\n".join(wrong) or "installs where README.md says so, and nowhere else")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
