@@ -151,7 +151,7 @@ PATHS = [
     "C:/Users/Firstname.Lastname/" + LONG + "my own text",
     "\\\\server\\share\\" + LONG + "text.txt",
     "~/" + LONG + "my own text",
-    "/home/somebody/" + LONG + "my own text",
+    "/media/somebody/" + LONG + "my own text",
     "../" + LONG + "text",
     LONG + "mine.md",
     "https://example.org/" + LONG + "x",

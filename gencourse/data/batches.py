@@ -48,20 +48,39 @@ def minibatches(
             f"minibatches: batch_size should be at most the number of rows, {len(x)}, got "
             f"{batch_size}. Lower it."
         )
-    # a generator of its own, so that mistakes show here and now
-    return _batches((x, *others), batch_size, seed)
+    return Minibatches((x, *others), batch_size, seed)
 
 
-def _batches(
-    tensors: tuple[Tensor, ...], batch_size: int, seed: int
-) -> Iterator[Tensor | tuple[Tensor, ...]]:
-    N, generator = len(tensors[0]), seeded(seed)
-    while True:
-        order = torch.randperm(N, generator=generator)
-        for start in range(0, N - batch_size + 1, batch_size):
-            rows = order[start : start + batch_size]
-            batch = tuple(unit_range(tensor[rows]) for tensor in tensors)
-            yield batch if len(batch) > 1 else batch[0]
+class Minibatches(Iterator[Any]):
+    """What `minibatches` gives: endless, and it knows where it is (`state_dict`)."""
+
+    def __init__(self, tensors: tuple[Tensor, ...], batch_size: int, seed: int) -> None:
+        self.tensors, self.batch_size, self.generator = tensors, batch_size, seeded(seed)
+        self.next_pass()
+
+    def next_pass(self) -> None:
+        """Shuffle."""
+        self.shuffled_at = self.generator.get_state()
+        self.order = torch.randperm(len(self.tensors[0]), generator=self.generator, device="cpu")
+        self.start = 0
+
+    def __next__(self) -> Tensor | tuple[Tensor, ...]:
+        if self.start + self.batch_size > len(self.order):
+            self.next_pass()
+        rows = self.order[self.start : self.start + self.batch_size]
+        self.start += self.batch_size
+        batch = tuple(unit_range(tensor[rows]) for tensor in self.tensors)
+        return batch if len(batch) > 1 else batch[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The generator before the present pass, and how far the pass has come."""
+        return {"shuffled_at": self.shuffled_at, "start": self.start}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.generator.set_state(state["shuffled_at"])
+        self.next_pass()
+        self.start = state["start"]
 
 
 def unit_range(x: Tensor) -> Tensor:
@@ -77,11 +96,38 @@ def binarised(batches: Iterable, seed: int) -> Iterator:
     and the others stay; one part comes alone, several as a tuple. Bytes become floats first.
     Source: Salakhutdinov & Murray 2008; drawn anew at each pass, as in Burda et al. 2016.
     """
-    generator = seeded(seed)
-    for batch in batches:
-        grey, *others = batch_parts("binarised", batch)
-        x = torch.bernoulli(probabilities(unit_range(grey)), generator=generator)
-        yield (x, *others) if others else x
+    return Binarised(batches, seed)
+
+
+class Binarised(Iterator[Any]):
+    """What `binarised` gives: it knows where it is if the batches under it do (`state_dict`)."""
+
+    def __init__(self, batches: Iterable, seed: int) -> None:
+        self.batches, self.rest, self.seed = batches, iter(batches), seed
+        self.generator: torch.Generator | None = None  # of the device on which the images are
+        self.state: Tensor | None = None
+
+    def __next__(self) -> Tensor | tuple[Tensor, ...]:
+        grey, *others = batch_parts("binarised", next(self.rest))
+        if self.generator is None:
+            self.generator = seeded(self.seed, grey.device)
+            if self.state is not None:
+                self.generator.set_state(self.state)
+        x = torch.bernoulli(probabilities(unit_range(grey)), generator=self.generator)
+        return (x, *others) if others else x
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """The generator, and the position of the batches; None if they do not know theirs."""
+        if not hasattr(self.batches, "state_dict"):
+            return None
+        state = self.state if self.generator is None else self.generator.get_state()
+        return {"generator": state, "batches": self.batches.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.generator, self.state = None, state["generator"]
+        self.batches.load_state_dict(state["batches"])  # type: ignore[attr-defined]
+        self.rest = iter(self.batches)
 
 
 def probabilities(grey: Tensor) -> Tensor:

@@ -178,16 +178,28 @@ def windows(
             f"windows: tokens should be more than block_size = {block_size}, got {len(tokens)}. "
             "Choose a smaller one."
         )
-    return _windows(tokens, block_size, batch_size, seed)
+    return Windows(tokens, block_size, batch_size, seed)
 
 
-def _windows(
-    tokens: Tensor, block_size: int, batch_size: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    generator, offsets = seeded(seed), torch.arange(block_size + 1, device="cpu")
-    while True:
+class Windows(Iterator[tuple[Tensor, Tensor]]):
+    """What `windows` gives: endless, and it knows where it is (`state_dict`)."""
+
+    def __init__(self, tokens: Tensor, block_size: int, batch_size: int, seed: int) -> None:
+        self.tokens, self.batch_size, self.generator = tokens, batch_size, seeded(seed)
+        self.starts = len(tokens) - block_size
+        self.offsets = torch.arange(block_size + 1, device="cpu")
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
         starts = torch.randint(
-            len(tokens) - block_size, (batch_size, 1), generator=generator, device="cpu"
+            self.starts, (self.batch_size, 1), generator=self.generator, device="cpu"
         )
-        chunk = tokens[starts + offsets]
-        yield chunk[:, :-1], chunk[:, 1:]
+        chunk = self.tokens[starts + self.offsets]
+        return chunk[:, :-1], chunk[:, 1:]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The generator that draws where windows begin."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from there."""
+        self.generator.set_state(state["generator"])

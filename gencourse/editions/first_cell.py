@@ -11,7 +11,10 @@ from importlib.util import find_spec
 import gencourse
 
 # what pyproject.toml requires, under the names of modules
-NEEDED = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "tqdm", "typer", "rich")
+NEEDED = (
+    *("torch", "torchvision", "numpy", "matplotlib"),
+    *("ipywidgets", "tqdm", "typer", "rich", "safetensors"),
+)
 MENDED = (
     "In the course's folder run `uv sync`, or `python -m pip install .` if you "
     "installed it so, and restart the kernel."

@@ -36,6 +36,10 @@ class History:
         """The number of steps recorded."""
         return max(map(len, self.values.values()), default=0)
 
+    def latest(self) -> dict[str, str]:
+        """The last number of each term, as a progress bar shows it."""
+        return {term: f"{values[-1]:.4g}" for term, values in self.values.items()}
+
     def last(self, term: str = "loss", steps: int = 100) -> float:
         """The mean of a term over the last steps: one batch is too noisy to quote."""
         require_count("History.last", "steps", steps)

@@ -3,15 +3,18 @@
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from gencourse.errors import InputError, InputTypeError, TrainingStopped, describe
 from gencourse.runtime import autocast
+from gencourse.training.checkpoint import Keeper
 from gencourse.training.contract import players_of, require_parts, require_terms
 from gencourse.training.history import History
+from gencourse.training.interrupts import deferred_interrupt
 from gencourse.validation import batch_parts, require_count
 
 
@@ -25,6 +28,7 @@ def fit(
     on_step: Callable[[int], None] | None = None,
     precision: str = "auto",
     progress: bool = True,
+    checkpoint: str | Path | None = None,
 ) -> History:
     """Train `model` with Adam on the first `steps` batches and return what was recorded.
 
@@ -34,50 +38,56 @@ def fit(
     step, to change β say. Batches are moved to the model's device; matrix products are in bfloat16
     where that gains (`precision`). The global seed is not touched. An interrupt keeps what was
     reached. A loss that is not finite raises TrainingStopped before it reaches the parameters.
+
+    With a `checkpoint`, the path of a file, all is kept there every half minute, at the end, and at
+    an interrupt. The same call goes on where the file ends, as if nothing had happened, torch's
+    global generators included. Pass `batches` anew. A file whose training is complete gives its
+    weights and history at once.
     """
     require_count("fit", "steps", steps)
     require_batches(batches)
     device = next(model.parameters()).device
     players = players_of(model, lr)
     rates = [[group["lr"] for group in player.optimizer.param_groups] for player in players]
-    history, start = History(planned=steps), time.perf_counter()
+    first, history = 0, History(planned=steps)
+    settings = {"steps": steps, "lr": lr, "decay": decay, "precision": precision}
+    keeper = Keeper(checkpoint, model, players, settings) if checkpoint is not None else None
+    if keeper:
+        first, history, batches = keeper.resume(batches, steps)
+    start = time.perf_counter() - history.seconds
     model.train()
-    bar = tqdm(
-        zip(range(steps), batches, strict=False),
-        total=steps,
-        disable=not progress,
-        unit="step",
-        mininterval=0.5,
-    )
+    bar = tqdm(total=steps, initial=first, disable=not progress, unit="step", mininterval=0.5)
     try:
-        for step, batch in bar:
-            batch = tuple(part.to(device) for part in batch_parts("fit", batch))
-            if step == 0:
-                for player in players:
-                    require_parts("fit", player.loss, batch)
-            if on_step is not None:
-                on_step(step)
-            for player, lrs in zip(players, rates, strict=True):
-                for group, initial in zip(player.optimizer.param_groups, lrs, strict=True):
-                    group["lr"] = initial * (1 - step / steps) if decay else initial
-                with autocast(device, precision):
-                    terms = require_terms(player.loss(*batch), len(batch[0]))
-                means = torch.stack(
-                    [value.detach().float().mean() for value in terms.values()]
-                ).tolist()
-                record(history, player.name, dict(zip(terms, means, strict=True)), step)
-                player.optimizer.zero_grad()
-                terms["loss"].mean().backward()
-                player.optimizer.step()
-            if step % 50 == 0:
-                bar.set_postfix(
-                    {key: f"{values[-1]:.4g}" for key, values in history.values.items()},
-                    refresh=False,
-                )
+        with deferred_interrupt() as interrupted, bar:
+            for step, batch in zip(range(first, steps), batches, strict=False):
+                parts = tuple(part.to(device) for part in batch_parts("fit", batch))
+                if step == first:
+                    for player in players:
+                        require_parts("fit", player.loss, parts)
+                if on_step is not None:
+                    on_step(step)
+                for player, lrs in zip(players, rates, strict=True):
+                    for group, initial in zip(player.optimizer.param_groups, lrs, strict=True):
+                        group["lr"] = initial * (1 - step / steps) if decay else initial
+                    with autocast(device, precision):
+                        terms = require_terms(player.loss(*parts), len(parts[0]))
+                    record(history, player.name, terms, step)
+                    player.optimizer.zero_grad()
+                    terms["loss"].mean().backward()
+                    player.optimizer.step()
+                history.interrupted = interrupted()
+                history.seconds = time.perf_counter() - start
+                if keeper:
+                    ends = history.interrupted or step + 1 == steps
+                    keeper.note(step + 1, history, batch, last=ends)
+                if step % 50 == 0:
+                    bar.set_postfix(history.latest(), refresh=False)
+                bar.update()
+                if history.interrupted:
+                    break
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
-        bar.close()
         model.eval()
         history.seconds = time.perf_counter() - start
     if not history.interrupted and history.steps < steps:
@@ -112,10 +122,11 @@ def ended_early(done: int, steps: int) -> None:
     )
 
 
-def record(history: History, player: str, means: dict[str, float], step: int) -> None:
-    """Append the means of one player's terms; stop at the first that is not finite."""
+def record(history: History, player: str, terms: dict[str, Tensor], step: int) -> None:
+    """Append the batch means of one player's terms; stop at the first that is not finite."""
     prefix = f"{player}/" if player else ""
-    for term, mean in means.items():
+    means = torch.stack([value.detach().float().mean() for value in terms.values()]).tolist()
+    for term, mean in zip(terms, means, strict=True):
         if not abs(mean) < float("inf"):
             raise TrainingStopped(
                 f"fit: {prefix}{term} should be finite, got {mean} at step {step}. The "

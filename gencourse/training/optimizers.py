@@ -37,3 +37,12 @@ class JointOptimizer:
         """One step of each."""
         for optimizer in self.optimizers:
             optimizer.step()
+
+    def state_dict(self) -> dict:
+        """The states of all of them, in order."""
+        return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take up the states that `state_dict` gave."""
+        for optimizer, own in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(own)

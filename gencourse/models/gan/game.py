@@ -182,6 +182,14 @@ class GAN(nn.Module):
             self.ema_generator, self.generator, min(self.ema_decay, self.steps / (self.steps + 10))
         )
 
+    def get_extra_state(self) -> int:
+        """The steps that the average has followed, for `state_dict`."""
+        return self.steps
+
+    def set_extra_state(self, state: int) -> None:
+        """Go on with an average that has followed so many steps."""
+        self.steps = state
+
     @torch.no_grad()
     def generate(self, z: Tensor, *y: Tensor) -> Tensor:
         """What the averaged generator makes of codes z (B, latent_dim), in evaluation mode, without
