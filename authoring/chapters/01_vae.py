@@ -583,8 +583,8 @@ claim("overfitting", -parts["elbo"].item() - history.last("loss", steps=300), ab
 # %% [markdown]
 # The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the
 # code leaves open. On training batches the bound is better by about {{overfitting}} nats: with ten thousand
-# images these networks overfit. With all sixty thousand the test bound is clearly better:
-# [what is measured](../benchmarks/README.md).
+# images these networks overfit. With all sixty thousand the test bound is clearly better;
+# benchmarks/README.md holds the numbers.
 #
 # What do reconstructions look like, and what do samples?
 

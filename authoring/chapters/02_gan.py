@@ -394,7 +394,7 @@ claim("slow_d_loss", slow_history.last("D/loss"), about=1.37, within=0.1, unit="
 # *The same networks with a slow discriminator, at the end of their run. The samples crowd where D is fooled at the moment. During the run D
 # catches up and the crowd moves on; section 2.8 shows such a run moment by moment. Samples beyond the frame are not shown.*
 #
-# Fewer than {{slow_modes}} modes are covered, and yet D's loss, {{slow_d_loss}} nats, is that of a draw. [What is measured](../benchmarks/README.md) says how often each
+# Fewer than {{slow_modes}} modes are covered, and yet D's loss, {{slow_d_loss}} nats, is that of a draw. The page benchmarks/README.md says how often each
 # setting succeeds: one run is no proof.
 #
 # ## 2.7 The GAN lab

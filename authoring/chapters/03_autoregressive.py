@@ -408,7 +408,7 @@ samples = pixelcnn.sample(60, seed=2)
 figures.image_grid(samples.cpu(), columns=15, title="Digits from a gated PixelCNN");
 
 # %% [markdown]
-# *Sixty samples, not selected, drawn on a CPU about {{sampler_gain}} times as fast as with a pass per pixel (measured on two images; [what is measured](../benchmarks/README.md) states it for sixteen; a GPU gains less, since for so little work it mostly waits for the next kernel). Strokes are
+# *Sixty samples, not selected, drawn on a CPU about {{sampler_gain}} times as fast as with a pass per pixel (measured on two images; benchmarks/README.md states it for sixteen; a GPU gains less, since for so little work it mostly waits for the next kernel). Strokes are
 # smoother and better joined than MADE's; some samples are digits, others are not. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
 #
 # ### Pixel by pixel
