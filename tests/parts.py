@@ -4,6 +4,7 @@ last seen to pass.
     python -m tests.parts                run what has changed since the record, print the seconds of
     each part
     python -m tests.parts --all          run all parts
+    python -m tests.parts WORD ...       of these, those whose names hold one of the words
     python -m tests.parts --list         only say which parts would run, and why
     python -m tests.parts --fingerprint  the fingerprints of all parts as they are now
 
@@ -309,9 +310,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for option in ("all", "list", "fingerprint"):
         parser.add_argument(f"--{option}", action="store_true")
+    parser.add_argument("words", nargs="*")
     asked = parser.parse_args()
     known, table, well = passed(), [], True
-    for part in parts():
+    chosen = [p for p in parts() if not asked.words or any(w in p.name for w in asked.words)]
+    for part in chosen:
         mark = part.fingerprint()
         due = asked.all or known.get(part.name, {}).get("fingerprint") != mark
         if asked.fingerprint or asked.list:
