@@ -29,8 +29,8 @@ def kl_weight(answer, seed):
     for step in (0, 1, 2):
         yield f"step {step} of a warm-up of 1 to 0.3", answer.run(as_float, step, 1, 0.3)
     for step in (1, 12_345, 99_999, 123_456):
-        said = f"step {step} of a warm-up of 100000 to 0.7"
-        yield said, answer.run(as_float, step, 100_000, 0.7)
+        said = f"step {step} of a warm-up of 100000 to 0.77"
+        yield said, answer.run(as_float, step, 100_000, 0.77)
     for step, warmup, beta_max in ((5, 10, 0.0), (1, 8, 20)):
         said = f"step {step} of a warm-up of {warmup} to {beta_max}"
         yield said, answer.run(as_float, step, warmup, beta_max)
