@@ -140,7 +140,7 @@ check.split_heads(split_heads)
 #
 # New images: codes from the prior, through a decoder that returns logits. Draw the codes with the `generator`
 # (`torch.randn(..., generator=generator)`), put the decoder into evaluation mode (`decoder.eval()` switches dropout off), and
-# return images in [0, 1] for which no graph is recorded (`torch.no_grad()`).
+# return images in [0, 1], a tensor for which no graph is recorded (`torch.no_grad()`).
 
 # %%
 def sample_prior(decoder, n, latent_dim, generator):
@@ -160,7 +160,9 @@ check.sample_prior(sample_prior)
 #
 # One step of training. `model(x, eps)` returns a dict with `"reconstruction"` (−log p(x given z)) and `"kl"`, each (B,).
 # Move the parameters by one step of `optimizer` on the batch mean of reconstruction + beta · kl, and return that mean
-# as a plain Python number. Gradients that the parameters held before have no part in the step.
+# as a plain Python number. Gradients that the parameters held before have no part in the step, and parameters that are
+# frozen (`requires_grad` is False) stay as they are. Call the model once: dropout would differ in a second call, and
+# batch norm would count the batch twice.
 
 # %%
 def vae_train_step(model, optimizer, x, eps, beta):
@@ -503,7 +505,8 @@ check.mended_kl(mended_kl)
 # %% [markdown]
 # ### {{exercise mended_step_loss}}
 #
-# `step_loss(output, x, reconstruction, kl)`: `output` is what `Program.forward` returns.
+# `step_loss(output, x, reconstruction, kl)`: `output` is what `Program.forward` returns. Leave what the two functions
+# return as it is.
 
 # %%
 def mended_step_loss(output, x, reconstruction, kl):

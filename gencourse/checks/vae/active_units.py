@@ -42,18 +42,19 @@ def active_units(answer, seed):
     yield "five units", answer.run(units, mu, 0.01)
     yield "five units at a high threshold", answer.run(units, mu, 0.5)
     yield "five units when no threshold is given", answer.run(units, mu)
-    yield "five units, one of them constant, at the threshold 0", answer.run(units, mu, 0.0)
+    said = "five units, one of them constant, one nearly so, at the threshold 0"
+    yield said, answer.run(units, mu * torch.tensor([1e-5, 1.0, 1.0, 1.0, 1.0]), 0.0)
     near = (0.2, 0.7, 0.9, 0.96, 1.04, 1.1, 1.4, 5.0)
     for threshold in (0.00008, 0.0137, 0.347, 2.5):
         said = f"units whose variances lie around the threshold {threshold}"
         yield said, answer.run(units, means(seed, 200, near, threshold), threshold)
     said = "units whose variances lie around the threshold that is not given"
     yield said, answer.run(units, means(seed + 3, 200, near, 0.01))
-    ordered = means(seed + 9, 3000, (0.3, 0.9, 1.1, 3.0), 0.02).sort(0).values
+    ordered = means(seed + 9, 3000, (0.97, 0.98, 0.985, 1.015, 1.02, 1.03), 0.02).sort(0).values
     yield "3000 images in the order of every unit", answer.run(units, ordered, 0.02)
-    far = means(seed + 12, 200, (0.1, 0.2, 0.3, 0.4, 2.0, 3.0, 4.0, 5.0), 0.01) + 1000
-    yield "units whose means are near 1000", answer.run(units, far, 0.01)
-    more = means(seed + 6, 6, (0.3, 0.5, 2.0, 3.0, 0.1, 4.0, 0.4, 2.5, 0.2), 0.4)
+    far = means(seed + 12, 200, (0.1, 0.2, 0.3, 0.4, 2.0, 3.0, 4.0, 5.0), 0.01) + 4000
+    yield "units whose means are near 4000", answer.run(units, far, 0.01)
+    more = means(seed + 6, 6, (0.1, 0.2, 20.0, 40.0, 0.05) * 20, 0.4)
     yield "more units than images", answer.run(units, more, 0.4)
 
 

@@ -30,12 +30,15 @@ def bernoulli_log_likelihood(answer, seed):
     yield "the log-likelihoods of four small images", answer(logits, x)
     fair = "the value at logits of 0, where every pixel is a fair coin"
     yield fair, answer(torch.zeros_like(logits), x)
-    yield "the value at logits of +1000 and -1000", answer(1000 * logits.sign(), x)
+    sure = logits.sign() * (1000 + 50 * logits.abs())
+    yield "the value at logits around +1000 and -1000", answer(sure, x)
     logits, x = draw(seed + 1, 3, 3, 4, 2), (draw(seed + 101, 3, 3, 4, 2) > 0.5).float()
     yield "three images of two pixels", answer(logits[:, :1, :1], x[:, :1, :1])
     yield "three images with three channels", answer(logits, x)
     yield "three images with three channels at logits up to 80", answer(30 * logits, x)
     yield "three images with three channels at logits of thousands", answer(5000 * logits, x)
+    logits, x = draw(seed + 2, 2, 1, 33, 34), (draw(seed + 102, 2, 1, 33, 34) > 0).float()
+    yield "two images of 33 x 34 pixels", answer(logits, x)
 
 
 @bernoulli_log_likelihood.alternative

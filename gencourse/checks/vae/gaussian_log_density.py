@@ -47,6 +47,8 @@ def gaussian_log_density(answer, seed):
     yield "two points 40 standard deviations away from a narrow density", far
     near = answer(mu + 0.02 * x, mu, logvar - 7)
     yield "five points near the centre of narrow densities", near
+    moved = answer(100 + mu + 0.1 * x, 100 + mu, logvar - 4)
+    yield "five points near the centre of narrow densities around 100", moved
     eps, mu, logvar = draw(seed + 1, 3, 4, 6)
     logvar = 4 + 4 * logvar
     x = 10 * mu + (0.5 * logvar).exp() * eps
@@ -144,6 +146,15 @@ def not_summed(x, mu, logvar):
 )
 def summed_over_everything(x, mu, logvar):
     return distributions.Normal(mu, (0.5 * logvar).exp()).log_prob(x).sum()
+
+
+@gaussian_log_density.mistake(
+    "Far from the origin x², 2xμ and μ² nearly cancel, and float32 has seven digits. What should "
+    "be subtracted before anything is squared?"
+)
+def squares_that_cancel(x, mu, logvar):
+    squared = x**2 - 2 * x * mu + mu**2
+    return -0.5 * (LOG_2PI + logvar + squared / logvar.exp()).sum(1)
 
 
 @gaussian_log_density.mistake("Is a mean over coordinates still the logarithm of a product?")

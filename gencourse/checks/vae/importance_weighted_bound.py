@@ -40,6 +40,9 @@ def importance_weighted_bound(answer, seed):
     yield "the bound from six equal weights", answer(20 * draw(seed + 1, 1, 5).expand(6, 5))
     yield "the bound from K = 3 draws for each of B = 8 examples", answer(draw(seed + 2, 3, 8))
     yield "the bound from K = 60 draws for two examples", answer(4 * draw(seed + 3, 60, 2))
+    small = draw(seed + 4, 1500, 1)
+    small[1:] -= 12.5
+    yield "the bound from K = 1500 draws of which the first weighs most", answer(small)
 
 
 @importance_weighted_bound.alternative

@@ -18,7 +18,7 @@ from gencourse.probes.vae.objective import as_float
     ),
     on_success="It starts at 0, reaches beta_max exactly at step = warmup, and stays.",
     rtol=1e-5,
-    atol=1e-6,
+    atol=1e-9,
 )
 def kl_weight(answer, seed):
     w = 40 + seed
@@ -28,9 +28,12 @@ def kl_weight(answer, seed):
         yield f"step {step} without warm-up, beta_max = 2", answer.run(as_float, step, 0, 2.0)
     for step in (0, 1, 2):
         yield f"step {step} of a warm-up of 1 to 0.3", answer.run(as_float, step, 1, 0.3)
-    for step in (12_345, 99_999, 123_456):
-        said = f"step {step} of a warm-up of 100000 to 0.7"
-        yield said, answer.run(as_float, step, 100_000, 0.7)
+    for step in (1, 12_345, 99_999, 123_456):
+        said = f"step {step} of a warm-up of 100000 to 0.77"
+        yield said, answer.run(as_float, step, 100_000, 0.77)
+    for step, warmup, beta_max in ((5, 10, 0.0), (1, 8, 20)):
+        said = f"step {step} of a warm-up of {warmup} to {beta_max}"
+        yield said, answer.run(as_float, step, warmup, beta_max)
     for step, warmup in ((2, 5), (5, 5), (3, 0)):
         said = f"step {step} of a warm-up of {warmup} when beta_max is not given"
         yield said, answer.run(as_float, step, warmup)
@@ -91,6 +94,11 @@ def slope_without_beta_max(step, warmup, beta_max=1.0):
 @kl_weight.mistake("Your curve ends at 1, whatever beta_max is. What is beta_max for?")
 def beta_max_ignored(step, warmup, beta_max=1.0):
     return 1.0 if warmup <= 0 else min(1.0, step / warmup)
+
+
+@kl_weight.mistake("With beta_max = 0 the KL should never count. What does `or` make of a 0?")
+def zero_taken_for_missing(step, warmup, beta_max=1.0):
+    return vae.kl_weight(step, warmup, beta_max or 1.0)
 
 
 @kl_weight.mistake(

@@ -29,16 +29,26 @@ def mended_reconstruction(answer, seed):
     sure = 1000 * logits.sign() * draw(seed + 10, 4, 784).exp()
     to_logits = "the gradients that training sends to the logits"
     yield "the reconstruction term of four images", answer(logits, x)
-    well = (2 * x - 1) * (5 + logits.abs())
-    yield "the term of four images that came back well", answer(well, x)
+    # few pixels are on, so that no large numbers cancel in any right formula
+    shown = (draw(seed + 11, 131, 784) > 2.3).float()
+    well = (2 * shown - 1) * (5 + draw(seed + 12, 131, 784).abs())
+    yield "the term of 131 images that came back well", answer(well, shown)
     yield "the term at logits around +1000 and -1000", answer(sure, x)
     yield to_logits, answer.run(gradients, logits, x, wrt=(0,))
     yield f"{to_logits} around +1000 and -1000", answer.run(gradients, sure, x, wrt=(0,))
+    fair = torch.zeros_like(logits)
+    yield f"{to_logits} at 0", answer.run(gradients, fair, x, wrt=(0,))
 
 
 @mended_reconstruction.alternative
 def reconstruction_by_bernoulli(logits, x):
     return -torch.distributions.Bernoulli(logits=logits).log_prob(x).sum(dim=1)
+
+
+@mended_reconstruction.alternative
+def reconstruction_in_two_sums(logits, x):
+    on = torch.einsum("bp,bp->b", logits, x)
+    return torch.logaddexp(logits, torch.zeros_like(logits)).sum(1) - on
 
 
 @mended_reconstruction.mistake(
@@ -90,6 +100,14 @@ def log_likelihood_returned(logits, x):
 )
 def reconstruction_through_probabilities(logits, x):
     return F.binary_cross_entropy(logits.sigmoid(), x, reduction="none").sum(1)
+
+
+@mended_reconstruction.mistake(
+    "The values are right. Where a logit is 0, as in a network that starts from zeros, a bend of "
+    "relu, clamp or abs gives a wrong gradient. Which smooth function of torch is log(1 + exp(l))?"
+)
+def bent_at_zero(logits, x):
+    return (logits.relu() - logits * x + torch.log1p((-logits.abs()).exp())).sum(1)
 
 
 @mended_reconstruction.mistake("Is the sigmoid applied twice now?")

@@ -36,6 +36,9 @@ def mended_step_loss(answer, seed):
     yield "the gradients that training sends to the output", learned
     far = (40 * logits, 30 * mu, 30 * logvar)
     yield "the loss of four examples with large outputs", answer.run(loss_of_a_batch, far, x)
+    wide = draw(seed + 6, 4, 800), draw(seed + 7, 4, 11), draw(seed + 8, 4, 11)
+    said = "the loss of four examples of 800 pixels and 11 latent numbers"
+    yield said, answer.run(loss_of_a_batch, wide, draw(seed + 9, 4, 800))
     cheap = (logits, 0.01 * mu, logvar - 60)
     yield "the loss of four examples whose kl is small", answer.run(loss_of_a_batch, cheap, x)
 
@@ -65,6 +68,22 @@ def step_loss_with_minus(output, x, reconstruction, kl):
 )
 def step_loss_averaged(output, x, reconstruction, kl):
     return step_loss_reference(output, x, reconstruction, kl).mean()
+
+
+@mended_step_loss.mistake(
+    "The numbers are right. `+=` and `add_` write into the tensor that one of the functions "
+    "returned, which others may hold. What makes a new tensor of the sum?"
+)
+def step_loss_in_place(output, x, reconstruction, kl):
+    logits, mu, logvar = output
+    loss = reconstruction(logits, x)
+    loss += kl(mu, logvar)
+    return loss
+
+
+@mended_step_loss.mistake("A term may be negative, as -log p of a density is. What is cut off?")
+def step_loss_without_negative_values(output, x, reconstruction, kl):
+    return step_loss_reference(output, x, reconstruction, kl).clamp(min=0)
 
 
 @mended_step_loss.mistake("One of the two terms is missing.")

@@ -28,8 +28,8 @@ def sample_prior_reference(decoder, n, latent_dim, generator):
     on_success="The samples follow the prior, repeat with the generator, and carry no graph.",
 )
 def sample_prior(answer, seed):
-    many = "4000 samples through a decoder that changes nothing"
-    yield many, answer.run(prior.codes_of_samples, 4000, 3, seed)
+    many = "5000 samples of 20 numbers through a decoder that changes nothing"
+    yield many, answer.run(prior.codes_of_samples, 5000, 20, seed)
     yield "a decoder of five codes", answer.run(prior.repeatability, 2, seed)
     yield "a decoder in training mode", answer.run(prior.traces, 5, seed)
     yield "whether dropout was active while sampling", answer.run(prior.dropout_at_work, 3, seed)

@@ -23,6 +23,8 @@ def split_heads_reference(h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         "What range must μ have, and what range log σ²?",
     ),
     on_success="Both heads may take any sign: that is why the network gives log σ² and not σ.",
+    rtol=1e-6,
+    atol=1e-7,
 )
 def split_heads(answer, seed):
     yield "six rows with two dimensions", answer.run(unpacked, draw(seed, 6, 4))
@@ -30,6 +32,7 @@ def split_heads(answer, seed):
     yield "a row where mu is 3 and logvar is -1", answer.run(unpacked, row)
     yield "two rows of numbers up to 1000", answer.run(unpacked, 400 * draw(seed + 1, 2, 8))
     yield "five rows with one dimension", answer.run(unpacked, draw(seed + 2, 5, 2))
+    yield "three rows with 100 dimensions", answer.run(unpacked, draw(seed + 4, 3, 200))
     yield "the gradients that training sends to h", answer.run(learned, draw(seed + 3, 3, 6))
 
 

@@ -4,7 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import vae
-from gencourse.probes.vae.objective import kind_of_loss, train
+from gencourse.probes.vae.objective import kind_of_loss, train, train_network
 
 
 def vae_train_step_reference(model, optimizer, x, eps, beta):
@@ -32,7 +32,7 @@ def vae_train_step_reference(model, optimizer, x, eps, beta):
     rtol=2e-5,
 )
 def vae_train_step(answer, seed):
-    x, eps, second = draw(seed, 3, 4, 2)
+    x, eps, second = draw(seed, 3, 5, 2)
     yield "one step at beta = 3", answer.run(train, x, eps, beta=3.0)
     yield "two steps with different noise at beta = 3", answer.run(train, x, eps, second, beta=3.0)
     noises = (eps, second, eps)
@@ -43,6 +43,8 @@ def vae_train_step(answer, seed):
     said = "one step when the parameters held gradients before"
     yield said, answer.run(train, x, eps, beta=1.5, stale=True)
     yield "one step", answer.run(kind_of_loss, x, eps, 3.0)
+    said = "one step of a convolutional model with weight decay at beta = 20"
+    yield said, answer.run(train_network, draw(seed + 1, 5, 1, 3, 3), eps, 20.0)
 
 
 @vae_train_step.alternative
@@ -146,6 +148,32 @@ def loss_after_the_step(model, optimizer, x, eps, beta):
     vae_train_step_reference(model, optimizer, x, eps, beta)
     terms = model(x, eps)
     return (terms["reconstruction"] + beta * terms["kl"]).mean().item()
+
+
+@vae_train_step.mistake(
+    "The model is called twice. What do dropout, and the count of a batch norm, make of the second "
+    "call?"
+)
+def model_called_twice(model, optimizer, x, eps, beta):
+    loss = (model(x, eps)["reconstruction"] + beta * model(x, eps)["kl"]).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake(
+    "Halves of a batch may differ in size. Is the mean of their means the mean over the batch?"
+)
+def mean_of_the_means_of_halves(model, optimizer, x, eps, beta):
+    optimizer.zero_grad()
+    halves = list(zip(x.chunk(2), eps.chunk(2), strict=True))
+    losses = [model(*half) for half in halves]
+    means = [(one["reconstruction"] + beta * one["kl"]).mean() for one in losses]
+    loss = torch.stack(means).mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
 @vae_train_step.mistake("You go uphill. Is it the loss that you minimise, or its negative?")

@@ -5,11 +5,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gencourse.probes.general import gradients
+
 
 def mass(log_density: Callable, grid: Tensor, *parameters: Tensor) -> Tensor:
     """The integral of exp(log_density) over an evenly spaced grid (n, 1), by a sum."""
     step = grid[1, 0] - grid[0, 0]
     return torch.as_tensor(log_density(grid, *parameters)).exp().sum() * step
+
+
+def learned(draw: Callable, mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str, Tensor]:
+    """The gradients of the summed draw, by name."""
+    found = gradients(draw, mu, logvar, eps, wrt=(0, 1))
+    return dict(zip(("for mu", "for logvar"), found, strict=True))
 
 
 def difference(draw: Callable, *inputs: Tensor) -> Tensor:

@@ -8,7 +8,10 @@ from torch import Tensor
 
 def unpacked(split: Callable, h: Tensor) -> dict[str, Tensor]:
     """Both heads, by name."""
-    mu, logvar = split(h)
+    heads = split(h)
+    if isinstance(heads, dict):  # would be unpacked into its keys
+        raise TypeError("unpacked: split should return mu and logvar, got a dict.")
+    mu, logvar = heads
     return {"mu": mu, "logvar": logvar}
 
 

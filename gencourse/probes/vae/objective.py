@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -28,9 +29,10 @@ def gradients_of_loss(
     }
 
 
-def as_float(weight: Callable, *arguments: Any) -> float:
-    """The number returned, as Python's."""
-    return float(weight(*arguments))
+def as_float(weight: Callable, *arguments: Any) -> float | str:
+    """The number returned, as Python's; a text as it is, though it may hold a number."""
+    found = weight(*arguments)
+    return found if isinstance(found, str) else float(found)
 
 
 class Toy(nn.Module):
@@ -47,6 +49,33 @@ class Toy(nn.Module):
         return {"reconstruction": (x - z).square().sum(1), "kl": kl}
 
 
+class Convolutional(nn.Module):
+    """A model of images (B, 1, 3, 3) with codes (B, 2).
+
+    Like batch norm it counts the batches that it is given. Its -log p is that of a density, and
+    negative; its KL is small.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.linspace(-0.6, 0.9, 8).view(2, 1, 2, 2))
+        self.heads = nn.Parameter(torch.linspace(-0.04, 0.05, 32).view(4, 8))
+        self.decoder = nn.Parameter(torch.linspace(-0.7, 0.6, 18).view(9, 2))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x: Tensor, eps: Tensor) -> dict[str, Tensor]:
+        """Reconstruction and KL, by name: (B,) each."""
+        self.get_buffer("batches").add_(1)
+        h = F.conv2d(x, self.kernel.to(x.dtype)).tanh().flatten(1)
+        mu, logvar = F.linear(h, self.heads.to(x.dtype)).chunk(2, 1)
+        pixels = F.linear(mu + (0.5 * logvar).exp() * eps, self.decoder.to(x.dtype))
+        reconstruction = (x.flatten(1) - pixels).square().sum(1) - 100
+        return {
+            "reconstruction": reconstruction,
+            "kl": 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1),
+        }
+
+
 OPTIMIZERS = {
     "SGD": lambda groups: torch.optim.SGD(groups, lr=0.05),
     "SGD with momentum": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9),
@@ -61,18 +90,31 @@ def train(
     beta: float,
     optimizer: str = "SGD",
     stale: bool = False,
-) -> dict[str, list]:
+) -> dict[str, object]:
     """One step for each batch of noise; `stale`: the parameters held gradients before the first."""
     model = Toy()
     # a group for each parameter, as where learning rates differ
     groups = [{"params": [model.a]}, {"params": [model.b], "lr": 0.07}]
     moves = OPTIMIZERS[optimizer](groups)
     if stale:
-        model.a.grad, model.b.grad = torch.tensor(2.0), torch.tensor(-3.0)
+        model.a.grad, model.b.grad = torch.tensor(2.0), torch.tensor(-0.005)
     losses = [step(model, moves, x, eps, beta) for eps in noises]
     return {
-        "the losses": [torch.as_tensor(loss).detach() for loss in losses],
-        "the parameters": [model.a.item(), model.b.item()],
+        **{f"the loss of step {i}": torch.as_tensor(y).detach() for i, y in enumerate(losses, 1)},
+        "the first parameter": model.a.item(),
+        "the second parameter": model.b.item(),
+    }
+
+
+def train_network(step: Callable, x: Tensor, eps: Tensor, beta: float) -> dict[str, object]:
+    """One step of a Convolutional by SGD with weight decay."""
+    model = Convolutional()
+    moves = torch.optim.SGD(model.parameters(), lr=0.01, weight_decay=0.5)
+    loss = step(model, moves, x, eps, beta)
+    return {
+        "the loss": torch.as_tensor(loss).detach(),
+        **{f"the parameters {name}": value.detach() for name, value in model.named_parameters()},
+        "how often the model was called": model.get_buffer("batches"),
     }
 
 

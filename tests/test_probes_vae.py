@@ -1,0 +1,120 @@
+"""Probes of chapter 1: that they see what they are there to see."""
+
+import pytest
+import torch
+
+from gencourse.checks import vae as check
+from gencourse.probes.vae import densities, hunt, objective, prior
+from gencourse.runtime import seeded
+
+
+@torch.no_grad()
+def decoded(decoder, z):
+    return decoder.eval()(z).sigmoid()
+
+
+def codes(change):
+    """What is said of samples whose codes are changed by a function."""
+
+    def sample(decoder, n, latent_dim, generator):
+        return decoded(decoder, change(torch.randn(n, latent_dim, generator=generator)))
+
+    return prior.codes_of_samples(sample, 5000, 20, 0)
+
+
+CHANGES = {
+    "the codes have mean 0": lambda z: z + 0.025,
+    "the codes have standard deviation 1": lambda z: 1.02 * z,
+    "the codes leave [-3, 3] as often as a normal does": lambda z: z.clamp(-2.9, 2.9),
+    "some of the codes leave [-3.6, 3.6]": lambda z: z.clamp(-3.5, 3.5),
+    "the codes are distributed as N(0, 1)": lambda z: z.sign() * z.abs() ** 1.1,
+    "the coordinates of a code are independent": lambda z: z + 0.2 * z.roll(1, 1),
+    "the codes are independent of one another": lambda z: z + 0.2 * z.roll(1, 0),
+}
+
+
+@pytest.mark.parametrize("said", CHANGES)
+def test_codes_that_are_changed_a_little_are_seen(said):
+    right, wrong = codes(lambda z: z), codes(CHANGES[said])
+    assert (right[f"whether {said}"], wrong[f"whether {said}"]) == (True, False)
+
+
+def test_latent_numbers_that_are_left_out_are_seen():
+    found = codes(lambda z: torch.cat([z[:, :16], 0 * z[:, 16:]], 1))
+    assert not found["whether the codes have standard deviation 1"]
+
+
+def test_samples_are_tensors():
+    with pytest.raises(TypeError, match="should be a tensor, got ndarray"):
+        prior.as_images(torch.zeros(2).numpy())
+
+
+def test_gradients_that_a_sampler_clears_are_missed():
+    def clears(decoder, n, latent_dim, generator):
+        decoder.zero_grad()
+        return decoded(decoder, torch.randn(n, latent_dim, generator=generator))
+
+    said = "whether the decoder still holds the gradients that it held"
+    assert prior.traces(check.sample_prior.reference, 3, 0)[said]
+    assert not prior.traces(clears, 3, 0)[said]
+
+
+def test_a_network_counts_its_calls_and_moves_as_by_hand():
+    x, eps = torch.randn(5, 1, 3, 3, generator=seeded(0)), torch.randn(5, 2, generator=seeded(1))
+    found = objective.train_network(check.vae_train_step.reference, x, eps, 20.0)
+    model = objective.Convolutional()
+    terms = model(x, eps)
+    assert terms["reconstruction"].max().item() < 0 < terms["kl"].min().item()
+    assert terms["kl"].max().item() < 0.05
+    loss = (terms["reconstruction"] + 20 * terms["kl"]).mean()
+    (gradient,) = torch.autograd.grad(loss, [model.heads])
+    assert found["how often the model was called"] == 1
+    torch.testing.assert_close(found["the loss"], loss.detach())
+    moved = model.heads - 0.01 * (gradient + 0.5 * model.heads)
+    torch.testing.assert_close(found["the parameters heads"], moved.detach())
+
+
+def test_a_sum_that_is_written_into_a_term_is_seen():
+    x = torch.randn(4, 6, generator=seeded(0))
+    output = (x + 1, x[:, :3], x[:, 3:])
+    said = "whether what `reconstruction` and `kl` return stays as it is"
+    in_place = next(m for m in check.mended_step_loss.mistakes if m.name == "step_loss_in_place")
+    right = hunt.loss_of_a_batch(check.mended_step_loss.reference, output, x)
+    wrong = hunt.loss_of_a_batch(in_place.answer, output, x)
+    assert (right[said], wrong[said]) == (True, False)
+    torch.testing.assert_close(right[""], wrong[""])
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (("kl", "draw"), ["draw", "kl"]),
+        ({"kl": True}, "dict"),
+        ({test_samples_are_tensors}, "set"),
+        ("kl", "str"),
+    ],
+)
+def test_names_are_those_of_a_collection_of_texts(named, said):
+    assert hunt.accused(lambda: named) == said
+
+
+def test_numbers_of_a_report_are_floats():
+    said = "whether the numbers are floats"
+    cost = torch.ones(3)
+    assert hunt.numbers_of_the_report(check.mended_report.reference, cost, cost, 4)[said]
+    found = hunt.numbers_of_the_report(lambda r, k, pixels: {"elbo": r.mean()}, cost, cost, 4)
+    assert not found[said]
+
+
+def test_a_number_in_a_text_is_no_weight():
+    assert objective.as_float(lambda: torch.tensor(0.5)) == 0.5
+    assert objective.as_float(lambda: "0.5") == "0.5"
+
+
+def test_gradients_of_a_draw_have_names():
+    mu, logvar, eps = torch.zeros(2, 3), torch.zeros(2, 3), torch.ones(2, 3)
+    found = densities.learned(check.reparameterize.reference, mu, logvar, eps)
+    assert {name: g.unique().tolist() for name, g in found.items()} == {
+        "for mu": [1.0],
+        "for logvar": [0.5],
+    }
