@@ -135,6 +135,7 @@ def grade(
     ] = False,
 ) -> None:
     """Grade a class: results, a CSV, a report for every student, and a summary of the class."""
+    from gencourse.grading import assignment as assignments
     from gencourse.grading import run
     from gencourse.grading.gradebook import Gradebook
     from gencourse.grading.sandbox import choose
@@ -155,7 +156,7 @@ def grade(
         )
     limits = Limits(cell_s=cell_seconds, total_s=total_seconds, memory_mib=memory)
     book = Gradebook(gradebook)
-    work = enrolled(submissions, assignment or handed_out(), wall, limits, book)
+    work = enrolled(submissions, assignment or assignments.handed_out(), wall, limits, book)
     work = run.shard(work, shard) if shard else work
     todo = [job for job in work if regrade or not book.has(job.key)]
     if unsafe_no_sandbox:
@@ -178,17 +179,6 @@ def grade(
     for job, result in shown(results, len(todo)):
         book.save(job.key, result)
     finish(book)
-
-
-def handed_out() -> list[Path]:
-    """The released notebooks in the folder exercises/."""
-    found = sorted(Path("exercises").glob("[!.]*.ipynb"))
-    if not found:
-        raise InputError(
-            "grade: --assignment should be the notebook that was handed out, got none, and there "
-            "is no folder exercises here."
-        )
-    return found
 
 
 def enrolled(

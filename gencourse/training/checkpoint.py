@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+import gencourse
 from gencourse.errors import InputError
 from gencourse.training.contract import Player
 from gencourse.training.history import History
@@ -207,10 +208,8 @@ class Keeper:
 
 def description(model: nn.Module, players: list[Player]) -> dict[str, Any]:
     """What a model and its players are, so that another one's file is not taken for theirs."""
-    from gencourse import __version__
-
     return {
-        "edition": __version__,
+        "edition": gencourse.__version__,
         "model": type(model).__name__,
         "parameters": {name: list(p.shape) for name, p in model.named_parameters()},
         "optimizers": {

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gencourse import __main__, cli
+from gencourse import __main__
 from gencourse.errors import NotWritten
-from gencourse.grading import box, memory, records, sandbox
+from gencourse.grading import assignment, box, memory, records, sandbox
 from gencourse.grading.box import Box
 from gencourse.grading.gradebook import Gradebook
 from gencourse.grading.limits import Limits
@@ -210,7 +210,7 @@ def test_files_that_a_mac_leaves_beside_others_are_no_files_of_ours(book, tmp_pa
     (tmp_path / "exercises").mkdir()
     for name in ("01_vae.ipynb", "._01_vae.ipynb", ".DS_Store"):
         (tmp_path / "exercises" / name).write_bytes(b"\0\5\26\7")
-    assert [path.name for path in cli.handed_out()] == ["01_vae.ipynb"]
+    assert [path.name for path in assignment.handed_out()] == ["01_vae.ipynb"]
     for folder in ("results", "roster"):
         (book.folder / folder / "._01_vae.json").write_bytes(b"\0\5\26\7")
         (book.folder / folder / ".DS_Store").write_bytes(b"\0")
