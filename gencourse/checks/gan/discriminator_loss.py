@@ -41,6 +41,8 @@ def discriminator_loss(answer, seed):
     yield f"the loss of {wrong}", answer(-far, far)
     yield f"the gradients for the logits of {wrong}", answer.run(gradients, -far, far)
     yield f"the gradients for the logits of {right}", answer.run(gradients, far, -far)
+    fresh = "the gradients at logits of 0, which a D gives whose last layer starts at 0"
+    yield fresh, answer.run(gradients, torch.zeros(3), torch.zeros(2))
     yield "the loss for five real and three fake logits", answer(real, fake[:3])
     yield "the loss for two real and five fake logits", answer(more[:2], fake)
     many, fakes = (
@@ -189,3 +191,27 @@ def probabilities_with_a_floor(real_logits, fake_logits):
 )
 def cut_off(real_logits, fake_logits):
     return discriminator_loss_reference(real_logits, fake_logits).detach()
+
+
+def softplus_by_hand(x, positive_part):
+    return positive_part(x) + torch.log1p((-x.abs()).exp())
+
+
+@discriminator_loss.mistake(
+    "The values are right. At a logit of exactly 0 your gradient is 0, so a D that starts there "
+    "never moves. Which slopes does torch give relu and |x| at their corners?"
+)
+def flat_at_zero(real_logits, fake_logits):
+    real, fake = (softplus_by_hand(x, F.relu).mean() for x in (-real_logits, fake_logits))
+    return real + fake
+
+
+@discriminator_loss.mistake(
+    "The values are right. At a logit of exactly 0 your gradients are twice as large as they "
+    "should be. Which slopes does torch give clamp and |x| at their corners?"
+)
+def steep_at_zero(real_logits, fake_logits):
+    real, fake = (
+        softplus_by_hand(x, lambda y: y.clamp(min=0)).mean() for x in (-real_logits, fake_logits)
+    )
+    return real + fake

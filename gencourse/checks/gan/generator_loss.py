@@ -39,6 +39,7 @@ def generator_loss(answer, seed):
     yield "the loss at a logit of 0", answer(torch.zeros(1))
     yield "the gradient at a logit of -10, where D is sure", answer.run(gradients, sure)
     yield "the gradients of five samples", answer.run(gradients, logits)
+    yield "the gradients at logits of 0", answer.run(gradients, torch.zeros(2))
     far = torch.tensor([-200.0, 200.0, 80.0, -6.0])
     yield "the loss at logits of -200, 200, 80 and -6", answer(far)
     yield "the gradients at logits of -200, 200, 80 and -6", answer.run(gradients, far)
@@ -145,3 +146,23 @@ def sum_over_the_batch(fake_logits):
 @generator_loss.mistake("One number is asked for, and you return one per sample. What joins them?")
 def one_per_sample(fake_logits):
     return F.softplus(-fake_logits)
+
+
+def softplus_by_hand(x, positive_part):
+    return (positive_part(x) + torch.log1p((-x.abs()).exp())).mean()
+
+
+@generator_loss.mistake(
+    "The values are right. At a logit of exactly 0 no gradient arrives. Which slopes does torch "
+    "give relu and |x| at their corners?"
+)
+def flat_at_zero(fake_logits):
+    return softplus_by_hand(-fake_logits, F.relu)
+
+
+@generator_loss.mistake(
+    "The values are right. At a logit of exactly 0 your gradient is twice as large as it should "
+    "be. Which slopes does torch give clamp and |x| at their corners?"
+)
+def steep_at_zero(fake_logits):
+    return softplus_by_hand(-fake_logits, lambda x: x.clamp(min=0))

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from gencourse.checks import exercise
+from gencourse.checks import draw, exercise
 from gencourse.probes.gan.samples import asked_twice
 from gencourse.runtime import seeded
 
@@ -79,6 +79,15 @@ def mode_coverage(answer, seed):
     large = cloud(seed, wide, [3.0, 4.0, 3.5, 5.0, 6.0], [249, 15, 21, 100, 115])
     said = "249, 15, 21, 100 and 115 samples at distances 3, 4, 3.5, 5 and 6, std = 2.2, k = 2"
     yield said, answer(large, wide, 2.2, 2.0)
+    narrow = cloud(seed, c, [0.0295, 0.0305, 0.0298, 0.0302], [100] * 4)
+    said = "samples at 2.95, 3.05, 2.98 and 3.02 standard deviations, std = 0.01, k = 3"
+    yield said, answer(narrow, c, 0.01, 3.0)
+    for n in (15, 30):
+        alone = cloud(seed, c[:1], [near], [n]), c[:1] + draw(seed, 100 - n, 2).sign()
+        said = f"{n} of 100 samples near the only centre, K = 1"
+        yield said, answer(torch.cat(alone), c[:1], 0.1, 3.0)
+    copies = wide.repeat_interleave(40, 0)
+    yield "40 samples at the very place of each of five centres", answer(copies, wide, 2.2, 2.0)
     yield "the same question asked twice", answer.run(asked_twice, halo, c, 0.1, 2.6)
 
 
@@ -166,7 +175,8 @@ def share_of_the_near_ones(x, centres, std, k):
 
 
 @mode_coverage.mistake(
-    "Exactly a fifth of the fair share is too little for you. What does `at least` say?"
+    "Exactly a fifth of the fair share is too little for you. What does `at least` say? If you "
+    "wrote >=, is the share rounded on the way: which of the two could stay a whole number?"
 )
 def more_than_a_fifth(x, centres, std, k):
     near = torch.cdist(x, centres) < k * std
