@@ -80,6 +80,15 @@ def test_each_global_generator_is_looked_at(draws, whose):
     assert [label for label in seen if not seen[label]] == [f"whether {whose}'s was left alone"]
 
 
+def test_a_global_generator_that_is_seeded_alike_is_seen():
+    def answer(n, dim, generator):
+        np.random.seed(int(torch.randint(2**31, (1,), generator=generator)))
+        return torch.from_numpy(np.random.randn(n, dim)).float()
+
+    answer(5, 2, seeded(0))  # leaves NumPy's numbers as the probe's first call does
+    assert not probed(noise.global_numbers, answer, seeded(0))["whether NumPy's was left alone"]
+
+
 def test_batches_are_looked_at_as_a_whole():
     def as_a_whole(n, dim, generator):
         z = drawn(n, dim, generator)
@@ -257,3 +266,4 @@ def test_what_is_said_of_runs_and_samples():
     one = torch.ones(1)
     assert probed(densities.far_below, below, one, one, 0 * one, 1.0)
     assert not probed(densities.far_below, below, one, one, one, 1.0)
+    assert probed(densities.dtype_of, torch.add, one.double(), one.double()) == "float64"

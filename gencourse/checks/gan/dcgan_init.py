@@ -37,9 +37,7 @@ KINDS = (
             " layer has a bias."
         ),
     ),
-    exempt={
-        "replaced": "a network is started before there is an optimizer that knows its parameters"
-    },
+    exempt={"replaced": "a network is started before an optimizer knows its parameters"},
     on_success=(
         "Every kind of layer starts as the DCGAN paper asks, what it does not name is left alone, "
         "and layers without a bias do no harm."
@@ -56,8 +54,7 @@ def dcgan_init(answer, seed):
     yield "modules that are given one by one, without `apply`", answer.run(layers.by_itself)
     yield "a network in float64", answer.run(layers.other_dtype)
     yield "modules with names like those of layers", answer.run(layers.own_modules)
-    same = "whether two layers of one size start with the same weights"
-    yield same, answer.run(layers.two_of_one_size)
+    yield "whether two layers of one size start alike", answer.run(layers.two_of_one_size)
 
 
 def start(module, kinds, std=0.02):

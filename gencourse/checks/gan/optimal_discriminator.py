@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import gan
+from gencourse.probes.gan.densities import dtype_of
 from gencourse.probes.general import kind
 
 
@@ -43,6 +44,7 @@ def optimal_discriminator(answer, seed):
     yield "densities of the order of 1e-36", answer(1e-36 * p, 1e-36 * q)
     p64, q64 = p.double(), q.double()
     yield "densities of the order of 1e-300, in float64", answer(1e-300 * p64, 1e-300 * q64)
+    yield "the dtype of D for densities in float64", answer.run(dtype_of, p64, q64)
     sizes = torch.tensor([1e10, 1e-30, 1e-36, 1.0, 1e-12, 1e-36])
     yield "densities of which the first are large, others tiny", answer(sizes * p, sizes * q)
     yield "densities of the order of 1e6, narrow peaks", answer(1e6 * p, 1e6 * q)
@@ -138,7 +140,15 @@ def hard_decision(p_data, p_model):
     "densities: what becomes of 1e-300 on your way?"
 )
 def by_float32(p_data, p_model):
-    return gan.optimal_discriminator(p_data.float(), p_model.float())
+    return gan.optimal_discriminator(p_data.float(), p_model.float()).to(p_data.dtype)
+
+
+@optimal_discriminator.mistake(
+    "The values are right, but densities in float64 get a D in float32: 1 − D of a sure D rounds "
+    "to 0 there, and the value of the game to −∞. Which dtype has your result, and from where?"
+)
+def returned_in_float32(p_data, p_model):
+    return gan.optimal_discriminator(p_data, p_model).float()
 
 
 @optimal_discriminator.mistake("This is the logit of D. What turns it into a probability?")

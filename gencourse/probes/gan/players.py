@@ -79,8 +79,11 @@ def moved(player: nn.Module, before: list[Tensor]) -> bool:
 
 
 def hold_gradients(player: nn.Module) -> None:
-    """Leave gradients in a player, as the other one's turn does."""
-    for p in player.parameters():
+    """Leave gradients in a player, as the other one's turn does.
+
+    Its first parameter gets none: under a stress it is frozen.
+    """
+    for p in list(player.parameters())[1:]:
         p.grad = torch.full_like(p, 2.0)
 
 
