@@ -208,6 +208,14 @@ def test_layers_show_structure_size_and_dtype():
     assert not probed(layers.started, started(mirrored), "linear layer")[signs]
     even = started(lambda module: nn.init.orthogonal_(module.weight, 0.2))
     assert probed(layers.started, even, "linear layer")[rows]
+
+    def standardised(module):
+        w = module.weight.data.double()
+        module.weight.data.copy_(0.02 * (w - w.mean()) / w.std())
+
+    exact = "whether mean and spread are exactly those"
+    assert not whole[exact]
+    assert probed(layers.started, started(standardised), "linear layer")[exact]
     bare = started(lambda module: module.register_parameter("bias", None))
     assert not probed(layers.started, bare, "linear layer")["whether it still has biases"]
     assert all(probed(layers.small, right).values())

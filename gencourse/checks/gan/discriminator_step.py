@@ -58,7 +58,7 @@ def discriminator_step(answer, seed):
     quiet = "one step at six images and four samples, of networks in evaluation mode"
     yield quiet, answer.run(discriminator_turn, images, second, training=False)
     sure = "one step of a D that is sure, with logits of ±100 and more"
-    yield sure, answer.run(discriminator_turn, real, z, scale=300.0)
+    yield sure, answer.run(discriminator_turn, real, 6 * z, scale=300.0)
     fresh = "one step of a D whose parameters are 0, so that it answers 0 to everything"
     yield fresh, answer.run(discriminator_turn, real, z, scale=0.0)
     found_out = 0.1 * z + torch.tensor([-2.9, 0.34, 2.18])  # codes of samples that D sees through

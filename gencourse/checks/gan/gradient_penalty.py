@@ -42,8 +42,8 @@ def gradient_penalty(answer, seed):
     linear = "the penalties of a linear critic w·x, (|w| - 1)² everywhere"
     yield linear, answer.run(penalties, "linear", w, *pairs)
     yield flat, answer.run(penalties, "linear", 0.2 * w, *pairs)
-    steep = "the penalties of a steep critic, whose slopes are 30 times those of the first"
-    yield steep, answer.run(penalties, "linear", 30 * w, *pairs)
+    steep = "the penalties of a steep critic, whose slopes are 100 times those of the first"
+    yield steep, answer.run(penalties, "linear", 100 * w, *pairs)
     yield "the penalties of a curved critic", answer.run(penalties, "curved", w, *pairs)
     for kind in ("linear", "curved"):
         label = f"the gradient of the penalties for the parameter of a {kind} critic"

@@ -80,17 +80,15 @@ def mode_coverage(answer, seed):
     yield "samples at 2.95, 3.05, 2.98 and 3.02 deviations of 0.01", answer(narrow, c, 0.01, 3.0)
     alone = torch.cat([cloud(seed, c[:1], [near], [15]), c[1:].repeat(17, 1)[:85]])
     yield "15 of 100 samples near the only centre, K = 1", answer(alone, c[:1], 0.1, 3.0)
-    yield "40 samples right at each centre", answer(wide.repeat_interleave(40, 0), wide, 2.2, 2.0)
+    off = wide + 90
+    yield "40 samples right at each centre", answer(off.repeat_interleave(40, 0), off, 2.2, 2.0)
     yield "the same question asked twice", answer.run(asked_twice, halo, c, 0.1, 2.6)
 
 
 @mode_coverage.alternative
 def centre_by_centre(x, centres, std, k):
-    found = 0
-    for centre in centres:
-        near = ((x - centre) ** 2).sum(1).sqrt() <= k * std
-        found += int(5 * near.sum() * len(centres) >= len(x))
-    return found
+    near = [int((((x - c) ** 2).sum(1).sqrt() <= k * std).sum()) for c in centres]
+    return sum(5 * count * len(centres) >= len(x) for count in near)
 
 
 @mode_coverage.alternative

@@ -72,7 +72,7 @@ def spectral_norm(answer, seed):
         yield label, answer(close, 100 * draw(seed + 7, 4), rounds)
     slow, start = torch.diag(torch.tensor([1.99, 2.0, 0.7])), torch.tensor([1.0, 0.1, 0.4])
     yield "the estimate after 150 rounds where it arrives slowly", answer(slow, start, 150)
-    across = torch.tensor([1.0, 1e-4, 0.3])  # nearly at right angles to the longest axis
+    across = torch.tensor([1.0, 1e-5, 0.01])  # nearly at right angles to the longest axis
     late = "the estimate after 40 rounds where it stays at a smaller value for a while"
     yield late, answer(torch.diag(torch.tensor([1.5, 2.0, 0.7])), across, 40)
     for length in (1e-7, 1e7):

@@ -20,6 +20,8 @@ OTHERS = {
     "Conv3d": lambda: nn.Conv3d(3, 4, 2),
     "ConvTranspose1d": lambda: nn.ConvTranspose1d(3, 4, 5),
     "ConvTranspose3d": lambda: nn.ConvTranspose3d(3, 4, 2),
+    "LeakyReLU": lambda: nn.LeakyReLU(0.1),  # settings are looked at wherever a module is given
+    "Dropout": lambda: nn.Dropout(0.3),
 }
 
 
@@ -63,6 +65,14 @@ def lies_around(weight: Tensor, centre: float) -> bool:
     return bool((weight.mean() - centre).abs() <= 5 * weight.std() / math.sqrt(len(weight)) + 1e-6)
 
 
+def exactly(weight: Tensor, centre: float, std: float = 0.02) -> bool:
+    """Whether mean and spread are closer to these than a thousandth of a standard error, both."""
+    weight, n = weight.double(), weight.numel()
+    near = (weight.mean() - centre).abs() < 1e-3 * std / math.sqrt(n)
+    off = min(float((weight.std(correction=k) / std - 1).abs()) for k in (0, 1))
+    return bool(near) and off < 1e-3 / math.sqrt(2 * n)
+
+
 def tails(weight: Tensor) -> tuple[bool, bool, bool]:
     """Whether weights lie two deviations out, or three, and whether as many as in a normal do."""
     weight = weight.double()
@@ -82,6 +92,7 @@ def start(layer: Any, centre: float) -> dict[str, bool]:
         "whether the weights lie around 0": lies_around(weight, 0.0),
         "whether the weights lie around 1": lies_around(weight, 1.0),
         f"whether the weights spread around {centre:g} by 0.02": spread_around(weight, centre),
+        "whether mean and spread are exactly those": exactly(weight, centre),
         "whether the weights spread by 0.14": spread_around(
             weight, float(weight.mean()), 0.02**0.5
         ),
