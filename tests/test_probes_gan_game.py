@@ -1,10 +1,22 @@
 """The probes of chapter 2 that run beside answers on noise, turns, averages, starts and runs."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from gencourse.probes.gan import averages, densities, layers, noise, players, samples
+from gencourse.probes.gan import (
+    augmentation,
+    averages,
+    critics,
+    densities,
+    layers,
+    noise,
+    players,
+    samples,
+)
 from gencourse.runner import run
 from gencourse.runtime import seeded
 
@@ -16,6 +28,10 @@ def probed(probe, answer, *inputs, **named):
 
 def drawn(n, dim, generator):
     return torch.randn(n, dim, generator=generator)
+
+
+def rolled(times):
+    return [random.random() for _ in range(times)]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +49,7 @@ def drawn(n, dim, generator):
             lambda z: torch.cat([z[:2000], -z[:2000]]),
             "whether the codes differ in more than their signs",
         ),
+        (lambda z: torch.cat([z[:2000], z[:2000, [1, 2, 0]]]), "whether their lengths differ"),
         (lambda z: z.double(), "the dtype"),
     ],
 )
@@ -49,9 +66,52 @@ def test_noise_that_repeats_is_seen():
     assert probed(noise.batch_of_five, again, seeded(0))[label]
     assert probed(noise.same_state, drawn, seeded(0))
     assert not probed(noise.same_state, lambda n, dim, generator: torch.randn(n, dim), seeded(0))
-    assert not probed(
-        noise.global_numbers, lambda n, dim, generator: torch.randn(n, dim), seeded(0)
-    )
+
+
+@pytest.mark.parametrize(
+    ("draws", "whose"), [(torch.rand, "torch"), (np.random.rand, "NumPy"), (rolled, "Python")]
+)
+def test_each_global_generator_is_looked_at(draws, whose):
+    def answer(n, dim, generator):
+        draws(1)
+        return drawn(n, dim, generator)
+
+    seen = probed(noise.global_numbers, answer, seeded(0))
+    assert [label for label in seen if not seen[label]] == [f"whether {whose}'s was left alone"]
+
+
+def test_a_global_generator_that_is_seeded_alike_is_seen():
+    def answer(n, dim, generator):
+        np.random.seed(int(torch.randint(2**31, (1,), generator=generator)))
+        return torch.from_numpy(np.random.randn(n, dim)).float()
+
+    answer(5, 2, seeded(0))  # leaves NumPy's numbers as the probe's first call does
+    assert not probed(noise.global_numbers, answer, seeded(0))["whether NumPy's was left alone"]
+
+
+def test_batches_are_looked_at_as_a_whole():
+    def as_a_whole(n, dim, generator):
+        z = drawn(n, dim, generator)
+        return (z - z.mean()) / z.std()
+
+    five = probed(noise.batch_of_five, as_a_whole, seeded(0))
+    assert five["whether all of its numbers together add up to exactly 0"]
+    assert five["whether their standard deviation is exactly 1"]
+    for label in (
+        "whether all of its numbers together add up to exactly 0",
+        "whether their standard deviation is exactly 1",
+    ):
+        assert not probed(noise.batch_of_five, drawn, seeded(0))[label]
+    opposite = lambda n, dim, generator: drawn(1, dim, generator) * torch.tensor([[1.0], [-1.0]])  # noqa: E731
+    independent = "whether the two codes of a batch are independent"
+    assert not probed(noise.many_calls, opposite, seeded(0), 60)[independent]
+    assert probed(noise.many_calls, drawn, seeded(0), 60) == {"how many differ": 60} | {
+        independent: True
+    }
+    coarse = lambda n, dim, generator: drawn(n, dim, generator).half().float()  # noqa: E731
+    assert not probed(noise.large_batch, coarse, seeded(0), 150, 800)[
+        "whether nearly all of them differ"
+    ]
 
 
 def test_a_player_knows_its_mode_and_refuses_another_shape():
@@ -61,8 +121,10 @@ def test_a_player_knows_its_mode_and_refuses_another_shape():
         return 0.5
 
     seen = probed(players.discriminator_turn, turn, torch.zeros(3, 1, 2, 2), torch.zeros(4, 3))
-    assert not seen["whether G was in training mode whenever it was called"]
-    assert seen["whether D was in training mode whenever it was called"]
+    assert not seen["whether all of G was in training mode whenever it was called"]
+    assert seen["whether all of G was in evaluation mode whenever it was called"]
+    assert seen["whether all of D was in training mode whenever it was called"]
+    assert seen["how many samples G made"] == 4
     assert seen["whether G is in training mode"] and seen["whether a Python float is returned"]
     with pytest.raises(ValueError, match="handed"):
         players.Discriminator((1, 2, 2))(torch.zeros(3, 4))
@@ -92,6 +154,15 @@ def test_an_average_shows_what_moved_it():
     spoiled = probed(averages.left_alone, lambda a, model, d: model.zero_grad(), old, new, 0.75)
     assert not spoiled["whether the model holds the gradients that it held"]
     assert spoiled["whether the model is as it was"]
+    woken = probed(averages.left_alone, lambda a, model, d: a.train(), old, new, 0.75)
+    assert not woken["whether the average is still in evaluation mode"]
+
+    def new_buffers(average, model, decay):
+        average.centre = average.centre.clone()
+
+    seen = probed(averages.whose_tensors, new_buffers, old, new, 0.75)
+    assert not seen["whether its buffers are the ones that it had"]
+    assert seen["whether the average's parameters are the ones that it had, moved in place"]
 
 
 def test_layers_are_looked_at_one_by_one():
@@ -114,11 +185,88 @@ def test_layers_are_looked_at_one_by_one():
     assert probed(layers.two_of_one_size, lambda module: None)
 
 
+def test_layers_show_structure_size_and_dtype():
+    def started(change):
+        def init(module):
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+                module.weight.data.normal_(0.0, 0.02)
+                module.bias.data.zero_()
+                change(module)
+
+        return init
+
+    right = started(lambda module: None)
+    torch.manual_seed(0)
+    whole = probed(layers.started, right, "linear layer")
+    signs = "whether they differ in more than their signs"
+    rows = "whether the rows of weights have one length"
+    assert whole[signs] and not whole[rows]
+
+    def mirrored(module):
+        module.weight.data[40:] = -module.weight.data[:40]
+
+    assert not probed(layers.started, started(mirrored), "linear layer")[signs]
+    even = started(lambda module: nn.init.orthogonal_(module.weight, 0.2))
+    assert probed(layers.started, even, "linear layer")[rows]
+
+    def standardised(module):
+        w = module.weight.data.double()
+        module.weight.data.copy_(0.02 * (w - w.mean()) / w.std())
+
+    exact = "whether mean and spread are exactly those"
+    assert not whole[exact]
+    assert probed(layers.started, started(standardised), "linear layer")[exact]
+    bare = started(lambda module: module.register_parameter("bias", None))
+    assert not probed(layers.started, bare, "linear layer")["whether it still has biases"]
+    assert all(probed(layers.small, right).values())
+    assert not any(probed(layers.small, lambda module: None).values())
+    assert all(probed(layers.by_itself, right).values())
+    through = probed(layers.by_itself, lambda module: [right(part) for part in module.modules()])
+    assert list(through.values()) == [True, False]
+    assert set(probed(layers.other_dtype, right).values()) == {"float64"}
+    assert probed(layers.other_dtype, lambda module: module.float())[
+        "the dtype of the weights"
+    ] == ("float32")
+
+
+def test_a_discriminator_of_images_shows_its_mode_and_its_gradients():
+    x, w = torch.ones(2, 1, 2, 2), torch.ones(4)
+
+    def logits(discriminator, augment, real, fake):
+        return discriminator(augment(real)), discriminator(augment(fake))
+
+    def asleep(discriminator, augment, real, fake):
+        discriminator.last.eval()
+        discriminator.zero_grad()
+        return logits(discriminator, augment, real, fake)
+
+    awake, other = (probed(augmentation.both_logits, f, x, x, w) for f in (logits, asleep))
+    assert torch.equal(awake["for the data"], 2 * other["for the data"])
+    kept = "whether D holds the gradients that it held"
+    assert awake[kept] and not other[kept]
+    one = probed(augmentation.both_logits, lambda d, a, real, fake: d(real), x, x, w)
+    assert list(one.values()) == [False]
+
+
+def test_a_critic_is_looked_at_before_and_after():
+    rows, eps = torch.ones(3, 2), torch.ones(3)
+
+    def cleared(critic, real, fake, eps):
+        critic.zero_grad()
+        return (critic(real) - 1) ** 2
+
+    seen = probed(critics.left_behind, cleared, "linear", torch.ones(2), rows, rows, eps)
+    assert list(seen.values()) == [False, False, True]
+    frozen = lambda critic, *others: critic.requires_grad_(False)(others[0])  # noqa: E731
+    pull = probed(critics.pull_on_critic, frozen, "linear", torch.ones(2), rows, rows, eps)
+    assert bool((pull == 0).all())
+
+
 def test_what_is_said_of_runs_and_samples():
     said = {"B": " The discriminator wins", "A": "Oscillation", "C": "fine", "D": None}
     seen = probed(samples.diagnosed, lambda: said)
     assert seen["the letters"] == "A, B, C, D" and seen["run B"] == "the discriminator wins"
-    assert seen["the words that are none of the four"] == "fine, None"
+    assert not seen["whether every word is one of the four"]
     assert not any(probed(samples.diagnosed, lambda: ["healthy"]).values())
     x = torch.tensor([1.0, 2.0])
     assert probed(samples.asked_twice, lambda x: float(x.mul_(2).sum()), x) == [6.0, 12.0]
@@ -126,3 +274,4 @@ def test_what_is_said_of_runs_and_samples():
     one = torch.ones(1)
     assert probed(densities.far_below, below, one, one, 0 * one, 1.0)
     assert not probed(densities.far_below, below, one, one, one, 1.0)
+    assert probed(densities.dtype_of, torch.add, one.double(), one.double()) == "float64"

@@ -83,7 +83,7 @@ else:
 #
 # The D that maximises $\mathbb E_{x\sim p_{\text{data}}}[\log D(x)] + \mathbb E_{x\sim p_{\text{model}}}[\log(1 - D(x))]$, at
 # points where the two densities are given. It depends on their ratio only, so it should be exact for tiny densities,
-# too. Where both densities are zero any D would do: return ½ there.
+# too, and in the dtype of the densities. Where both densities are zero any D would do: return ½ there.
 
 # %%
 def optimal_discriminator(p_data, p_model):
@@ -220,11 +220,12 @@ else:
 # D's turn: one step of `optimizer`, which holds D's parameters, on the loss of `discriminator_loss` at the batch `real` and at
 # the samples that G makes of `z`. Return the loss before the step as a Python float.
 #
-# - G is asked for samples, nothing else: it does not move, and it should hold no gradients from this step. If the graph were
-#   not cut, D's update would be the same. But a backward pass through G would be paid for nothing, and gradients
-#   that belong to nobody's loss would lie in G until somebody clears them.
+# - G is asked for samples once, nothing else: it does not move, and it should hold no gradients from this step. If the
+#   graph were not cut, D's update would be the same. But a backward pass through G would be paid for nothing, and
+#   gradients that belong to nobody's loss would lie in G until somebody clears them.
 # - D may hold gradients when its turn begins, left there by G's turn. They must not count.
 # - Neither network changes its mode (training or evaluation), not even for a while: G would make other samples.
+# - Parameters that are frozen (`requires_grad` is False) stay so, in both networks.
 
 # %%
 def discriminator_step(generator, discriminator, optimizer, real, z):
@@ -255,7 +256,8 @@ check.discriminator_step(discriminator_step)
 # - The gradient reaches G *through* D. D lends its slope and does not move.
 # - On the way gradients arrive in D's parameters as well. They may stay there or be cleared, as you like:
 #   `discriminator_step` does not count them. D must be able to learn afterwards.
-# - G may hold gradients when its turn begins. They must not count. Here too neither network changes its mode.
+# - G may hold gradients when its turn begins. They must not count. Here too G is asked once, and neither network
+#   changes its mode.
 
 # %%
 def generator_step(generator, discriminator, optimizer, z):
@@ -532,6 +534,7 @@ check.dcgan_init(dcgan_init)
 #
 # With few data D learns them by heart. Augmentation helps if *everything* that D sees goes through it, and if the gradient
 # finds its way back to the samples. `augment` is a differentiable function of images that draws anew at every call.
+# D is asked as it is, in its own mode, and keeps the gradients that it holds.
 
 # %%
 x = digits.train[:10]
@@ -558,8 +561,8 @@ check.augmented_logits(augmented_logits)
 #
 # A Wasserstein critic has to be smooth: its slope should have length 1 between data and samples. For each pair of rows
 # take the point x = eps · real + (1 − eps) · fake, with one eps per example, and return (‖∇ₓ critic(x)‖₂ − 1)² there. The critic
-# learns from this number, so its parameters must get gradients from it, but only when the loop goes backward: computing
-# the penalty leaves none behind. The critic judges each row by itself.
+# learns from this number, so its parameters must get gradients from it, also where its slope is 0, but only when the loop
+# goes backward: computing the penalty leaves none behind, and takes none away. The critic judges each row by itself.
 
 # %%
 def gradient_penalty(critic, real, fake, eps):

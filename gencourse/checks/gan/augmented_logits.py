@@ -116,3 +116,31 @@ def logits_augmented(discriminator, augment, real, fake):
 @augmented_logits.mistake("Something is augmented twice. How often does each image go through?")
 def augmented_twice(discriminator, augment, real, fake):
     return discriminator(augment(augment(real))), discriminator(augment(augment(fake)))
+
+
+@augmented_logits.mistake(
+    "In training mode D's logits are other ones: you ask it in evaluation mode, without its "
+    "dropout. Who said that D changes its mode?"
+)
+def in_evaluation_mode(discriminator, augment, real, fake):
+    was = discriminator.training
+    logits = augmented_logits_reference(discriminator.eval(), augment, real, fake)
+    discriminator.train(was)
+    return logits
+
+
+@augmented_logits.mistake(
+    "The augmentation draws the same numbers at every call: the state of the random numbers is put "
+    "back. What would D see of each image in a thousand steps?"
+)
+def numbers_put_back(discriminator, augment, real, fake):
+    with torch.random.fork_rng(devices=[]):
+        return augmented_logits_reference(discriminator, augment, real, fake)
+
+
+@augmented_logits.mistake(
+    "The logits are right, but the gradients that D held are gone. Who clears gradients, and when?"
+)
+def gradients_cleared(discriminator, augment, real, fake):
+    discriminator.zero_grad()
+    return augmented_logits_reference(discriminator, augment, real, fake)

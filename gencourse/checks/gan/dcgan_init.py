@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import nn
 
 from gencourse.checks import exercise
@@ -36,9 +37,7 @@ KINDS = (
             " layer has a bias."
         ),
     ),
-    exempt={
-        "replaced": "a network is started before there is an optimizer that knows its parameters"
-    },
+    exempt={"replaced": "a network is started before an optimizer knows its parameters"},
     on_success=(
         "Every kind of layer starts as the DCGAN paper asks, what it does not name is left alone, "
         "and layers without a bias do no harm."
@@ -51,9 +50,11 @@ def dcgan_init(answer, seed):
     yield "layers without a bias", answer.run(layers.without_bias)
     yield "batch norms without scales and shifts", answer.run(layers.without_scales)
     yield "a batch norm that has been in use", answer.run(layers.statistics)
+    yield "small layers, in evaluation mode", answer.run(layers.small)
+    yield "modules that are given one by one, without `apply`", answer.run(layers.by_itself)
+    yield "a network in float64", answer.run(layers.other_dtype)
     yield "modules with names like those of layers", answer.run(layers.own_modules)
-    same = "whether two layers of one size start with the same weights"
-    yield same, answer.run(layers.two_of_one_size)
+    yield "whether two layers of one size start alike", answer.run(layers.two_of_one_size)
 
 
 def start(module, kinds, std=0.02):
@@ -272,3 +273,33 @@ def scales_taken_for_granted(module):
     if isinstance(module, NORMS):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
+
+
+@dcgan_init.mistake(
+    "`network.apply` goes through all modules, and so do you: every layer is started once for each "
+    "container around it. What should f do with the one module that it is given?"
+)
+def through_the_submodules(module):
+    for part in module.modules():
+        gan.dcgan_init(part)
+
+
+@dcgan_init.mistake(
+    "Right for a network that `apply` goes through from the outside. A layer that is given by "
+    "itself has no children: what should f do with the module that it is given?"
+)
+def through_the_children(module):
+    for part in module.children():
+        gan.dcgan_init(part)
+
+
+@dcgan_init.mistake(
+    "Right in float32. A network in float64, or on another device, gets parameters of torch's "
+    "defaults here. Which functions fill a tensor where it is?"
+)
+def new_numbers_of_the_default(module):
+    gan.dcgan_init(module)
+    if isinstance(module, (nn.Linear, *CONVOLUTIONS)):
+        module.weight.data = 0.02 * torch.randn(module.weight.shape)
+    elif isinstance(module, NORMS) and module.affine:
+        module.weight.data = 1.0 + 0.02 * torch.randn(module.weight.shape)

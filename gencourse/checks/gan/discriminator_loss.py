@@ -25,6 +25,7 @@ def discriminator_loss_reference(real_logits, fake_logits):
         "Which loss of torch takes logits, so that no sigmoid is ever computed?",
         "Take each mean before you add: the two batches need not be equally large.",
     ),
+    exempt={"larger numbers": "the text speaks of logits up to ±200, not of twelve times these"},
     on_success=(
         "2 log 2 for a D that cannot tell, nearly 0 for one that can, and finite at logits of "
         "±200, where every probability has rounded."
@@ -41,6 +42,8 @@ def discriminator_loss(answer, seed):
     yield f"the loss of {wrong}", answer(-far, far)
     yield f"the gradients for the logits of {wrong}", answer.run(gradients, -far, far)
     yield f"the gradients for the logits of {right}", answer.run(gradients, far, -far)
+    fresh = "the gradients at logits of 0, which a D gives whose last layer starts at 0"
+    yield fresh, answer.run(gradients, torch.zeros(3), torch.zeros(2))
     yield "the loss for five real and three fake logits", answer(real, fake[:3])
     yield "the loss for two real and five fake logits", answer(more[:2], fake)
     many, fakes = (
@@ -62,6 +65,12 @@ def by_cross_entropy(real_logits, fake_logits):
 @discriminator_loss.alternative
 def by_logsigmoid(real_logits, fake_logits):
     return -(F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean())
+
+
+@discriminator_loss.alternative
+def by_probabilities_in_float64(real_logits, fake_logits):
+    real, fake = (x.double().sigmoid().log().mean() for x in (real_logits, -fake_logits))
+    return -(real + fake)
 
 
 @discriminator_loss.mistake(
@@ -189,3 +198,12 @@ def probabilities_with_a_floor(real_logits, fake_logits):
 )
 def cut_off(real_logits, fake_logits):
     return discriminator_loss_reference(real_logits, fake_logits).detach()
+
+
+@discriminator_loss.mistake(
+    "The values are right. At a logit of exactly 0 your gradient is 0, so a D that starts there "
+    "never moves. Which slopes does torch give relu, clamp and |x| at their corners?"
+)
+def flat_at_zero(real_logits, fake_logits):
+    real, fake = (F.relu(x) + (-x.abs()).exp().log1p() for x in (-real_logits, fake_logits))
+    return real.mean() + fake.mean()

@@ -58,7 +58,12 @@ def discriminator_step(answer, seed):
     quiet = "one step at six images and four samples, of networks in evaluation mode"
     yield quiet, answer.run(discriminator_turn, images, second, training=False)
     sure = "one step of a D that is sure, with logits of ±100 and more"
-    yield sure, answer.run(discriminator_turn, real, z, scale=300.0)
+    yield sure, answer.run(discriminator_turn, real, 6 * z, scale=300.0)
+    fresh = "one step of a D whose parameters are 0, so that it answers 0 to everything"
+    yield fresh, answer.run(discriminator_turn, real, z, scale=0.0)
+    found_out = 0.1 * z + torch.tensor([-2.9, 0.34, 2.18])  # codes of samples that D sees through
+    good = "one step of a D that is nearly always right"
+    yield good, answer.run(discriminator_turn, real + 3, found_out, scale=8.0)
 
 
 @discriminator_step.alternative
@@ -250,6 +255,25 @@ def generator_frozen_for_good(generator, discriminator, optimizer, real, z):
 )
 def moved_by_hand(generator, discriminator, optimizer, real, z):
     optimizer = torch.optim.SGD(discriminator.parameters(), lr=optimizer.param_groups[0]["lr"])
+    return discriminator_step_reference(generator, discriminator, optimizer, real, z)
+
+
+@discriminator_step.mistake(
+    "Where D is nearly always right you leave out the step. Which step does the text leave out?"
+)
+def no_step_when_good(generator, discriminator, optimizer, real, z):
+    loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
+    if loss.item() > 0.1:
+        descend(optimizer, loss)
+    return loss.item()
+
+
+@discriminator_step.mistake(
+    "The step is right, but G made samples twice: its batch norms would count two batches, and "
+    "with dropout the two differ. How many calls does a batch of samples need?"
+)
+def generator_asked_twice(generator, discriminator, optimizer, real, z):
+    generator(z)
     return discriminator_step_reference(generator, discriminator, optimizer, real, z)
 
 

@@ -37,7 +37,7 @@ def ema_update(answer, seed):
     for decay in (0.25, 0.998, 0.0, 1.0):
         found = answer.run(averages.updates, later, new, decays=(decay,))
         yield f"after one update with a decay of {decay:g}", found
-    yield "the model after an update", answer.run(averages.left_alone, old, new, 0.75)
+    yield "both networks after an update", answer.run(averages.left_alone, old, new, 0.75)
     yield "the tensors of the average", answer.run(averages.whose_tensors, old, new, 0.75)
 
 
@@ -223,3 +223,23 @@ def parameters_replaced(average, model, decay):
     for module in average.modules():
         for name, value in list(module.named_parameters(recurse=False)):
             setattr(module, name, torch.nn.Parameter(value.clone()))
+
+
+@ema_update.mistake(
+    "The numbers are right, and the parameters were moved in place. The buffers were replaced by "
+    "new ones: whoever holds the average's own ones sees no change. Which copy works in place?"
+)
+def buffers_replaced(average, model, decay):
+    gan.ema_update(average, model, decay)
+    for module in average.modules():
+        for name, value in list(module.named_buffers(recurse=False)):
+            setattr(module, name, value.clone())
+
+
+@ema_update.mistake(
+    "The numbers are right, but the average took over the model's mode: samples are drawn from it "
+    "in evaluation mode. What is to be moved, and what not?"
+)
+def mode_of_the_model(average, model, decay):
+    gan.ema_update(average, model, decay)
+    average.train(model.training)

@@ -39,6 +39,8 @@ def generator_step(answer, seed):
     yield quiet, answer.run(generator_turn, z, shape=(1, 2, 2), training=False)
     sure = "one step against a D that is sure, with logits of ±100 and more"
     yield sure, answer.run(generator_turn, z, scale=-300.0)
+    corner = "one step from samples to which D answers exactly 0"
+    yield corner, answer.run(generator_turn, 0 * z, shift=0.0)
 
 
 @generator_step.alternative
@@ -199,6 +201,15 @@ def discriminator_frozen_for_good(generator, discriminator, optimizer, z):
 )
 def moved_without_the_optimizer(generator, discriminator, optimizer, z):
     optimizer = torch.optim.SGD(generator.parameters(), lr=optimizer.param_groups[0]["lr"])
+    return generator_step_reference(generator, discriminator, optimizer, z)
+
+
+@generator_step.mistake(
+    "The step is right, but G made samples twice: its batch norms would count two batches, and "
+    "with dropout the two differ. How many calls does a batch of samples need?"
+)
+def generator_asked_twice(generator, discriminator, optimizer, z):
+    generator(z)
     return generator_step_reference(generator, discriminator, optimizer, z)
 
 

@@ -42,15 +42,18 @@ def gradient_penalty(answer, seed):
     linear = "the penalties of a linear critic w·x, (|w| - 1)² everywhere"
     yield linear, answer.run(penalties, "linear", w, *pairs)
     yield flat, answer.run(penalties, "linear", 0.2 * w, *pairs)
-    steep = "the penalties of a steep critic, whose slopes are 30 times those of the first"
-    yield steep, answer.run(penalties, "linear", 30 * w, *pairs)
+    steep = "the penalties of a steep critic, whose slopes are 100 times those of the first"
+    yield steep, answer.run(penalties, "linear", 100 * w, *pairs)
     yield "the penalties of a curved critic", answer.run(penalties, "curved", w, *pairs)
     for kind in ("linear", "curved"):
         label = f"the gradient of the penalties for the parameter of a {kind} critic"
         yield label, answer.run(pull_on_critic, kind, w, *pairs)
     at_the_data = answer.run(penalties, "curved", w, real, fake, torch.ones(5))
     yield "the penalties at the data, eps = 1", at_the_data
-    yield "whether the critic is left with gradients", answer.run(left_behind, "curved", w, *pairs)
+    for said, share in (("slopes are 1/20 of those of the first", 0.05), ("slope is 0", 0.0)):
+        label = f"the gradient of the penalties for a linear critic whose {said}"
+        yield label, answer.run(pull_on_critic, "linear", share * w, *pairs)
+    yield "the critic after a call", answer.run(left_behind, "curved", w, *pairs)
     ends = torch.tensor([0.3, 0.0, 0.85, 0.55])
     for what, shape in (("small images", (3, 2, 5)), ("short sequences", (3, 2))):
         real, fake = draw(seed, 4, *shape), draw(seed + 3, 4, *shape) + 0.2
@@ -103,7 +106,7 @@ def critic_never_called(critic, real, fake, eps):
 
 @gradient_penalty.mistake(
     "The penalties are right, but the critic gets no gradient from them. What must be kept to "
-    "differentiate a derivative?"
+    "differentiate a derivative? And can the critic's parameters learn while you call it?"
 )
 def graph_of_the_gradient_not_kept(critic, real, fake, eps):
     x = between(real, fake, eps).requires_grad_()
@@ -249,3 +252,21 @@ def gradients_left_in_the_critic(critic, real, fake, eps):
         warnings.simplefilter("ignore")  # torch warns of backward with create_graph
         critic(x).sum().backward(create_graph=True)
     return (norms(x.grad) - 1).square()
+
+
+@gradient_penalty.mistake(
+    "Right until a slope is 0, as where a critic starts flat: there the critic gets NaN and is "
+    "lost. What is the derivative of a square root at 0?"
+)
+def root_of_zero(critic, real, fake, eps):
+    gradient = input_gradient(critic, between(real, fake, eps))
+    return (gradient.flatten(1).square().sum(1).sqrt() - 1).square()
+
+
+@gradient_penalty.mistake(
+    "The penalties are right, but the gradients that the critic held before are gone: you clear "
+    "them. Of whom do you ask for a gradient, so that nothing has to be cleared?"
+)
+def critic_cleared(critic, real, fake, eps):
+    critic.zero_grad()
+    return gan.gradient_penalty(critic, real, fake, eps)

@@ -66,37 +66,35 @@ def mode_coverage(answer, seed):
     ):
         yield said, answer(cloud(seed, centres, distance, counts), c, 0.1, 3.0)
     few = (c[:6] + 0.05).repeat_interleave(torch.tensor([1200, 600, 300, 200, 70, 30]), 0)
-    said = "1200, 600, 300, 200, 70 and 30 copies of one sample near each of six centres"
-    yield said, answer(few, c, 0.1, 3.0)
+    yield "1200, 600, 300, 200, 70 and 30 copies of one sample each", answer(few, c, 0.1, 3.0)
     off = torch.tensor([[0.25, 0.25], [-0.25, 0.25], [0.25, -0.25], [-0.25, -0.25]])
     corners = (c[:4, None] + off).flatten(0, 1).repeat(25, 1)
     yield "samples 2.5 deviations off in both coordinates, k = 3", answer(corners, c, 0.1, 3.0)
     halo = cloud(seed, c, [0.08, 0.25, 0.5, 0.33], [100] * 4)
     for k in (3.0, 3.4, 2.4, 0.7):
-        said = f"samples at 0.8, 2.5, 5 and 3.3 standard deviations from four centres, k = {k:g}"
-        yield said, answer(halo, c, 0.1, k)
+        yield f"samples at 0.8, 2.5, 5 and 3.3 deviations, k = {k:g}", answer(halo, c, 0.1, k)
     wide = 10 * ring(5, 2.0) + torch.tensor([7.0, -3.0])
     large = cloud(seed, wide, [3.0, 4.0, 3.5, 5.0, 6.0], [249, 15, 21, 100, 115])
-    said = "249, 15, 21, 100 and 115 samples at distances 3, 4, 3.5, 5 and 6, std = 2.2, k = 2"
-    yield said, answer(large, wide, 2.2, 2.0)
+    yield "249, 15, 21, 100 and 115 samples, std = 2.2, k = 2", answer(large, wide, 2.2, 2.0)
+    narrow = cloud(seed, c, [0.0295, 0.0305, 0.0298, 0.0302], [100] * 4)
+    yield "samples at 2.95, 3.05, 2.98 and 3.02 deviations of 0.01", answer(narrow, c, 0.01, 3.0)
+    alone = torch.cat([cloud(seed, c[:1], [near], [15]), c[1:].repeat(17, 1)[:85]])
+    yield "15 of 100 samples near the only centre, K = 1", answer(alone, c[:1], 0.1, 3.0)
+    off = wide + 90
+    yield "40 samples right at each centre", answer(off.repeat_interleave(40, 0), off, 2.2, 2.0)
     yield "the same question asked twice", answer.run(asked_twice, halo, c, 0.1, 2.6)
 
 
 @mode_coverage.alternative
 def centre_by_centre(x, centres, std, k):
-    found = 0
-    for centre in centres:
-        near = ((x - centre) ** 2).sum(1).sqrt() <= k * std
-        found += int(5 * near.sum() * len(centres) >= len(x))
-    return found
+    near = [int((((x - c) ** 2).sum(1).sqrt() <= k * std).sum()) for c in centres]
+    return sum(5 * count * len(centres) >= len(x) for count in near)
 
 
 @mode_coverage.alternative
 def nearest_within_the_radius(x, centres, std, k):
     distance, nearest = ((x[:, None] - centres[None]) ** 2).sum(-1).min(1)
-    counts = torch.zeros(len(centres))
-    for i in nearest[distance < (k * std) ** 2]:
-        counts[i] += 1
+    counts = nearest[distance < (k * std) ** 2].bincount(minlength=len(centres))
     return (counts >= 0.2 * len(x) / len(centres)).sum()
 
 
@@ -166,7 +164,8 @@ def share_of_the_near_ones(x, centres, std, k):
 
 
 @mode_coverage.mistake(
-    "Exactly a fifth of the fair share is too little for you. What does `at least` say?"
+    "Exactly a fifth of the fair share is too little for you. What does `at least` say? If you "
+    "wrote >=, is the share rounded on the way: which of the two could stay a whole number?"
 )
 def more_than_a_fifth(x, centres, std, k):
     near = torch.cdist(x, centres) < k * std

@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import gan
+from gencourse.probes.gan.densities import dtype_of
 from gencourse.probes.general import kind
 
 
@@ -11,6 +12,7 @@ from gencourse.probes.general import kind
     reference=gan.optimal_discriminator,
     difficulty=2,
     atol=5e-7,
+    float64=True,
     minutes=8,
     points=2,
     hints=(
@@ -40,6 +42,11 @@ def optimal_discriminator(answer, seed):
     yield "points where one of the two densities is zero", answer(p * apart, q * ~apart)
     yield "densities of the order of 1e-20, far out in the tails", answer(1e-20 * p, 1e-20 * q)
     yield "densities of the order of 1e-36", answer(1e-36 * p, 1e-36 * q)
+    p64, q64 = p.double(), q.double()
+    yield "densities of the order of 1e-300, in float64", answer(1e-300 * p64, 1e-300 * q64)
+    yield "the dtype of D for densities in float64", answer.run(dtype_of, p64, q64)
+    sizes = torch.tensor([1e10, 1e-30, 1e-36, 1.0, 1e-12, 1e-36])
+    yield "densities of which the first are large, others tiny", answer(sizes * p, sizes * q)
     yield "densities of the order of 1e6, narrow peaks", answer(1e6 * p, 1e6 * q)
     factor = torch.tensor([0.005, 200.0, 0.02, 50.0, 1e-9, 1e9])
     yield "densities of which one is much larger than the other", answer(p, factor * p)
@@ -105,8 +112,8 @@ def floor_in_the_denominator(p_data, p_model):
 
 
 @optimal_discriminator.mistake(
-    "Empty places are right now. In the far tails your small constant is larger than the "
-    "densities: what is D there?"
+    "Empty places are right now. In the far tails you say ½: a constant or a tolerance is larger "
+    "than the densities. What is D there?"
 )
 def floor_above_and_below(p_data, p_model):
     return (p_data + 1e-8) / (p_data + p_model + 2e-8)
@@ -126,6 +133,22 @@ def half_unless_both(p_data, p_model):
 )
 def hard_decision(p_data, p_model):
     return torch.where(p_data == p_model, 0.5, (p_data > p_model).float())
+
+
+@optimal_discriminator.mistake(
+    "Right in float32 and for all but the smallest numbers. In float64 there are much smaller "
+    "densities: what becomes of 1e-300 on your way?"
+)
+def by_float32(p_data, p_model):
+    return gan.optimal_discriminator(p_data.float(), p_model.float()).to(p_data.dtype)
+
+
+@optimal_discriminator.mistake(
+    "The values are right, but densities in float64 get a D in float32: 1 − D of a sure D rounds "
+    "to 0 there, and the value of the game to −∞. Which dtype has your result, and from where?"
+)
+def returned_in_float32(p_data, p_model):
+    return gan.optimal_discriminator(p_data, p_model).float()
 
 
 @optimal_discriminator.mistake("This is the logit of D. What turns it into a probability?")

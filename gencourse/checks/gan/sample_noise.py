@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,14 +36,14 @@ def sample_noise_reference(n: int, dim: int, generator: torch.Generator) -> Tens
 def sample_noise(answer, seed):
     yield "4000 codes of 3 numbers", answer.run(noise.codes, seeded(seed), 4000, 3)
     yield "a batch of five codes", answer.run(noise.batch_of_five, seeded(seed))
-    yield "120,000 numbers of a large batch", answer.run(noise.large_batch, seeded(seed), 300, 400)
-    yield "how many of 60 batches differ", answer.run(noise.many_calls, seeded(seed), 60)
+    yield "120,000 numbers of a large batch", answer.run(noise.large_batch, seeded(seed), 150, 800)
+    yield "60 batches of two codes", answer.run(noise.many_calls, seeded(seed), 60)
     same, untouched = noise.same_state, noise.global_numbers
     yield (
         "whether a generator in the same state gives the same codes",
         answer.run(same, seeded(seed)),
     )
-    yield "whether torch's global generator was left alone", answer.run(untouched, seeded(seed))
+    yield "the global generators", answer.run(untouched, seeded(seed))
     for n, dim in ((1, 3), (4, 1), (2, 7)):
         yield f"n = {n} and dim = {dim}", answer.run(noise.few_codes, seeded(seed), n, dim)
 
@@ -147,6 +148,32 @@ def one_code_for_all(n, dim, generator):
 def standardised(n, dim, generator):
     z = torch.randn(n, dim, generator=generator)
     return (z - z.mean(0)) / z.std(0, correction=0)
+
+
+@sample_noise.mistake(
+    "All the numbers of a batch together have mean 0 and spread 1 exactly: each of them depends on "
+    "all the others. What does the text say of them?"
+)
+def standardised_as_a_whole(n, dim, generator):
+    z = torch.randn(n, dim, generator=generator)
+    return (z - z.mean()) / z.std()
+
+
+@sample_noise.mistake(
+    "A generator in the same state should give the same codes. Yours come from NumPy's global "
+    "numbers: who else draws from those?"
+)
+def from_numpy(n, dim, generator):
+    return torch.from_numpy(np.random.randn(n, dim)).float()
+
+
+@sample_noise.mistake(
+    "Your codes are right, but NumPy's global numbers are seeded for it, and whoever draws from "
+    "them next is disturbed. Which function of torch takes the generator itself?"
+)
+def numpy_seeded(n, dim, generator):
+    np.random.seed(int(torch.randint(2**31, (1,), generator=generator)))
+    return from_numpy(n, dim, generator)
 
 
 @sample_noise.mistake("Right for `dim` = 3 only. Is a number typed in that is an argument?")

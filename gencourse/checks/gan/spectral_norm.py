@@ -72,6 +72,11 @@ def spectral_norm(answer, seed):
         yield label, answer(close, 100 * draw(seed + 7, 4), rounds)
     slow, start = torch.diag(torch.tensor([1.99, 2.0, 0.7])), torch.tensor([1.0, 0.1, 0.4])
     yield "the estimate after 150 rounds where it arrives slowly", answer(slow, start, 150)
+    across = torch.tensor([1.0, 1e-5, 0.01])  # nearly at right angles to the longest axis
+    late = "the estimate after 40 rounds where it stays at a smaller value for a while"
+    yield late, answer(torch.diag(torch.tensor([1.5, 2.0, 0.7])), across, 40)
+    for length in (1e-7, 1e7):
+        yield f"the estimate after one round from {length:g} · u", answer(W, length * u, 1)
     tiny = "whether the estimate for 1e-5 · W is 1e-5 times that for W, to within 1%"
     yield tiny, answer.run(in_proportion, W, u, 8, 1e-5)
 
@@ -174,8 +179,8 @@ def normalised_matrix(W, u, steps):
 
 
 @spectral_norm.mistake(
-    "The number is right, but no gradient reaches W: a layer that is divided by it would be "
-    "trained wrongly. What cuts the graph?"
+    "The number is right, but no gradient reaches W, or next to none: a layer that is divided by "
+    "it would be trained wrongly. What cuts the graph?"
 )
 def no_gradient(W, u, steps):
     return spectral_norm_reference(W, u, steps).detach()
@@ -187,3 +192,33 @@ def direction_returned(W, u, steps):
         v = F.normalize(W.T @ u, dim=0)
         u = F.normalize(W @ v, dim=0)
     return v
+
+
+@spectral_norm.mistake(
+    "You stop as soon as the estimate hardly changes. It can stand still at a smaller value before "
+    "it rises: how many rounds does the text ask for?"
+)
+def stopped_early(W, u, steps):
+    last = 0.0
+    for _ in range(steps):
+        v = F.normalize(W.detach().T @ u, dim=0)
+        u = F.normalize(W.detach() @ v, dim=0)
+        estimate = u @ W @ v
+        if abs(float(estimate) - last) <= 1e-6 * last:
+            break
+        last = float(estimate)
+    return estimate
+
+
+@spectral_norm.mistake(
+    "Right for starts of length about 1. A shorter one is drowned by the small constant in your "
+    "denominator: can the length of a start matter?"
+)
+def constant_in_the_denominator(W, u, steps):
+    with torch.no_grad():
+        for _ in range(steps):
+            v = W.T @ u
+            v = v / (v.norm() + 1e-6)
+            u = W @ v
+            u = u / (u.norm() + 1e-6)
+    return u @ W @ v

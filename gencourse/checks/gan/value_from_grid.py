@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
 from gencourse.models import gan
@@ -50,18 +51,17 @@ def value_from_grid(answer, seed):
     yield "the same, for cells of 2 and densities of 1/4", answer(left / 8, right / 8, sure, 2)
     data, model = torch.tensor([[0.2, 0.5, 0.1], [0.1, 0.25, 0.4]])
     nearly = torch.tensor([1e-25, 0.35, 1 - 2**-24])  # log 1e-25 = -58, log 2⁻²⁴ = -17
-    wrong = (
-        "the value of a D that is nearly sure and wrong: D = 1e-25 and D = 1 - 6e-8 where mass is"
-    )
+    wrong = "the value of a D that is nearly sure and wrong: 1e-25 and 1 - 6e-8 where mass is"
     yield wrong, answer(data, model, nearly, 1.25)
+    some, surer = torch.tensor([[0.2, 0.5, 0], [1e-87, 0.35, 1]], dtype=torch.float64)
+    wrong = "the value of a D in float64 that is surer and wrong: D = 1e-87 where data are"
+    yield wrong, answer(some, some, surer, 1.25)  # sigmoid(-200) = 1e-87
     left, right = left.sign() + torch.tensor([0, 0, 0.5, 0, 0]), right.sign()
     opposite = torch.tensor([0.0, 0.3, 0.5, 0.4, 0.7])
     below = "whether the value is far below 0 (less than -50), or log 0 refused,"
     yield f"{below} if D = 0 where data are", answer.run(far_below, left, right, opposite, 1.0)
-    yield (
-        f"{below} if D = 1 where samples are",
-        answer.run(far_below, right, left, 1 - opposite, 1.0),
-    )
+    other = answer.run(far_below, right, left, 1 - opposite, 1.0)
+    yield f"{below} if D = 1 where samples are", other
 
 
 def two_terms(p_data, p_model, D):
@@ -136,6 +136,18 @@ def bits(p_data, p_model, D, cell):
 )
 def undefined_where_empty_cells(p_data, p_model, D, cell):
     return cell * (p_data * D.log() + p_model * (1 - D).log()).sum()
+
+
+@value_from_grid.mistake(
+    "Right for every D but one that is very sure and wrong: torch's cross-entropy stops each "
+    "logarithm at −100. What is log 1e-87?"
+)
+def by_binary_cross_entropy(p_data, p_model, D, cell):
+    def cross_entropy(weight, label):
+        return F.binary_cross_entropy(D, label, weight=weight, reduction="sum")
+
+    ones, zeros = torch.ones_like(D), torch.zeros_like(D)
+    return -cell * (cross_entropy(p_data, ones) + cross_entropy(p_model, zeros))
 
 
 @value_from_grid.mistake(

@@ -8,18 +8,30 @@ from torch import Tensor, nn
 from gencourse.probes.general import gradients
 
 
+class Doubling(nn.Module):
+    """x -> 2 x in training mode, x in evaluation mode: a layer that knows its mode, as dropout."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape -> the same."""
+        return 2 * x if self.training else x
+
+
 class ImageDiscriminator(nn.Module):
-    """Images x (B, C, H, W) -> logits x w + v |x|², (B,). Of a longer w it uses what it needs."""
+    """Images x (B, C, H, W) -> logits x w + v |x|², (B,), twice as large in training mode.
+
+    Of a longer w it uses what it needs.
+    """
 
     def __init__(self, w: Tensor) -> None:
         super().__init__()
         self.w, self.v = nn.Parameter(w.double()), nn.Parameter(torch.tensor(0.2))
+        self.last = Doubling()
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits of images (B, C, H, W): (B,)."""
         batch, _, _, _ = x.shape
         x = x.reshape(batch, -1)
-        return x @ self.w[: x.shape[1]].to(x.dtype) + self.v * x.square().sum(1)
+        return self.last(x @ self.w[: x.shape[1]].to(x.dtype) + self.v * x.square().sum(1))
 
 
 class Augmentation:
@@ -39,16 +51,32 @@ class Augmentation:
 def both_logits(
     logits_of: Callable, real: Tensor, fake: Tensor, w: Tensor, training: bool = True
 ) -> dict[str, object]:
-    """D's logits for data and samples, and how many images were augmented on the way."""
+    """D's logits for data and samples, and how many images were augmented on the way.
+
+    D holds gradients from before. The question is asked twice, for the numbers that are drawn.
+    """
     augment, discriminator = Augmentation(), ImageDiscriminator(w).train(training)
-    real_logits, fake_logits = logits_of(discriminator, augment, real, fake)
-    return {
-        "for the data": real_logits,
-        "for the samples": fake_logits,
-        "how many images were augmented": augment.count,
+    for p in discriminator.parameters():
+        p.grad = torch.full_like(p, 2.0)
+    result = logits_of(discriminator, augment, real, fake)
+    found: dict[str, object] = {"whether two tensors came back, for data and for samples": False}
+    if isinstance(result, Tensor) or len(both := tuple(result)) != 2:
+        return found
+    count = augment.count
+    logits_of(discriminator, augment, real, fake)
+    return dict.fromkeys(found, True) | {
+        "for the data": both[0],
+        "for the samples": both[1],
+        "how many images were augmented": count,
         "whether D is in training mode": discriminator.training,
         "whether the augmentation drew the same numbers twice": len(set(augment.drawn))
         < len(augment.drawn),
+        "whether D holds the gradients that it held": all(
+            p.grad is not None and bool((p.grad == 2).all()) for p in discriminator.parameters()
+        ),
+        "whether all parameters of D can learn": all(
+            p.requires_grad for p in discriminator.parameters()
+        ),
     }
 
 

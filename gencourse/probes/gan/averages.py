@@ -19,6 +19,7 @@ class Network(nn.Module):
         self.first = nn.Linear(2, 2)
         self.body = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Sequential(block))
         self.gain = nn.Parameter(torch.ones(2))
+        self.offset = nn.Parameter(torch.zeros(()))
         self.register_buffer("centre", torch.zeros(4))
         self.register_buffer("scale", torch.zeros((), dtype=torch.float64))
         self.register_buffer("running_steps", torch.zeros(2, dtype=torch.int32))
@@ -79,19 +80,23 @@ def updates(
 ) -> dict[str, object]:
     """The average after one update for each model, with a decay of its own.
 
-    The first layer of each model is frozen.
+    The first layer of each model is frozen. The first model has counted less than the average, the
+    second more.
     """
     average = network(start, 10).requires_grad_(False)
     for i, (numbers, decay) in enumerate(zip(models, decays, strict=True)):
-        model = network(numbers, 31 + 40 * i)
+        model = network(numbers, 3 + 68 * i)
         model.first.requires_grad_(False)
         update(average, model, decay)
     return contents(average)
 
 
 def left_alone(update: Callable, start: Tensor, numbers: Tensor, decay: float) -> dict[str, bool]:
-    """What one update does to the model, gradients that it holds included."""
-    average, model = network(start, 10).requires_grad_(False), network(numbers, 31)
+    """What one update does to the model, gradients that it holds included.
+
+    And whether the average, in evaluation mode, stays in it.
+    """
+    average, model = network(start, 10).requires_grad_(False).eval(), network(numbers, 31)
     for p in model.parameters():
         p.grad = torch.full_like(p, 2.0)
     before = copies(list(tensors(model)))
@@ -102,6 +107,7 @@ def left_alone(update: Callable, start: Tensor, numbers: Tensor, decay: float) -
         "whether the model is as it was": all(same),
         "whether the model holds the gradients that it held": all(grads),
         "whether the model is in training mode": model.training,
+        "whether the average is still in evaluation mode": not average.training,
         "whether all its parameters can still learn": all(
             p.requires_grad for p in model.parameters()
         ),
@@ -116,6 +122,7 @@ def whose_tensors(
     for p in model.parameters():
         p.grad = torch.full_like(p, 2.0)
     held, own = list(tensors(average)), list(average.parameters())
+    buffers = list(average.buffers())
     update(average, model, decay)
     every = [*held, *tensors(average)]
     asking = any(t.requires_grad and t.is_leaf for t in every)
@@ -131,4 +138,7 @@ def whose_tensors(
             p.grad is not None for p in average.parameters()
         ),
         "whether the average's parameters are the ones that it had, moved in place": same,
+        "whether its buffers are the ones that it had": all(
+            b is c for b, c in zip(average.buffers(), buffers, strict=True)
+        ),
     }

@@ -64,7 +64,7 @@ def pull_on_critic(
     """The gradient of the summed penalties for the critic's parameter, 0 where none arrives."""
     critic = critic_of(kind, w, real)
     total = penalty(critic, real, fake, eps).sum()
-    if not total.requires_grad:
+    if not total.requires_grad or not critic.w.requires_grad:
         return torch.zeros_like(critic.w)
     (found,) = torch.autograd.grad(total, critic.w, allow_unused=True)
     return torch.zeros_like(critic.w) if found is None else found
@@ -72,8 +72,20 @@ def pull_on_critic(
 
 def left_behind(
     penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
-) -> bool:
-    """Whether the critic holds gradients once its penalties are computed."""
+) -> dict[str, bool]:
+    """How a critic is left once its penalties are computed.
+
+    It held no gradients before, then some; and it comes once in evaluation mode.
+    """
     critic = critic_of(kind, w, real)
     penalty(critic, real, fake, eps)
-    return critic.w.grad is not None and bool((critic.w.grad != 0).any())
+    left = critic.w.grad is not None and bool((critic.w.grad != 0).any())
+    critic.eval()
+    critic.w.grad = torch.full_like(critic.w, 2.0)
+    penalty(critic, real, fake, eps)
+    return {
+        "whether it is left with gradients": left,
+        "whether the gradients that it held are still there": critic.w.grad is not None
+        and bool((critic.w.grad == 2).all()),
+        "whether its parameters can learn": critic.w.requires_grad,
+    }

@@ -15,3 +15,8 @@ def far_below(answer: Callable, p_data: Tensor, p_model: Tensor, D: Tensor, cell
     except ValueError:
         return True
     return bool(value < -50)
+
+
+def dtype_of(answer: Callable, p_data: Tensor, p_model: Tensor) -> str:
+    """The dtype of what an answer makes of two densities."""
+    return str(answer(p_data, p_model).dtype).removeprefix("torch.")

@@ -20,6 +20,8 @@ OTHERS = {
     "Conv3d": lambda: nn.Conv3d(3, 4, 2),
     "ConvTranspose1d": lambda: nn.ConvTranspose1d(3, 4, 5),
     "ConvTranspose3d": lambda: nn.ConvTranspose3d(3, 4, 2),
+    "LeakyReLU": lambda: nn.LeakyReLU(0.1),  # settings are looked at wherever a module is given
+    "Dropout": lambda: nn.Dropout(0.3),
 }
 
 
@@ -63,6 +65,14 @@ def lies_around(weight: Tensor, centre: float) -> bool:
     return bool((weight.mean() - centre).abs() <= 5 * weight.std() / math.sqrt(len(weight)) + 1e-6)
 
 
+def exactly(weight: Tensor, centre: float, std: float = 0.02) -> bool:
+    """Whether mean and spread are closer to these than a thousandth of a standard error, both."""
+    weight, n = weight.double(), weight.numel()
+    near = (weight.mean() - centre).abs() < 1e-3 * std / math.sqrt(n)
+    off = min(float((weight.std(correction=k) / std - 1).abs()) for k in (0, 1))
+    return bool(near) and off < 1e-3 / math.sqrt(2 * n)
+
+
 def tails(weight: Tensor) -> tuple[bool, bool, bool]:
     """Whether weights lie two deviations out, or three, and whether as many as in a normal do."""
     weight = weight.double()
@@ -76,11 +86,13 @@ def start(layer: Any, centre: float) -> dict[str, bool]:
     """How the parameters of a layer lie."""
     weight = layer.weight.detach().flatten()
     any_far, very_far, as_normal = tails(weight)
+    length = layer.weight.detach().flatten(1).norm(dim=1) if layer.weight.ndim > 1 else weight
     return {
         "whether they are left as they were": as_filled(layer),
         "whether the weights lie around 0": lies_around(weight, 0.0),
         "whether the weights lie around 1": lies_around(weight, 1.0),
         f"whether the weights spread around {centre:g} by 0.02": spread_around(weight, centre),
+        "whether mean and spread are exactly those": exactly(weight, centre),
         "whether the weights spread by 0.14": spread_around(
             weight, float(weight.mean()), 0.02**0.5
         ),
@@ -89,7 +101,11 @@ def start(layer: Any, centre: float) -> dict[str, bool]:
         "whether any weight is beyond three deviations": very_far,
         "whether as many of them are as in a normal": as_normal,
         "whether the weights differ from one another": len(weight[:999].unique()) > 900,
-        "whether the biases are 0": bool((layer.bias == 0).all()),
+        "whether they differ in more than their signs": len((weight - centre).abs().unique())
+        > 0.9 * len(weight),
+        "whether the rows of weights have one length": bool(length.std() < 1e-3 * length.mean()),
+        "whether it still has biases": layer.bias is not None,
+        "whether the biases are 0": layer.bias is not None and bool((layer.bias == 0).all()),
         "whether all can still learn": all(p.requires_grad for p in layer.parameters()),
     }
 
@@ -168,6 +184,50 @@ def statistics(init: Callable) -> dict[str, bool]:
             bool((getattr(norm, name) == 5).all()) for norm in norms
         )
         for name, said in names.items()
+    }
+
+
+def small(init: Callable) -> dict[str, bool]:
+    """Layers of few weights, in evaluation mode: whether each of them starts, biases included."""
+    made: dict[str, nn.Linear | nn.Conv2d | nn.ConvTranspose2d] = {
+        "linear layer with one output": nn.Linear(3, 1),
+        "convolution of single pixels in groups": nn.Conv2d(2, 2, 1, groups=2),
+        "transposed convolution of single pixels in groups": nn.ConvTranspose2d(2, 2, 1, groups=2),
+    }
+    filled(nn.Sequential(*made.values())).eval().apply(init)
+    return {
+        f"whether the parameters of a {name} start": bool(
+            (layer.weight - 0.3).abs().min() > 1e-6 and (layer.bias == 0).all()
+        )
+        for name, layer in made.items()
+    }
+
+
+def by_itself(init: Callable) -> dict[str, bool]:
+    """One module that is given without `apply`: a layer is to start, a container's layers are not.
+
+    Networks hand their containers over too.
+    """
+    layer, inner = nn.Linear(80, 60), nn.Linear(3, 4)
+    filled(nn.Sequential(layer, inner))
+    init(layer)
+    init(nn.Sequential(nn.Sequential(inner)))
+    return {
+        "whether the layer's weights spread around 0 by 0.02": spread_around(
+            layer.weight.detach(), 0.0
+        ),
+        "whether the layer in the container is left to a call of its own": as_filled(inner),
+    }
+
+
+def other_dtype(init: Callable) -> dict[str, str]:
+    """The dtypes of a float64 network's parameters afterwards, where only values should change."""
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).double()
+    filled(network).apply(init)
+    names = ("weights", "biases", "scales", "shifts")
+    return {
+        f"the dtype of the {name}": str(p.dtype).removeprefix("torch.")
+        for name, p in zip(names, network.parameters(), strict=True)
     }
 
 

@@ -1,8 +1,10 @@
 """Noise that a learner draws from a generator: its law, its shape, and whose numbers it takes."""
 
 import math
+import random
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -49,13 +51,22 @@ def large_batch(answer: Callable, generator: Generator, n: int, dim: int) -> dic
         ),
         "whether their tails are those of a normal": abs(fourth - 3) < 5 * math.sqrt(24 / count),
         "whether several of them share the largest size": int((z.abs() == largest).sum()) > 1,
+        "whether nearly all of them differ": len(z.unique()) > 0.95 * count,
     }
 
 
-def many_calls(answer: Callable, generator: Generator, calls: int) -> int:
-    """How many different batches of two codes come from one generator."""
-    batches = [answer(2, 2, generator).detach().flatten() for _ in range(calls)]
-    return len(torch.stack(batches).unique(dim=0))
+def many_calls(answer: Callable, generator: Generator, calls: int) -> dict[str, object]:
+    """How many different batches of two codes come from one generator, and whether the two agree.
+
+    In half of the places their signs should, within five standard errors.
+    """
+    batches = torch.stack([answer(2, 2, generator).detach() for _ in range(calls)])
+    agreeing = float((batches[:, 0] * batches[:, 1] > 0).double().mean())
+    return {
+        "how many differ": len(batches.flatten(1).unique(dim=0)),
+        "whether the two codes of a batch are independent": abs(agreeing - 0.5)
+        < 5 * 0.5 / math.sqrt(2 * calls),
+    }
 
 
 def extremes(z: Tensor) -> dict[str, bool]:
@@ -108,6 +119,7 @@ def dependence(z: Tensor) -> dict[str, bool]:
         < 5 / math.sqrt(dim * n)
         and abs(next_length) < 5 / math.sqrt(n),
         "whether the codes differ in more than their signs": len(z.abs().unique(dim=0)) > 0.9 * n,
+        "whether their lengths differ": len(z.norm(dim=1).round(decimals=5).unique()) > 0.9 * n,
     }
 
 
@@ -117,10 +129,14 @@ def batch_of_five(answer: Callable, generator: Generator) -> dict[str, object]:
     found = kind(first)
     if tuple(first.shape) != (5, 2) or tuple(second.shape) != (5, 2):
         return found
-    sums = first.double().mean(0)
+    sums, whole = first.double().mean(0), first.double()
     known = torch.isin(second.abs().flatten(), first.abs().flatten())
     return found | {
         "whether its columns add up to exactly 0": bool((sums.abs() < 1e-6).all()),
+        "whether all of its numbers together add up to exactly 0": bool(sums.sum().abs() < 1e-6),
+        "whether their standard deviation is exactly 1": any(
+            bool((whole.std(correction=k) - 1).abs() < 1e-6) for k in (0, 1)
+        ),
         "whether a second call with the same generator repeats numbers of the first": bool(
             known.any()
         ),
@@ -133,8 +149,26 @@ def same_state(answer: Callable, generator: Generator) -> bool:
     return bool((answer(5, 2, generator) == answer(5, 2, again)).all())
 
 
-def global_numbers(answer: Callable, generator: Generator) -> bool:
-    """Whether torch's global generator is left as it was."""
-    before = torch.random.get_rng_state()
-    answer(5, 2, generator)
-    return torch.equal(before, torch.random.get_rng_state())
+def global_numbers(answer: Callable, generator: Generator) -> dict[str, bool]:
+    """Whether the global generators of torch, NumPy and Python are left as they were.
+
+    Two calls: whoever seeds them by the first may find them in just that state.
+    """
+    seen = [global_states()]
+    for _ in range(2):
+        answer(5, 2, generator)
+        seen.append(global_states())
+    return {
+        f"whether {name} was left alone": all(states[name] == seen[0][name] for states in seen)
+        for name in seen[0]
+    }
+
+
+def global_states() -> dict[str, object]:
+    """The states of the generators that a whole program shares."""
+    _, keys, *place = np.random.get_state()
+    return {
+        "torch's": torch.random.get_rng_state().tolist(),
+        "NumPy's": [np.asarray(keys).tolist(), *place],
+        "Python's": random.getstate(),
+    }

@@ -8,12 +8,23 @@ from torch import Tensor, nn
 
 
 class Player(nn.Module):
-    """A network that knows in which mode it was called: `asked` holds whether in training mode."""
+    """A network that knows how it was called.
+
+    `asked` holds whether in training mode, for itself and for a layer of its own, and `inputs` how
+    many rows each call had.
+    """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.shape = tuple(shape)
+        self.inside = nn.Identity()
         self.asked: list[bool] = []
+        self.inputs: list[int] = []
+
+    def note(self, x: Tensor) -> None:
+        """Remember a call with these rows."""
+        self.asked += [self.training, self.inside.training]
+        self.inputs.append(len(x))
 
 
 class Generator(Player):
@@ -23,16 +34,16 @@ class Generator(Player):
     batch norm.
     """
 
-    def __init__(self, shape: tuple[int, ...] = (2,)) -> None:
+    def __init__(self, shape: tuple[int, ...] = (2,), shift: float = 1.0) -> None:
         super().__init__(shape)
         n = math.prod(shape)
         a = [[0.6, -0.4, 0.5, 0.1], [0.3, 0.8, -0.2, 0.7], [-0.5, 0.2, 0.4, -0.6]]
         self.a = nn.Parameter(torch.tensor(a)[:, :n].clone())
-        self.c = nn.Parameter(torch.tensor([0.2, -0.1, 0.3, 0.0])[:n].clone())
+        self.c = nn.Parameter(shift * torch.tensor([0.2, -0.1, 0.3, 0.0])[:n])
 
     def forward(self, z: Tensor) -> Tensor:
         """The samples (B, *shape) for codes (B, 3)."""
-        self.asked.append(self.training)
+        self.note(z)
         if self.training:
             z = z - 0.5 * z.mean(0)
         return (z @ self.a).view(-1, *self.shape) + self.c.view(self.shape)
@@ -49,7 +60,7 @@ class Discriminator(Player):
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits of examples (B, *shape): (B,)."""
-        self.asked.append(self.training)
+        self.note(x)
         if tuple(x.shape[1:]) != self.shape:
             got = tuple(x.shape[1:])
             raise ValueError(f"D judges examples of shape {self.shape}, and was handed {got}")
@@ -68,8 +79,11 @@ def moved(player: nn.Module, before: list[Tensor]) -> bool:
 
 
 def hold_gradients(player: nn.Module) -> None:
-    """Leave gradients in a player, as the other one's turn does."""
-    for p in player.parameters():
+    """Leave gradients in a player, as the other one's turn does.
+
+    Its first parameter gets none: under a stress it is frozen.
+    """
+    for p in list(player.parameters())[1:]:
         p.grad = torch.full_like(p, 2.0)
 
 
@@ -79,14 +93,27 @@ def momentum(player: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD([{"params": [first]}, {"params": others}], lr=0.1, momentum=0.5)
 
 
-def afterwards(generator: Generator, discriminator: Discriminator) -> dict[str, bool]:
-    """Whether each player's parameters can learn, and in which mode it is and was."""
-    found = {}
+def settings(optimizer: torch.optim.Optimizer) -> list[dict]:
+    """What an optimizer's groups hold beside their parameters, such as the learning rate."""
+    return [
+        {name: value for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]
+
+
+def afterwards(generator: Generator, discriminator: Discriminator) -> dict[str, object]:
+    """Whether each player's parameters can learn, in which mode it is and was, and for how many
+    codes G was asked.
+    """
+    found: dict[str, object] = {"how many samples G made": sum(generator.inputs)}
     for name, player in (("G", generator), ("D", discriminator)):
         able = all(p.requires_grad for p in player.parameters())
         found[f"whether all parameters of {name} can learn"] = able
         found[f"whether {name} is in training mode"] = player.training
-        found[f"whether {name} was in training mode whenever it was called"] = all(player.asked)
+        for mode, so in (("training", True), ("evaluation", False)):
+            found[f"whether all of {name} was in {mode} mode whenever it was called"] = all(
+                was == so for was in player.asked
+            )
     return found
 
 
@@ -116,7 +143,7 @@ def discriminator_turn(
     optimizer = momentum(discriminator)
     if stale:
         hold_gradients(discriminator)
-    before = state(generator)
+    before, set_to = state(generator), settings(optimizer)
     for z in noises:
         loss = step(generator, discriminator, optimizer, real, z)
     held = any(p.grad is not None and bool((p.grad != 0).any()) for p in generator.parameters())
@@ -125,6 +152,7 @@ def discriminator_turn(
         "the parameters of D": state(discriminator),
         "whether the generator moved": moved(generator, before),
         "whether the generator holds gradients": held,
+        "whether the optimizer's settings are as they were": settings(optimizer) == set_to,
         **afterwards(generator, discriminator),
         **returned(loss),
     }
@@ -136,19 +164,22 @@ def generator_turn(
     stale: bool = False,
     scale: float = 1.0,
     shape: tuple[int, ...] = (2,),
+    shift: float = 1.0,
     training: bool = True,
 ) -> dict[str, object]:
     """One step of G for each batch of noise.
 
-    `stale`: G held gradients before the first; `training`: the mode in which both networks arrive.
+    `stale`: G held gradients before the first; `training`: the mode in which both networks arrive;
+    `shift` multiplies what G adds to every sample.
     """
-    generator, discriminator = Generator(shape), Discriminator(shape, scale)
+    generator, discriminator = Generator(shape, shift), Discriminator(shape, scale)
     generator.train(training)
     discriminator.train(training)
     optimizer = momentum(generator)
     if stale:
         hold_gradients(generator)
     arrived, before, opposite = [], state(generator), state(discriminator)
+    set_to = settings(optimizer)
     for p in generator.parameters():
         p.register_hook(lambda gradient: arrived.append(bool((gradient != 0).any())))
     for z in noises:
@@ -159,6 +190,7 @@ def generator_turn(
         "whether a gradient arrived at G, or moved it": came,
         "the parameters of G": state(generator),
         "whether the discriminator moved": moved(discriminator, opposite),
+        "whether the optimizer's settings are as they were": settings(optimizer) == set_to,
         **afterwards(generator, discriminator),
         **returned(loss),
     }

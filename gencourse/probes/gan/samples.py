@@ -26,7 +26,7 @@ def diagnosed(answer: Callable) -> dict[str, object]:
     return {
         "whether a dict from letters to words came back": True,
         "the letters": ", ".join(sorted(said)),
-        "the words that are none of the four": unknown(list(said.values())),
+        "whether every word is one of the four": all(word in WORDS for word in said.values()),
         **{f"run {letter}": said.get(letter) for letter in "ABCD"},
     }
 
@@ -37,8 +37,3 @@ def simplified(word: object) -> object:
         return word
     bare = word.strip().lower().removeprefix("the ")
     return next((known for known in WORDS if known.removeprefix("the ") == bare), word)
-
-
-def unknown(words: list[object]) -> str:
-    """Those that are none of the four words, or "none"."""
-    return ", ".join(str(word) for word in words if word not in WORDS) or "none"
