@@ -214,6 +214,7 @@ def with_frozen_layer(call: Callable, args: tuple, kwargs: dict) -> Altered:
     frozen = [p for p in (next(module.parameters(), None) for module in modules) if p is not None]
     for p in frozen:
         p.requires_grad_(False)
+        p.grad = None
     return args, kwargs, bool(frozen)
 
 

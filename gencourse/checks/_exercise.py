@@ -120,7 +120,8 @@ class Exercise:
         except NotAttempted as stub:
             return self._verdict("not attempted", str(stub))
         if self._agrees(seen, self.reference, seeds):
-            if harm := self._harm(seen, seeds):
+            wanted = [self.expected(self.reference, seed) for seed in seeds]
+            if harm := self._harm(seen, wanted):
                 known = self._recognised(seen, seeds, with_harm=True)
                 return known or self._verdict("wrong", harm)
             try:
@@ -153,7 +154,7 @@ class Exercise:
         return None
 
     def _verdict(self, status: Status, message: str = "", mistake: str = "") -> Verdict:
-        points = self.points if status == "right" else 0
+        points = self.points * (status == "right")
         return Verdict(self.name, status, points, self.points, message, mistake)
 
     def _not_callable(self, answer: object) -> Verdict:
@@ -184,10 +185,10 @@ class Exercise:
             for a, b in zip(one.values, other.values, strict=True)
         )
 
-    def _harm(self, seen: list[Observation], seeds: tuple[int, ...]) -> str:
+    def _harm(self, seen: list[Observation], wanted: list[Observation]) -> str:
         """A sentence on what the attempt changed and the reference did not."""
-        for one, seed in zip(seen, seeds, strict=True):
-            for what, where in sorted(one.harm - self.expected(self.reference, seed).harm):
+        for one, want in zip(seen, wanted, strict=True):
+            for what, where in sorted(one.harm - want.harm):
                 if what not in self.exempt:
                     return words.harm(what, self._argument(where))
         return ""
@@ -219,7 +220,10 @@ class Exercise:
                 said = self._difference(one, want, altered=True)
                 return words.stress(stress, said), ""
             if stress == "float64" and not self._as_exact(one, want, seed):
-                return (words.NOT_FLOAT64, "") if self.float64 else ("", words.NOT_FLOAT64)
+                inexact = words.NOT_FLOAT64
+                return (inexact, "") if self.float64 else ("", f"One remark. {inexact}")
+            if harm := self._harm([one], [want]):
+                return harm, ""
         return "", ""
 
     def _as_exact(self, one: Observation, want: Observation, seed: int) -> bool:
@@ -266,7 +270,7 @@ class Exercise:
         return f"\nCalled: {self.name}({', '.join(named)})" + (f"  where {given}" if given else "")
 
     def hint(self) -> Hint:
-        """Say more, one step at each call: on the mistake that was found, then in general."""
+        """Say more at each call: on the mistake that was found, then in general."""
         found = next((m for m in self.mistakes if self.last and m.name == self.last.mistake), None)
         steps = ([found.more] if found and found.more else []) + list(self.hints)
         said = steps[self.hints_given] if self.hints_given < len(steps) else words.NO_MORE_HINTS
@@ -274,10 +278,9 @@ class Exercise:
         return Hint(said, max(0, len(steps) - self.hints_given))
 
     def __repr__(self) -> str:
-        stars = "★" * self.difficulty
-        minutes, points = counted(self.minutes, "minute"), counted(self.points, "point")
-        about = f"about {minutes}, {points}"
-        return f"{self.name} {stars}, {about}. Judge an answer with check.{self.name}({self.name})"
+        about = f"about {counted(self.minutes, 'minute')}, {counted(self.points, 'point')}"
+        call = f"check.{self.name}({self.name})"
+        return f"{self.name} {'★' * self.difficulty}, {about}. Judge an answer with {call}"
 
 
 def exercise(

@@ -8,7 +8,7 @@ NO_MORE_HINTS = (
     "That is all. The worked answer stands under the same heading in the solutions notebook."
 )
 NOT_FLOAT64 = (
-    "One remark: given float64 it computes less exactly than float64 can. Does a constant or a "
+    "Given float64 it computes less exactly than float64 can. Does a constant or a "
     "buffer of yours have float32 as its dtype?"
 )
 HARM = {

@@ -37,7 +37,10 @@ KINDS = (
             " layer has a bias."
         ),
     ),
-    exempt={"replaced": "a network is started before an optimizer knows its parameters"},
+    exempt={
+        "replaced": "a network is started before an optimizer knows its parameters",
+        "requires_grad": "a network is started before a part of it is frozen",
+    },
     on_success=(
         "Every kind of layer starts as the DCGAN paper asks, what it does not name is left alone, "
         "and layers without a bias do no harm."

@@ -187,6 +187,11 @@ def statistics(init: Callable) -> dict[str, bool]:
     }
 
 
+def biases(module: nn.Module) -> list[Tensor]:
+    """The parameters of that name."""
+    return [p for name, p in module.named_parameters() if name.endswith("bias")]
+
+
 def small(init: Callable) -> dict[str, bool]:
     """Layers of few weights, in evaluation mode: whether each of them starts, biases included."""
     made: dict[str, nn.Linear | nn.Conv2d | nn.ConvTranspose2d] = {
@@ -197,7 +202,7 @@ def small(init: Callable) -> dict[str, bool]:
     filled(nn.Sequential(*made.values())).eval().apply(init)
     return {
         f"whether the parameters of a {name} start": bool(
-            (layer.weight - 0.3).abs().min() > 1e-6 and (layer.bias == 0).all()
+            (layer.weight - 0.3).abs().min() > 1e-6 and not any(p.any() for p in biases(layer))
         )
         for name, layer in made.items()
     }
