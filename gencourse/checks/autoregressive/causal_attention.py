@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
+from gencourse.probes.autoregressive.arguments import unchanged
 from gencourse.probes.autoregressive.attention import (
     exchanged,
     in_half_precision,
@@ -67,6 +68,7 @@ def causal_attention(answer, seed):
     loud_q, loud_k = 120 * q[..., :1].sign().expand_as(q), 40 * ranks.expand_as(k)
     said = "the output when scores lie thousands apart, in both directions"
     yield said, answer.run(unaltered, loud_q, loud_k, 10 * v)
+    yield "whether q is after the call as before", answer.run(unchanged, q, k, v)
     yield "the gradients of the output, summed, for q, k and v", answer.run(gradients, q, k, v)
     said = "its gradients when the last key has a huge score"
     yield said, answer.run(gradients, q.abs(), loud, v)

@@ -56,8 +56,8 @@ def generate(answer, seed):
     said = "two texts at T = 0 of one model, which has learned another token in between"
     yield said, answer.run(after_learning, short, 2, 3, seed)
     yield "texts of a model that is unsure", answer.run(repetitions, short, 4, 3, 1.0, seed)
-    yield "12 texts of 4 out of 600 likely tokens", answer.run(spread, 600, 12, seed)
-    for T, n in ((2.0, 30), (0.5, 30), (2e3, 20), (5e-4, 20), (1.0, 2000)):
+    yield "12 texts, 600 tokens being nearly alike", answer.run(spread, 600, 12, seed)
+    for T, n in ((2.0, 30), (0.5, 30), (2e3, 20), (5e-4, 20), (1.0, 10 * many)):
         factor = T if T in (2e3, 5e-4) else 1.0
         logits = factor * (uneven() if n < 100 else one_likely()).log()
         others = (factor / 2, factor, 2 * factor) if n < 100 else (factor,)
@@ -352,3 +352,16 @@ def temperature_multiplied(*args):
 )
 def division_by_zero(*args):
     return quietly(*args, temper=lambda logits, T: (logits / T).softmax(-1))
+
+
+@generate.mistake(
+    "The logits are divided in place. Some models return their own table of logits, and its "
+    "weights are then no longer what they were. Which operation makes a new tensor?"
+)
+def logits_divided_in_place(*args):
+    return quietly(
+        *args,
+        temper=lambda logits, T: (
+            logits.div_(T).softmax(-1) if T else autoregressive.temperature_probs(logits, 0)
+        ),
+    )

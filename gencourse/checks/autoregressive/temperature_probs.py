@@ -73,7 +73,8 @@ def as_a_power_of_p(logits, T):
     if T == 0:
         return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).double()
     powers = logits.double().log_softmax(-1) / T
-    return powers.exp() / powers.exp().sum(-1, keepdim=True)
+    powers = (powers - powers.amax(-1, keepdim=True)).exp()
+    return powers / powers.sum(-1, keepdim=True)
 
 
 @temperature_probs.alternative
