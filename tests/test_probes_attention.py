@@ -6,8 +6,17 @@ import pytest
 import torch
 
 from gencourse.checks import autoregressive as check
-from gencourse.probes.autoregressive import caches, convolutions, dependence, examples, masks
+from gencourse.probes.autoregressive import (
+    attention,
+    caches,
+    convolutions,
+    dependence,
+    examples,
+    masks,
+    pixels,
+)
 from gencourse.probes.autoregressive.attention import ordinary
+from gencourse.runner import run
 from gencourse.runtime import seeded
 
 
@@ -19,12 +28,12 @@ def forms(exercise):
 PAIRS = list(itertools.product(forms(check.causal_attention), forms(check.multi_head)))
 
 
-@pytest.mark.parametrize(("attention", "multi_head"), PAIRS)
-def test_every_accepted_attention_works_in_every_accepted_multi_head(attention, multi_head):
+@pytest.mark.parametrize(("attend_causally", "multi_head"), PAIRS)
+def test_every_accepted_attention_works_in_every_accepted_multi_head(attend_causally, multi_head):
     def attend(q, k, v):  # as in the last section of the exercises
         leading, (T, d) = q.shape[:-2], q.shape[-2:]
         four = (part.reshape(-1, 1, T, d) for part in (q, k, v))
-        return attention(*four).reshape(*leading, T, d)
+        return attend_causally(*four).reshape(*leading, T, d)
 
     q, k, v = torch.randn(2, 5, 36, generator=seeded(0)).chunk(3, -1)
     expected = check.multi_head.reference(ordinary, q, k, v, 3)
@@ -66,6 +75,35 @@ def test_tensors_of_two_devices_do_not_mix():
         torch.ones(3, device=elsewhere.device) + torch.ones(3)
 
 
+def test_a_later_block_knows_what_was_made_on_the_device():
+    tables = {}
+
+    def kept(T, device):
+        made = tables.setdefault(str(device), torch.ones(T, T, device=device))
+        return made.clone()
+
+    assert all(masks.made_elsewhere(kept, 3, by_name) for by_name in (True, False))
+    on_cpu = torch.ones(3)
+    assert masks.made_elsewhere(lambda T, device: on_cpu.to(device), 3, by_name=True)
+    assert not masks.made_elsewhere(lambda T, device: on_cpu, 3, by_name=True)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_no_error_names_the_device_that_is_played(by_name):
+    def refusing(T, device):
+        raise ValueError(f"unknown device {device}")
+
+    with pytest.raises(ValueError, match=r"^unknown device the device$"):
+        masks.made_elsewhere(refusing, 3, by_name)
+
+
+def test_a_stress_leaves_scores_of_thousands_alone():
+    q = torch.tensor([[[[1.0], [2.0]]]])
+    found = run(attention.unaltered, lambda q, k, v: q, (q, q, q), {}, "larger numbers")
+    assert torch.equal(found.value, q)
+    assert not found.stressed
+
+
 @pytest.mark.parametrize("leak", dependence.LEAKS)
 def test_a_leak_is_just_what_the_model_leaks(leak):
     x, weights = examples.examples(0), torch.ones(5).double()
@@ -78,7 +116,68 @@ def test_a_leak_is_just_what_the_model_leaks(leak):
     assert (found != causal).nonzero().tolist() == [[1, 3]]
 
 
+def test_an_infinite_output_is_no_change():
+    x, weights = examples.examples(0), torch.ones(5).double()
+    found = dependence.found_beside_infinity(check.depends_on.reference, x, weights)
+    expected = torch.ones(5, 5, dtype=torch.bool).tril(-1)
+    expected[1] = False
+    assert torch.equal(found, expected)
+    subtracted = dependence.found_beside_infinity(
+        lambda f, x: torch.stack([(f(x.roll(1, 0)) - f(x) != 0).any(0)] * 5, 1), x, weights
+    )
+    assert subtracted[1].all()
+
+
+def test_masks_of_one_kind_are_made_once():
+    seen = []
+
+    def stack(x, weights, mask):
+        seen.extend(mask(3, kind) for kind in "AB")
+        return x
+
+    convolutions.logits_with_one_kind(stack, torch.ones(1), [torch.ones(1, 1, 3, 3)], "B")
+    assert seen[0] is seen[1]
+    assert torch.equal(seen[0], convolutions.raster_mask(3, "B"))
+
+
+def with_spare_room(x, positions, weights, cache_k, cache_v):
+    """A step whose longer caches lie in the memory of the former ones, where there is room."""
+    output, *longer = check.cached_attention_step.reference(x, positions, weights, cache_k, cache_v)
+    grown = []
+    for cache, whole in zip((cache_k, cache_v), longer, strict=True):
+        room = getattr(cache, "room", None)
+        if room is None:
+            room = torch.cat([whole, torch.zeros(len(x), 9, x.shape[-1])], 1)
+        room[:, : whole.shape[1]] = whole
+        grown.append(room[:, : whole.shape[1]])
+        grown[-1].room = room
+    return output, *grown
+
+
+def test_caches_that_share_memory_are_seen_where_a_text_is_continued_twice():
+    start, first, second = torch.randn(3, 2, 2, 4, generator=seeded(0))
+    layer = torch.randn(9, 4, generator=seeded(1)), torch.randn(3, 4, 4, generator=seeded(2))
+    inputs = (start, first, second, *layer)
+    own, shared = (
+        run(caches.continued_twice, step, inputs, {}).value
+        for step in (check.cached_attention_step.reference, with_spare_room)
+    )
+    assert torch.equal(own["the first text's caches"][0][:, :2], own["the start's caches"][0])
+    expected, got = own["the first text's caches"][0], shared["the first text's caches"][0]
+    assert got.shape == expected.shape
+    assert not torch.allclose(got, expected)
+
+
 def test_rows_follow_the_cache():
     x = torch.arange(2.0)
     assert caches.fitting(x, torch.zeros(5, 1)).tolist() == [0, 1, 0, 1, 0]
     assert caches.fitting(x, torch.zeros(1, 1)).tolist() == [0]
+
+
+def test_images_and_their_kinds_are_told_apart():
+    sample, u = check.raster_sample.reference, torch.rand(2, 1, 2, 3, generator=seeded(0))
+    assert list(pixels.kinds(sample, u).values()) == [True, True]
+    assert list(pixels.kinds(lambda model, u: model(u) > 0, u).values()) == [True, False]
+    found = pixels.from_layer(sample, u, torch.zeros(1, 1, 3, 3), 50.0)
+    assert found["the images"].all()
+    assert not found["the images after it has learned"].any()

@@ -38,6 +38,12 @@ def test_kinds_of_whole_numbers_are_told_apart():
     assert list(pair.values()) == [False, True]
 
 
+def test_a_constant_has_no_slope():
+    logits = torch.zeros(1, 2, 3)
+    assert probed(tokens.has_slope, lambda logits, _: logits.sum(), logits, 0)
+    assert not probed(tokens.has_slope, lambda logits, _: torch.tensor(0.0), logits, 0)
+
+
 def test_masses_of_tokens_are_not_cut_by_a_stress():
     tied = torch.tensor([[1.0, 0.0, 1.0]])
     found = run(
@@ -71,3 +77,30 @@ def test_draws_look_like_the_temperature_that_was_used():
         assert found["the temperature at which such tokens are likeliest"] == T
         often = "whether likely, middling and unlikely tokens come as often as they should"
         assert found[often] is (T == 1.0)
+
+
+def greedy(model, idx, n, block, T, generator):
+    """A loop that takes the most likely token."""
+    for _ in range(n):
+        idx = torch.cat([idx, model(idx[:, -block:])[:, -1:].argmax(-1)], 1)
+    return idx
+
+
+def test_a_model_that_has_learned_writes_another_text():
+    found = probed(writing.after_learning, greedy, torch.tensor([[1]]), 2, 3, 0)
+    assert [text.tolist() for text in found] == [[[1, 5, 5]], [[1, 2, 2]]]
+
+
+def test_texts_that_are_alike_or_leave_tokens_out_are_seen():
+    assert list(probed(writing.spread, loop, 600, 12, 0).values()) == [True, True]
+    assert list(probed(writing.spread, greedy, 600, 12, 0).values()) == [False, False]
+
+
+def test_who_writes_into_logits_changes_the_model_that_owns_them():
+    def in_place(model, idx, n, block, T, generator):
+        with torch.no_grad():
+            model(idx).mul_(2)
+        return idx
+
+    found = run(writing.spread, in_place, (6, 2, 0), {})
+    assert ("weights", "0") in found.harm

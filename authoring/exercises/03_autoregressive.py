@@ -364,7 +364,7 @@ check.top_p_filter(top_p_filter)
 # - Nothing is trained here: the model is in evaluation mode, no graph is recorded. Afterwards the model is in the mode in
 #   which it came.
 #
-# The prompt [[5, 6]] and n = 3 make a text like [[5, 6, 0, 4, 2]].
+# The prompt [[5, 6]] and n = 3 make a text like [[5, 6, 0, 4, 2]]; n is at least 1.
 
 # %%
 def generate(model, idx, n, block, T, generator):
@@ -472,7 +472,8 @@ check.causal_mask(causal_mask)
 # $$w_{ts} = \operatorname{softmax}_s\left(\frac{q_t \cdot k_s}{\sqrt d}\right), \qquad \text{output}_t = \sum_{s \le t} w_{ts} v_s$$
 #
 # For each t the weights of s ≤ t sum to 1, those of later positions are 0. Position 0 sees itself alone, so its output is its own
-# value. The answer should hold for scores of any size, pass gradients on, and work in half precision (`q.half()`), too.
+# value. The answer should hold for scores of any size, pass gradients on, and work in half precision (`q.half()`, as far as q · k
+# itself can be written in it), too.
 #
 # q, k and v have just these four dimensions, of any length from 1 on, and the same shape. They may lie in memory in any order:
 # heads are often cut out of a tensor by exchanging two dimensions, and `view` refuses what is not contiguous.
@@ -745,7 +746,7 @@ else:
 #
 # An image is drawn pixel by pixel in raster order. Start with zeros. At each pixel ask the model for its logits, given
 # the image so far, take the one at that pixel, and draw: the pixel is 1 if its number in `u` lies *below* the probability of
-# a 1, otherwise 0. Write it into the image before you go on; what is not drawn yet stays 0. The image is a float tensor like `u`,
+# a 1, otherwise 0. Write it into the image before you go on; what is not drawn yet stays 0. The image is a float tensor,
 # since the model's layers compute with such.
 #
 # `u` holds one uniform number in [0, 1) for each pixel of each of the n images, so the same u gives the same images. The
@@ -807,7 +808,8 @@ else:
 #
 # x is the row without its last token, filled up with zeros at the end. y[t] is the token that follows x[t], where that
 # belongs to the answer. Token 0 may also be an ordinary token. `length` is at least P + A − 1, for a prompt of P tokens and an answer of A.
-# Both x and y are tensors of whole numbers (`torch.long`), which `cross_entropy` asks of targets. The chapter uses such
+# Both x and y are tensors of whole numbers (`torch.long`), which `cross_entropy` asks of targets, even where prompt and
+# answer come as bytes (`torch.uint8`). The chapter uses such
 # rows in its section on records and sentences ([notebook](../notebooks/03_autoregressive.ipynb)).
 
 # %%

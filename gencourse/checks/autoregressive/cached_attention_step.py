@@ -50,12 +50,12 @@ def cached_attention_step(answer, seed):
     layer = draw(5 * seed, T + 3, C), draw(5 * seed + 1, 3, C, C)  # positions and weights
     x, y = draw(5 * seed + 2, B, T, C), draw(5 * seed + 3, B, T, C)
     kept = draw(5 * seed + 4, B, 3, C), draw(5 * seed + 5, B, 3, C)
-    none = torch.zeros(B, 0, C)
+    none = caches.empty(x)
 
     def one_step(x, *inputs):
         return answer.run(caches.one_step, x, *inputs)
 
-    yield "the first position, when the caches are empty", one_step(x[:, 0], *layer, none, none)
+    yield "the first position, when the caches are empty", one_step(x[:, 0], *layer, *none)
     yield "one step when three positions are cached", one_step(x[:, 3], *layer, *kept)
     wide = draw(seed, 4, 9), draw(seed + 1, 3, 9, 9)
     others = draw(seed + 3, 3, 2, 9), draw(seed + 4, 3, 2, 9)
@@ -64,8 +64,11 @@ def cached_attention_step(answer, seed):
     one = [cache[:1] for cache in kept]
     yield "one step for a single text, B = 1", one_step(x[:1, 3], *layer, *one)
     many = draw(seed + 5, 1, 70, C), draw(seed + 6, 1, 70, C)
-    said = "one step of a single text when 70 positions of at most 80 are cached"
-    yield said, one_step(x[:1, 2], draw(seed + 7, 80, C), layer[1], *many)
+    for block in (80, 71):
+        said = f"one step of a single text when 70 positions of at most {block} are cached"
+        yield said, one_step(x[:1, 2], draw(seed + 7, block, C), layer[1], *many)
+    said = "one step when three positions are cached, all of whose keys are 0"
+    yield said, one_step(x[:, 3], *layer, 0 * kept[0], kept[1])
     said = "one step when scores are hundreds apart"
     yield said, one_step(x[:, 3], *layer, 300 * kept[0].round(), kept[1])
     yield "four steps in a row, beginning with empty caches", answer.run(caches.one_text, x, *layer)
@@ -73,7 +76,7 @@ def cached_attention_step(answer, seed):
     yield said, answer.run(caches.in_turns, x[:, :3], y[:, :3], *layer)
     said = "the outputs when both rows continue the caches of row 1"
     yield said, answer.run(caches.both_from_the_last_row, x[:, :3], y[:, :3], *layer)
-    said = "the outputs when a text is continued twice from the same caches"
+    said = "two texts that continue the same caches in turns"
     yield said, answer.run(caches.continued_twice, x[:, :2], y[:, 2:], x[:, 2:], *layer)
 
 
@@ -81,10 +84,8 @@ def cached_attention_step(answer, seed):
 def by_einsum(x, positions, weights, cache_k, cache_v):
     t = cache_v.size(1)
     q, k, v = torch.einsum("bc,ncd->nbd", x + positions[t], weights)
-    keys, values = (
-        torch.cat((cache_k, k.unsqueeze(1)), dim=1),
-        torch.cat((cache_v, v.unsqueeze(1)), dim=1),
-    )
+    keys = torch.cat((cache_k, k.unsqueeze(1)), dim=1)
+    values = torch.cat((cache_v, v.unsqueeze(1)), dim=1)
     weight = torch.softmax(torch.einsum("bc,bsc->bs", q, keys) * q.shape[-1] ** -0.5, dim=1)
     return torch.einsum("bs,bsc->bc", weight, values), keys, values
 

@@ -7,7 +7,13 @@ import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.attention import exchanged, in_half_precision, same_before
+from gencourse.probes.autoregressive.arguments import unchanged
+from gencourse.probes.autoregressive.attention import (
+    exchanged,
+    in_half_precision,
+    same_before,
+    unaltered,
+)
 from gencourse.probes.general import gradients
 
 
@@ -21,6 +27,7 @@ def draws(seed, *shape):
     difficulty=2,
     minutes=15,
     points=3,
+    float64=True,
     hints=(
         "Four lines: scores, scale, mask, softmax and sum. What is the shape after each of them?",
         "A hidden position should get weight 0 after the softmax. Which score does that, in every "
@@ -57,9 +64,11 @@ def causal_attention(answer, seed):
     low = torch.full((1, 1, 3, 4), 1e15)
     said = "the output when every score is -2e30, so that a position averages what it may see"
     yield said, answer(low, -low, v[:1, :1, :3])
-    loud_q, loud_k = ((40 * x).round() for x in (q, k))  # whole numbers: no score is rounded
+    ranks = k[..., :1].argsort(2) - 2.0  # -2 to 2 in some order, so that no two scores are near
+    loud_q, loud_k = 120 * q[..., :1].sign().expand_as(q), 40 * ranks.expand_as(k)
     said = "the output when scores lie thousands apart, in both directions"
-    yield said, answer(loud_q, loud_k, 10 * v)
+    yield said, answer.run(unaltered, loud_q, loud_k, 10 * v)
+    yield "whether q is after the call as before", answer.run(unchanged, q, k, v)
     yield "the gradients of the output, summed, for q, k and v", answer.run(gradients, q, k, v)
     said = "its gradients when the last key has a huge score"
     yield said, answer.run(gradients, q.abs(), loud, v)
@@ -231,8 +240,8 @@ def large_negative_number(q, k, v):
 
 
 @causal_attention.mistake(
-    "Visible scores can be lower than -10000, and then the hidden positions get all the weight. Is "
-    "there no lower score?"
+    "Visible scores can be lower than the number that hides, and then the hidden positions get all "
+    "the weight. Is there no lower score?"
 )
 def minus_ten_thousand(q, k, v):
     return attend(q, k, v, seen(q), fill=-1e4)

@@ -67,6 +67,7 @@ def counts_with_start(answer, seed):
     yield "the documents themselves after the call, which should be as before", after
     yield "the counts when the second and the fourth document are empty", answer(empty, 4)
     yield "the counts when the first document is empty", answer(empty[1:3], 4)
+    yield "the counts when the only document is empty", answer([empty[1]], 4)
     zeros = torch.zeros(2100, dtype=torch.long)
     yield "the counts of a document of 2,100 tokens, V = 1", answer([zeros], 1)
     many = 1200 if seed % 3 == 2 else 150  # a loop over documents should not pay for it each time

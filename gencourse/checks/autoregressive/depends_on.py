@@ -52,18 +52,16 @@ def depends_on(answer, seed):
         return answer.run(toys.found, x, weights[: x.shape[1]], outputs, leak, a, b, size)
 
     for D, K in ((5, 5), (5, 3), (3, 5), (1, 2)):
-        yield f"a causal model of {D} inputs and {K} outputs", find(x[:4, :D], outputs=K, a=0)
+        yield f"a causal model with D = {D} and K = {K}", find(x[:4, :D], outputs=K, a=0)
     leak = f"the answer when output {a} depends on input {b}"
     yield f"{leak}, too", find(x, "sum", size=0.5)
     yield f"{leak} by less than a billionth", find(x, "sum", size=4e-10)
     yield f"the answer when output {a} sees input {b} times input 0", find(x, "product")
     yield f"{leak} in examples where input 0 is positive", find(rows.positive(x, b), "gated")
     yield f"{leak} in a band and where input 0 is positive", find(rows.banded(x, b), "band")
-    for i, k in ((4, 3), (4, 5), (5, 2), (0, 3)):
-        yield (
-            f"{leak} in example {i} alone, not at {k}'s value",
-            find(rows.rare(x, b, i, k), "rare"),
-        )
+    for i, k in ((4, 3), (4, 5), (5, 2), (0, 3), (4, 1), (2, 3)):
+        said = f"{leak} in example {i} alone, and not if it gets the value that example {k} has"
+        yield said, find(rows.rare(x, b, i, k), "rare")
     n = 34 if seed % 3 == 2 else 7  # a loop over all pairs should not pay for it each time
     yield f"a leak in the last but one of {n} examples", find(rows.late(seed, n), "rare", 2, 1, 1)
     yield "the answer for a model of one output, which sees input 2", find(x, "sum", 1, 0, 2)
@@ -71,19 +69,21 @@ def depends_on(answer, seed):
     for mode in ("training", "evaluation"):
         found = answer.run(toys.found_in_module, x, weights, 5, mode == "training")
         yield f"a module in {mode} mode, which adds noise in training", found
+    yield "the answer when output 1 is -∞", answer.run(toys.found_beside_infinity, x, weights)
     yield "the answer for a model made of steps, x > 0", answer.run(toys.found_in_steps, x, 5)
     yield "the answer where output 0 sees token 1", answer.run(toys.found_in_tokens, rows.tokens())
 
 
 @depends_on.alternative
 def neighbour_by_neighbour(f, x):
-    if mode := getattr(f, "training", None):
-        f = f.eval()
+    mode = getattr(f, "training", False) and f.eval() is f
     outputs, found = f(x), []
     for j in range(x.size(1)):
-        other = x.clone()
-        other[:, j] = torch.flip(x, [0])[:, j]
-        found.append(((f(other) - outputs).abs() > 1e-12).sum(0) > 0)
+        moved = 0
+        for turned in (torch.flip(x, [0]), x.roll(1, 0)):
+            other = torch.cat([x[:, :j], turned[:, j : j + 1], x[:, j + 1 :]], 1)
+            moved = moved + ((f(other) - outputs).abs() > 1e-12).sum(0)
+        found.append(moved > 0)
     f.train() if mode else None
     return torch.stack(found).T
 
@@ -111,6 +111,7 @@ def tried(
     differ=torch.ne,
     inputs=None,
     value=None,
+    others=lambda x: [x.roll(shift, 0) for shift in range(1, len(x))],
 ):
     """The reference with knobs for what learners get wrong.
 
@@ -120,15 +121,15 @@ def tried(
     training = module and f.training
     if module and evaluate:
         f.eval()
-    start, shifts = x if start is None else start(x), range(1, len(x))
+    start, rows = x if start is None else start(x), others(x)
     before = f(start)
     moved = torch.zeros(before.shape[1], x.shape[1], dtype=torch.bool)
     for j in range(x.shape[1]) if inputs is None else inputs(x):
-        varied = start.repeat(len(shifts), 1)
-        varied[:, j] = torch.cat([x[:, j].roll(shift)[: len(start)] for shift in shifts])
+        varied = start.repeat(len(rows), 1)
+        varied[:, j] = torch.cat([other[: len(start), j] for other in rows])
         varied[:, j] = varied[:, j] if value is None else value(varied[:, j])
-        changed = differ(f(varied), before.repeat(len(shifts), 1)).unflatten(
-            0, (len(shifts), len(start))
+        changed = differ(f(varied), before.repeat(len(rows), 1)).unflatten(
+            0, (len(rows), len(start))
         )
         moved[:, j] = changed.any(0).any(0) if pick is None else pick(changed)
         if pile_up:
@@ -225,6 +226,22 @@ def one_value_for_all(f, x):
 
 
 @depends_on.mistake(
+    "Each example gets one other value, and a leak that this one does not show is missed. The text "
+    "asks for several: how many other examples are there?"
+)
+def one_neighbour(f, x):
+    return tried(f, x, others=lambda x: [x.roll(1, 0)])
+
+
+@depends_on.mistake(
+    "The examples are turned round, so each gets one other value, and the middle one of an odd "
+    "number none. The text asks for several: how many other examples are there?"
+)
+def turned_round(f, x):
+    return tried(f, x, others=lambda x: [x.flip(0)])
+
+
+@depends_on.mistake(
     "The pattern is right, the kind of number is not: what do `~` and `&` make of ones and zeros?"
 )
 def ones_and_zeros(f, x):
@@ -245,8 +262,8 @@ def changes_pile_up(f, x):
 
 
 @depends_on.mistake(
-    "A tiny leak is overlooked. How much may two outputs differ if nothing that they see has "
-    "changed?"
+    "A tiny leak is overlooked. Do you let outputs differ a little, or compute in fewer digits "
+    "than x has?"
 )
 def with_tolerance(f, x):
     return tried(f, x, differ=lambda a, b: (a - b).abs() > 1e-5 * b.abs() + 1e-8)

@@ -5,6 +5,7 @@ import torch
 from gencourse.checks import exercise
 from gencourse.models import autoregressive
 from gencourse.probes.autoregressive.writing import (
+    after_learning,
     draws,
     prompt_unchanged,
     repetitions,
@@ -12,12 +13,6 @@ from gencourse.probes.autoregressive.writing import (
     writing,
 )
 from gencourse.runtime import seeded
-
-
-def uneven():
-    """Probabilities of 21 tokens: one of 0.56, 19 different ones below 0.05, one of 0."""
-    p = 0.005 + 0.002 * torch.arange(19)[torch.arange(19) * 7 % 19]
-    return torch.cat([p[:9], torch.tensor([1 - float(p.sum())]), p[9:], torch.zeros(1)])
 
 
 @exercise(
@@ -53,17 +48,22 @@ def generate(answer, seed):
     said = "three further tokens of 300, when the prompt has 19 and block = 20"
     yield said, written(book, 3, block=20, V=300)
     yield "three further tokens with block = 1", written(short, 3, block=1)
+    many = 210 if seed % 3 == 2 else 40  # as many as the course asks for, once
+    yield f"{many} further tokens of a single prompt", written(short[:1], many)
     yield "one further token when there is a single prompt, B = 1", written(short[:1], 1)
     yield "a model that comes in evaluation mode", written(short, 3, training=False)
     yield "a caller who records no graphs", written(long, 2, block=9, recording=False)
+    said = "two texts at T = 0 of one model, which has learned another token in between"
+    yield said, answer.run(after_learning, short, 2, 3, seed)
     yield "texts of a model that is unsure", answer.run(repetitions, short, 4, 3, 1.0, seed)
-    for T, factor, n in ((2.0, 1.0, 30), (0.5, 1.0, 30), (20.0, 20.0, 20), (0.005, 0.005, 20)):
-        logits = factor * uneven().log()
-        tables = {f"{t:g}": (logits / t).softmax(0) for t in (factor / 2, factor, 2 * factor)}
+    yield "12 texts, 600 tokens being nearly alike", answer.run(spread, 600, 12, seed)
+    for T, n in ((2.0, 30), (0.5, 30), (2e3, 20), (5e-4, 20), (1.0, 10 * many)):
+        factor = T if T in (2e3, 5e-4) else 1.0
+        logits = factor * (uneven() if n < 100 else one_likely()).log()
+        others = (factor / 2, factor, 2 * factor) if n < 100 else (factor,)
+        tables = {f"{t:g}": (logits / t).softmax(0) for t in others}
         found = answer.run(draws, logits, T, n, seed, tables[f"{T:g}"], tables)
         yield f"{n} texts of 4 tokens drawn at T = {T:g}", found
-    said = "whether each third of 65 tokens that are nearly alike comes in 12 texts"
-    yield said, answer.run(spread, 65, 12, seed)
     yield "a further token at T = 0.0", written(short, 1, T=0.0, sharpness=1e-6)
     label = "four further tokens at T = 0, where the largest logit is 0.000001 above the others"
     yield label, written(long, 4, T=0, sharpness=1e-6)
@@ -98,6 +98,17 @@ def by_the_inverse_of_the_sum(model, idx, n, block, T, generator):
         text[:, i] = (total < u).sum(1).clamp(max=logits.shape[-1] - 1)
     model.train(was_training)
     return text
+
+
+def uneven():
+    """Probabilities of 21 tokens: one of 0.56, 19 different ones below 0.05, one of 0."""
+    p = 0.005 + 0.002 * torch.arange(19)[torch.arange(19) * 7 % 19]
+    return torch.cat([p[:9], torch.tensor([1 - float(p.sum())]), p[9:], torch.zeros(1)])
+
+
+def one_likely():
+    """Probabilities of 61 tokens, of which one has 0.994."""
+    return torch.cat([torch.tensor([0.994]), torch.full((60,), 0.0001)])
 
 
 def steps(
@@ -341,3 +352,16 @@ def temperature_multiplied(*args):
 )
 def division_by_zero(*args):
     return quietly(*args, temper=lambda logits, T: (logits / T).softmax(-1))
+
+
+@generate.mistake(
+    "The logits are divided in place. Some models return their own table of logits, and its "
+    "weights are then no longer what they were. Which operation makes a new tensor?"
+)
+def logits_divided_in_place(*args):
+    return quietly(
+        *args,
+        temper=lambda logits, T: (
+            logits.div_(T).softmax(-1) if T else autoregressive.temperature_probs(logits, 0)
+        ),
+    )

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.convolutions import logits, moved
+from gencourse.probes.autoregressive.convolutions import logits, logits_with_one_kind, moved
 
 
 def masked_stack_reference(x, weights, mask):
@@ -70,6 +70,10 @@ def masked_stack(answer, seed):
     yield said, answer.run(logits, (40 * x).round(), bright)
     said = "the logits when `mask` makes other masks, rows and columns exchanged"
     yield said, answer.run(logits, x, three, turned=True)
+    yield "the logits of layers of 3 × 3 and 5 × 5", answer.run(logits, x, [alone, first])
+    for kind in "AB":
+        said = f"the logits when `mask` makes kind {kind}, whatever it is asked for"
+        yield said, answer.run(logits_with_one_kind, x, [alone, first, third[:, :3]], kind)
     said = "which logits move when the pixel in row 3 and column 2 changes"
     yield said, answer.run(moved, x, three, 3, 2)
     yield "the logits of images of one pixel", answer.run(logits, x[:, :, :1, :1], three)

@@ -48,7 +48,8 @@ def next_token_pairs(answer, seed):
     yield "40 tokens, all of them 0, 1 or 2, and block = 5", asked(few, 5)
     long, block = 200 + seed % 7, 11 + seed % 3
     yield f"{long} tokens and block = {block}", asked(shuffled(seed + 6, long), block)
-    yield "1,000 tokens and block = 8, 124 windows", asked(shuffled(seed + 7, 1000), 8)
+    for N, block in ((1000, 8), (2500, 1), (2500, 1030)):
+        yield f"{N:,} tokens and block = {block:,}", asked(shuffled(seed + 7, N), block)
 
 
 @next_token_pairs.alternative

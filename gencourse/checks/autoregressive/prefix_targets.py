@@ -62,6 +62,10 @@ def prefix_targets(answer, seed):
     ):
         yield f"x and y {said}", answer.run(both, *given)
     yield "x and y of a short row", answer.run(whole_numbers, prompt, reply, 9)
+    letters = [(part % 256).to(torch.uint8) for part in (prompt, reply)]
+    yield "x and y when prompt and answer come as bytes", answer.run(both, *letters, 9)
+    said = "x and y of a short row, when prompt and answer come as bytes"
+    yield said, answer.run(whole_numbers, *letters, 9)
 
 
 @prefix_targets.alternative
@@ -74,7 +78,7 @@ def by_lists(prompt, answer, length):
 
 @prefix_targets.alternative
 def by_places(prompt, answer, length):
-    row = torch.nn.functional.pad(torch.cat([prompt, answer]), (0, length))
+    row = torch.nn.functional.pad(torch.cat([prompt, answer]).long(), (0, length))
     t, end = torch.arange(length), len(prompt) + len(answer) - 1
     x, y = row[:length] * (t < end), row[1 : length + 1]
     return x, y.masked_fill((t < len(prompt) - 1) | (t >= end), -100)
@@ -225,3 +229,12 @@ def padded_in_front(prompt, answer, length):
     x, y = targets(prompt, answer, length)
     space = length - (len(prompt) + len(answer) - 1)
     return x.roll(space), y.roll(space)
+
+
+@prefix_targets.mistake(
+    "Your tensors take their type from the tokens. Bytes have no -100: which type do x and y need, "
+    "whatever the tokens come in?"
+)
+def type_of_the_tokens(prompt, answer, length):
+    x, y = targets(prompt, answer, length)
+    return x.to(prompt.dtype), y.to(answer.dtype)

@@ -3,7 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
-from gencourse.probes.autoregressive.pixels import from_alternating, from_linear, given, repeats
+from gencourse.probes.autoregressive import pixels
 from gencourse.runtime import seeded
 
 
@@ -41,35 +41,41 @@ def raster_sample(answer, seed):
         return torch.rand(n, 1, H, W, generator=seeded(seed + 50))
 
     said = "2 images of 3 × 5 from a model that wants each pixel to be 1 minus the one before"
-    yield said, answer.run(from_alternating, uniform(2, 3, 5))
-    yield "an image of 4 × 3 from the same model", answer.run(from_alternating, uniform(1, 4, 3))
+    yield said, answer.run(pixels.from_alternating, uniform(2, 3, 5))
+    said = "an image of 4 × 3 from the same model"
+    yield said, answer.run(pixels.from_alternating, uniform(1, 4, 3))
     u, none, biases = uniform(6, 3, 4), torch.zeros(12, 12), draw(seed + 1, 12)
     free = 2 * draw(seed, 12, 12)
     said = "6 images of 3 × 4 from a model whose pixels are independent"
-    yield said, answer.run(from_linear, u, none, torch.linspace(-2, 2, 12))
+    yield said, answer.run(pixels.from_linear, u, none, torch.linspace(-2, 2, 12))
     said = "6 images of 3 × 4 from a model with random weights for all pixels before"
-    yield said, answer.run(from_linear, u, free.tril(-1), biases)
+    yield said, answer.run(pixels.from_linear, u, free.tril(-1), biases)
     said = "6 images from a model that looks at all pixels, where those to come should be 0"
-    yield said, answer.run(from_linear, u, free, biases)
+    yield said, answer.run(pixels.from_linear, u, free, biases)
     wide, more = 2 * draw(seed + 2, 20, 20), draw(seed + 3, 20)
     said = "an image of 10 × 2 from a model with random weights for all pixels before"
-    yield said, answer.run(from_linear, uniform(1, 10, 2), wide.tril(-1), more)
-    said = "whether the images that the model is given hold floating numbers"
-    yield said, answer.run(given, u[:2])
+    yield said, answer.run(pixels.from_linear, uniform(1, 10, 2), wide.tril(-1), more)
+    yield "whether images hold floating numbers", answer.run(pixels.kinds, u[:2])
+    said = "4 images of 3 × 4 from a convolution that sees all neighbours"
+    yield said, answer.run(pixels.from_layer, u[:4], draw(seed + 4, 1, 1, 3, 3), 0.5)
     said = "whether the answer repeats with the same numbers u"
-    yield said, answer.run(repeats, u[:2], free, biases)
+    yield said, answer.run(pixels.repeats, u[:2], free, biases)
     half = torch.tensor([0.5, 0.25, 0.75] * 4).view(1, 1, 3, 4)
     said = "an image where p is ½ everywhere and some numbers u are exactly ½, which is not below"
-    yield said, answer.run(from_linear, half, none, torch.zeros(12))
+    yield said, answer.run(pixels.from_linear, half, none, torch.zeros(12))
     sure = torch.tensor([-torch.inf, 0.0, -1.0] * 4)
     said = "an image where all u are 0, and p is 0 at every third pixel"
-    yield said, answer.run(from_linear, 0 * half, none, sure)
+    yield said, answer.run(pixels.from_linear, 0 * half, none, sure)
+    said = "an image of unlikely pixels: logits up to ±13, with u about as far from 0 or 1 as p is"
+    far = torch.linspace(-13, 13, 12)
+    yield said, answer.run(pixels.from_linear, near_the_ends(far), none, far)
+    for H, W in ((1, 70), (70, 1)):
+        said = f"an image of {H} × {W} from the model that wants pixels to alternate"
+        yield said, answer.run(pixels.from_alternating, uniform(1, H, W))
     for H, W in ((1, 5), (5, 1), (1, 1)):
         said = f"3 images of {H} × {W} from a model that looks at all pixels"
-        yield (
-            said,
-            answer.run(from_linear, uniform(3, H, W), free[: H * W, : H * W], biases[: H * W]),
-        )
+        model = free[: H * W, : H * W], biases[: H * W]
+        yield said, answer.run(pixels.from_linear, uniform(3, H, W), *model)
 
 
 @raster_sample.alternative
@@ -92,6 +98,12 @@ def image_by_image(model, u):
                 x[0, i, j] = float(own[0, i, j] < torch.sigmoid(model(x[None])[0, 0, i, j]))
         images.append(x)
     return torch.stack(images)
+
+
+def near_the_ends(logits):
+    """Numbers u half or twice as far from 0 or 1 as the probabilities are, by turns, 3 × 4."""
+    tails = (-logits.abs().double()).exp() * torch.tensor([0.5, 2.0]).repeat(6)
+    return torch.where(logits < 0, tails, 1 - tails).float().view(1, 1, 3, 4)
 
 
 def painted(

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
 from gencourse.probes.autoregressive.arguments import unchanged
+from gencourse.probes.autoregressive.tokens import has_slope
 from gencourse.probes.general import gradients
 from gencourse.runtime import seeded
 
@@ -62,6 +63,8 @@ def sequence_nll(answer, seed):
     yield then, answer.run(gradients, logits, empty, -100, wrt=(0,))
     nothing = answer.run(gradients, logits[:1], empty[1:2], -100, wrt=(0,))
     yield "the gradients when all targets of the only sequence are ignored", nothing
+    said = "whether the loss can be differentiated when all targets are ignored"
+    yield said, answer.run(has_slope, logits[:1], empty[1:2], -100)
     kept = answer.run(unchanged, logits, padded, -100, at=1)
     yield "whether the targets are after the call as before", kept
     yield "the loss when token 3 is ignored, and token 0 counts", answer(logits, mixed, 3)

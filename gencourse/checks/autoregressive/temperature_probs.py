@@ -45,18 +45,16 @@ def temperature_probs(answer, seed):
     )
     for T in (0.5, 0):
         yield f"what is returned at T = {T:g}", answer.run(kind_of_probabilities, logits, T)
-    for T in (2.0, 1.0, 1000.0, 0.0):
-        yield f"the distributions at T = {T:g} when one logit is -∞", answer(closed, T)
+    for T in (2.0, 1.0, 10**9, 0.0):
+        yield f"the distributions at T = {T:,.10g} when one logit is -∞", answer(closed, T)
     said = "the distributions for logits of some"
     yield f"{said} hundred at T = 0.01", answer(200 * draw(seed + 2, 3, 5), 0.01)
     yield f"{said} hundred at T = 60", answer(200 * draw(seed + 3, 3, 5) - 300, 60)
     yield f"{said} thousand at T = 1000", answer(3000 * draw(seed + 4, 2, 6), 1e3)
     yield "the distribution 0.5, 0.3, 0.2 at T = 0.004", answer(known, 0.004)
-    for T in (0.08, 0.005):
-        yield (
-            f"the distribution for logits of about ±{T:g} at T = {T:g}",
-            answer(T * draw(seed + 5, 6), T),
-        )
+    for T in (0.08, 0.005, 0.0005, 1e6):
+        said = f"the distribution for logits of about ±{T:,.10g} at T = {T:,.10g}"
+        yield said, answer(T * draw(seed + 5, 6), T)
     close = torch.tensor([[1.0, 2.0, 2.001, -1.0], [0.5, 0.0, -7.0, 0.499]])
     yield "the distributions at T = 0, two logits only 0.001 apart", answer(close, 0.0)
     closer = torch.tensor([0.0, 1e-6, -1.0])
@@ -75,7 +73,8 @@ def as_a_power_of_p(logits, T):
     if T == 0:
         return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).double()
     powers = logits.double().log_softmax(-1) / T
-    return powers.exp() / powers.exp().sum(-1, keepdim=True)
+    powers = (powers - powers.amax(-1, keepdim=True)).exp()
+    return powers / powers.sum(-1, keepdim=True)
 
 
 @temperature_probs.alternative

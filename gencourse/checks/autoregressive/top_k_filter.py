@@ -41,6 +41,7 @@ def top_k_filter(answer, seed):
     yield "whether the logits are after the call as before", answer.run(unchanged, square, 2)
     yield "logits (3, 6) with k = 1", answer(uneven(seed + 1, 3, 6), 1)
     yield "logits (2, 3, 5) with k = 3", answer(draw(seed + 2, 2, 3, 5), 3)
+    yield "logits (2, 3, 1, 5) with k = 3", answer(draw(seed + 2, 2, 3, 1, 5), 3)
     yield "logits (5,) with k = 2", answer(one, 2)
     yield "logits (3, 5) with k = 5, which keeps all", answer(uneven(seed + 4, 3, 5), 5)
     yield "a row in which the second and the third largest are equal, k = 2", answer(tied[:1], 2)
@@ -60,8 +61,11 @@ def top_k_filter(answer, seed):
     yield f"{said} k = 9 of 5", answer.run(independent, beyond, 9)
     for k in (40, 60):
         yield f"logits (2, 65) with k = {k}", answer(uneven(seed + 6, 2, 65) - 500, k)
-    near = 100 + 1e-4 * torch.tensor([[3.0, 1.0, 4.0, 0.0, 5.0, 9.0, 2.0, 6.0]])
-    yield "logits that are 0.0001 apart, k = 3", answer(near, 3)
+    yield "logits (1, 1100) with k = 1050", answer(uneven(seed + 7, 1, 1100), 1050)
+    near = 100 + torch.tensor([[3.0, 1.0, 4.0, 0.0, 5.0, 9.0, 2.0, 6.0]]) / 2**17
+    yield "logits that differ in their last digit alone, k = 3", answer(near, 3)
+    nearer = 100 + (near - 100).double() / 2**12
+    yield "logits in float64 that float32 cannot tell apart, k = 3", answer(nearer, 3)
 
 
 @top_k_filter.alternative

@@ -9,13 +9,6 @@ from gencourse.probes.autoregressive.filters import keeps_all
 from gencourse.probes.autoregressive.masks import is_tensor
 
 
-def shuffled(seed, *probs, scales=(1.0,), move=0.0):
-    """Logits of these probabilities: a row for each scale, with an order and offset of its own."""
-    order = draw(seed, len(scales), len(probs)).argsort(-1)
-    logits = torch.tensor(scales)[:, None] * torch.tensor(probs).log()
-    return logits.gather(-1, order) + 3 * draw(seed + 50, len(scales), 1) + move
-
-
 @exercise(
     reference=autoregressive.top_p_filter,
     difficulty=2,
@@ -51,6 +44,7 @@ def top_p_filter(answer, seed):
     yield "whether a tensor is returned", answer.run(is_tensor, square, 0.8)
     yield "whether the logits are after the call as before", answer.run(unchanged, square, 0.8)
     yield "logits (2, 3, 5) with p = 0.64", answer(cube, 0.64)
+    yield "logits (2, 3, 1, 5) with p = 0.64", answer(cube[:, :, None], 0.64)
     yield "logits (5,) with p = 0.75", answer(one, 0.75)
     for p in (0.9962, 0.9968, 0.9995):
         yield f"one token of 0.9, four unlikely ones, two of -∞, p = {p}", answer(tail, p)
@@ -58,6 +52,11 @@ def top_p_filter(answer, seed):
     yield "equal logits inside and outside, none at the border, p = 0.75", answer(equal, 0.75)
     flat = shuffled(seed + 9, *(0.015 + 0.00002 * i for i in range(65)))
     yield "logits (1, 65), all nearly equal, with p = 0.95", answer(flat, 0.95)
+    large = 1.2 * draw(seed + 10, 1, 1000)
+    reached = large.double().softmax(-1).sort(descending=True).values.cumsum(-1)[0]
+    for n in (150, 330, 550):  # p in the middle between two sums, so that rounding moves nothing
+        p = float(reached[n : n + 2].mean())
+        yield f"logits (1, 1000) with p = {p:.6f}", answer(large, p)
     yield "p = 1, which keeps all, even a token of probability 1e-35", answer(sure, 1.0)
     table = 3 * draw(seed + 8, 500, 65)
     sums = table.softmax(-1).sort(-1, descending=True).values[:, :-1].cumsum(-1)
@@ -97,6 +96,13 @@ def by_a_threshold(logits, p):
     ranked = logits.sort(-1, descending=True).values
     last = (ranked.softmax(-1).cumsum(-1)[..., :-1] < p).sum(-1, keepdim=True)
     return logits.masked_fill((logits < ranked.gather(-1, last)) & (p < 1), -torch.inf)
+
+
+def shuffled(seed, *probs, scales=(1.0,), move=0.0):
+    """Logits of these probabilities: a row for each scale, with an order and offset of its own."""
+    order = draw(seed, len(scales), len(probs)).argsort(-1)
+    logits = torch.tensor(scales)[:, None] * torch.tensor(probs).log()
+    return logits.gather(-1, order) + 3 * draw(seed + 50, len(scales), 1) + move
 
 
 def nucleus(logits, keep):

@@ -24,6 +24,15 @@ def uncopied(value: Any) -> Any:
     return value
 
 
+def as_it_is(tensor: Tensor) -> Tensor:
+    """A tensor of which the answer gets no copy, and which keeps what hangs on it.
+
+    torch takes a tensor with this mark for a parameter, and parameters are not copied.
+    """
+    tensor._is_param = True
+    return tensor
+
+
 def same(before: Any, after: Any) -> bool:
     """Whether a tensor, or a list of tensors, holds what it held."""
     if isinstance(before, Tensor):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gencourse.probes.autoregressive.arguments import uncopied
 from gencourse.probes.general import gradients
 
 
@@ -24,6 +25,14 @@ def same_before(
 def exchanged(attention: Callable, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The output for q, k, v (B, heads, T, d) that lie in memory as (B, T, heads, d)."""
     return attention(*(x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v)))
+
+
+def unaltered(attention: Callable, *inputs: Tensor) -> Tensor:
+    """The output for just these q, k and v, which no stress alters: numbers between would be near.
+
+    Where two scores of thousands are near, the weights depend on how they are rounded.
+    """
+    return attention(*map(uncopied, inputs))
 
 
 def in_half_precision(attention: Callable, q: Tensor, k: Tensor, v: Tensor) -> dict[str, bool]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from gencourse.probes.autoregressive.arguments import as_it_is
+
 Caches = Sequence[Tensor]  # of keys and of values, (B, t, C) each
 
 
@@ -75,7 +77,15 @@ def both_from_the_last_row(
 
 def continued_twice(
     step: Callable, start: Tensor, first: Tensor, second: Tensor, positions: Tensor, weights: Tensor
-) -> list[list[Tensor]]:
-    """The outputs of two texts that continue the same caches, those of their common start."""
+) -> dict[str, object]:
+    """Two texts that continue the caches of their common start, in turns, with no cache copied."""
     _, caches = steps(step, start, positions, weights, empty(start))
-    return [steps(step, text, positions, weights, caches)[0] for text in (first, second)]
+    begun = [as_it_is(cache) for cache in caches]
+    outputs, own = [], [begun, begun]
+    for place in range(first.shape[1]):
+        for i, text in enumerate((first, second)):
+            x = fitting(text[:, place], own[i][0])
+            output, *longer = step(x, positions, weights, *own[i])
+            own[i] = [as_it_is(cache) for cache in longer]
+            outputs.append(output)
+    return {"the outputs": outputs, "the first text's caches": own[0], "the start's caches": begun}

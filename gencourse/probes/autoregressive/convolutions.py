@@ -23,6 +23,12 @@ def logits(stack: Callable, x: Tensor, weights: list[Tensor], turned: bool = Fal
     return stack(x, weights, turned_mask if turned else raster_mask)
 
 
+def logits_with_one_kind(stack: Callable, x: Tensor, weights: list[Tensor], kind: str) -> Tensor:
+    """The logits of a stack whose layers all get the mask of one kind, which is made but once."""
+    made = {w.shape[-1]: raster_mask(w.shape[-1], kind) for w in weights}
+    return stack(x, weights, lambda kernel, _: made[kernel])
+
+
 def moved(stack: Callable, x: Tensor, weights: list[Tensor], row: int, column: int) -> Tensor:
     """Which logits, (B, H, W), move when one pixel of all images changes."""
     changed = x.clone()

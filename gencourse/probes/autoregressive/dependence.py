@@ -57,6 +57,15 @@ def found(
     return depends_on(f, x)
 
 
+def found_beside_infinity(depends_on: Callable, x: Tensor, weights: Tensor) -> Tensor:
+    """The answer for a causal model whose output 1 is always -∞, as for a token that is cut."""
+
+    def f(x: Tensor) -> Tensor:
+        return causal(x, weights, 5).where(torch.arange(5) != 1, -torch.inf)
+
+    return depends_on(f, x)
+
+
 def found_in_steps(depends_on: Callable, x: Tensor, outputs: int) -> Tensor:
     """The answer for a model that knows of the inputs before only whether they are positive."""
 

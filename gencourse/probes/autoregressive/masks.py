@@ -36,19 +36,15 @@ def looks(answer: Callable, *args: Any) -> dict[str, Tensor]:
 class Elsewhere(TorchFunctionMode):
     """Within the block torch seems to have a device, xpu:7, which every machine can play.
 
-    A tensor made there or moved there is noted as being there, and so is what is computed from it.
-    Like torch it refuses to compute with tensors of two devices.
+    A tensor made there or moved there is marked as being there, and so is what is computed from it;
+    a later block knows it again. Like torch it refuses to compute with tensors of two devices.
     """
 
     device = torch.device("xpu", 7)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.noted: list[Tensor] = []
-
     def holds(self, value: object) -> bool:
         """Whether this is a tensor on the device."""
-        return any(value is tensor for tensor in self.noted)
+        return getattr(value, "elsewhere", False)
 
     def __torch_function__(
         self,
@@ -71,14 +67,20 @@ class Elsewhere(TorchFunctionMode):
         named = [torch.device(x) for x in parts if names_device(x)]
         named += [CPU] if func is Tensor.cpu else []
         if there and len(there) < len(tensors) and "item__" not in func.__name__ and not named:
-            raise RuntimeError(f"Expected all tensors on one device, found {self.device} and cpu")
+            raise RuntimeError(
+                "Expected all tensors on one device, found the one asked for and cpu"
+            )
         result = func(*map(here, args), **{name: here(x) for name, x in kwargs.items()})
         if isinstance(result, Iterator):
             result = list(result)
         made = result if isinstance(result, list | tuple) else [result]
-        made = [x for x in made if isinstance(x, Tensor)]
-        self.noted = [x for x in self.noted if not any(x is y for y in made)]
-        self.noted += made if (named[-1] == self.device if named else there) else []
+        is_there = named[-1] == self.device if named else bool(there)
+        if isinstance(result, Tensor) and named and self.holds(result) != is_there:
+            result = result.clone() if any(result is x for x in tensors) else result
+            made = [result]  # moving leaves the tensor that was moved where it is
+        for x in made:
+            if isinstance(x, Tensor):
+                x.elsewhere = is_there
         return iter(result) if func is Tensor.__iter__ else result
 
 
@@ -94,9 +96,17 @@ def here(value: object) -> object:
 
 
 def made_elsewhere(answer: Callable, T: int, by_name: bool) -> bool:
-    """Whether the result is on the device that it was asked for, one other than the CPU."""
-    with Elsewhere() as elsewhere:
-        result = answer(T, str(elsewhere.device) if by_name else elsewhere.device)
+    """Whether the result is on the device that it was asked for, one other than the CPU.
+
+    No error names the device that is only played.
+    """
+    name = str(Elsewhere.device)
+    try:
+        with Elsewhere() as elsewhere:
+            result = answer(T, name if by_name else elsewhere.device)
+    except Exception as error:
+        error.args = tuple(str(said).replace(name, "the device") for said in error.args)
+        raise
     return elsewhere.holds(result)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def from_alternating(sample: Callable, u: Tensor) -> Tensor:
@@ -26,16 +26,41 @@ def from_linear(sample: Callable, u: Tensor, weights: Tensor, biases: Tensor) ->
     return sample(linear(weights, biases), u)
 
 
-def given(sample: Callable, u: Tensor) -> bool:
-    """Whether the model is only ever given floating numbers."""
-    kinds = []
+class Layer(nn.Module):
+    """A convolution that sees all neighbours of a pixel, with a part that can be frozen."""
+
+    def __init__(self, weights: Tensor, bias: float) -> None:
+        super().__init__()
+        self.bias, self.weights = nn.Parameter(torch.tensor(bias)), nn.Parameter(weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of the shape of the images x (n, 1, H, W)."""
+        return nn.functional.conv2d(x.float(), self.weights, padding=1) + self.bias
+
+
+def from_layer(sample: Callable, u: Tensor, weights: Tensor, bias: float) -> dict[str, object]:
+    """Images from a convolution that is in training mode, and from the same after a change."""
+    layer = Layer(weights, bias)
+    first = sample(layer, u)
+    with torch.no_grad():
+        layer.weights.neg_()
+        layer.bias.neg_()
+    return {"the images": first, "the images after it has learned": sample(layer, u)}
+
+
+def kinds(sample: Callable, u: Tensor) -> dict[str, bool]:
+    """Whether the model is only ever given floating numbers, and whether such come out."""
+    given = []
 
     def model(x: Tensor) -> Tensor:
-        kinds.append(x.is_floating_point())
+        given.append(x.is_floating_point())
         return torch.zeros(x.shape)
 
-    sample(model, u)
-    return all(kinds)
+    images = torch.as_tensor(sample(model, u))
+    return {
+        "whether those that the model is given do": all(given),
+        "whether those that are returned do": images.is_floating_point(),
+    }
 
 
 def repeats(sample: Callable, u: Tensor, weights: Tensor, biases: Tensor) -> bool:

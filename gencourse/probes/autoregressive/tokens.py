@@ -34,6 +34,11 @@ def kind_of_table(count: Callable, documents: list[Tensor], V: int) -> dict[str,
     }
 
 
+def has_slope(cost: Callable, logits: Tensor, *others: Any) -> bool:
+    """Whether a cost can be differentiated for the logits."""
+    return torch.as_tensor(cost(logits.clone().requires_grad_(), *others)).requires_grad
+
+
 def holds_whole_numbers(values: Any) -> bool:
     """Whether an array is of a type of whole numbers."""
     kind = values.dtype if isinstance(values, Tensor) else torch.as_tensor(values).dtype

@@ -41,15 +41,18 @@ class Adder(nn.Module):
 
 
 class Dice(nn.Module):
-    """The same logits whatever the context."""
+    """The same logits (V,) whatever the context, for at most B rows of `block` tokens.
 
-    def __init__(self, logits: Tensor) -> None:
+    What it returns is a part of its own weights: who writes into that, changes the model.
+    """
+
+    def __init__(self, logits: Tensor, B: int, block: int) -> None:
         super().__init__()
-        self.logits = nn.Parameter(logits)
+        self.logits = nn.Parameter(logits.repeat(B, block, 1))
 
     def forward(self, idx: Tensor) -> Tensor:
         """The same logits (B, L, V) at each position of idx (B, L)."""
-        return self.logits.expand(*idx.shape, -1)
+        return self.logits[: len(idx), : idx.shape[1]]
 
 
 def writing(
@@ -69,6 +72,7 @@ def writing(
     `training`: the model comes in training mode; `recording`: graphs are recorded by the caller.
     """
     model, start = Adder(V, sharpness).train(training), torch.random.get_rng_state()
+    model.scale.grad = torch.ones(())
     with torch.set_grad_enabled(recording):
         text = generate(model, idx, n, block, T, seeded(seed))
         after = torch.is_grad_enabled()
@@ -81,10 +85,22 @@ def writing(
         "whether a graph was recorded in the model": any(model.graphs),
         "whether graphs are recorded after the call": after,
         "whether the model's parameters can still learn": model.scale.requires_grad,
+        "whether a gradient that waits for a step is still there": model.scale.grad is not None
+        and bool(model.scale.grad == 1),
         "whether torch's global generator was left alone": torch.equal(
             start, torch.random.get_rng_state()
         ),
     }
+
+
+def after_learning(generate: Callable, idx: Tensor, n: int, block: int, seed: int) -> list[object]:
+    """Texts at T = 0 of a model that prefers one token, and of the same when it prefers another."""
+    likes = [100 + 0.001 * nn.functional.one_hot(torch.full((7,), i), 7) for i in (5, 2)]
+    model = nn.Embedding.from_pretrained(likes[0], freeze=False)  # a table of what follows what
+    first = generate(model, uncopied(idx), n, block, 0, seeded(seed))
+    with torch.no_grad():
+        model.weight.copy_(likes[1])
+    return [first, generate(model, uncopied(idx), n, block, 0, seeded(seed))]
 
 
 def prompt_unchanged(
@@ -135,7 +151,7 @@ def draws(
     """
     n, generator, start = 4, seeded(seed), torch.random.get_rng_state()
     prompt = uncopied(torch.zeros(B, 1, dtype=torch.long))  # so no stress takes rows away
-    text = generate(Dice(logits), prompt, n, 3, T, generator)
+    text = generate(Dice(logits, B, 3), prompt, n, 3, T, generator)
     if text.shape != (B, n + 1):
         return {"the shape": list(text.shape)}
     drawn = text[:, 1:]
@@ -164,13 +180,18 @@ def draws(
     }
 
 
-def spread(generate: Callable, V: int, B: int, seed: int) -> bool:
-    """Whether each third of V tokens that are nearly alike comes in B texts of 4 tokens."""
+def spread(generate: Callable, V: int, B: int, seed: int) -> dict[str, bool]:
+    """Whether B texts of 4 tokens differ, and hold all thirds of V tokens that are nearly alike."""
     logits = torch.linspace(0, 0.1, V)
     prompt = uncopied(torch.zeros(B, 1, dtype=torch.long))
-    drawn = generate(Dice(logits), prompt, 4, 3, 1.0, seeded(seed))[:, 1:]
-    thirds = (3 * torch.as_tensor(drawn).flatten() // V).tolist()
-    return set(thirds) == {0, 1, 2}
+    drawn = torch.as_tensor(generate(Dice(logits, B, 3), prompt, 4, 3, 1.0, seeded(seed))[:, 1:])
+    thirds = (3 * drawn.flatten() // V).tolist()
+    return {
+        "whether the texts differ, each token being drawn for each row": bool(
+            (drawn != drawn[:1]).any()
+        ),
+        "whether tokens of each third come": set(thirds) == {0, 1, 2},
+    }
 
 
 def kinds_of_tokens(expected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
