@@ -16,8 +16,7 @@ each a wrong answer with a hint of its own:
 The trial is run on the reference and on the attempt, for several seeds. All values agree: right, if
 the attempt did no harm to what it was given, and if the trial comes out right under every stress
 (gencourse.stress) as well. Otherwise the mistake that agrees with the attempt on *every* value of
-every seed gives its hint (two mistakes may coincide on one value); if none does, the first value
-that differs is put into words.
+every seed gives its hint; if none does, the first value that differs is put into words.
 """
 
 import inspect
@@ -270,7 +269,7 @@ class Exercise:
         return f"\nCalled: {self.name}({', '.join(named)})" + (f"  where {given}" if given else "")
 
     def hint(self) -> Hint:
-        """Say more at each call: on the mistake that was found, then in general."""
+        """Say more at each call: first on the mistake that was found."""
         found = next((m for m in self.mistakes if self.last and m.name == self.last.mistake), None)
         steps = ([found.more] if found and found.more else []) + list(self.hints)
         said = steps[self.hints_given] if self.hints_given < len(steps) else words.NO_MORE_HINTS
@@ -279,8 +278,8 @@ class Exercise:
 
     def __repr__(self) -> str:
         about = f"about {counted(self.minutes, 'minute')}, {counted(self.points, 'point')}"
-        call = f"check.{self.name}({self.name})"
-        return f"{self.name} {'★' * self.difficulty}, {about}. Judge an answer with {call}"
+        stars, call = "★" * self.difficulty, f"check.{self.name}({self.name})"
+        return f"{self.name} {stars}, {about}. Judge an answer with {call}"
 
 
 def exercise(

@@ -80,7 +80,7 @@ class Elsewhere(TorchFunctionMode):
             made = [result]  # moving leaves the tensor that was moved where it is
         for x in made:
             if isinstance(x, Tensor):
-                x.elsewhere = is_there
+                x.elsewhere = is_there  # type: ignore[attr-defined]
         return iter(result) if func is Tensor.__iter__ else result
 
 
