@@ -62,7 +62,9 @@ def of_origin() -> str:
         return ""
     line = ["git", "config", "--get", "remote.origin.url"]
     try:
-        said = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+        said = subprocess.run(
+            line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
+        ).stdout
     except FileNotFoundError:  # no git
         return ""
     address = normal(said)
@@ -102,7 +104,7 @@ def texts() -> list[Path]:
     """The files beside the notebooks that may name the address."""
     names = ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff")
     return [path for name in names if (path := ROOT / name).exists()] + sorted(
-        (ROOT / "docs").glob("*.md")
+        (ROOT / "docs").glob("[!.]*.md")
     )
 
 

@@ -286,6 +286,7 @@ def commit_working_tree(target: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
+        encoding="utf-8",
         check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):

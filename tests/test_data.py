@@ -341,7 +341,7 @@ def test_cifar10_is_read_as_channels_first_bytes(tmp_path, monkeypatch):
 def test_torchvision_that_is_missing_or_does_not_fit_is_a_sentence(fault, tmp_path, monkeypatch):
     """A stand-in that fails as the real one does when it is imported."""
     (tmp_path / "torchvision").mkdir()
-    (tmp_path / "torchvision" / "__init__.py").write_text(fault)
+    (tmp_path / "torchvision" / "__init__.py").write_text(fault, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         monkeypatch.delitem(sys.modules, name)

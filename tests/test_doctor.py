@@ -136,7 +136,9 @@ def test_torchvision_that_does_not_fit():
 
 
 def test_package_whose_import_fails_is_none_and_a_reason(tmp_path, monkeypatch):
-    (tmp_path / "broken_pair.py").write_text("raise RuntimeError('operator nms does not exist')")
+    (tmp_path / "broken_pair.py").write_text(
+        "raise RuntimeError('operator nms does not exist')", encoding="utf-8"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     assert machine.loaded("broken_pair") == (None, "operator nms does not exist")
     assert machine.loaded("never_installed")[0] is None
@@ -202,7 +204,7 @@ def test_threads_and_memory():
 
 def test_data_that_do_not_lie_beside_their_datasheets(tmp_path):
     assert install.data().state == "ok" and install.data(tmp_path).state == "off"
-    (tmp_path / "mnist.md").write_text("a datasheet")
+    (tmp_path / "mnist.md").write_text("a datasheet", encoding="utf-8")
     (tmp_path / "mnist.npz").write_bytes(b"")
     assert "mnist" in install.data(tmp_path).said and install.data(tmp_path).state == "off"
     (tmp_path / "mnist.npz").write_bytes(b"data")
@@ -210,7 +212,7 @@ def test_data_that_do_not_lie_beside_their_datasheets(tmp_path):
 
 
 def test_folder_for_data_that_is_a_file(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     assert install.folder_for_data(tmp_path / "file" / "gencourse").state == "off"
     assert install.folder_for_data(tmp_path / "new" / "gencourse").state == "ok"
 

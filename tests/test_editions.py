@@ -316,7 +316,7 @@ def test_start_fills_a_folder_and_leaves_it_alone_until_there_is_a_new_edition(c
     }
     assert len(said) == 1 and str(mine) in said[0]
     answered(mine / "exercises/01_vae.ipynb", "alpha", "alpha = 1")
-    (mine / "exercises/notes.txt").write_text("mine")
+    (mine / "exercises/notes.txt").write_text("mine", encoding="utf-8")
     before = {p: p.read_bytes() for p in mine.rglob("*") if p.is_file()}
     assert "already" in next(start.start(course=course))
     assert {p: p.read_bytes() for p in mine.rglob("*") if p.is_file()} == before
@@ -416,11 +416,11 @@ def test_what_cannot_be_started_is_said_in_a_sentence(course, tmp_path, monkeypa
     for folder in (course, course / "exercises"):
         with pytest.raises(InputError, match="one of your own"):
             list(start.start(folder, course=course))
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="that you can write to"):
         list(start.start(tmp_path / "file", course=course))
-    assert (tmp_path / "file").read_text() == "mine"
-    (course / "exercises/01_vae.ipynb").write_text("<<<<<<< HEAD")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+    (course / "exercises/01_vae.ipynb").write_text("<<<<<<< HEAD", encoding="utf-8")
     with pytest.raises(InputError, match="git checkout -- exercises"):
         list(start.start(course=course))
     # a package from a wheel, without notebooks beside it
@@ -443,7 +443,9 @@ def test_git_pull_and_start_keep_the_answers(course, tmp_path):
 
     def git(place: Path, *words: str) -> str:
         line = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words]
-        return subprocess.run(line, cwd=place, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            line, cwd=place, check=True, capture_output=True, text=True, encoding="utf-8"
+        ).stdout
 
     git(course, "init", "-q", "-b", "main")
     git(course, "add", "-A")
@@ -492,7 +494,7 @@ def test_checks_pass_after_the_answers_were_carried_over():
 
 def test_the_command_says_what_it_did_and_starts_without_torch(tmp_path):
     line = [sys.executable, "-X", "importtime", "-m", "gencourse", "start", str(tmp_path / "mine")]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "mine") in done.stdout
     assert len(list((tmp_path / "mine").rglob("*.ipynb"))) == 9

@@ -93,7 +93,7 @@ def versions(wanted: Iterable[str], has: Callable[[str], str | None]) -> Iterato
 
 def data(folder: Path = CLONE / "gencourse" / "data" / "files") -> Finding:
     """Whether the data that ship with the course are there: each beside its datasheet."""
-    sheets = sorted(folder.glob("*.md"))
+    sheets = sorted(folder.glob("[!.]*.md"))
     lost = [
         sheet.stem
         for sheet in sheets
@@ -119,7 +119,7 @@ def folder_for_data(folder: Path | None = None) -> Finding:
     if not there.is_dir() or not os.access(there, os.W_OK):
         said = f"whole data sets should be kept in {folder}, where nothing can be written."
         return off("data", f"{said} Set GENCOURSE_DATA to another folder.", unset("GENCOURSE_DATA"))
-    kept = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    kept = sorted(path.name for path in folder.glob("[!.]*")) if folder.is_dir() else []
     return ok("data", f"whole sets are kept in {folder}: {', '.join(kept) or 'none so far'}.")
 
 

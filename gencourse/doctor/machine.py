@@ -94,7 +94,8 @@ def device(torch: Any, system: str = sys.platform, nvidia: bool = False) -> Find
 
 def cores() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    allowed = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def threads(used: int, there: int, system: str = sys.platform) -> Finding:

@@ -117,7 +117,8 @@ def tried(clone):
     after = []
     for block in blocks:
         perform(block)
-        after.append({row.student: row for row in Gradebook("../trial/gradebook").rows()})
+        book = Path("../trial/gradebook")
+        after.append({row.student: row for row in Gradebook(book).rows()} if book.exists() else {})
     return after
 
 
@@ -139,7 +140,7 @@ def own(clone):
 
 
 def test_the_quick_start_gives_what_it_says(tried):
-    graded, by_hand, late = tried
+    _, graded, by_hand, late = tried  # after what says whether the course starts
     assert {name: (row.status, row.points) for name, row in graded.items()} == {
         "ada": ("graded", 1),
         "ben": ("graded", 0),

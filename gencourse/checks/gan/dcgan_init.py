@@ -9,6 +9,7 @@ from gencourse.checks import exercise
 from gencourse.models import gan
 from gencourse.probes.gan import layers
 
+BEFORE = "a network is started before it has an optimizer or frozen parts"
 KINDS = (
     "linear layer",
     "convolution",
@@ -37,10 +38,7 @@ KINDS = (
             " layer has a bias."
         ),
     ),
-    exempt={
-        "replaced": "a network is started before an optimizer knows its parameters",
-        "requires_grad": "a network is started before a part of it is frozen",
-    },
+    exempt={"replaced": BEFORE, "requires_grad": BEFORE},
     on_success=(
         "Every kind of layer starts as the DCGAN paper asks, what it does not name is left alone, "
         "and layers without a bias do no harm."

@@ -104,7 +104,7 @@ def made_elsewhere(answer: Callable, T: int, by_name: bool) -> bool:
     try:
         with Elsewhere() as elsewhere:
             result = answer(T, name if by_name else elsewhere.device)
-    except Exception as error:
+    except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
         error.args = tuple(str(said).replace(name, "the device") for said in error.args)
         raise
     return elsewhere.holds(result)
