@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gencourse.runtime import on_cpu
+
 HARMS = (
     "changed",
     "result",
@@ -106,7 +108,7 @@ def neutral() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
     try:
-        with torch.device("cpu") if elsewhere else contextlib.nullcontext():
+        with on_cpu():
             yield
     finally:
         if not elsewhere and torch.get_default_device().type != "cpu":

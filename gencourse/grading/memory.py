@@ -147,5 +147,5 @@ def beside(pid: int) -> int:
         if os.stat(f"/proc/{pid}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino:
             sockets = int(Path(f"/proc/{pid}/net/sockstat").read_text("ascii").split()[2])
             held += sockets * 2 * int(Path("/proc/sys/net/core/wmem_default").read_text("ascii"))
-            held += len(os.listdir(f"/proc/{pid}/root/dev/pts")) * TERMINAL
+            held += len(os.listdir(Path(f"/proc/{pid}") / "root" / "dev" / "pts")) * TERMINAL
     return held
