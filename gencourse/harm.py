@@ -26,6 +26,7 @@ HARMS = (
 )
 
 
+SETTINGS = (bool, int, float, str, tuple)
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -127,7 +128,8 @@ def modes(module: nn.Module) -> dict[str, tuple]:
     Whether each part is in training mode and each parameter can learn, which parameters they are,
     what hooks hang on them, and settings such as a Dropout's p.
     """
-    parts, parameters = list(module.modules()), list(module.parameters())
+    parts = list(module.modules())
+    parameters = [p for part in parts for p in part._parameters.values() if p is not None]
     return {
         "training mode": tuple(part.training for part in parts),
         "requires_grad": tuple(p.requires_grad for p in parameters),
@@ -138,14 +140,16 @@ def modes(module: nn.Module) -> dict[str, tuple]:
             (name, value)
             for part in parts
             for name, value in vars(part).items()
-            if name != "training" and isinstance(value, bool | int | float | str | tuple)
+            if type(value) in SETTINGS and name != "training"
         ),
     }
 
 
 def weights(module: nn.Module) -> list[Tensor]:
     """Copies of a module's parameters and buffers."""
-    return [t.detach().clone() for t in (*module.parameters(), *module.buffers())]
+    parts = list(module.modules())
+    held = [t for part in parts for t in (*part._parameters.values(), *part._buffers.values())]
+    return [t.detach().clone() for t in held if t is not None]
 
 
 def wants_gradients(value: object) -> bool:
