@@ -20,9 +20,12 @@ from torch.utils._pytree import tree_flatten
 from gencourse import gan_lab, runner, runtime
 from gencourse.checks._trial import locally
 from gencourse.claims import claim
+from gencourse.data import minibatches, windows
 from gencourse.errors import InputError
 from gencourse.models import gan, vae
 from gencourse.runtime import seeded
+from gencourse.training import fit
+from gencourse.training.loop import READ_EVERY
 from tests import lanes
 from tests.pretended import table
 from tests.pretended.device import Pretended, pretended
@@ -176,33 +179,51 @@ def test_two_bounds_in_a_training_leave_its_noise_as_it_would_be(device):
 TOKENS = (table.whole("cpu", 10, 4, 6),) * 2
 LABELS = table.whole("cpu", 4, 4)
 FEW = (table.uniform("cpu", 4, 1, 6, 6) > 0.5).float()
-BUDGETS = {  # a step of training: what the CPU waits for, and what it copies to the device
-    "vae": (table.small_vae, (table.pictures("cpu"),), 2, 1),
-    "conditional vae": (table.conditional_vae, (table.pictures("cpu"), LABELS), 3, 2),
+TRAININGS = {
+    "vae": (table.small_vae, (table.pictures("cpu"),)),
+    "conditional vae": (table.conditional_vae, (table.pictures("cpu"), LABELS)),
     "autoencoder": (
         lambda at: table.made(at, lambda: vae.Autoencoder(2, 16, table.SHAPE)),
-        (table.pictures("cpu"),), 2, 1,
+        (table.pictures("cpu"),),
     ),
-    "gan": (table.image_gan, (table.pictures("cpu"),), 3, 1),
-    "conditional gan": (lambda at: table.image_gan(at, 4), (table.pictures("cpu"), LABELS), 7, 2),
-    "gpt": (table.small_gpt, TOKENS, 3, 2),
-    "n-gram": (
-        lambda at: table.made(at, lambda: table.ar.NeuralNgram(10, 3, 4, 8)), TOKENS, 3, 2
-    ),
-    "made": (lambda at: table.made(at, lambda: table.ar.MADE((1, 6, 6), 8)), (FEW,), 3, 1),
-    "pixelcnn": (table.small_pixelcnn, (FEW,), 3, 1),
-}  # fmt: skip
+    "gan": (table.image_gan, (table.pictures("cpu"),)),
+    "conditional gan": (lambda at: table.image_gan(at, 4), (table.pictures("cpu"), LABELS)),
+    "gpt": (table.small_gpt, TOKENS),
+    "n-gram": (lambda at: table.made(at, lambda: table.ar.NeuralNgram(10, 3, 4, 8)), TOKENS),
+    "made": (lambda at: table.made(at, lambda: table.ar.MADE((1, 6, 6), 8)), (FEW,)),
+    "pixelcnn": (table.small_pixelcnn, (FEW,)),
+}
 
 
-@pytest.mark.parametrize("name", BUDGETS)
-def test_step_of_training_waits_and_copies_no_more_than_it_should(name):
-    make, batch, syncs, copies = BUDGETS[name]
-    with pretended("cuda") as device:
-        model = make("cuda")
-        begun = device.counts()
-        table.trained(model, *batch, steps=4)
-        per_step = {key: (n - begun[key]) / 4 for key, n in device.counts().items()}
-    assert (per_step["syncs"], per_step["copies"]) == (syncs, copies)
+def waits_and_copies(name, steps):
+    """What a training of so many steps waits for on the device, and copies to it."""
+    make, parts = TRAININGS[name]
+    with pretended("cuda") as device, runtime.global_seed(1):
+        model, begun = make("cuda"), device.counts()
+        batches = minibatches(*parts, batch_size=len(parts[0]) // 2, seed=0)
+        fit(model, batches, steps=steps, progress=False, precision="float32")
+        return {key: n - begun[key] for key, n in device.counts().items()}
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_step_of_training_neither_waits_nor_copies(name):
+    """Twenty steps more are one reading more, and no copy but the order of the next passes."""
+    short, long = waits_and_copies(name, READ_EVERY), waits_and_copies(name, 2 * READ_EVERY)
+    assert long["syncs"] - short["syncs"] == 1
+    assert long["copies"] - short["copies"] == READ_EVERY // 2  # two batches a pass
+    assert short["syncs"] <= 8 and short["copies"] <= 4 + READ_EVERY // 2
+
+
+def test_windows_of_a_text_are_drawn_where_the_text_is():
+    tokens = table.whole("cpu", 10, 50)
+
+    def copies(steps):
+        with pretended("cuda") as device:
+            model, begun = table.small_gpt("cuda"), device.copies
+            fit(model, windows(tokens, 6, 4, seed=0), steps=steps, progress=False)
+            return device.copies - begun
+
+    assert copies(30) == copies(10)
 
 
 def test_samplers_do_not_wait_and_generating_waits_thrice_a_token():

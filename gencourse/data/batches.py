@@ -59,17 +59,27 @@ class Minibatches(Iterator[Any]):
         self.next_pass()
 
     def next_pass(self) -> None:
-        """Shuffle."""
+        """Shuffle: the same order whatever the device."""
         self.shuffled_at = self.generator.get_state()
-        self.order = torch.randperm(len(self.tensors[0]), generator=self.generator, device="cpu")
-        self.start = 0
+        order = torch.randperm(len(self.tensors[0]), generator=self.generator, device="cpu")
+        self.order, self.start = order.to(self.tensors[0].device), 0
 
-    def __next__(self) -> Tensor | tuple[Tensor, ...]:
+    def to(self, device: torch.device) -> "Minibatches":
+        """Move the tensors, so that no batch has to be; `fit` does it."""
+        self.tensors = tuple(tensor.to(device) for tensor in self.tensors)
+        self.order = self.order.to(device)
+        return self
+
+    def rows(self) -> tuple[Tensor, ...]:
+        """The next batch as the tensors hold it, bytes as bytes."""
         if self.start + self.batch_size > len(self.order):
             self.next_pass()
         rows = self.order[self.start : self.start + self.batch_size]
         self.start += self.batch_size
-        batch = tuple(unit_range(tensor[rows]) for tensor in self.tensors)
+        return tuple(tensor.index_select(0, rows.to(tensor.device)) for tensor in self.tensors)
+
+    def __next__(self) -> Tensor | tuple[Tensor, ...]:
+        batch = tuple(map(unit_range, self.rows()))
         return batch if len(batch) > 1 else batch[0]
 
     def state_dict(self) -> dict[str, Any]:
@@ -93,7 +103,8 @@ def binarised(batches: Iterable, seed: int) -> Iterator:
     binarisation").
 
     x ~ Bernoulli(grey). Of a tuple or a list, as a DataLoader makes them, the first part is drawn
-    and the others stay; one part comes alone, several as a tuple. Bytes become floats first.
+    and the others stay; one part comes alone, several as a tuple. A byte b is 1 with the
+    probability b/255.
     Source: Salakhutdinov & Murray 2008; drawn anew at each pass, as in Burda et al. 2016.
     """
     return Binarised(batches, seed)
@@ -107,14 +118,21 @@ class Binarised(Iterator[Any]):
         self.generator: torch.Generator | None = None  # of the device on which the images are
         self.state: Tensor | None = None
 
+    def to(self, device: torch.device) -> "Binarised":
+        """Move the data and draw there."""
+        if hasattr(self.batches, "to"):
+            self.batches.to(device)
+        return self
+
     def __next__(self) -> Tensor | tuple[Tensor, ...]:
-        grey, *others = batch_parts("binarised", next(self.rest))
+        batch = self.rest.rows() if isinstance(self.rest, Minibatches) else next(self.rest)
+        grey, *others = batch_parts("binarised", batch)
         if self.generator is None:
             self.generator = seeded(self.seed, grey.device)
             if self.state is not None:
                 self.generator.set_state(self.state)
-        x = torch.bernoulli(probabilities(unit_range(grey)), generator=self.generator)
-        return (x, *others) if others else x
+        x = drawn(grey, self.generator)
+        return (x, *map(unit_range, others)) if others else x
 
     def state_dict(self) -> dict[str, Any] | None:
         """The generator, and the position of the batches; None if they do not know theirs."""
@@ -128,6 +146,14 @@ class Binarised(Iterator[Any]):
         self.generator, self.state = None, state["generator"]
         self.batches.load_state_dict(state["batches"])  # type: ignore[attr-defined]
         self.rest = iter(self.batches)
+
+
+def drawn(grey: Tensor, generator: torch.Generator) -> Tensor:
+    """Zeros and ones whose means are the grey values, bytes over 255 or floats."""
+    if grey.dtype == torch.uint8:  # of 255 equally probable numbers, b are below b
+        uniform = torch.empty_like(grey, memory_format=torch.contiguous_format)
+        return (uniform.random_(0, 255, generator=generator) < grey).float()
+    return torch.bernoulli(probabilities(grey), generator=generator)
 
 
 def probabilities(grey: Tensor) -> Tensor:

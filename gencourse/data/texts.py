@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from gencourse.validation import require_count, require_tensor
 
 SHIPPED = ("shakespeare", "melville")
 LONGEST_PATH = 1024
+DRAWN_AT_ONCE = 100  # batches of windows
 # from the root, a home, a drive or a network, an address; or something with a folder and an ending
 PATH = re.compile(
     r"([A-Za-z]:)?[\\/]|~[\w.-]*[\\/]|\.{1,2}[\\/]|[A-Za-z]{2,6}://|.*[\\/][^\\/]*\.[A-Za-z]\w{0,4}$"
@@ -186,20 +188,35 @@ class Windows(Iterator[tuple[Tensor, Tensor]]):
 
     def __init__(self, tokens: Tensor, block_size: int, batch_size: int, seed: int) -> None:
         self.tokens, self.batch_size, self.generator = tokens, batch_size, seeded(seed)
-        self.starts = len(tokens) - block_size
-        self.offsets = torch.arange(block_size + 1, device="cpu")
+        self.last = len(tokens) - block_size
+        self.offsets = torch.arange(block_size + 1, device=tokens.device)
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw where the windows of the next batches begin, the same whatever the device."""
+        self.drawn_at, shape = self.generator.get_state(), (DRAWN_AT_ONCE, self.batch_size, 1)
+        starts = torch.randint(self.last, shape, generator=self.generator, device="cpu")
+        self.starts, self.used = starts.to(self.tokens.device), 0
+
+    def to(self, device: torch.device) -> "Windows":
+        """Move the text, so that no batch has to be; `fit` does it."""
+        self.tokens, self.offsets = self.tokens.to(device), self.offsets.to(device)
+        self.starts = self.starts.to(device)
+        return self
 
     def __next__(self) -> tuple[Tensor, Tensor]:
-        starts = torch.randint(
-            self.starts, (self.batch_size, 1), generator=self.generator, device="cpu"
-        )
-        chunk = self.tokens[starts + self.offsets]
+        if self.used == len(self.starts):
+            self.draw()
+        chunk = self.tokens[self.starts[self.used] + self.offsets]
+        self.used += 1
         return chunk[:, :-1], chunk[:, 1:]
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The generator that draws where windows begin."""
-        return {"generator": self.generator.get_state()}
+    def state_dict(self) -> dict[str, Tensor | int]:
+        """The generator before it drew the present windows, and how many of them are used."""
+        return {"drawn_at": self.drawn_at, "used": self.used}
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.generator.set_state(state["generator"])
+        self.generator.set_state(state["drawn_at"])
+        self.draw()
+        self.used = state["used"]

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from gencourse.errors import InputError
+import torch
+from torch import Tensor
+
+from gencourse.errors import InputError, TrainingStopped
 from gencourse.validation import require_count
 
 
@@ -52,3 +55,45 @@ class History:
         cut = ", interrupted" if self.interrupted else ""
         means = f"; mean of the last 100: {terms}" if terms else ""
         return f"History({self.steps:,}{of} steps{cut}{means})"
+
+
+class Reader:
+    """What turns the terms of each step into numbers of a History: the batch means.
+
+    Numbers are read `every` so many steps, all at once, since a GPU finishes all its work for each
+    reading.
+    """
+
+    def __init__(self, history: History, every: int) -> None:
+        self.history, self.every = history, every
+        self.waiting: list[tuple[int, list[str], Tensor]] = []  # step, names, means
+
+    def take(self, player: str, terms: dict[str, Tensor], step: int) -> None:
+        """Keep the means of one player's terms; read them if every step is to be read."""
+        names = [f"{player}/{term}" if player else term for term in terms]
+        means = torch.stack([value.detach().float().mean() for value in terms.values()])
+        self.waiting.append((step, names, means))
+        if self.every == 1:
+            self.read()
+
+    def read(self) -> None:
+        """Append all that waits to the history; stop at the first that is not finite."""
+        waiting, self.waiting = self.waiting, []
+        if not waiting:
+            return
+        numbers = iter(torch.cat([means for *_, means in waiting]).tolist())
+        for step, names, _ in waiting:
+            for name, mean in zip(names, numbers, strict=False):
+                if not abs(mean) < float("inf"):
+                    raise TrainingStopped(self.sentence(name, mean, step), self.history)
+                self.history.values.setdefault(name, []).append(mean)
+
+    def sentence(self, name: str, mean: float, step: int) -> str:
+        """What is to be said of a number that is not finite."""
+        reached = "The parameters are those of the step before."
+        if self.every > 1:
+            reached = f"The parameters have gone on with it for up to {self.every} steps."
+        return (
+            f"fit: {name} should be finite, got {mean} at step {step}. {reached} Lower lr, or look "
+            "for a log or a division without a floor."
+        )

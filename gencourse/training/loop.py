@@ -1,21 +1,24 @@
 """The loop: batches in, one step of each player, the means recorded."""
 
+import contextlib
 import time
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
-from gencourse.errors import InputError, InputTypeError, TrainingStopped, describe
+from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.runtime import autocast
 from gencourse.training.checkpoint import Keeper
 from gencourse.training.contract import players_of, require_parts, require_terms
-from gencourse.training.history import History
+from gencourse.training.history import History, Reader
 from gencourse.training.interrupts import deferred_interrupt
-from gencourse.validation import batch_parts, require_count
+from gencourse.validation import batch_parts, require_count, values_trusted
+
+READ_EVERY = 20  # steps on a GPU
 
 
 def fit(
@@ -35,9 +38,11 @@ def fit(
     A batch is a tensor, or a tuple or list of tensors, as a DataLoader makes them: as many as the
     model's loss takes. If batches end early, a warning says so; if there are none, it is an error.
     The learning rate falls linearly from lr to 0 (`decay`). `on_step(step)` is called before each
-    step, to change β say. Batches are moved to the model's device; matrix products are in bfloat16
-    where that gains (`precision`). The global seed is not touched. An interrupt keeps what was
-    reached. A loss that is not finite raises TrainingStopped before it reaches the parameters.
+    step, to change β say. Batches are moved to the model's device, the course's own with all their
+    data at once; matrix products are in bfloat16 where that gains (`precision`). The global seed is
+    not touched. An interrupt keeps what was reached. A loss that is not finite raises
+    TrainingStopped, on a CPU before it reaches the parameters. A GPU is waited for only every
+    READ_EVERY steps, when what was recorded is read, and looks at values in the first batch alone.
 
     With a `checkpoint`, the path of a file, all is kept there every half minute, at the end, and at
     an interrupt. The same call goes on where the file ends, as if nothing had happened, torch's
@@ -54,11 +59,15 @@ def fit(
     keeper = Keeper(checkpoint, model, players, settings) if checkpoint is not None else None
     if keeper:
         first, history, batches = keeper.resume(batches, steps)
+    if hasattr(batches, "to"):
+        batches.to(device)
+    every = 1 if device.type == "cpu" else READ_EVERY
+    reader = Reader(history, every)
     start = time.perf_counter() - history.seconds
     model.train()
     bar = tqdm(total=steps, initial=first, disable=not progress, unit="step", mininterval=0.5)
     try:
-        with deferred_interrupt() as interrupted, bar:
+        with deferred_interrupt() as interrupted, bar, contextlib.ExitStack() as later:
             for step, batch in zip(range(first, steps), batches, strict=False):
                 parts = tuple(part.to(device) for part in batch_parts("fit", batch))
                 if step == first:
@@ -71,15 +80,19 @@ def fit(
                         group["lr"] = initial * (1 - step / steps) if decay else initial
                     with autocast(device, precision):
                         terms = require_terms(player.loss(*parts), len(parts[0]))
-                    record(history, player.name, terms, step)
+                    reader.take(player.name, terms, step)
                     player.optimizer.zero_grad()
                     terms["loss"].mean().backward()
                     player.optimizer.step()
+                if step == first and every > 1:
+                    later.enter_context(values_trusted())
                 history.interrupted = interrupted()
                 history.seconds = time.perf_counter() - start
-                if keeper:
-                    ends = history.interrupted or step + 1 == steps
-                    keeper.note(step + 1, history, batch, last=ends)
+                ends = history.interrupted or step + 1 == steps
+                if ends or (step + 1) % every == 0:
+                    reader.read()
+                    if keeper:
+                        keeper.note(step + 1, history, batch, last=ends)
                 if step % 50 == 0:
                     bar.set_postfix(history.latest(), refresh=False)
                 bar.update()
@@ -90,6 +103,7 @@ def fit(
     finally:
         model.eval()
         history.seconds = time.perf_counter() - start
+    reader.read()
     if not history.interrupted and history.steps < steps:
         ended_early(history.steps, steps)
     return history
@@ -120,18 +134,3 @@ def ended_early(done: int, steps: int) -> None:
         "(batch for _ in itertools.count() for batch in loader).",
         stacklevel=3,
     )
-
-
-def record(history: History, player: str, terms: dict[str, Tensor], step: int) -> None:
-    """Append the batch means of one player's terms; stop at the first that is not finite."""
-    prefix = f"{player}/" if player else ""
-    means = torch.stack([value.detach().float().mean() for value in terms.values()]).tolist()
-    for term, mean in zip(terms, means, strict=True):
-        if not abs(mean) < float("inf"):
-            raise TrainingStopped(
-                f"fit: {prefix}{term} should be finite, got {mean} at step {step}. The "
-                "parameters are those of the step before. Lower lr, or look for a log or a "
-                "division without a floor.",
-                history,
-            )
-        history.values.setdefault(prefix + term, []).append(mean)

@@ -1,5 +1,6 @@
 """Causal self-attention: the mask, the equation, and the layer with heads and a cache."""
 
+import functools
 import math
 
 import torch
@@ -88,13 +89,24 @@ def apply_rotary(x: Tensor, offset: int = 0, base: float = 1000.0) -> Tensor:
             "apply_rotary: x should have an even last dimension, whose halves are pairs, got "
             f"{tuple(x.shape)}. Choose an even width."
         )
-    T, half = x.shape[-2], x.shape[-1] // 2
-    rates = base ** (-torch.arange(half, device=x.device) / half)
-    angles = torch.outer(torch.arange(offset, offset + T, device=x.device), rates)
+    cos, sin = rotary_table(x.shape[-2], x.shape[-1] // 2, offset, base, x.device)
     a, b = x.chunk(2, dim=-1)
-    return torch.cat(
-        [a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], -1
-    ).to(x.dtype)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1).to(x.dtype)
+
+
+@functools.lru_cache(256)
+@torch.inference_mode(False)
+def rotary_table(
+    T: int, half: int, offset: int, base: float, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """cos and sin of t · base^(-i/half), each (T, half), for T positions t from `offset` on.
+
+    They are the same in every layer and step, so they are kept.
+    """
+    rates = base ** (-torch.arange(half, dtype=torch.float32, device=device) / half)
+    positions = torch.arange(offset, offset + T, dtype=torch.float32, device=device)
+    angles = torch.outer(positions, rates)
+    return angles.cos(), angles.sin()
 
 
 class CausalSelfAttention(nn.Module):
