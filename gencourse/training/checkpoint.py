@@ -25,6 +25,7 @@ import gencourse
 from gencourse.errors import InputError
 from gencourse.training.contract import Player
 from gencourse.training.history import History
+from gencourse.training.randomness import random_states, set_random_states
 
 SECONDS = 30.0  # between two writings
 
@@ -232,18 +233,3 @@ def print_of(batch: Any) -> str:
     """A digest of a batch's tensors."""
     parts = batch if isinstance(batch, list | tuple) else [batch]
     return digest("", {str(i): part.detach().cpu() for i, part in enumerate(parts)})
-
-
-def random_states(device: torch.device) -> dict[str, Tensor]:
-    """The states of torch's global generators that a training on the device draws from."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type in ("cuda", "mps"):
-        states[device.type] = getattr(torch, device.type).get_rng_state()
-    return states
-
-
-def set_random_states(states: dict[str, Tensor], device: torch.device) -> None:
-    """The inverse of `random_states`, as far as the device is the same."""
-    torch.set_rng_state(states["cpu"])
-    if device.type in states and device.type != "cpu":
-        getattr(torch, device.type).set_rng_state(states[device.type])

@@ -1,11 +1,13 @@
 """What a training recorded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from gencourse.errors import InputError, TrainingStopped
+from gencourse.runtime import full_precision
 from gencourse.validation import require_count
 
 
@@ -61,17 +63,19 @@ class Reader:
     """What turns the terms of each step into numbers of a History: the batch means.
 
     Numbers are read `every` so many steps, all at once, since a GPU finishes all its work for each
-    reading.
+    reading, and then averaged over processes by `mean`.
     """
 
-    def __init__(self, history: History, every: int) -> None:
-        self.history, self.every = history, every
+    def __init__(
+        self, history: History, every: int, mean: Callable[[Tensor], Tensor] = lambda x: x
+    ) -> None:
+        self.history, self.every, self.mean = history, every, mean
         self.waiting: list[tuple[int, list[str], Tensor]] = []  # step, names, means
 
     def take(self, player: str, terms: dict[str, Tensor], step: int) -> None:
         """Keep the means of one player's terms; read them if every step is to be read."""
         names = [f"{player}/{term}" if player else term for term in terms]
-        means = torch.stack([value.detach().float().mean() for value in terms.values()])
+        means = torch.stack([full_precision(value.detach()).mean() for value in terms.values()])
         self.waiting.append((step, names, means))
         if self.every == 1:
             self.read()
@@ -81,7 +85,7 @@ class Reader:
         waiting, self.waiting = self.waiting, []
         if not waiting:
             return
-        numbers = iter(torch.cat([means for *_, means in waiting]).tolist())
+        numbers = iter(self.mean(torch.cat([means for *_, means in waiting])).tolist())
         for step, names, _ in waiting:
             for name, mean in zip(names, numbers, strict=False):
                 if not abs(mean) < float("inf"):

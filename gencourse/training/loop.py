@@ -3,7 +3,7 @@
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -13,9 +13,10 @@ from tqdm.auto import tqdm
 from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.runtime import autocast
 from gencourse.training.checkpoint import Keeper
-from gencourse.training.contract import players_of, require_parts, require_terms
+from gencourse.training.contract import Player, players_of, require_parts, require_terms
 from gencourse.training.history import History, Reader
 from gencourse.training.interrupts import deferred_interrupt
+from gencourse.training.processes import Processes
 from gencourse.validation import batch_parts, require_count, values_trusted
 
 READ_EVERY = 20  # steps on a GPU
@@ -48,6 +49,9 @@ def fit(
     an interrupt. The same call goes on where the file ends, as if nothing had happened, torch's
     global generators included. Pass `batches` anew. A file whose training is complete gives its
     weights and history at once.
+
+    Where torch.distributed has started several processes, each computes its share of every batch
+    (see training/processes.py).
     """
     require_count("fit", "steps", steps)
     require_batches(batches)
@@ -59,17 +63,21 @@ def fit(
     keeper = Keeper(checkpoint, model, players, settings) if checkpoint is not None else None
     if keeper:
         first, history, batches = keeper.resume(batches, steps)
+    processes = Processes()
+    processes.begin(model, device)
     if hasattr(batches, "to"):
         batches.to(device)
-    every = 1 if device.type == "cpu" else READ_EVERY
-    reader = Reader(history, every)
+    every = 1 if device.type == "cpu" and processes.count == 1 else READ_EVERY
+    reader = Reader(history, every, processes.mean)
     start = time.perf_counter() - history.seconds
     model.train()
-    bar = tqdm(total=steps, initial=first, disable=not progress, unit="step", mininterval=0.5)
+    hidden = not progress or processes.rank > 0
+    bar = tqdm(total=steps, initial=first, disable=hidden, unit="step", mininterval=0.5)
     try:
         with deferred_interrupt() as interrupted, bar, contextlib.ExitStack() as later:
             for step, batch in zip(range(first, steps), batches, strict=False):
-                parts = tuple(part.to(device) for part in batch_parts("fit", batch))
+                whole = batch_parts("fit", batch)
+                parts = tuple(part[processes.rows(len(part))].to(device) for part in whole)
                 if step == first:
                     for player in players:
                         require_parts("fit", player.loss, parts)
@@ -78,20 +86,21 @@ def fit(
                 for player, lrs in zip(players, rates, strict=True):
                     for group, initial in zip(player.optimizer.param_groups, lrs, strict=True):
                         group["lr"] = initial * (1 - step / steps) if decay else initial
-                    with autocast(device, precision):
+                    with autocast(device, precision), processes.noise(len(parts[0])):
                         terms = require_terms(player.loss(*parts), len(parts[0]))
                     reader.take(player.name, terms, step)
                     player.optimizer.zero_grad()
                     terms["loss"].mean().backward()
+                    processes.average(trained(player))
                     player.optimizer.step()
                 if step == first and every > 1:
                     later.enter_context(values_trusted())
-                history.interrupted = interrupted()
                 history.seconds = time.perf_counter() - start
-                ends = history.interrupted or step + 1 == steps
-                if ends or (step + 1) % every == 0:
+                if (step + 1) % every == 0 or step + 1 == steps:
+                    history.interrupted = processes.any(interrupted(), device)
+                    ends = history.interrupted or step + 1 == steps
                     reader.read()
-                    if keeper:
+                    if keeper and processes.rank == 0:
                         keeper.note(step + 1, history, batch, last=ends)
                 if step % 50 == 0:
                     bar.set_postfix(history.latest(), refresh=False)
@@ -107,6 +116,11 @@ def fit(
     if not history.interrupted and history.steps < steps:
         ended_early(history.steps, steps)
     return history
+
+
+def trained(player: Player) -> Iterator[torch.Tensor]:
+    """What a player's optimizer moves."""
+    return (p for group in player.optimizer.param_groups for p in group["params"])
 
 
 def require_batches(batches: Iterable) -> None:
