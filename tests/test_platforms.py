@@ -293,7 +293,7 @@ for of in (autoregressive_speed, grading, vae):
             stored = json.loads(open(f"benchmarks/results/{name}.json", encoding="utf-8").read())
             print(of.table(stored))
 """
-    done = run_python(code, PYTHONIOENCODING="cp1252")
+    done = run_python(code, PYTHONIOENCODING="cp1252", GENCOURSE_STRICT="0")
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
     assert (
         b"wrong" in done.stdout and b"exp(logvar)" in done.stdout and done.stdout.count(b"|") > 30

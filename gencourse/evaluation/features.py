@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gencourse.errors import InputError
-from gencourse.runtime import on_cpu
+from gencourse.runtime import global_seed, on_cpu
 from gencourse.validation import require_images
 
 DATA_SETS = ("mnist", "fashion-mnist")
@@ -59,20 +59,25 @@ class FeatureNetwork(nn.Module):
         return torch.cat([self(batch.to(device)).argmax(1).cpu() for batch in x.split(batch_size)])
 
 
-@cache
 def feature_network(name: str) -> FeatureNetwork:
-    """The classifier that ships for "mnist" or "fashion-mnist"; files/features.md states its
-    accuracy and how it was made.
+    """The classifier that ships for "mnist" or "fashion-mnist", on the CPU, a new one at each call;
+    files/features.md states its accuracy and how it was made.
     """
     if name not in DATA_SETS:
         raise InputError(
             f"feature_network: name should be one of {', '.join(DATA_SETS)}, got {name!r}. "
             "Choose one of them."
         )
+    with on_cpu(), global_seed(0):  # whose first weights are replaced
+        network = FeatureNetwork()
+        network.load_state_dict(shipped_weights(name))
+    return network.eval().requires_grad_(False)
+
+
+@cache
+def shipped_weights(name: str) -> dict[str, Tensor]:
+    """The weights of a classifier, in float32."""
     file = resources.files("gencourse.evaluation") / "files" / f"features_{name}.pt"
     with on_cpu(), file.open("rb") as stream:
-        network = FeatureNetwork()
-        network.load_state_dict(
-            {key: value.float() for key, value in torch.load(stream, weights_only=True).items()}
-        )
-    return network.eval().requires_grad_(False)
+        weights = torch.load(stream, weights_only=True)
+    return {key: value.float() for key, value in weights.items()}

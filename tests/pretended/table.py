@@ -489,7 +489,6 @@ def _(at: str) -> Any:
 
 @entry("evaluation.feature_network", "evaluation.FeatureNetwork", lies="cpu")
 def _(at: str) -> Any:
-    evaluation.feature_network.cache_clear()
     assert next(evaluation.feature_network("mnist").parameters()).device.type == "cpu"
     network, x = evaluation.feature_network("mnist").to(at), uniform(at, 3, 1, 28, 28)
     try:

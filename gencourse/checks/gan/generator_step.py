@@ -78,16 +78,12 @@ def gradients_asked_for_by_name(generator, discriminator, optimizer, z):
 
 @generator_step.alternative
 def by_a_function_of_the_parameters(generator, discriminator, optimizer, z):
-    parameters = dict(generator.named_parameters())
-
-    def loss_at(parameters):
-        return F.softplus(
-            -discriminator(torch.func.functional_call(generator, parameters, (z,)))
-        ).mean()
-
-    gradients, loss = torch.func.grad_and_value(loss_at)(parameters)
-    for name, p in parameters.items():
-        p.grad = gradients[name]
+    learned = {name: p for name, p in generator.named_parameters() if p.requires_grad}
+    fake = torch.func.functional_call(generator, learned, (z,))
+    loss = F.softplus(-discriminator(fake)).mean()
+    gradients = torch.autograd.grad(loss, list(learned.values()))
+    for p, gradient in zip(learned.values(), gradients, strict=True):
+        p.grad = gradient
     optimizer.step()
     return loss.item()
 
