@@ -90,10 +90,6 @@ def in_processes(count, work):
         return [torch.load(f"{folder}/{rank}.pt", weights_only=True) for rank in range(count)]
 
 
-def both(name, steps, **options):
-    return trained(name, steps, **options)
-
-
 def largest_gap(one, other):
     return max(
         abs(a - b) / max(1, abs(b))
@@ -102,17 +98,33 @@ def largest_gap(one, other):
     )
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n == "vae" else pytest.mark.slow) for n in MODELS]
-)
-def test_two_processes_take_the_steps_of_one(name):
+def everything():
+    """Of each model what was recorded and the weights, and the first gradients."""
+    return {name: (*trained(name, 200), first_gradients(name)) for name in MODELS}
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """What each of two processes gives."""
+    return in_processes(2, everything)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_two_processes_take_the_steps_of_one(name, shared):
     alone, weights = trained(name, 200)
-    for values, theirs in in_processes(2, functools.partial(trained, name, 200)):
+    for values, theirs, _ in (one[name] for one in shared):
         assert values.keys() == alone.keys() and len(values[min(values)]) == 200
         assert largest_gap(values, alone) < 1e-8
         for key, value in weights.items():
             if isinstance(value, torch.Tensor):
                 assert torch.allclose(theirs[key], value, rtol=1e-6, atol=1e-8), key
+
+
+def test_two_processes_take_the_first_steps_of_one():
+    alone, _ = trained("vae", 5)
+    for values, _ in in_processes(2, functools.partial(trained, "vae", 5)):
+        assert largest_gap(values, alone) < 1e-8
 
 
 def forgetful():
@@ -147,10 +159,10 @@ def first_gradients(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
-def test_gradients_of_the_first_step_agree_in_float32(name):
+def test_gradients_of_the_first_step_agree_in_float32(name, shared):
     alone = first_gradients(name)
     assert alone
-    for theirs in in_processes(2, functools.partial(first_gradients, name)):
+    for *_, theirs in (one[name] for one in shared):
         for key, gradient in alone.items():
             assert torch.allclose(theirs[key], gradient, rtol=1e-4, atol=1e-6), key
 
