@@ -78,6 +78,20 @@ def test_another_copy_of_the_course_is_noticed(tmp_path):
     assert install.where(tmp_path, here=tmp_path.parent).state == "ok"
 
 
+def test_notebooks_of_another_edition_are_noticed(tmp_path):
+    (tmp_path / "exercises").mkdir()
+    ours = finding.CLONE / "exercises" / "01_vae.ipynb"
+    assert install.edition_of(ours) == gencourse.__version__
+    for other, word, command in (("0.1.0", "newer", "start"), ("9.0.0", "older", "sync")):
+        text = ours.read_text("utf-8").replace(gencourse.__version__, other)
+        (tmp_path / "exercises" / "01_vae.ipynb").write_text(text, "utf-8")
+        found = install.edition(tmp_path)
+        assert (found.state, other in found.said, word in found.said) == ("off", True, True)
+        assert command in found.command
+    (tmp_path / "exercises" / "01_vae.ipynb").write_bytes(b"\xff")
+    assert install.edition(tmp_path).state == install.edition(finding.CLONE).state == "ok"
+
+
 def test_edition_is_the_packages():
     assert gencourse.__version__ in install.edition().said
 

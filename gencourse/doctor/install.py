@@ -1,6 +1,7 @@
 """The installation: Python, the course, the packages, the data, the sandbox."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import gencourse
 from gencourse.doctor.finding import CLONE, Finding, note, off, ok, repair, unset
+from gencourse.editions.first_cell import other_edition
 from gencourse.errors import CourseError
 
 
@@ -41,9 +43,22 @@ def where(loaded_from: Path = CLONE, here: Path | None = None) -> Finding:
     return ok("course", f"it is loaded from {loaded_from}.")
 
 
-def edition() -> Finding:
-    """The edition of the package."""
+def edition(here: Path | None = None) -> Finding:
+    """The edition of the package, and whether the notebooks in this folder are of the same."""
+    for notebook in sorted((here or Path.cwd()).glob("*/[0-9]*.ipynb")):
+        for said in other_edition(edition_of(notebook), gencourse.__version__):
+            command = repair() if "older" in said else "uv run gencourse start"
+            return off("edition", f"{notebook.parent.name}/{notebook.name}: {said}", command)
     return ok("edition", f"gencourse {gencourse.__version__}.")
+
+
+def edition_of(notebook: Path) -> str:
+    """The edition that a notebook's first cell names; empty where there is none."""
+    try:
+        found = re.search(r'EDITION, ADDRESS = \\?"([^"\\]+)', notebook.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found[1] if found else ""
 
 
 def requirements(extra: str = "lab") -> list[str]:
