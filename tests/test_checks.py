@@ -146,9 +146,7 @@ def tell_apart(exercise, seeds):
             right = [n for n, h in harm.items() if n != REFERENCE and h <= harm.get(REFERENCE, h)]
             assert not right or REFERENCE not in harm, f"{right} is right on seed {seed}"
             mistakes = [harm[name] for name in harm if name != REFERENCE]
-            assert len(mistakes) == len(set(mistakes)), (
-                f"seed {seed}: one of {list(harm)} is another"
-            )
+            assert len(mistakes) == len(set(mistakes)), f"{list(harm)} are one on seed {seed}"
 
 
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES)
