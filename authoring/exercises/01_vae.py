@@ -140,7 +140,7 @@ check.split_heads(split_heads)
 #
 # New images: codes from the prior, through a decoder that returns logits. Draw the codes with the `generator`
 # (`torch.randn(..., generator=generator)`), put the decoder into evaluation mode (`decoder.eval()` switches dropout off), and
-# return images in [0, 1], a tensor for which no graph is recorded (`torch.no_grad()`).
+# return images in [0, 1], a tensor that has no graph and asks for no gradients (`torch.no_grad()`).
 
 # %%
 def sample_prior(decoder, n, latent_dim, generator):

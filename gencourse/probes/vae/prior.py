@@ -72,7 +72,7 @@ def correlated(z: Tensor, tolerance: float) -> dict[str, bool]:
 def as_images(result: Any) -> Tensor:
     """The samples, which later cells take for a tensor."""
     if not isinstance(result, Tensor):
-        raise TypeError(f"as_images: samples should be a tensor, got {type(result).__name__}.")
+        raise TypeError(f"the samples should be a tensor, got {type(result).__name__}.")
     return result
 
 
@@ -150,7 +150,8 @@ def traces(sample: Callable, latent_dim: int, seed: int) -> dict[str, bool]:
     images = as_images(sample(decoder, 5, latent_dim, seeded(seed)))
     modes = {part.training for part in decoder.modules()}
     return {
-        "whether the samples still hold a graph": images.requires_grad,
+        "whether the samples still hold a graph": images.grad_fn is not None,
+        "whether the samples ask for gradients": images.requires_grad,
         "whether the decoder still holds the gradients that it held": all(
             p.grad is not None and bool((p.grad == 1).all()) for p in decoder.parameters()
         ),
