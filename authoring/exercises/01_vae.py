@@ -242,7 +242,7 @@ check.active_units(active_units)
 # An n × n grid for a map of a two-dimensional latent space, such that every cell holds the same share of the prior. Cut
 # the probabilities from 0 to 1 into n equal parts, take the middle of each, and map it to a position by the inverse of
 # the normal's distribution function (`torch.special.ndtri`). The first row has the largest z₂, the first column the
-# smallest z₁; the last axis holds (z₁, z₂).
+# smallest z₁; the last axis holds (z₁, z₂). Each call makes a new tensor.
 
 # %%
 def latent_grid(n):

@@ -186,9 +186,12 @@ def ends_in_training_mode(sample: Callable, latent_dim: int, seed: int) -> bool:
 
 
 def grid_of_codes(grid: Callable, n: int) -> dict[str, object]:
-    """A grid, and whether it is made of lists."""
-    codes = grid(n)
+    """A grid, whether it is a tensor or not, and whether a second call gives another one."""
+    codes, again = grid(n), grid(n)
+    tensors = isinstance(codes, Tensor) and isinstance(again, Tensor)
     return {
-        "whether it is made of lists, not a tensor": isinstance(codes, list | tuple),
+        "whether it is a list or tuple, not a tensor": isinstance(codes, list | tuple),
         "": codes,
+        "whether two calls return one and the same memory": tensors
+        and codes.untyped_storage().data_ptr() == again.untyped_storage().data_ptr(),
     }
