@@ -161,8 +161,9 @@ check.sample_prior(sample_prior)
 # One step of training. `model(x, eps)` returns a dict with `"reconstruction"` (−log p(x given z)) and `"kl"`, each (B,).
 # Move the parameters by one step of `optimizer` on the batch mean of reconstruction + beta · kl, and return that mean
 # as a plain Python number. Gradients that the parameters held before have no part in the step, and parameters that are
-# frozen (`requires_grad` is False) stay as they are. Call the model once: dropout would differ in a second call, and
-# batch norm would count the batch twice.
+# frozen (`requires_grad` is False) stay as they are, whether or not they hold a gradient; the optimizer keeps them. Take
+# the step in the mode, training or evaluation, in which each layer comes. Call the model once: dropout would differ in a
+# second call, and batch norm would count the batch twice.
 
 # %%
 def vae_train_step(model, optimizer, x, eps, beta):
