@@ -49,6 +49,15 @@ def test_samples_are_tensors():
         prior.as_images(torch.zeros(2).numpy())
 
 
+def test_samples_that_ask_for_gradients_are_told_from_those_with_a_graph():
+    def asks(decoder, *args):
+        return check.sample_prior.reference(decoder, *args).clone().requires_grad_()
+
+    found = prior.traces(asks, 3, 0)
+    assert found["whether the samples ask for gradients"]
+    assert not found["whether the samples still hold a graph"]
+
+
 def test_gradients_that_a_sampler_clears_are_missed():
     def clears(decoder, n, latent_dim, generator):
         decoder.zero_grad()
@@ -72,6 +81,47 @@ def test_a_network_counts_its_calls_and_moves_as_by_hand():
     torch.testing.assert_close(found["the loss"], loss.detach())
     moved = model.heads - 0.01 * (gradient + 0.5 * model.heads)
     torch.testing.assert_close(found["the parameters heads"], moved.detach())
+
+
+def layers(step, norm_in_training=True):
+    x, eps = torch.randn(5, 1, 3, 3, generator=seeded(0)), torch.randn(5, 2, generator=seeded(1))
+    return objective.train_layers(step, x, eps, 1.5, norm_in_training)
+
+
+def mode_set(mode):
+    """The reference's step, after a mode is set."""
+
+    def step(model, *args):
+        return check.vae_train_step.reference(model.train(mode), *args)
+
+    return step
+
+
+def test_the_mode_of_every_layer_is_seen():
+    reference = check.vae_train_step.reference
+    counted = "how many batches the batch norm has counted"
+    dropped = "whether dropout was at work"
+    for found, at_work, number in (
+        (layers(reference), True, 1),
+        (layers(reference, norm_in_training=False), True, 0),
+        (layers(mode_set(False)), False, 0),
+        (layers(mode_set(True), norm_in_training=False), True, 1),
+    ):
+        assert (found[dropped], found[counted]) == (at_work, number)
+    assert layers(reference)["the loss"] != layers(mode_set(False))["the loss"]
+
+
+def test_a_parameter_stays_while_it_is_frozen():
+    x, *noises = torch.randn(4, 5, 2, generator=seeded(0))
+    found = objective.train_with_a_pause(check.vae_train_step.reference, x, *noises, beta=0.4)
+    assert found["how far the frozen parameter moved"] == 0
+    assert found["whether it moves when it is no longer frozen"]
+
+
+def test_a_grid_that_is_handed_out_twice_is_seen():
+    kept, said = torch.zeros(2, 2, 2), "whether two calls return one and the same memory"
+    assert prior.grid_of_codes(lambda n: kept, 2)[said]
+    assert not prior.grid_of_codes(lambda n: kept.clone(), 2)[said]
 
 
 def test_a_sum_that_is_written_into_a_term_is_seen():

@@ -437,7 +437,7 @@ def test_numpy_inside_is_fine_where_no_gradient_is_asked_for():
 def test_kinds_that_were_taken_for_one_another_are_named():
     want = torch.tensor([1.0, 2.0])
     said = difference([1.0, 2.0], want, 1e-4, 1e-5)
-    assert "be a tensor: [1, 2] with shape (2,), got a list of 2: [1, 2]" in said
+    assert "be a tensor: [1, 2] with shape (2,), got a collection of 2: [1, 2]" in said
     said = difference(torch.tensor([0.3, 2.0]), want > 1, 1e-4, 1e-5)
     assert said.startswith("It should hold truth values, got numbers")
     assert "be a dict: {a: 1}, got the number 2" in difference(2, {"a": 1}, 1e-4, 1e-5)
@@ -447,6 +447,12 @@ def test_a_ratio_is_said_only_where_it_is_no_accident():
     want = torch.tensor([4.0, 4.1, 3.9, 4.05])
     assert "times" not in difference(want - 0.01, want, 1e-4, 1e-5)
     assert "0.5 times" in difference(want / 2, want, 1e-4, 1e-5)
+    # a floor under numbers that are nearly one number
+    nearly = torch.tensor([-998.8, -998.4, -1000.0, -1000.1])
+    said = difference(torch.full((4,), -69.08), nearly, 1e-4, 1e-5)
+    assert "times" not in said and "same" not in said, said
+    assert "off by the same +7" in difference(nearly + 7, nearly, 1e-4, 1e-5)
+    assert "0.5 times" in difference(nearly / 2, nearly, 1e-4, 1e-5)
 
 
 def test_what_the_rest_of_a_program_stumbled_over_is_said():

@@ -140,7 +140,7 @@ check.split_heads(split_heads)
 #
 # New images: codes from the prior, through a decoder that returns logits. Draw the codes with the `generator`
 # (`torch.randn(..., generator=generator)`), put the decoder into evaluation mode (`decoder.eval()` switches dropout off), and
-# return images in [0, 1], a tensor for which no graph is recorded (`torch.no_grad()`).
+# return images in [0, 1], a tensor that has no graph and asks for no gradients (`torch.no_grad()`).
 
 # %%
 def sample_prior(decoder, n, latent_dim, generator):
@@ -161,8 +161,9 @@ check.sample_prior(sample_prior)
 # One step of training. `model(x, eps)` returns a dict with `"reconstruction"` (−log p(x given z)) and `"kl"`, each (B,).
 # Move the parameters by one step of `optimizer` on the batch mean of reconstruction + beta · kl, and return that mean
 # as a plain Python number. Gradients that the parameters held before have no part in the step, and parameters that are
-# frozen (`requires_grad` is False) stay as they are. Call the model once: dropout would differ in a second call, and
-# batch norm would count the batch twice.
+# frozen (`requires_grad` is False) stay as they are, whether or not they hold a gradient; the optimizer keeps them. Take
+# the step in the mode, training or evaluation, in which each layer comes. Call the model once: dropout would differ in a
+# second call, and batch norm would count the batch twice.
 
 # %%
 def vae_train_step(model, optimizer, x, eps, beta):
@@ -242,7 +243,7 @@ check.active_units(active_units)
 # An n × n grid for a map of a two-dimensional latent space, such that every cell holds the same share of the prior. Cut
 # the probabilities from 0 to 1 into n equal parts, take the middle of each, and map it to a position by the inverse of
 # the normal's distribution function (`torch.special.ndtri`). The first row has the largest z₂, the first column the
-# smallest z₁; the last axis holds (z₁, z₂).
+# smallest z₁; the last axis holds (z₁, z₂). Each call makes a new tensor.
 
 # %%
 def latent_grid(n):

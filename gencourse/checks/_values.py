@@ -79,7 +79,7 @@ def describe_value(value: object) -> str:
 def _with_kind(value: object) -> str:
     """A value with the kind of thing that it is, where one kind was taken for another."""
     if isinstance(value, list):
-        return f"a list of {len(value)}: {describe_value(value)}"
+        return f"a collection of {len(value)}: {describe_value(value)}"  # a tuple or set, too
     if isinstance(value, dict):
         return f"a dict: {describe_value(value)}"
     if isinstance(value, Tensor) and value.ndim:
@@ -187,8 +187,12 @@ def _at(place: tuple[int, ...], got: Tensor, want: Tensor) -> str:
 
 
 def _relation(a: Tensor, b: Tensor, rtol: float, atol: float) -> str:
-    """What a and b have in common, said only where at least two different numbers support it."""
-    if len(b) < 2 or float(b.std()) <= 10 * atol:
+    """What a and b have in common, said only where at least two different numbers support it.
+
+    Numbers that differ by less than the relation is off support none.
+    """
+    spread = float(b.std()) if len(b) > 1 else 0.0
+    if spread <= 10 * atol:
         return ""
     if torch.allclose(a, -b, rtol=rtol, atol=atol):
         return " The sign is the other way round everywhere."
@@ -197,10 +201,12 @@ def _relation(a: Tensor, b: Tensor, rtol: float, atol: float) -> str:
         abs(slope) > 1e-6
         and abs(slope - 1) > 2e-2  # what is off by less is as likely off by something else
         and torch.allclose(a, slope * b, rtol=1e-3, atol=10 * atol)
+        and float((a - slope * b).abs().max()) < 0.1 * abs(slope) * spread
     ):
         return f" Every value is {slope:.4g} times the expected one."
     offset = float((a - b).mean())
     close = torch.allclose(a - b, torch.full_like(a, offset), rtol=1e-3, atol=1e-2 * abs(offset))
-    if close and abs(offset) > 10 * atol:
+    supported = float((a - b - offset).abs().max()) < 0.1 * spread
+    if close and supported and abs(offset) > 10 * atol:
         return f" Every value is off by the same {offset:+.4g}."
     return ""

@@ -33,8 +33,8 @@ HARM = {
         "it leaves a setting of `{where}` or of one of its layers changed. Put it back as it was"
     ),
     "training mode": (
-        "it leaves `{where}` or a part of it in another mode. Put training or evaluation mode back "
-        "as it was"
+        "it leaves `{where}` or a part of it in another mode (training or evaluation) than it came "
+        "in. Change the mode only where the task asks for that, and then put it back"
     ),
     "requires_grad": (
         "it leaves parameters of `{where}` with another requires_grad. Put it back as it was"

@@ -56,6 +56,8 @@ def active_units(answer, seed):
     yield "units whose means are near 4000", answer.run(units, far, 0.01)
     more = means(seed + 6, 6, (0.1, 0.2, 20.0, 40.0, 0.05) * 20, 0.4)
     yield "more units than images", answer.run(units, more, 0.4)
+    three = torch.tensor([[0.0, 0.0], [0.1, 0.3], [0.2, -0.1]])
+    yield "two units at three images", answer.run(units, three, 0.015)
 
 
 @active_units.alternative

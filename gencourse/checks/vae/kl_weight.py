@@ -54,8 +54,8 @@ def by_clamp(step, warmup, beta_max=1.0):
 
 
 @kl_weight.mistake(
-    "Your weight jumps from nothing to everything. Which of the two divisions of Python did "
-    "you use?"
+    "Your weight jumps from nothing to everything at the end of the warm-up. Should it not rise "
+    "all the way? If you divide: which of Python's two divisions is it?"
 )
 def integer_division(step, warmup, beta_max=1.0):
     return beta_max if warmup <= 0 else beta_max * min(1, step // warmup)

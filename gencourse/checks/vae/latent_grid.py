@@ -1,5 +1,7 @@
 """Exercise on a map of a latent space whose cells hold equal shares of the prior."""
 
+from functools import cache
+
 import torch
 from torch import distributions
 
@@ -92,6 +94,19 @@ def shares_unequal(n):
 )
 def from_five_to_ninety_five_percent(n):
     return square_of(torch.special.ndtri(torch.linspace(0.05, 0.95, n)))
+
+
+@cache
+def kept_grid(n):
+    return figures.prior_quantile_grid(n)
+
+
+@latent_grid.mistake(
+    "The grid is right, but every call for one n returns the same tensor: who writes into it "
+    "changes the next one. Return a new tensor each time."
+)
+def grid_that_is_kept(n):
+    return kept_grid(n)
 
 
 @latent_grid.mistake("These are the probabilities. Which positions belong to them?")

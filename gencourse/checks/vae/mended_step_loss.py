@@ -49,8 +49,8 @@ def step_loss_by_star(output, x, reconstruction, kl):
 
 
 @mended_step_loss.mistake(
-    "This is still the planted piece: compare the order in which you unpack with what `forward` "
-    "returns."
+    "As in the planted piece, `kl` gets logvar for mu and mu for logvar. Compare the order of what "
+    "`forward` returns with the order in which you unpack, and in which you pass on."
 )
 def planted_step_loss(output, x, reconstruction, kl):
     logits, logvar, mu = output

@@ -4,7 +4,13 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import vae
-from gencourse.probes.vae.objective import kind_of_loss, train, train_network
+from gencourse.probes.vae.objective import (
+    kind_of_loss,
+    train,
+    train_layers,
+    train_network,
+    train_with_a_pause,
+)
 
 
 def vae_train_step_reference(model, optimizer, x, eps, beta):
@@ -44,7 +50,14 @@ def vae_train_step(answer, seed):
     yield said, answer.run(train, x, eps, beta=1.5, stale=True)
     yield "one step", answer.run(kind_of_loss, x, eps, 3.0)
     said = "one step of a convolutional model with weight decay at beta = 20"
-    yield said, answer.run(train_network, draw(seed + 1, 5, 1, 3, 3), eps, 20.0)
+    images = draw(seed + 1, 5, 1, 3, 3)
+    yield said, answer.run(train_network, images, eps, 20.0)
+    said = "one step of a model in training mode, with dropout and batch norm"
+    yield said, answer.run(train_layers, images, eps, 1.5, norm_in_training=True)
+    said = "one step of a model in training mode, but for its batch norm in evaluation mode"
+    yield said, answer.run(train_layers, images, eps, 1.5, norm_in_training=False)
+    said = "three steps of Adam; at the second the first parameter is frozen and holds a gradient"
+    yield said, answer.run(train_with_a_pause, x, *noises, beta=0.4)
 
 
 @vae_train_step.alternative
@@ -56,6 +69,28 @@ def cleared_at_the_end(model, optimizer, x, eps, beta):
     optimizer.step()
     optimizer.zero_grad(set_to_none=False)
     return float(loss.detach())
+
+
+@vae_train_step.alternative
+def gradients_assigned(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    optimizer.zero_grad()
+    learning = [p for p in model.parameters() if p.requires_grad]
+    for p, g in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):
+        p.grad = g
+    optimizer.step()
+    return loss.item()
+
+
+def in_another_mode(training, model, *args):
+    """The reference's step in that mode; then every layer's mode is put back."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.train(training)
+    loss = vae_train_step_reference(model, *args)
+    for part, mode in modes:
+        part.training = mode
+    return loss
 
 
 @vae_train_step.mistake(
@@ -184,3 +219,56 @@ def uphill(model, optimizer, x, eps, beta):
     (-loss).backward()
     optimizer.step()
     return loss.item()
+
+
+@vae_train_step.mistake(
+    "The step is taken in evaluation mode, though the model came in training mode: dropout is off, "
+    "and batch norm neither uses nor counts the batch. Who asked for another mode, even for this "
+    "step alone?"
+)
+def step_in_evaluation_mode(model, optimizer, x, eps, beta):
+    return in_another_mode(False, model, optimizer, x, eps, beta)
+
+
+@vae_train_step.mistake(
+    "A batch norm that came in evaluation mode, to keep its statistics, is put into training mode. "
+    "Who said that a step sets the mode?"
+)
+def step_in_training_mode(model, optimizer, x, eps, beta):
+    return in_another_mode(True, model, optimizer, x, eps, beta)
+
+
+@vae_train_step.mistake(
+    "A frozen parameter moves: it holds a gradient from before it was frozen. Who clears that one?"
+)
+def gradient_of_a_frozen_parameter_kept(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    for p in model.parameters():
+        p.grad = None if p.requires_grad else p.grad
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake(
+    "A frozen parameter moves. Its gradient is 0, but it has one, and Adam goes on by its "
+    "averages. What should `grad` be, so that the optimizer passes a parameter by?"
+)
+def gradient_of_a_frozen_parameter_zero(model, optimizer, x, eps, beta):
+    terms = model(x, eps)
+    loss = (terms["reconstruction"] + beta * terms["kl"]).mean()
+    optimizer.zero_grad(set_to_none=False)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@vae_train_step.mistake(
+    "A parameter that was frozen for a step never moves again: the optimizer has lost it. What may "
+    "a step change in its optimizer?"
+)
+def frozen_parameters_dropped(model, optimizer, x, eps, beta):
+    for group in optimizer.param_groups:
+        group["params"] = [p for p in group["params"] if p.requires_grad]
+    return vae_train_step_reference(model, optimizer, x, eps, beta)

@@ -10,7 +10,7 @@ def unpacked(split: Callable, h: Tensor) -> dict[str, Tensor]:
     """Both heads, by name."""
     heads = split(h)
     if isinstance(heads, dict):  # would be unpacked into its keys
-        raise TypeError("unpacked: split should return mu and logvar, got a dict.")
+        raise TypeError("the two heads should be returned as mu, logvar, not as a dict.")
     mu, logvar = heads
     return {"mu": mu, "logvar": logvar}
 

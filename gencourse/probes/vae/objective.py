@@ -76,6 +76,27 @@ class Convolutional(nn.Module):
         }
 
 
+class Layered(nn.Module):
+    """A model of images (B, 1, 3, 3) with codes (B, 2), with a batch norm and a dropout.
+
+    Whether dropout was at work is noted at each call; it has no part in the values.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.dropout = nn.BatchNorm2d(1), nn.Dropout(0.5)
+        self.decoder = nn.Parameter(torch.linspace(-0.7, 0.6, 18).view(9, 2))
+        self.dropped: list[bool] = []
+
+    def forward(self, x: Tensor, eps: Tensor) -> dict[str, Tensor]:
+        """Reconstruction and KL, by name: (B,) each."""
+        self.dropped.append(bool((self.dropout(torch.ones(64)) == 0).any()))
+        h = self.norm(x.float() + 1).flatten(1)
+        z = h[:, :2] + eps.float()
+        reconstruction = (h - F.linear(z, self.decoder)).square().sum(1)
+        return {"reconstruction": reconstruction, "kl": 0.5 * z.square().sum(1)}
+
+
 OPTIMIZERS = {
     "SGD": lambda groups: torch.optim.SGD(groups, lr=0.05),
     "SGD with momentum": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9),
@@ -115,6 +136,47 @@ def train_network(step: Callable, x: Tensor, eps: Tensor, beta: float) -> dict[s
         "the loss": torch.as_tensor(loss).detach(),
         **{f"the parameters {name}": value.detach() for name, value in model.named_parameters()},
         "how often the model was called": model.get_buffer("batches"),
+    }
+
+
+def train_layers(
+    step: Callable, x: Tensor, eps: Tensor, beta: float, norm_in_training: bool
+) -> dict[str, object]:
+    """One step of a Layered in training mode; its batch norm may be in evaluation mode."""
+    model = Layered()
+    model.norm.train(norm_in_training)
+    loss = step(model, torch.optim.SGD(model.parameters(), lr=0.05), x, eps, beta)
+    return {
+        "whether dropout was at work": any(model.dropped),
+        "how many batches the batch norm has counted": model.norm.num_batches_tracked,
+        "the mean that the batch norm has in store": model.norm.running_mean,
+        "the loss": torch.as_tensor(loss).detach(),
+        **{f"the parameters {name}": value.detach() for name, value in model.named_parameters()},
+    }
+
+
+def train_with_a_pause(
+    step: Callable, x: Tensor, *noises: Tensor, beta: float
+) -> dict[str, object]:
+    """Three steps of Adam, of which the second finds the first parameter frozen.
+
+    It is frozen while it holds a gradient, and learns again in the third.
+    """
+    model = Toy()
+    moves = OPTIMIZERS["Adam"](model.parameters())
+    places, losses = [], []
+    for i, eps in enumerate(noises):
+        if i == 1:
+            model.a.grad = torch.tensor(-0.5)
+        model.a.requires_grad_(i != 1)
+        losses.append(step(model, moves, x, eps, beta))
+        places.append(model.a.item())
+    return {
+        "how far the frozen parameter moved": places[1] - places[0],
+        "whether it moves when it is no longer frozen": places[2] != places[1],
+        **{f"the loss of step {i}": torch.as_tensor(y).detach() for i, y in enumerate(losses, 1)},
+        "the first parameter": places[-1],
+        "the second parameter": model.b.item(),
     }
 
 

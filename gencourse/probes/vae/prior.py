@@ -72,7 +72,7 @@ def correlated(z: Tensor, tolerance: float) -> dict[str, bool]:
 def as_images(result: Any) -> Tensor:
     """The samples, which later cells take for a tensor."""
     if not isinstance(result, Tensor):
-        raise TypeError(f"as_images: samples should be a tensor, got {type(result).__name__}.")
+        raise TypeError(f"the samples should be a tensor, got {type(result).__name__}.")
     return result
 
 
@@ -150,7 +150,8 @@ def traces(sample: Callable, latent_dim: int, seed: int) -> dict[str, bool]:
     images = as_images(sample(decoder, 5, latent_dim, seeded(seed)))
     modes = {part.training for part in decoder.modules()}
     return {
-        "whether the samples still hold a graph": images.requires_grad,
+        "whether the samples still hold a graph": images.grad_fn is not None,
+        "whether the samples ask for gradients": images.requires_grad,
         "whether the decoder still holds the gradients that it held": all(
             p.grad is not None and bool((p.grad == 1).all()) for p in decoder.parameters()
         ),
@@ -185,9 +186,12 @@ def ends_in_training_mode(sample: Callable, latent_dim: int, seed: int) -> bool:
 
 
 def grid_of_codes(grid: Callable, n: int) -> dict[str, object]:
-    """A grid, and whether it is made of lists."""
-    codes = grid(n)
+    """A grid, whether it is a tensor or not, and whether a second call gives another one."""
+    codes, again = grid(n), grid(n)
+    tensors = isinstance(codes, Tensor) and isinstance(again, Tensor)
     return {
-        "whether it is made of lists, not a tensor": isinstance(codes, list | tuple),
+        "whether it is a list or tuple, not a tensor": isinstance(codes, list | tuple),
         "": codes,
+        "whether two calls return one and the same memory": tensors
+        and codes.untyped_storage().data_ptr() == again.untyped_storage().data_ptr(),
     }
