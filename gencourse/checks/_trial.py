@@ -86,20 +86,24 @@ def observe(trial: Trial, connect: Connect, seed: int, stress: str = "") -> Obse
     start = seed + 1000 if stress == "another global seed" else seed
     with neutral(), runtime.global_seed(start):
         answer = Answer(connect(stress))
-        values = []
-        for label, value in trial(answer, seed):
-            parts = {"": value}
-            if isinstance(value, dict) and value is not answer.returned:
-                parts = value
-            for key, part in parts.items():
-                full = f"{label}: {key}" if key else label
-                values.append(Value(full, plain(part), answer.arguments))
+        values = list(values_of(trial, answer, seed))
     return Observation(
         tuple(values),
         frozenset().union(*(outcome.harm for outcome in answer.outcomes)),
         all(outcome.empty for outcome in answer.outcomes),
         any(outcome.stressed for outcome in answer.outcomes),
     )
+
+
+def values_of(trial: Trial, answer: Answer, seed: int) -> Iterator[Value]:
+    """The values of a trial one after the other, each once it is asked for."""
+    for label, value in trial(answer, seed):
+        parts = {"": value}
+        if isinstance(value, dict) and value is not answer.returned:
+            parts = value
+        for key, part in parts.items():
+            full = f"{label}: {key}" if key else label
+            yield Value(full, plain(part), answer.arguments)
 
 
 def draw(seed: int, *shape: int) -> torch.Tensor:
