@@ -147,8 +147,7 @@ def argument_kinds(exercise: Exercise, answer: Callable) -> dict[str, set[str]]:
                 found.add("graph")
         return answer(*args, **kwargs)
 
-    for seed in (0, 1, 2):
-        exercise.observe(locally(recorded), seed)
+    exercise.observe(locally(recorded), SEEDS[0])
     return kinds
 
 
