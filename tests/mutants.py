@@ -15,6 +15,7 @@ import copy
 import functools
 import inspect
 import itertools
+import re
 import signal
 import sys
 import textwrap
@@ -114,7 +115,8 @@ def parsed(function: Callable) -> ast.FunctionDef | None:
         return None
     if not isinstance(tree, ast.FunctionDef):
         return None
-    tree.decorator_list = [d for d in tree.decorator_list if "alternative" not in ast.unparse(d)]
+    registers = re.compile(r"\w+\.(alternative|mistake)\b")
+    tree.decorator_list = [d for d in tree.decorator_list if not registers.match(ast.unparse(d))]
     tree.body = [statement for statement in tree.body if not refuses(statement)] or tree.body
     return tree
 
@@ -128,10 +130,11 @@ def refuses(statement: ast.stmt) -> bool:
 
 def helpers(answer: Callable) -> list[Callable]:
     """The functions of its own module that an answer calls by name."""
-    named = [answer.__globals__.get(name) for name in answer.__code__.co_names]
+    tree = parsed(answer)
+    names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)] if tree else []
+    named = [inspect.unwrap(answer.__globals__.get(name)) for name in dict.fromkeys(names)]
     own = [f for f in named if inspect.isfunction(f) and f.__module__ == answer.__module__]
-    own = [f for f in own if not f.__name__.startswith("require_")]
-    return [f for f in dict.fromkeys(own) if f is not answer]
+    return [f for f in own if f is not answer and not f.__name__.startswith("require_")]
 
 
 def argument_kinds(exercise: Exercise, answer: Callable) -> dict[str, set[str]]:
