@@ -8,22 +8,30 @@ detached, negated, squeezed, clamped, scaled, an argument changed in place. What
 is right for every input that the text allows, or shows a weak trial.
 """
 
-# POSIX: answers that do not end are ended by an alarm
+# POSIX: answers that do not end are ended by a signal
 
 import ast
 import copy
 import functools
 import inspect
+import itertools
+import re
 import signal
 import sys
 import textwrap
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import torch
 
+from gencourse import runtime
 from gencourse.checks import Exercise
-from gencourse.checks._trial import locally
+from gencourse.checks._exercise import SEEDS
+from gencourse.checks._trial import Answer, locally, values_of
+from gencourse.checks._values import agree
+from gencourse.harm import neutral
+from gencourse.runner import NotAttempted
 from tests.lanes import exercises
 
 OPERATORS = {
@@ -70,7 +78,7 @@ RESULTS = {
 OF_TENSORS = {"scaled in place": "{0}.mul_(1.5)", "zeroed after use": "{0}.zero_()"}
 OF_FLOATS = {"rounded": "{0} = round({0})", "at least 1": "{0} = max({0}, 1)"}
 OF_GRAPHS = {"detached": "{0} = {0}.detach()"}
-SECONDS = 5  # for one verdict; a loop without end is no answer
+SECONDS = 10  # of the processor for one verdict; a loop without end is no answer
 
 
 class TooLong(BaseException):
@@ -81,6 +89,7 @@ def mutants(exercise: Exercise, answer: Callable) -> Iterator[tuple[str, Callabl
     """What was changed, and the changed answer, for each place in it and in its helpers."""
     answer = inspect.unwrap(answer)
     kinds = argument_kinds(exercise, answer)
+    times: Counter[str] = Counter()
     for function in (answer, *helpers(answer)):
         tree = parsed(function)
         if tree is None:
@@ -93,7 +102,9 @@ def mutants(exercise: Exercise, answer: Callable) -> Iterator[tuple[str, Callabl
             seen.add(key)
             made = built(function, mutant, answer)
             if made is not None:
-                yield f"{function.__name__}, {what}", made
+                where = what if function is answer else f"in {function.__name__}: {what}"
+                times[where] += 1
+                yield (f"{where} ({times[where]})" if times[where] > 1 else where), made
 
 
 def parsed(function: Callable) -> ast.FunctionDef | None:
@@ -104,7 +115,8 @@ def parsed(function: Callable) -> ast.FunctionDef | None:
         return None
     if not isinstance(tree, ast.FunctionDef):
         return None
-    tree.decorator_list = [d for d in tree.decorator_list if "alternative" not in ast.unparse(d)]
+    registers = re.compile(r"\w+\.(alternative|mistake)\b")
+    tree.decorator_list = [d for d in tree.decorator_list if not registers.match(ast.unparse(d))]
     tree.body = [statement for statement in tree.body if not refuses(statement)] or tree.body
     return tree
 
@@ -118,10 +130,11 @@ def refuses(statement: ast.stmt) -> bool:
 
 def helpers(answer: Callable) -> list[Callable]:
     """The functions of its own module that an answer calls by name."""
-    named = [answer.__globals__.get(name) for name in answer.__code__.co_names]
+    tree = parsed(answer)
+    names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)] if tree else []
+    named = [inspect.unwrap(answer.__globals__.get(name)) for name in dict.fromkeys(names)]
     own = [f for f in named if inspect.isfunction(f) and f.__module__ == answer.__module__]
-    own = [f for f in own if not f.__name__.startswith("require_")]
-    return [f for f in dict.fromkeys(own) if f is not answer]
+    return [f for f in own if f is not answer and not f.__name__.startswith("require_")]
 
 
 def argument_kinds(exercise: Exercise, answer: Callable) -> dict[str, set[str]]:
@@ -137,8 +150,7 @@ def argument_kinds(exercise: Exercise, answer: Callable) -> dict[str, set[str]]:
                 found.add("graph")
         return answer(*args, **kwargs)
 
-    for seed in (0, 1, 2):
-        exercise.observe(locally(recorded), seed)
+    exercise.observe(locally(recorded), SEEDS[0])
     return kinds
 
 
@@ -151,8 +163,7 @@ def changes(
             if top or not what.startswith("result "):
                 mutant = copy.deepcopy(function)
                 change(list(ast.walk(mutant))[i], mutant)
-                line = ast.unparse(node).splitlines()[0][:70]
-                yield f"line {getattr(node, 'lineno', 0)}: {what}: {line}", mutant
+                yield f"{what}: {shown(function, node)}", mutant
     docstring = int(ast.get_docstring(function) is not None)
     for name, found in kinds.items():
         lines = dict(OF_TENSORS if "tensor" in found else {})
@@ -170,6 +181,14 @@ def changes(
             else:
                 continue
             yield f"argument {name} {what}", mutant
+
+
+def shown(function: ast.FunctionDef, node: ast.AST) -> str:
+    """The first line of a node's code; of a number or a slice, of the expression it stands in."""
+    above = {child: one for one in ast.walk(function) for child in ast.iter_child_nodes(one)}
+    while isinstance(node, ast.Constant | ast.UnaryOp | ast.Slice | ast.Tuple | ast.keyword):
+        node = above[node]
+    return textwrap.shorten(ast.unparse(node).splitlines()[0], 100, placeholder=" …")
 
 
 def at(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST, ast.FunctionDef], object]]]:
@@ -260,16 +279,21 @@ def built(original: Callable, mutant: ast.FunctionDef, answer: Callable) -> Call
     return names[answer.__name__ if original is not answer else mutant.name]
 
 
-def accepted(exercise: Exercise, every: int = 1) -> tuple[int, list[str]]:
-    """How many mutants were tried, every n-th of all, and what was changed in those accepted."""
-    tried, found = 0, []
+def every_mutant(exercise: Exercise, every: int = 1) -> Iterator[tuple[str, Callable]]:
+    """Of each right answer every n-th mutant, and what was changed in it: "by_hand: ..."."""
     for answer in (exercise.reference, *exercise.right_forms):
         for i, (what, mutant) in enumerate(mutants(exercise, answer)):
-            if i % every:
-                continue
-            tried += 1
-            if status(exercise, mutant) == "right":
-                found.append(f"{answer.__name__}: {what}")
+            if i % every == 0:
+                yield f"{answer.__name__}: {what}", mutant
+
+
+def accepted(exercise: Exercise, every: int = 1) -> tuple[list[str], list[str]]:
+    """The mutants that were tried, every n-th of each answer, and those of them accepted."""
+    tried, found = [], []
+    for what, mutant in every_mutant(exercise, every):
+        tried.append(what)
+        if status(exercise, mutant) == "right":
+            found.append(what)
     return tried, found
 
 
@@ -279,14 +303,34 @@ def status(exercise: Exercise, answer: Callable) -> str:
     def ring(*_: object) -> None:
         raise TooLong
 
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before = signal.signal(signal.SIGPROF, ring)  # the alarm belongs to pytest-timeout
+    signal.setitimer(signal.ITIMER_PROF, SECONDS, SECONDS)
     try:
-        return exercise.judge(answer).status
+        wrong = any(differs(exercise, answer, seed) for seed in SEEDS)
+        return "wrong" if wrong else exercise.judge(answer).status
     except TooLong:
         return "too long"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+@runtime.on_cpu()
+def differs(exercise: Exercise, answer: Callable, seed: int) -> bool:
+    """Whether a value of the trial is not the reference's; the first one ends the trial."""
+    want = exercise.expected(exercise.reference, seed).values
+    with neutral(), runtime.global_seed(seed):
+        seen = values_of(exercise.trial, Answer(locally(answer)("")), seed)
+        try:
+            return not all(
+                one is not None
+                and other is not None
+                and one.label == other.label
+                and agree(one.value, other.value, exercise.rtol, exercise.atol)
+                for one, other in itertools.zip_longest(seen, want)
+            )
+        except NotAttempted:
+            return True
 
 
 def main(asked: list[str]) -> None:
@@ -297,8 +341,9 @@ def main(asked: list[str]) -> None:
         if asked and name not in asked and name.split(".")[0] not in asked:
             continue
         tried, found = accepted(exercise)
-        all_tried, all_found = all_tried + tried, all_found + len(found)
-        print(f"{name}: {tried} mutants, {len(found)} accepted", *found, sep="\n    ", flush=True)
+        all_tried, all_found = all_tried + len(tried), all_found + len(found)
+        said = f"{name}: {len(tried)} mutants, {len(found)} accepted"
+        print(said, *found, sep="\n    ", flush=True)
     print(f"{all_tried} mutants, {all_found} accepted")
 
 

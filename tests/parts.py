@@ -95,7 +95,12 @@ def parts() -> list[Part]:
     taught = [*grading, *checks, *below("authoring/exercises", "exercises", "solutions")]
     elsewhere = [
         f"--ignore={path}"
-        for path in (folder, "tests/test_checks.py", "tests/test_default_scale.py")
+        for path in (
+            folder,
+            "tests/test_checks.py",
+            "tests/test_mutants.py",
+            "tests/test_default_scale.py",
+        )
     ]
     slow = ("-m", "slow")
     return [
@@ -104,6 +109,18 @@ def parts() -> list[Part]:
             "twenty seeds",
             (*slow, "tests/test_checks.py"),
             tuple([*checks, *below("tests/test_checks.py", "tests/lanes.py")]),
+        ),
+        Part(
+            "mutants of right answers",
+            (*slow, "tests/test_mutants.py"),
+            tuple(
+                [
+                    *checks,
+                    *below(
+                        "tests/test_mutants.py", "tests/mutants.py", "tests/data", "tests/lanes.py"
+                    ),
+                ]
+            ),
         ),
         Part("hostile submissions", ("--slow", apart["hostile"]), tuple(grading)),
         Part(

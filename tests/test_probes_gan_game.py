@@ -269,7 +269,10 @@ def test_what_is_said_of_runs_and_samples():
     assert not seen["whether every word is one of the four"]
     assert not any(probed(samples.diagnosed, lambda: ["healthy"]).values())
     x = torch.tensor([1.0, 2.0])
-    assert probed(samples.asked_twice, lambda x: float(x.mul_(2).sum()), x) == [6.0, 12.0]
+    found = probed(samples.asked_twice, lambda x: float(x.mul_(2).sum()), x)
+    assert found == {"": [6.0, 12.0], "whether whole numbers are returned": False}
+    found = probed(samples.asked_twice, lambda x: int(x.sum()), x)
+    assert found == {"": [3, 3], "whether whole numbers are returned": True}
     below = lambda p, q, D, cell: (p * D.log()).sum()  # noqa: E731
     one = torch.ones(1)
     assert probed(densities.far_below, below, one, one, 0 * one, 1.0)

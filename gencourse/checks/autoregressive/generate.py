@@ -45,8 +45,8 @@ def generate(answer, seed):
     yield "whether the prompt is after the call as before", kept
     yield "three further tokens when the prompt itself is longer than block", written(long, 3, V=13)
     book = torch.randint(150, 300, (1, 19), generator=seeded(seed))
-    said = "three further tokens of 300, when the prompt has 19 and block = 20"
-    yield said, written(book, 3, block=20, V=300)
+    yield "three of 300 tokens, a prompt of 19 and block = 20", written(book, 3, block=20, V=300)
+    yield "two further tokens when there is one token alone, V = 1", written(0 * short, 2, V=1)
     yield "three further tokens with block = 1", written(short, 3, block=1)
     many = 210 if seed % 3 == 2 else 40  # as many as the course asks for, once
     yield f"{many} further tokens of a single prompt", written(short[:1], many)

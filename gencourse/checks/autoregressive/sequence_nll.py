@@ -55,6 +55,7 @@ def sequence_nll(answer, seed):
     yield "the loss when the second target of each is ignored", answer(logits, inside, -100)
     single = answer(3 * draw(seed + 2, 1, 1, V), targets[:1, :1], -100)
     yield "the loss of a single sequence with a single token", single
+    yield "the loss when V = 1, with padding", answer(logits[..., :1], padded.clamp(max=0), -100)
     for size in (150, 5000):
         far = answer(size * draw(seed + 3, 2, T, V) - 5 * size, torch.full((2, T), 1), -100)
         yield f"the loss at logits that lie {size} apart, where probabilities round to 0", far
@@ -87,8 +88,7 @@ def by_log_softmax(logits, targets, ignored=-100):
 
 @sequence_nll.alternative
 def nan_behind_a_wall(logits, targets, ignored=-100):
-    loss = nothing_divided_by_nothing(logits, targets, ignored)
-    return loss.nan_to_num()  # cross_entropy sends nothing to ignored places
+    return nothing_divided_by_nothing(logits, targets, ignored).nan_to_num()  # slopes are 0 there
 
 
 @sequence_nll.alternative

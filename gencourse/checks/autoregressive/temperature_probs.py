@@ -59,6 +59,8 @@ def temperature_probs(answer, seed):
     yield "the distributions at T = 0, two logits only 0.001 apart", answer(close, 0.0)
     closer = torch.tensor([0.0, 1e-6, -1.0])
     yield "the distribution at T = 0, two logits only a millionth apart", answer(closer, 0)
+    digit = 3 + torch.tensor([1.0, 2.0, -5.0]) / 2**22  # in float32 no number lies between them
+    yield "the distribution at T = 0, two logits that differ in their last digit", answer(digit, 0)
     yield "the distributions for logits (2, 3, 5) at T = 0", answer(logits, 0)
     yield (
         "whether the logits are after the call at T = 0 as before",

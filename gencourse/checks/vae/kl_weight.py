@@ -31,7 +31,7 @@ def kl_weight(answer, seed):
     for step in (1, 12_345, 99_999, 123_456):
         said = f"step {step} of a warm-up of 100000 to 0.77"
         yield said, answer.run(as_float, step, 100_000, 0.77)
-    for step, warmup, beta_max in ((5, 10, 0.0), (1, 8, 20)):
+    for step, warmup, beta_max in ((5, 10, 0.0), (1, 8, 20), (7, 8, 20)):
         said = f"step {step} of a warm-up of {warmup} to {beta_max}"
         yield said, answer.run(as_float, step, warmup, beta_max)
     for step, warmup in ((2, 5), (5, 5), (3, 0)):

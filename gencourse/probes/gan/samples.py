@@ -8,13 +8,16 @@ from torch import Tensor, nn
 WORDS = ("healthy", "mode collapse", "the discriminator wins", "oscillation")
 
 
-def asked_twice(answer: Callable, x: Tensor, *others: Any) -> list[object]:
-    """The answers to one question that is asked twice with the same tensors."""
+def asked_twice(answer: Callable, x: Tensor, *others: Any) -> dict[str, object]:
+    """The answers to one question that is asked twice with the same tensors, and their kind."""
     held = [
         nn.Parameter(t.clone(), requires_grad=False) if isinstance(t, Tensor) else t
         for t in (x, *others)
     ]  # parameters are handed on as they are, and not as copies
-    return [answer(*held), answer(*held)]
+    answers = [answer(*held), answer(*held)]
+    floating = [isinstance(one, Tensor) and one.is_floating_point() for one in answers]
+    whole = not any(floating) and not any(isinstance(one, float) for one in answers)
+    return {"": answers, "whether whole numbers are returned": whole}
 
 
 def diagnosed(answer: Callable) -> dict[str, object]:
