@@ -1,12 +1,13 @@
 """How checks speak: diagnoses, hints, strict mode, and answers that nobody foresaw."""
 
+import math
 import re
 
 import numpy as np
 import pytest
 import torch
 
-from gencourse.checks import draw, exercise, report
+from gencourse.checks import autoregressive, draw, exercise, report
 from gencourse.checks import vae as check
 from gencourse.checks._values import agree, describe_value, difference
 from gencourse.checks._verdict import BADGES, CheckFailed
@@ -129,6 +130,25 @@ def test_float64_is_a_remark():
     verdict = check.kl_to_standard_normal.judge(through_float32)
     assert verdict.status == "right" and "float64" in verdict.message
     assert "float64" not in check.kl_to_standard_normal.judge(kl).message
+
+
+def test_python_numbers_keep_their_digits():
+    def remark(one, answer):
+        verdict = getattr(autoregressive, one).judge(answer)
+        assert verdict.status == "right"
+        return "float64" in verdict.message
+
+    def floats(nll, counts):
+        pairs = zip(nll.tolist(), counts.tolist(), strict=True)
+        return math.exp(sum(cost * n for cost, n in pairs) / sum(counts.tolist()))
+
+    assert not remark("perplexity", floats)
+    assert remark(
+        "perplexity", lambda nll, counts: float((nll.float() @ counts.float() / counts.sum()).exp())
+    )
+    # a Python number given: no float64 tensor was, so float32 tensors are as good as any
+    assert not remark("bits_per_dim", lambda nll, dims: torch.as_tensor(nll / dims / math.log(2)))
+    assert agree(1e300, 1e300, 1e-5, 0) and not agree(1e300, 2e300, 1e-5, 0)
 
 
 def test_only_larger_batches_show_what_is_typed_in():

@@ -361,8 +361,8 @@ check.top_p_filter(top_p_filter)
 #   take `block` tokens at most: show it the last ones.
 # - Draw at temperature T, and at T = 0 take the most likely token. Chance comes from the `generator` and from nowhere else
 #   (`torch.multinomial(probs, 1, generator=generator)`).
-# - Nothing is trained here: the model is in evaluation mode, no graph is recorded. Afterwards the model is in the mode in
-#   which it came.
+# - Nothing is trained here: the model is in evaluation mode, no graph is recorded. Afterwards the model is in the mode
+#   (`model.training`) in which it came.
 #
 # The prompt [[5, 6]] and n = 3 make a text like [[5, 6, 0, 4, 2]]; n is at least 1.
 
@@ -620,7 +620,7 @@ check.masked_stack(masked_stack)
 #
 # - Not every leak shows in every example: a ReLU may be silent in most of them. Nor has every model derivatives.
 # - `f` is a function, or an `nn.Module` that may be in training mode, with dropout. Try a module in evaluation mode, and leave
-#   it in the mode in which you found it.
+#   it in the mode (`f.training`) in which you found it.
 
 # %%
 def depends_on(f, x):

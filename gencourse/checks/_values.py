@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gencourse.checks._trial import Value
 from gencourse.runner import Opaque, Raised
+from gencourse.stress import listed
 
 # what Python says where a None that a function returned is taken for a value
 NONE_USED = re.compile("unpack|not iterable|not subscriptable|argument must be|convert|has no len")
@@ -19,10 +20,15 @@ def is_number(value: object) -> bool:
     return isinstance(value, Tensor | bool | int | float)
 
 
+def as_tensor(value: Any) -> Tensor:
+    """Numbers as a tensor; a Python float keeps all of its digits."""
+    return torch.as_tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
+
+
 def matching(a: Any, b: Any, close: Callable[[Tensor, Tensor], bool]) -> bool:
     """Whether two plain values have the same structure, and numbers that are close."""
     if is_number(a) and is_number(b):
-        a, b = torch.as_tensor(a), torch.as_tensor(b)
+        a, b = as_tensor(a), as_tensor(b)
         if not (a.is_floating_point() or b.is_floating_point()):  # tokens are right or wrong
             return torch.equal(a.long(), b.long())
         return a.shape == b.shape and close(a.double(), b.double())
@@ -46,8 +52,11 @@ def agree(a: object, b: object, rtol: float, atol: float) -> bool:
 def exact(a: Value, b: Value) -> bool:
     """Whether two values of a trial in float64 are equal to within what float64 can do.
 
-    Values that were computed in float32 on the way are not.
+    Values that were computed in float32 on the way are not. A call that was given no floating
+    tensor was given no float64 either, so nothing is asked of it.
     """
+    if b.arguments and not any(x.is_floating_point() for x in listed(b.arguments)):
+        return True
 
     def close(x: Tensor, y: Tensor) -> bool:
         scale = float(y[y.isfinite()].abs().max()) if bool(y.isfinite().any()) else 0.0
@@ -117,7 +126,7 @@ def difference(got: object, want: object, rtol: float, atol: float) -> str:
     if got is None:
         return "It returned None. Does every path end with `return`?"
     if is_number(got) and is_number(want):
-        return _numeric_difference(torch.as_tensor(got), torch.as_tensor(want), rtol, atol)
+        return _numeric_difference(as_tensor(got), as_tensor(want), rtol, atol)
     if isinstance(got, list) and isinstance(want, list):
         if len(got) != len(want):
             return f"It should give {len(want)} values, got {len(got)}."

@@ -73,6 +73,8 @@ def causal_attention(answer, seed):
     said = "its gradients when the last key has a huge score"
     yield said, answer.run(gradients, q.abs(), loud, v)
     yield "the output in half precision", answer.run(in_half_precision, q, k, v)
+    q, k, v = torch.tensor([[100.0, 100], [-300, 300], [1, 2]]).half().view(3, 1, 1, 2, 1)
+    yield "the output in half precision for scores of -30,000 and 30,000", answer(q, k, v)
 
 
 @causal_attention.alternative

@@ -57,16 +57,16 @@ def generate(answer, seed):
     yield said, answer.run(after_learning, short, 2, 3, seed)
     yield "texts of a model that is unsure", answer.run(repetitions, short, 4, 3, 1.0, seed)
     yield "12 texts, 600 tokens being nearly alike", answer.run(spread, 600, 12, seed)
-    for T, n in ((2.0, 30), (0.5, 30), (2e3, 20), (5e-4, 20), (1.0, 10 * many)):
-        factor = T if T in (2e3, 5e-4) else 1.0
+    for T, n in ((2.0, 30), (0.5, 30), (2e3, 20), (5e-5, 20), (1.0, 10 * many)):
+        factor = T if n == 20 else 1.0
         logits = factor * (uneven() if n < 100 else one_likely()).log()
-        others = (factor / 2, factor, 2 * factor) if n < 100 else (factor,)
-        tables = {f"{t:g}": (logits / t).softmax(0) for t in others}
+        others = {20: (0, T / 2, T, 2 * T), 30: (0.5, 1.0, 2.0)}.get(n, (T,))
+        tables = {f"{t:g}": autoregressive.temperature_probs(logits, t) for t in others}
         found = answer.run(draws, logits, T, n, seed, tables[f"{T:g}"], tables)
         yield f"{n} texts of 4 tokens drawn at T = {T:g}", found
     yield "a further token at T = 0.0", written(short, 1, T=0.0, sharpness=1e-6)
-    label = "four further tokens at T = 0, where the largest logit is 0.000001 above the others"
-    yield label, written(long, 4, T=0, sharpness=1e-6)
+    yield "four tokens at T = 0, one logit 0.000001 ahead", written(long, 4, T=0, sharpness=1e-6)
+    yield "two further tokens at T = 0, logits of a billion", written(short, 2, T=0, sharpness=1e9)
 
 
 @generate.alternative

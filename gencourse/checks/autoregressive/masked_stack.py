@@ -170,8 +170,8 @@ def kind_by_the_channels(x, weights, mask):
 
 
 @masked_stack.mistake(
-    "Right with the masks that are usual here, and you use them whatever you are given. What is "
-    "the argument `mask` for?"
+    "Right with the masks that are usual here, and you use the same where `mask` makes others. "
+    "Does each of your calls ask the `mask` that it is given?"
 )
 def mask_ignored(x, weights, mask):
     return masked_stack_reference(x, weights, autoregressive.pixelcnn_mask)

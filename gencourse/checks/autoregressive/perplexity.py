@@ -48,6 +48,10 @@ def perplexity(answer, seed):
     yield dear, answer(nll + 12, torch.tensor([1, 2, 8, 3]))
     dearer = "the perplexity of a model that pays about 25 nats per token"
     yield dearer, answer(nll + 24, torch.tensor([4, 2, 1, 3]))
+    certain = "the perplexity when one of two sequences was certain, so that it costs 0"
+    yield certain, answer(torch.cat([torch.zeros(1), nll[:1]]), torch.tensor([5, 4]))
+    one = "the perplexity when one token costs 100 nats, and 200 others little"
+    yield one, answer(torch.cat([nll[:1], torch.full((1,), 100.0)]), torch.tensor([200, 1]))
 
 
 @perplexity.alternative

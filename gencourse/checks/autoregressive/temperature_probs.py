@@ -52,9 +52,9 @@ def temperature_probs(answer, seed):
     yield f"{said} hundred at T = 60", answer(200 * draw(seed + 3, 3, 5) - 300, 60)
     yield f"{said} thousand at T = 1000", answer(3000 * draw(seed + 4, 2, 6), 1e3)
     yield "the distribution 0.5, 0.3, 0.2 at T = 0.004", answer(known, 0.004)
-    for T in (0.08, 0.005, 0.0005, 1e6):
+    for T in (0.08, 0.005, 0.0005, 0.00009, 1e6):  # cold ones in float64, where rounding is small
         said = f"the distribution for logits of about ±{T:,.10g} at T = {T:,.10g}"
-        yield said, answer(T * draw(seed + 5, 6), T)
+        yield said, answer(T * draw(seed + 5, 6).double(), T)
     close = torch.tensor([[1.0, 2.0, 2.001, -1.0], [0.5, 0.0, -7.0, 0.499]])
     yield "the distributions at T = 0, two logits only 0.001 apart", answer(close, 0.0)
     closer = torch.tensor([0.0, 1e-6, -1.0])
@@ -62,6 +62,7 @@ def temperature_probs(answer, seed):
     digit = 3 + torch.tensor([1.0, 2.0, -5.0]) / 2**22  # in float32 no number lies between them
     yield "the distribution at T = 0, two logits that differ in their last digit", answer(digit, 0)
     yield "the distributions for logits (2, 3, 5) at T = 0", answer(logits, 0)
+    yield "the distribution at T = 0 for logits of a billion", answer(1e9 * draw(seed + 6, 4), 0)
     yield (
         "whether the logits are after the call at T = 0 as before",
         answer.run(unchanged, logits, 0),
@@ -74,7 +75,7 @@ def temperature_probs(answer, seed):
 def as_a_power_of_p(logits, T):
     if T == 0:
         return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).double()
-    powers = logits.double().log_softmax(-1) / T
+    powers = logits.log_softmax(-1) / T
     powers = (powers - powers.amax(-1, keepdim=True)).exp()
     return powers / powers.sum(-1, keepdim=True)
 
