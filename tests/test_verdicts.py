@@ -8,7 +8,8 @@ import torch
 
 from gencourse.checks import draw, exercise, report
 from gencourse.checks import vae as check
-from gencourse.checks._values import agree, describe_value, difference
+from gencourse.checks._trial import Value
+from gencourse.checks._values import agree, describe_value, difference, exact
 from gencourse.checks._verdict import BADGES, CheckFailed
 from gencourse.models import vae as m
 from gencourse.runner import Opaque, plain, run
@@ -129,6 +130,19 @@ def test_float64_is_a_remark():
     verdict = check.kl_to_standard_normal.judge(through_float32)
     assert verdict.status == "right" and "float64" in verdict.message
     assert "float64" not in check.kl_to_standard_normal.judge(kl).message
+
+
+def test_a_python_float_keeps_its_digits():
+    third = torch.tensor(1.0, dtype=torch.float64) / 3
+    assert exact(Value("", 1 / 3), Value("", third))
+    assert not exact(Value("", float(third.float())), Value("", third))
+
+
+def test_a_relation_is_said_only_where_it_holds():
+    near = difference(torch.tensor([61.0, 62.5]), torch.tensor([56.0, 57.0]), 1e-4, 1e-5)
+    assert "Every value" not in near
+    near = difference(torch.zeros(3), torch.tensor([0.3333, 0.3333, 0.3325]), 1e-4, 1e-5)
+    assert "Every value" not in near
 
 
 def test_only_larger_batches_show_what_is_typed_in():

@@ -19,10 +19,15 @@ def is_number(value: object) -> bool:
     return isinstance(value, Tensor | bool | int | float)
 
 
+def as_tensor(value: Any) -> Tensor:
+    """Numbers as a tensor; a Python float keeps all of its digits."""
+    return torch.as_tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
+
+
 def matching(a: Any, b: Any, close: Callable[[Tensor, Tensor], bool]) -> bool:
     """Whether two plain values have the same structure, and numbers that are close."""
     if is_number(a) and is_number(b):
-        a, b = torch.as_tensor(a), torch.as_tensor(b)
+        a, b = as_tensor(a), as_tensor(b)
         if not (a.is_floating_point() or b.is_floating_point()):  # tokens are right or wrong
             return torch.equal(a.long(), b.long())
         return a.shape == b.shape and close(a.double(), b.double())
@@ -117,7 +122,7 @@ def difference(got: object, want: object, rtol: float, atol: float) -> str:
     if got is None:
         return "It returned None. Does every path end with `return`?"
     if is_number(got) and is_number(want):
-        return _numeric_difference(torch.as_tensor(got), torch.as_tensor(want), rtol, atol)
+        return _numeric_difference(as_tensor(got), as_tensor(want), rtol, atol)
     if isinstance(got, list) and isinstance(want, list):
         if len(got) != len(want):
             return f"It should give {len(want)} values, got {len(got)}."
@@ -196,11 +201,11 @@ def _relation(a: Tensor, b: Tensor, rtol: float, atol: float) -> str:
     if (
         abs(slope) > 1e-6
         and abs(slope - 1) > 2e-2  # what is off by less is as likely off by something else
-        and torch.allclose(a, slope * b, rtol=1e-3, atol=10 * atol)
+        and torch.allclose(a, slope * b, rtol=3e-4, atol=10 * atol)
     ):
         return f" Every value is {slope:.4g} times the expected one."
     offset = float((a - b).mean())
-    close = torch.allclose(a - b, torch.full_like(a, offset), rtol=1e-3, atol=1e-2 * abs(offset))
+    close = torch.allclose(a - b, torch.full_like(a, offset), rtol=3e-4, atol=atol)
     if close and abs(offset) > 10 * atol:
         return f" Every value is off by the same {offset:+.4g}."
     return ""
