@@ -70,6 +70,17 @@ def pull_on_critic(
     return torch.zeros_like(critic.w) if found is None else found
 
 
+def near_one(
+    penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
+) -> bool:
+    """Whether all penalties are 1 to within 1%, as they are where the critic is flat.
+
+    A small constant under the root may be left in them.
+    """
+    values = penalty(critic_of(kind, w, real), real, fake, eps)
+    return bool(((values - 1).abs() < 0.01).all())
+
+
 def left_behind(
     penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
 ) -> dict[str, bool]:
