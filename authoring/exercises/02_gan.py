@@ -442,16 +442,18 @@ check.diagnoses(diagnoses)
 #
 # Samples are drawn from a moving *average* of the generator, which smooths out how the last opponents pulled at it. Move
 # `average` in place: each of its parameters, and each floating-point buffer (the running statistics of batch norm),
-# becomes `decay` · itself + (1 − `decay`) · the model's. Buffers of integers are copied from the model. The model stays as
-# it is, the two share no tensors, and the average records no graph.
+# becomes `decay` · itself + (1 − `decay`) · the model's. Buffers of integers are copied from the model. A parameter that two
+# layers share moves once, and a buffer that no `state_dict` holds (`persistent=False`) moves too. The model stays as it is,
+# the two share no tensors, and the average records no graph.
 
 # %%
 def ema_update(average, model, decay):
     """average ← decay · average + (1 - decay) · model, in place; returns nothing."""
     ### BEGIN SOLUTION
     with torch.no_grad():
-        for kept, new in zip(average.state_dict().values(),
-                             model.state_dict().values()):
+        for kept, new in zip(average.parameters(), model.parameters()):
+            kept.mul_(decay).add_(new, alpha=1 - decay)
+        for kept, new in zip(average.buffers(), model.buffers()):
             if kept.is_floating_point():
                 kept.mul_(decay).add_(new, alpha=1 - decay)
             else:
