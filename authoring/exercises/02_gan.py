@@ -506,11 +506,12 @@ else:
 #
 # ### {{exercise dcgan_init}}
 #
-# How the layers of a DCGAN start. The function is called for every module by `network.apply(dcgan_init)` and works in place:
-# weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution with mean 0 and *standard
-# deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1 and standard deviation
-# 0.02; all their biases 0, where there are any. A layer may lack biases (`bias=False`), and a batch norm its scales and
-# biases (`affine=False`): then there is nothing to set. Running statistics and other modules stay as they are.
+# How the layers of a DCGAN start. The function is called for every module by `network.apply(dcgan_init)` and works in place,
+# on the parameters that are there: weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution
+# with mean 0 and *standard deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1
+# and standard deviation 0.02; all their biases 0, where there are any. A layer may lack biases (`bias=False`), and a batch
+# norm its scales and biases (`affine=False`): then there is nothing to set. Running statistics, what is frozen
+# (`requires_grad`) and other modules stay as they are.
 
 # %%
 def dcgan_init(module):
