@@ -253,11 +253,11 @@ check.discriminator_step(discriminator_step)
 # G's turn: one step of `optimizer`, which holds G's parameters, on the loss of `generator_loss` at the samples that G makes
 # of `z`. Return the loss before the step as a Python float.
 #
-# - The gradient reaches G *through* D. D lends its slope and does not move.
+# - The gradient reaches G *through* D (D itself, not a copy). D lends its slope and does not move.
 # - On the way gradients arrive in D's parameters as well. They may stay there or be cleared, as you like:
 #   `discriminator_step` does not count them. D must be able to learn afterwards.
-# - G may hold gradients when its turn begins. They must not count. Here too G is asked once, and neither network
-#   changes its mode.
+# - G may hold gradients when its turn begins. They must not count. Here too G is asked once, neither network
+#   changes its mode, and parameters that are frozen stay so, in both networks.
 
 # %%
 def generator_step(generator, discriminator, optimizer, z):
