@@ -623,7 +623,7 @@ else:
 # %%
 def spectral_norm(W, u, steps):
     """The estimate of W's largest singular value, one number: W (m, n), u (m,) a start
-    of any length.
+    whose length is anything from 1e-7 to 1e7.
     """
     ### BEGIN SOLUTION
     with torch.no_grad():
