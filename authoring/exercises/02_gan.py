@@ -101,7 +101,8 @@ check.optimal_discriminator(optimal_discriminator)
 #
 # The value of the game, $V = \mathbb E_{x\sim p_{\text{data}}}[\log D(x)] + \mathbb E_{x\sim p_{\text{model}}}[\log(1 - D(x))]$, as a sum over a
 # grid. `cell` is the length of a cell, or its area if the grid lies in the plane. Where a density is zero its term
-# counts zero, whatever D says there.
+# counts zero, whatever D says there. Where D excludes what occurs (exactly 0 at data, 1 at samples) V is −∞: any
+# value far below zero may stand for it, or a refusal of log 0.
 
 # %%
 def value_from_grid(p_data, p_model, D, cell):
