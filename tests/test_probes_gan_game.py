@@ -278,17 +278,18 @@ def test_a_critic_is_looked_at_before_and_after():
     frozen = lambda critic, *others: critic.requires_grad_(False)(others[0])  # noqa: E731
     pull = probed(critics.pull_on_critic, frozen, "linear", torch.ones(2), rows, rows, eps)
     assert bool((pull == 0).all())
-    for slope, near in ((0.0, True), (0.004, True), (0.02, False)):
+    for floor, near in ((0.0, True), (0.004, True), (0.02, False)):
         seen = probed(
-            critics.near_one,
-            lambda critic, real, fake, eps: (gradient_norm(critic, real) - 1).square(),
-            "linear",
-            torch.tensor([slope, 0.0]),
+            critics.at_a_flat_critic,
+            lambda critic, real, *others, least=floor: (
+                gradient_norm(critic, real).clamp_min(least) - 1
+            ).square(),
+            torch.ones(2),
             rows,
             rows,
             eps,
         )
-        assert seen is near
+        assert seen["whether the penalties are 1, to within 1%"] is near
 
 
 def test_what_is_said_of_runs_and_samples():
