@@ -1,5 +1,6 @@
 """The probes of chapter 2 that run beside answers on noise, turns, averages, starts and runs."""
 
+import copy
 import random
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from gencourse.models.gan.penalties import gradient_norm
 from gencourse.probes.gan import (
     augmentation,
     averages,
@@ -134,6 +136,18 @@ def test_a_player_knows_its_mode_and_refuses_another_shape():
     assert not seen["whether a gradient arrived at G, or moved it"]
 
 
+def test_a_player_knows_of_its_layer_and_whether_it_was_called():
+    turn = lambda generator, discriminator, optimizer, z: discriminator(generator(z)).sum().item()  # noqa: E731
+    mixed = probed(players.generator_turn, turn, torch.ones(4, 1), part=False)
+    for mode in ("training", "evaluation"):
+        assert not mixed[f"whether all of G was in {mode} mode whenever it was called"]
+    by_a_copy = lambda generator, discriminator, *others: turn(  # noqa: E731
+        generator, copy.deepcopy(discriminator), *others
+    )
+    seen = probed(players.generator_turn, by_a_copy, torch.ones(4, 3))
+    assert seen["whether G itself was called"] and not seen["whether D itself was called"]
+
+
 def test_an_average_shows_what_moved_it():
     def only_parameters(average, model, decay):
         for kept, new in zip(average.parameters(), model.parameters(), strict=True):
@@ -162,6 +176,10 @@ def test_an_average_shows_what_moved_it():
 
     seen = probed(averages.whose_tensors, new_buffers, old, new, 0.75)
     assert not seen["whether its buffers are the ones that it had"]
+    seen = probed(averages.shared, only_parameters, old, new, 0.75)
+    weight, buffer = seen.values()
+    assert bool((weight == 0.25).all()) and bool((buffer == 0).all())
+    seen = probed(averages.whose_tensors, new_buffers, old, new, 0.75)
     assert seen["whether the average's parameters are the ones that it had, moved in place"]
 
 
@@ -260,6 +278,18 @@ def test_a_critic_is_looked_at_before_and_after():
     frozen = lambda critic, *others: critic.requires_grad_(False)(others[0])  # noqa: E731
     pull = probed(critics.pull_on_critic, frozen, "linear", torch.ones(2), rows, rows, eps)
     assert bool((pull == 0).all())
+    for floor, near in ((0.0, True), (0.004, True), (0.02, False)):
+        seen = probed(
+            critics.at_a_flat_critic,
+            lambda critic, real, *others, least=floor: (
+                gradient_norm(critic, real).clamp_min(least) - 1
+            ).square(),
+            torch.ones(2),
+            rows,
+            rows,
+            eps,
+        )
+        assert seen["whether the penalties are 1, to within 1%"] is near
 
 
 def test_what_is_said_of_runs_and_samples():

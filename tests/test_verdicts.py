@@ -9,7 +9,8 @@ import torch
 
 from gencourse.checks import autoregressive, draw, exercise, report
 from gencourse.checks import vae as check
-from gencourse.checks._values import agree, describe_value, difference
+from gencourse.checks._trial import Value
+from gencourse.checks._values import agree, describe_value, difference, exact
 from gencourse.checks._verdict import BADGES, CheckFailed
 from gencourse.models import vae as m
 from gencourse.runner import Opaque, plain, run
@@ -149,6 +150,19 @@ def test_python_numbers_keep_their_digits():
     # a Python number given: no float64 tensor was, so float32 tensors are as good as any
     assert not remark("bits_per_dim", lambda nll, dims: torch.as_tensor(nll / dims / math.log(2)))
     assert agree(1e300, 1e300, 1e-5, 0) and not agree(1e300, 2e300, 1e-5, 0)
+
+
+def test_a_python_float_keeps_its_digits():
+    third = torch.tensor(1.0, dtype=torch.float64) / 3
+    assert exact(Value("", 1 / 3), Value("", third))
+    assert not exact(Value("", float(third.float())), Value("", third))
+
+
+def test_a_relation_is_said_only_where_it_holds():
+    near = difference(torch.tensor([61.0, 62.5]), torch.tensor([56.0, 57.0]), 1e-4, 1e-5)
+    assert "Every value" not in near
+    near = difference(torch.zeros(3), torch.tensor([0.3333, 0.3333, 0.3325]), 1e-4, 1e-5)
+    assert "Every value" not in near
 
 
 def test_only_larger_batches_show_what_is_typed_in():

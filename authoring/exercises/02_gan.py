@@ -101,7 +101,8 @@ check.optimal_discriminator(optimal_discriminator)
 #
 # The value of the game, $V = \mathbb E_{x\sim p_{\text{data}}}[\log D(x)] + \mathbb E_{x\sim p_{\text{model}}}[\log(1 - D(x))]$, as a sum over a
 # grid. `cell` is the length of a cell, or its area if the grid lies in the plane. Where a density is zero its term
-# counts zero, whatever D says there.
+# counts zero, whatever D says there. Where D excludes what occurs (exactly 0 at data, 1 at samples) V is −∞: any
+# value far below zero may stand for it, or a refusal of log 0.
 
 # %%
 def value_from_grid(p_data, p_model, D, cell):
@@ -253,11 +254,11 @@ check.discriminator_step(discriminator_step)
 # G's turn: one step of `optimizer`, which holds G's parameters, on the loss of `generator_loss` at the samples that G makes
 # of `z`. Return the loss before the step as a Python float.
 #
-# - The gradient reaches G *through* D. D lends its slope and does not move.
+# - The gradient reaches G *through* D (D itself, not a copy). D lends its slope and does not move.
 # - On the way gradients arrive in D's parameters as well. They may stay there or be cleared, as you like:
 #   `discriminator_step` does not count them. D must be able to learn afterwards.
-# - G may hold gradients when its turn begins. They must not count. Here too G is asked once, and neither network
-#   changes its mode.
+# - G may hold gradients when its turn begins. They must not count. Here too G is asked once, neither network
+#   changes its mode, and parameters that are frozen stay so, in both networks.
 
 # %%
 def generator_step(generator, discriminator, optimizer, z):
@@ -442,16 +443,18 @@ check.diagnoses(diagnoses)
 #
 # Samples are drawn from a moving *average* of the generator, which smooths out how the last opponents pulled at it. Move
 # `average` in place: each of its parameters, and each floating-point buffer (the running statistics of batch norm),
-# becomes `decay` · itself + (1 − `decay`) · the model's. Buffers of integers are copied from the model. The model stays as
-# it is, the two share no tensors, and the average records no graph.
+# becomes `decay` · itself + (1 − `decay`) · the model's. Buffers of integers are copied from the model. A parameter that two
+# layers share moves once, and a buffer that no `state_dict` holds (`persistent=False`) moves too. The model stays as it is,
+# the two share no tensors, and the average records no graph.
 
 # %%
 def ema_update(average, model, decay):
     """average ← decay · average + (1 - decay) · model, in place; returns nothing."""
     ### BEGIN SOLUTION
     with torch.no_grad():
-        for kept, new in zip(average.state_dict().values(),
-                             model.state_dict().values()):
+        for kept, new in zip(average.parameters(), model.parameters()):
+            kept.mul_(decay).add_(new, alpha=1 - decay)
+        for kept, new in zip(average.buffers(), model.buffers()):
             if kept.is_floating_point():
                 kept.mul_(decay).add_(new, alpha=1 - decay)
             else:
@@ -504,11 +507,12 @@ else:
 #
 # ### {{exercise dcgan_init}}
 #
-# How the layers of a DCGAN start. The function is called for every module by `network.apply(dcgan_init)` and works in place:
-# weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution with mean 0 and *standard
-# deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1 and standard deviation
-# 0.02; all their biases 0, where there are any. A layer may lack biases (`bias=False`), and a batch norm its scales and
-# biases (`affine=False`): then there is nothing to set. Running statistics and other modules stay as they are.
+# How the layers of a DCGAN start. The function is called for every module by `network.apply(dcgan_init)` and works in place,
+# on the parameters that are there: weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution
+# with mean 0 and *standard deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1
+# and standard deviation 0.02; all their biases 0, where there are any. A layer may lack biases (`bias=False`), and a batch
+# norm its scales and biases (`affine=False`): then there is nothing to set. Running statistics, what is frozen
+# (`requires_grad`) and other modules stay as they are.
 
 # %%
 def dcgan_init(module):
@@ -620,7 +624,7 @@ else:
 # %%
 def spectral_norm(W, u, steps):
     """The estimate of W's largest singular value, one number: W (m, n), u (m,) a start
-    of any length.
+    whose length is anything from 1e-7 to 1e7.
     """
     ### BEGIN SOLUTION
     with torch.no_grad():

@@ -209,12 +209,12 @@ def _relation(a: Tensor, b: Tensor, rtol: float, atol: float) -> str:
     if (
         abs(slope) > 1e-6
         and abs(slope - 1) > 2e-2  # what is off by less is as likely off by something else
-        and torch.allclose(a, slope * b, rtol=1e-3, atol=10 * atol)
+        and torch.allclose(a, slope * b, rtol=3e-4, atol=10 * atol)
         and float((a - slope * b).abs().max()) < 0.1 * abs(slope) * spread
     ):
         return f" Every value is {slope:.4g} times the expected one."
     offset = float((a - b).mean())
-    close = torch.allclose(a - b, torch.full_like(a, offset), rtol=1e-3, atol=1e-2 * abs(offset))
+    close = torch.allclose(a - b, torch.full_like(a, offset), rtol=3e-4, atol=atol)
     supported = float((a - b - offset).abs().max()) < 0.1 * spread
     if close and supported and abs(offset) > 10 * atol:
         return f" Every value is off by the same {offset:+.4g}."

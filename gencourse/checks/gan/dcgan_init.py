@@ -9,7 +9,6 @@ from gencourse.checks import exercise
 from gencourse.models import gan
 from gencourse.probes.gan import layers
 
-BEFORE = "a network is started before it has an optimizer or frozen parts"
 KINDS = (
     "linear layer",
     "convolution",
@@ -38,7 +37,6 @@ KINDS = (
             " layer has a bias."
         ),
     ),
-    exempt={"replaced": BEFORE, "requires_grad": BEFORE},
     on_success=(
         "Every kind of layer starts as the DCGAN paper asks, what it does not name is left alone, "
         "and layers without a bias do no harm."
@@ -49,7 +47,10 @@ def dcgan_init(answer, seed):
         yield f"the parameters of a {kind}", answer.run(layers.started, kind)
     yield "layers of other kinds", answer.run(layers.others_left)
     yield "layers without a bias", answer.run(layers.without_bias)
-    yield "batch norms without scales and shifts", answer.run(layers.without_scales)
+    yield (
+        "batch norms without scales, or without running statistics",
+        answer.run(layers.without_scales),
+    )
     yield "a batch norm that has been in use", answer.run(layers.statistics)
     yield "small layers, in evaluation mode", answer.run(layers.small)
     yield "modules that are given one by one, without `apply`", answer.run(layers.by_itself)
@@ -91,13 +92,12 @@ def by_class_name(module):
 
 
 @dcgan_init.alternative
-def by_new_parameters(module):
-    for kinds, mean in (((nn.Linear, *CONVOLUTIONS), 0.0), (NORMS, 1.0)):
-        if isinstance(module, kinds) and module.weight is not None:
-            normal = module.weight.new_empty(module.weight.shape).normal_()
-            module.weight = nn.Parameter(mean + 0.02 * normal)
-            if module.bias is not None:
-                module.bias = nn.Parameter(module.bias.new_zeros(module.bias.shape))
+def by_names_of_parameters(module):
+    if not isinstance(module, (nn.Linear, *CONVOLUTIONS, *NORMS)):
+        return
+    mean = float(isinstance(module, NORMS))
+    for name, p in module.named_parameters(recurse=False):
+        nn.init.normal_(p, mean, 0.02) if name == "weight" else nn.init.zeros_(p)
 
 
 @dcgan_init.mistake(
@@ -304,3 +304,16 @@ def new_numbers_of_the_default(module):
         module.weight.data = 0.02 * torch.randn(module.weight.shape)
     elif isinstance(module, NORMS) and module.affine:
         module.weight.data = 1.0 + 0.02 * torch.randn(module.weight.shape)
+
+
+@dcgan_init.mistake(
+    "The numbers are right, but they stand in new parameters: an optimizer that holds the layer's "
+    "own ones moves nothing, and layers that shared one no longer do. Filled or replaced?"
+)
+def by_new_parameters(module):
+    for kinds, mean in (((nn.Linear, *CONVOLUTIONS), 0.0), (NORMS, 1.0)):
+        if isinstance(module, kinds) and module.weight is not None:
+            normal = module.weight.new_empty(module.weight.shape).normal_()
+            module.weight = nn.Parameter(mean + 0.02 * normal)
+            if module.bias is not None:
+                module.bias = nn.Parameter(module.bias.new_zeros(module.bias.shape))

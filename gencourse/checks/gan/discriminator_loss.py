@@ -104,6 +104,14 @@ def fake_half_only(real_logits, fake_logits):
 
 
 @discriminator_loss.mistake(
+    "The loss is right, but no gradient reaches the logits of the fakes. In D's turn the graph is "
+    "cut behind the samples: what would D learn from them if it were cut here?"
+)
+def fake_logits_detached(real_logits, fake_logits):
+    return discriminator_loss_reference(real_logits, fake_logits.detach())
+
+
+@discriminator_loss.mistake(
     "Both batches are called real in your loss. What should D say about a fake?"
 )
 def everything_called_real(real_logits, fake_logits):

@@ -38,10 +38,7 @@ def discriminator_step_reference(generator, discriminator, optimizer, real, z):
             "gradients behind them?"
         ),
         "Four things happen in a step, in one order: forward, clear, backward, move.",
-        (
-            "D may hold gradients from the generator's turn. When is the last moment to get rid of"
-            " them?"
-        ),
+        "D may hold gradients from the generator's turn. When is the last moment to clear them?",
     ),
     on_success=(
         "D moved as it should, twice, whatever gradients it held before. The generator did not "
@@ -54,6 +51,10 @@ def discriminator_step(answer, seed):
     yield "two steps with different noise", answer.run(discriminator_turn, real, z, second)
     stale = "one step, when D held gradients from the generator's turn"
     yield stale, answer.run(discriminator_turn, real, z, stale=True)
+    for said, codes in (("codes of one number", z[:, :1]), ("a single code", z[:1])):
+        yield f"one step at samples of {said}", answer.run(discriminator_turn, real, codes)
+    mixed = "one step of networks of which a layer is in evaluation mode, the others in training"
+    yield mixed, answer.run(discriminator_turn, real, z, part=False)
     images = draw(seed + 3, 6, 1, 2, 2) + 0.5
     quiet = "one step at six images and four samples, of networks in evaluation mode"
     yield quiet, answer.run(discriminator_turn, images, second, training=False)

@@ -18,7 +18,7 @@ from gencourse.probes.gan import averages
             "by 0.99?"
         ),
         (
-            "A batch norm holds more than parameters. What does `state_dict()` list that "
+            "A batch norm holds more than parameters. What does `buffers()` list that "
             "`parameters()` does not?"
         ),
         "The average is for looking at, not for training. Should it remember how it was computed?",
@@ -39,6 +39,8 @@ def ema_update(answer, seed):
         yield f"after one update with a decay of {decay:g}", found
     yield "both networks after an update", answer.run(averages.left_alone, old, new, 0.75)
     yield "the tensors of the average", answer.run(averages.whose_tensors, old, new, 0.75)
+    said = "after an update of another network"
+    yield said, answer.run(averages.shared, old, new, 0.75)
 
 
 @ema_update.alternative
@@ -51,40 +53,34 @@ def parameters_then_buffers(average, model, decay):
 
 
 @ema_update.alternative
-def by_loading_a_state(average, model, decay):
-    old, new = average.state_dict(), model.state_dict()
-    average.load_state_dict(
-        {
-            k: old[k] + (1 - decay) * (new[k] - old[k]) if new[k].is_floating_point() else new[k]
-            for k in old
-        }
-    )
+def by_names(average, model, decay):
+    theirs = dict(model.named_parameters()) | dict(model.named_buffers())
+    for name, kept in (dict(average.named_parameters()) | dict(average.named_buffers())).items():
+        new = theirs[name].data
+        kept.data[...] = decay * kept.data + (1 - decay) * new if new.is_floating_point() else new
 
 
 @ema_update.alternative
 def by_new_data(average, model, decay):
-    for kept, new in zip(average.modules(), model.modules(), strict=True):
-        for name, value in [
-            *kept.named_parameters(recurse=False),
-            *kept.named_buffers(recurse=False),
-        ]:
-            mine = getattr(new, name).data
-            value.data = (
-                decay * value.data + (1 - decay) * mine
-                if value.is_floating_point()
-                else mine.clone()
-            )
+    pairs = [
+        *zip(average.parameters(), model.parameters(), strict=True),
+        *zip(average.buffers(), model.buffers(), strict=True),
+    ]
+    for kept, new in pairs:
+        if kept.is_floating_point():
+            kept.data = decay * kept.data + (1 - decay) * new.data
+        else:
+            kept.data = new.clone()
     return average
 
 
 @torch.no_grad()
 def each(average, model, parameter, floating=None, integer=None):
     """Set every tensor of the average to what a rule makes of it and of the model's."""
-    names = {name for name, _ in average.named_parameters()}
-    pairs = zip(average.state_dict().items(), model.state_dict().values(), strict=True)
-    for (name, kept), new in pairs:
+    held = ([*module.parameters(), *module.buffers()] for module in (average, model))
+    for kept, new in zip(*held, strict=True):
         rule = floating or parameter
-        if name in names:
+        if isinstance(kept, torch.nn.Parameter):
             rule = parameter
         elif not kept.is_floating_point():
             rule = integer or (lambda a, m: m)
@@ -243,3 +239,63 @@ def buffers_replaced(average, model, decay):
 def mode_of_the_model(average, model, decay):
     gan.ema_update(average, model, decay)
     average.train(model.training)
+
+
+def in_states(average, model, rule, integer=lambda a, m: m):
+    """The same for what stands in a state_dict: a shared weight twice, an unsaved buffer never."""
+    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        kept.copy_((rule if kept.is_floating_point() else integer)(kept, new))
+
+
+def averaged(decay):
+    return lambda a, m: decay * a + (1 - decay) * m
+
+
+@ema_update.mistake(
+    "Right for a network whose state_dict holds every tensor once. A weight that two layers share "
+    "stands there twice, and a buffer made with persistent=False never. What lists each of them?"
+)
+def by_the_state_dict(average, model, decay):
+    in_states(average, model, averaged(decay))
+
+
+@ema_update.mistake(
+    "Right for a network all of whose buffers are saved. One made with persistent=False stands in "
+    "no state_dict. What lists all buffers?"
+)
+def by_loading_a_state(average, model, decay):
+    old, new = average.state_dict(), model.state_dict()
+    rule = averaged(decay)
+    average.load_state_dict(
+        {k: rule(old[k], new[k]) if new[k].is_floating_point() else new[k] for k in old}
+    )
+
+
+def also(mistake):
+    """Register what that mistake gives whoever makes it with a state_dict, with the same hint."""
+    return ema_update.mistake(next(m.hint for m in ema_update.mistakes if m.answer is mistake))
+
+
+@also(decay_on_the_model)
+def decay_on_the_model_in_states(average, model, decay):
+    in_states(average, model, averaged(1 - decay))
+
+
+@also(counter_left)
+def counter_left_in_states(average, model, decay):
+    in_states(average, model, averaged(decay), lambda a, m: a)
+
+
+@also(counter_averaged)
+def counter_averaged_in_states(average, model, decay):
+    in_states(average, model, averaged(decay), averaged(decay))
+
+
+@also(shares_above_one)
+def shares_above_one_in_states(average, model, decay):
+    in_states(average, model, lambda a, m: decay * a + m)
+
+
+@also(away_from_the_model)
+def away_from_the_model_in_states(average, model, decay):
+    in_states(average, model, lambda a, m: a - (1 - decay) * (m - a))

@@ -26,7 +26,6 @@ def generator_step_reference(generator, discriminator, optimizer, z):
         ),
         "G may hold gradients from before. Four things happen in a step, in one order.",
     ),
-    exempt={"a frozen layer": "the text gives two players all of whose parameters learn"},
     on_success="G moved as it should, D did not, and D's next step is what it would have been.",
 )
 def generator_step(answer, seed):
@@ -37,6 +36,8 @@ def generator_step(answer, seed):
     yield stale, answer.run(generator_turn, z, stale=True)
     quiet = "one step with images, of networks in evaluation mode"
     yield quiet, answer.run(generator_turn, z, shape=(1, 2, 2), training=False)
+    mixed = "one step of networks of which a layer is in evaluation mode, the others in training"
+    yield mixed, answer.run(generator_turn, z, part=False)
     sure = "one step against a D that is sure, with logits of ±100 and more"
     yield sure, answer.run(generator_turn, z, scale=-300.0)
     corner = "one step from samples to which D answers exactly 0"
@@ -45,13 +46,16 @@ def generator_step(answer, seed):
 
 @generator_step.alternative
 def discriminator_frozen_meanwhile(generator, discriminator, optimizer, z):
-    discriminator.requires_grad_(False)
+    learning = [p for p in discriminator.parameters() if p.requires_grad]
+    for p in learning:
+        p.requires_grad_(False)
     logits = discriminator(generator(z))
     loss = F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
     generator.zero_grad()
     loss.backward()
     optimizer.step()
-    discriminator.requires_grad_(True)
+    for p in learning:
+        p.requires_grad_(True)
     return loss.item()
 
 
@@ -68,7 +72,7 @@ def everything_cleared_around(generator, discriminator, optimizer, z):
 
 @generator_step.alternative
 def gradients_asked_for_by_name(generator, discriminator, optimizer, z):
-    parameters = list(generator.parameters())
+    parameters = [p for p in generator.parameters() if p.requires_grad]
     loss = F.softplus(-discriminator(generator(z))).mean()
     for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
         p.grad = gradient

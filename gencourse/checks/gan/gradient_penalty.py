@@ -7,7 +7,7 @@ import torch
 from gencourse.checks import draw, exercise
 from gencourse.models import gan
 from gencourse.models.gan.penalties import input_gradient
-from gencourse.probes.gan.critics import left_behind, penalties, pull_on_critic
+from gencourse.probes.gan.critics import at_a_flat_critic, left_behind, penalties, pull_on_critic
 
 
 @exercise(
@@ -50,9 +50,9 @@ def gradient_penalty(answer, seed):
         yield label, answer.run(pull_on_critic, kind, w, *pairs)
     at_the_data = answer.run(penalties, "curved", w, real, fake, torch.ones(5))
     yield "the penalties at the data, eps = 1", at_the_data
-    for said, share in (("slopes are 1/20 of those of the first", 0.05), ("slope is 0", 0.0)):
-        label = f"the gradient of the penalties for a linear critic whose {said}"
-        yield label, answer.run(pull_on_critic, "linear", share * w, *pairs)
+    label = "the gradient of the penalties for a linear critic whose slopes are 0.008"
+    yield label, answer.run(pull_on_critic, "linear", 0.008 / w.norm() * w, *pairs)
+    yield "a linear critic whose slope is 0", answer.run(at_a_flat_critic, w, *pairs)
     yield "the critic after a call", answer.run(left_behind, "curved", w, *pairs)
     ends = torch.tensor([0.3, 0.0, 0.85, 0.55])
     for what, shape in (("small images", (3, 2, 5)), ("short sequences", (3, 2))):

@@ -16,6 +16,7 @@ def logit_gradients_reference(logits):
     minutes=10,
     points=3,
     atol=1e-6,
+    exempt={"larger numbers": "the text speaks of logits of ±100, not of twelve times these"},
     hints=(
         (
             "With D = sigmoid(l), dD/dl = D(1 − D). The chain rule then cancels a fraction in each"

@@ -40,7 +40,7 @@ def cloud(seed, centres, distances, counts):
     difficulty=2,
     minutes=12,
     points=3,
-    exempt={"one column": "the text says that samples and centres are points in the plane"},
+    exempt=dict.fromkeys(("one column", "more columns"), "samples and centres lie in the plane"),
     hints=(
         "First ask for every sample and every centre: is it near? That is an (N, K) table of "
         "distances.",
@@ -87,7 +87,7 @@ def mode_coverage(answer, seed):
 
 @mode_coverage.alternative
 def centre_by_centre(x, centres, std, k):
-    near = [int((((x - c) ** 2).sum(1).sqrt() <= k * std).sum()) for c in centres]
+    near = [sum(math.dist(a, c) <= k * std for a in x.tolist()) for c in centres.tolist()]
     return sum(5 * count * len(centres) >= len(x) for count in near)
 
 

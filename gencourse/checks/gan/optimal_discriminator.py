@@ -45,6 +45,7 @@ def optimal_discriminator(answer, seed):
     p64, q64 = p.double(), q.double()
     yield "densities of the order of 1e-300, in float64", answer(1e-300 * p64, 1e-300 * q64)
     yield "the dtype of D for densities in float64", answer.run(dtype_of, p64, q64)
+    yield "the dtype of D for densities in float32", answer.run(dtype_of, p, q)
     sizes = torch.tensor([1e10, 1e-30, 1e-36, 1.0, 1e-12, 1e-36])
     yield "densities of which the first are large, others tiny", answer(sizes * p, sizes * q)
     yield "densities of the order of 1e6, narrow peaks", answer(1e6 * p, 1e6 * q)
@@ -149,6 +150,14 @@ def by_float32(p_data, p_model):
 )
 def returned_in_float32(p_data, p_model):
     return gan.optimal_discriminator(p_data, p_model).float()
+
+
+@optimal_discriminator.mistake(
+    "The values are right, but densities in float32 get a D in float64, which networks in float32 "
+    "refuse. What brought float64 in?"
+)
+def returned_in_float64(p_data, p_model):
+    return gan.optimal_discriminator(p_data, p_model).double()
 
 
 @optimal_discriminator.mistake("This is the logit of D. What turns it into a probability?")

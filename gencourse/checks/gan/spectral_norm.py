@@ -47,8 +47,8 @@ def with_singular_values(seed, *values, rows):
         ),
     ),
     on_success=(
-        "A few matrix products find what a full decomposition would. Divided by this number, a "
-        "layer stretches nothing by more than 1."
+        "A few matrix products find what a full decomposition would. Divided by "
+        "it, once it has arrived, a layer stretches nothing by more than 1."
     ),
 )
 def spectral_norm(answer, seed):
@@ -179,8 +179,8 @@ def normalised_matrix(W, u, steps):
 
 
 @spectral_norm.mistake(
-    "The number is right, but no gradient reaches W, or next to none: a layer that is divided by "
-    "it would be trained wrongly. What cuts the graph?"
+    "The number is right, but after 30 rounds no gradient reaches W, or next to none: a layer that "
+    "is divided by it would be trained wrongly. What cuts the graph?"
 )
 def no_gradient(W, u, steps):
     return spectral_norm_reference(W, u, steps).detach()

@@ -100,8 +100,8 @@ def by_plain_numbers(p_data, p_model, D, cell):
 
 
 @value_from_grid.mistake(
-    "With finer cells your value grows. What does a density have to be multiplied by to become a "
-    "probability?"
+    "With finer cells the size of your value grows. What does a density have to be multiplied by "
+    "to become a probability?"
 )
 def cell_left_out(p_data, p_model, D, cell):
     return two_terms(p_data, p_model, D).sum()

@@ -23,8 +23,14 @@ from gencourse.validation import require_count, require_images, require_indices,
 def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
     """average ← decay · average + (1 - decay) · model, for parameters and for floating-point
     buffers (batch norm's).
+
+    A parameter that two layers share moves once, and buffers that no state_dict holds move too.
     """
-    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+    pairs = [
+        *zip(average.parameters(), model.parameters(), strict=True),
+        *zip(average.buffers(), model.buffers(), strict=True),
+    ]
+    for kept, new in pairs:
         if kept.is_floating_point():
             kept.lerp_(new, 1 - decay)
         else:

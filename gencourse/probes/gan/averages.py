@@ -25,6 +25,19 @@ class Network(nn.Module):
         self.register_buffer("running_steps", torch.zeros(2, dtype=torch.int32))
 
 
+class Shared(nn.Module):
+    """A weight that two layers share, and a buffer that no state_dict holds."""
+
+    passing: Tensor
+
+    def __init__(self, weight: Tensor, passing: Tensor) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Linear(2, 2, bias=False) for _ in range(2))
+        self.first.weight.data.copy_(weight.view(2, 2))
+        self.second.weight = self.first.weight
+        self.register_buffer("passing", passing.clone(), persistent=False)
+
+
 def running(network: Network) -> list[Tensor]:
     """The running means and variances."""
     return [b for name, b in network.named_buffers() if name.endswith(("_mean", "_var"))]
@@ -89,6 +102,16 @@ def updates(
         model.first.requires_grad_(False)
         update(average, model, decay)
     return contents(average)
+
+
+def shared(update: Callable, start: Tensor, numbers: Tensor, decay: float) -> dict[str, Tensor]:
+    """What one update makes of a weight with two names, and of a buffer that is never saved."""
+    average, model = (Shared(x[:4], x[4:6]) for x in (start, numbers))
+    update(average.requires_grad_(False), model, decay)
+    return {
+        "the average's weight that two of its layers share": average.first.weight.detach().clone(),
+        "the average's buffer that no state_dict holds": average.passing.clone(),
+    }
 
 
 def left_alone(update: Callable, start: Tensor, numbers: Tensor, decay: float) -> dict[str, bool]:

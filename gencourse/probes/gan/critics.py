@@ -63,11 +63,31 @@ def pull_on_critic(
 ) -> Tensor:
     """The gradient of the summed penalties for the critic's parameter, 0 where none arrives."""
     critic = critic_of(kind, w, real)
-    total = penalty(critic, real, fake, eps).sum()
+    return pull(critic, penalty(critic, real, fake, eps))
+
+
+def pull(critic: LinearCritic, penalties: Tensor) -> Tensor:
+    """The gradient of these penalties' sum for the critic's parameter, 0 where none arrives."""
+    total = penalties.sum()
     if not total.requires_grad or not critic.w.requires_grad:
         return torch.zeros_like(critic.w)
     (found,) = torch.autograd.grad(total, critic.w, allow_unused=True)
     return torch.zeros_like(critic.w) if found is None else found
+
+
+def at_a_flat_critic(
+    penalty: Callable, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
+) -> dict[str, object]:
+    """What penalties a critic without any slope gets, and which gradient.
+
+    A small constant under the root may be left in them.
+    """
+    critic = critic_of("linear", 0 * w, real)
+    values = penalty(critic, real, fake, eps)
+    return {
+        "whether the penalties are 1, to within 1%": bool(((values - 1).abs() < 0.01).all()),
+        "their gradient for the parameter": pull(critic, values),
+    }
 
 
 def left_behind(

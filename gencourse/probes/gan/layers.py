@@ -89,6 +89,7 @@ def start(layer: Any, centre: float) -> dict[str, bool]:
     length = layer.weight.detach().flatten(1).norm(dim=1) if layer.weight.ndim > 1 else weight
     return {
         "whether they are left as they were": as_filled(layer),
+        "whether the weights are all the same": bool((weight == weight[0]).all()),
         "whether the weights lie around 0": lies_around(weight, 0.0),
         "whether the weights lie around 1": lies_around(weight, 1.0),
         f"whether the weights spread around {centre:g} by 0.02": spread_around(weight, centre),
@@ -96,7 +97,6 @@ def start(layer: Any, centre: float) -> dict[str, bool]:
         "whether the weights spread by 0.14": spread_around(
             weight, float(weight.mean()), 0.02**0.5
         ),
-        "whether the weights are all the same": bool((weight == weight[0]).all()),
         "whether any weight is beyond two deviations": any_far,
         "whether any weight is beyond three deviations": very_far,
         "whether as many of them are as in a normal": as_normal,

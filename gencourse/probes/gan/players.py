@@ -28,7 +28,7 @@ class Player(nn.Module):
 
 
 class Generator(Player):
-    """z (B, 3) -> z A + c, reshaped to (B, *shape), of two or of four numbers each.
+    """z (B, up to 3) -> z A + c, reshaped to (B, *shape), of two or of four numbers each.
 
     In training mode the codes lose half of their mean first: examples see each other there, as with
     batch norm.
@@ -42,11 +42,11 @@ class Generator(Player):
         self.c = nn.Parameter(shift * torch.tensor([0.2, -0.1, 0.3, 0.0])[:n])
 
     def forward(self, z: Tensor) -> Tensor:
-        """The samples (B, *shape) for codes (B, 3)."""
+        """The samples (B, *shape) for codes (B, up to 3)."""
         self.note(z)
         if self.training:
             z = z - 0.5 * z.mean(0)
-        return (z @ self.a).view(-1, *self.shape) + self.c.view(self.shape)
+        return (z @ self.a[: z.shape[-1]]).view(-1, *self.shape) + self.c.view(self.shape)
 
 
 class Discriminator(Player):
@@ -108,6 +108,7 @@ def afterwards(generator: Generator, discriminator: Discriminator) -> dict[str, 
     found: dict[str, object] = {"how many samples G made": sum(generator.inputs)}
     for name, player in (("G", generator), ("D", discriminator)):
         able = all(p.requires_grad for p in player.parameters())
+        found[f"whether {name} itself was called"] = bool(player.asked)
         found[f"whether all parameters of {name} can learn"] = able
         found[f"whether {name} is in training mode"] = player.training
         for mode, so in (("training", True), ("evaluation", False)):
@@ -132,14 +133,16 @@ def discriminator_turn(
     stale: bool = False,
     scale: float = 1.0,
     training: bool = True,
+    part: bool = True,
 ) -> dict[str, object]:
     """One step of D for each batch of noise.
 
-    `stale`: D held gradients before the first; `training`: the mode in which both networks arrive.
+    `stale`: D held gradients before the first; `training`: the mode in which both networks arrive,
+    `part`: in which a layer of theirs does.
     """
     generator, discriminator = Generator(real.shape[1:]), Discriminator(real.shape[1:], scale)
-    generator.train(training)
-    discriminator.train(training)
+    for player in (generator, discriminator):
+        player.train(training).inside.train(training and part)
     optimizer = momentum(discriminator)
     if stale:
         hold_gradients(discriminator)
@@ -166,15 +169,16 @@ def generator_turn(
     shape: tuple[int, ...] = (2,),
     shift: float = 1.0,
     training: bool = True,
+    part: bool = True,
 ) -> dict[str, object]:
     """One step of G for each batch of noise.
 
-    `stale`: G held gradients before the first; `training`: the mode in which both networks arrive;
-    `shift` multiplies what G adds to every sample.
+    `stale`: G held gradients before the first; `training`: the mode in which both networks arrive,
+    `part`: in which a layer of theirs does; `shift` multiplies what G adds to every sample.
     """
     generator, discriminator = Generator(shape, shift), Discriminator(shape, scale)
-    generator.train(training)
-    discriminator.train(training)
+    for player in (generator, discriminator):
+        player.train(training).inside.train(training and part)
     optimizer = momentum(generator)
     if stale:
         hold_gradients(generator)
