@@ -132,25 +132,6 @@ def test_float64_is_a_remark():
     assert "float64" not in check.kl_to_standard_normal.judge(kl).message
 
 
-def test_python_numbers_keep_their_digits():
-    def remark(one, answer):
-        verdict = getattr(autoregressive, one).judge(answer)
-        assert verdict.status == "right"
-        return "float64" in verdict.message
-
-    def floats(nll, counts):
-        pairs = zip(nll.tolist(), counts.tolist(), strict=True)
-        return math.exp(sum(cost * n for cost, n in pairs) / sum(counts.tolist()))
-
-    assert not remark("perplexity", floats)
-    assert remark(
-        "perplexity", lambda nll, counts: float((nll.float() @ counts.float() / counts.sum()).exp())
-    )
-    # a Python number given: no float64 tensor was, so float32 tensors are as good as any
-    assert not remark("bits_per_dim", lambda nll, dims: torch.as_tensor(nll / dims / math.log(2)))
-    assert agree(1e300, 1e300, 1e-5, 0) and not agree(1e300, 2e300, 1e-5, 0)
-
-
 def test_only_larger_batches_show_what_is_typed_in():
     def five_rows(mu, logvar):
         total = torch.zeros(5)
@@ -477,3 +458,22 @@ def test_what_the_rest_of_a_program_stumbled_over_is_said():
     assert "a tensor of shape (2,)" in said and "TypeError: unsupported operand" in said
     said = run(probe, lambda x: None, (), {}).value.message
     assert said.startswith("It returned None") and said.endswith("end with `return`?")
+
+
+def test_python_numbers_keep_their_digits():
+    def remark(one, answer):
+        verdict = getattr(autoregressive, one).judge(answer)
+        assert verdict.status == "right"
+        return "float64" in verdict.message
+
+    def floats(nll, counts):
+        pairs = zip(nll.tolist(), counts.tolist(), strict=True)
+        return math.exp(sum(cost * n for cost, n in pairs) / sum(counts.tolist()))
+
+    assert not remark("perplexity", floats)
+    assert remark(
+        "perplexity", lambda nll, counts: float((nll.float() @ counts.float() / counts.sum()).exp())
+    )
+    # a Python number given: no float64 tensor was, so float32 tensors are as good as any
+    assert not remark("bits_per_dim", lambda nll, dims: torch.as_tensor(nll / dims / math.log(2)))
+    assert agree(1e300, 1e300, 1e-5, 0) and not agree(1e300, 2e300, 1e-5, 0)
