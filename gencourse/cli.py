@@ -1,5 +1,5 @@
-"""The command `gencourse`: start a folder of one's own; hand out exercises, grade what comes back,
-export and report.
+"""The command `gencourse`: start a folder of one's own, train a model; hand out exercises, grade
+what comes back, export and report.
 
 Each command imports what it needs when it is called, so that help and usage errors do not wait for
 torch.
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from gencourse.grading.sandbox import Sandbox
 
 HELP = (
-    "Learners: start, a folder of your own. Teachers: hand out exercises, grade what comes back, "
-    "export and report."
+    "Learners: start, a folder of your own; train, a model at full scale. Teachers: hand out "
+    "exercises, grade what comes back, export and report."
 )
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP
@@ -73,6 +73,36 @@ def start(
 
     for sentence in starting.start(folder):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def train(
+    name: Annotated[
+        str, typer.Argument(help="Which model, vae or gpt say; without it all are named.")
+    ] = "",
+    scale: Annotated[
+        str, typer.Option(help="smoke, default or full; full if the data are not those that ship.")
+    ] = "",
+    data: Annotated[
+        str, typer.Option(help="shipped, full (downloads), or the path of the data's files.")
+    ] = "shipped",
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of training; the scale's if none are given.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="In place of steps: as many as fit into these seconds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and noise.")] = 0,
+    to: Annotated[
+        Path | None, typer.Option(help="The folder of the result; trained/NAME if none is given.")
+    ] = None,
+) -> None:
+    """Train a chapter's model on its own. Stop it with Ctrl-C; the same command goes on."""
+    from gencourse.experiments import folder, run
+
+    path = run.train(name, scale=scale, data=data, steps=steps, seconds=seconds, seed=seed, to=to)
+    if folder.Folder(path).scores() is None:
+        raise typer.Exit(130)
 
 
 @app.command()
