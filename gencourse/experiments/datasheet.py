@@ -1,7 +1,11 @@
 """The page on a finished training: README.md in its folder."""
 
+# POSIX: the processor's name, where /proc tells it
+
 import platform
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -58,7 +62,12 @@ def result(scores: dict[str, float], about: dict[str, float], seconds: float) ->
 
 def machine(device: torch.device) -> str:
     """The device and the processor, as far as they bear on speed."""
-    processor = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
+    cpuinfo = Path("/proc/cpuinfo")
+    told = cpuinfo.read_text("utf-8", "replace") if cpuinfo.exists() else ""
+    named = re.search(r"model name\s*: (.+)", told)
+    name = named[1] if named else platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    processor = f"{name}, {threads} thread{'s' * (threads != 1)}"
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} ({processor})"
     return f"{device.type} ({processor})"

@@ -1,8 +1,10 @@
 """Looks at a model while `fit` trains it: measures, samples, the best weights so far."""
 
+import contextlib
 import math
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -19,6 +21,17 @@ MEAN_OF = 100  # steps before a look, whose mean of a training term is kept
 def looks(steps: int) -> set[int]:
     """The steps after which to look, evenly spread; the last one is among them."""
     return {max(1, round(i * steps / LOOKS)) for i in range(1, LOOKS + 1)}
+
+
+@contextlib.contextmanager
+def warning_where_unwritable() -> Iterator[None]:
+    """Within the block what cannot be written is a warning: a full disk, or a table that another
+    program holds open, is no reason to end a training.
+    """
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(f"train: a file could not be written ({error}).", stacklevel=4)
 
 
 class Watch:
@@ -52,16 +65,14 @@ class Watch:
             samples = self.recipe.samples(self.model, self.data)
         self.rows.append({"step": step, "seconds": seconds, **measures})
         first = next(iter(measures.values()))
-        try:
-            self.folder.write_rows(self.rows)
-            self.folder.write_samples(step, samples, self.recipe.columns)
+        with warning_where_unwritable():
             if first < self.best:
                 save_weights(self.folder.best, self.model, step=step, measure=first)
                 self.best = first
-        except OSError as error:  # a full disk, or a file that another program holds open
-            warnings.warn(
-                f"train: {self.folder.path} could not be written ({error}).", stacklevel=2
-            )
+        with warning_where_unwritable():
+            self.folder.write_rows(self.rows)
+        with warning_where_unwritable():
+            self.folder.write_samples(step, samples, self.recipe.columns)
 
     def close(self, history: History) -> None:
         """The last look, and the training terms of all looks beside their measures."""
@@ -70,4 +81,5 @@ class Watch:
             for term, values in history.values.items():
                 before = values[max(0, int(row["step"]) - MEAN_OF) : int(row["step"])]
                 row[f"train/{term}"] = sum(before) / len(before)
-        self.folder.write_rows(self.rows)
+        with warning_where_unwritable():
+            self.folder.write_rows(self.rows)
