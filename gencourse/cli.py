@@ -7,7 +7,7 @@ torch.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,11 +15,6 @@ from gencourse import __version__
 from gencourse.console import console, finish, show_escapes, show_findings, shown
 from gencourse.errors import InputError
 from gencourse.grading.limits import Limits
-
-if TYPE_CHECKING:
-    from gencourse.grading.gradebook import Gradebook
-    from gencourse.grading.judge import Job
-    from gencourse.grading.sandbox import Sandbox
 
 HELP = (
     "Learners: start, a folder of your own; train, a model at full scale. Teachers: hand out "
@@ -186,7 +181,8 @@ def grade(
         )
     limits = Limits(cell_s=cell_seconds, total_s=total_seconds, memory_mib=memory)
     book = Gradebook(gradebook)
-    work = enrolled(submissions, assignment or assignments.handed_out(), wall, limits, book)
+    paths = assignment or assignments.handed_out()
+    work = run.enrolled(submissions, paths, wall, limits, book)
     work = run.shard(work, shard) if shard else work
     todo = [job for job in work if regrade or not book.has(job.key)]
     if unsafe_no_sandbox:
@@ -209,37 +205,6 @@ def grade(
     for job, result in shown(results, len(todo)):
         book.save(job.key, result)
     finish(book)
-
-
-def enrolled(
-    submissions: Path, paths: list[Path], wall: "Sandbox", limits: Limits, book: "Gradebook"
-) -> "list[Job]":
-    """A job for every student and assignment; the rosters are written.
-
-    Of several assignments those that somebody handed in count.
-    """
-    from gencourse.grading import assignment as assignments
-    from gencourse.grading import run
-    from gencourse.grading.collect import collect
-
-    loaded = {path.stem: assignments.load(path) for path in paths}
-    found = collect(submissions, list(loaded.values()))
-    handed_in = [name for name, handed in found.items() if any(one.file for one in handed)]
-    work = []
-    for name in handed_in or found:
-        own = [run.job_of(one, loaded[name], wall, limits) for one in found[name]]
-        rows = [
-            {
-                "student": j.handed.student,
-                "student_id": j.handed.student_id,
-                "file": j.handed.file,
-                "key": j.key,
-            }
-            for j in own
-        ]
-        book.save_roster(name, rows, loaded[name].version)
-        work += own
-    return work
 
 
 def refuse_root(allowed: bool) -> None:
