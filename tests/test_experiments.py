@@ -16,7 +16,7 @@ from gencourse.data import images, text
 from gencourse.data.downloads import IDX_FILES
 from gencourse.errors import CourseError, InputError
 from gencourse.experiments import folder as folders
-from gencourse.experiments import load, load_text, measures, names, rate, recipes, run, train
+from gencourse.experiments import load, load_text, measures, names, planning, recipes, train
 from gencourse.experiments.characters import Characters
 from gencourse.experiments.folder import Folder, read_weights, save_weights
 from gencourse.experiments.pictures import Pictures, pictures
@@ -101,6 +101,7 @@ def test_folder_holds_what_the_manual_says(name, finished):
     page = (path / "README.md").read_text("utf-8")
     assert f"gencourse train {name} --scale smoke" in page
     assert all(meaning in page for meaning in chosen.meanings.values())
+    assert len(list((path / "samples").glob("step_*"))) == -(-steps // chosen.samples_every)
     (last,) = (path / "samples").glob(f"step_{steps:06d}.*")
     if last.suffix == ".png":
         assert min(Image.open(last).size) > 28
@@ -263,18 +264,20 @@ def test_steps_fit_into_the_seconds_at_the_measured_rate(monkeypatch):
         except KeyboardInterrupt:
             pass
 
-    monkeypatch.setattr(rate, "fit", clocked)
-    monkeypatch.setattr(rate, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    assert rate.steps_within(100.0, None, (), lr=1.0) == pytest.approx(0.97 * 100 * 100, rel=0.01)
+    monkeypatch.setattr(planning, "fit", clocked)
+    monkeypatch.setattr(planning, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    assert planning.steps_within(100.0, None, (), lr=1.0) == pytest.approx(
+        0.97 * 100 * 100, rel=0.01
+    )
     assert 200 <= len(calls) - 5 <= 202, "two seconds of the hundred"
-    assert rate.steps_within(1e-9, None, (), lr=1.0) == 1
+    assert planning.steps_within(1e-9, None, (), lr=1.0) == 1
 
     def stopped(*_, on_step, **__):
         on_step(0)
 
-    monkeypatch.setattr(rate, "fit", stopped)
+    monkeypatch.setattr(planning, "fit", stopped)
     with pytest.raises(KeyboardInterrupt):
-        rate.steps_within(100.0, None, (), lr=1.0)
+        planning.steps_within(100.0, None, (), lr=1.0)
 
 
 def test_steps_of_seconds_are_measured_once(tmp_path, monkeypatch):
@@ -282,7 +285,7 @@ def test_steps_of_seconds_are_measured_once(tmp_path, monkeypatch):
     path = smoke("vae", tmp_path / "run", seconds=0.5)
     steps = Folder(path).plan().steps
     assert steps > 5
-    monkeypatch.setattr(run, "steps_within", None)
+    monkeypatch.setattr(planning, "steps_within", None)
     stopping(monkeypatch, 3)
     smoke("vae", path, seconds=0.5)
     assert Folder(path).plan().steps == steps and Folder(path).plan().request.seconds == 0.5

@@ -110,6 +110,15 @@ def require_same(folder: Path, there: Request, here: Request) -> None:
         )
 
 
+def require_data(folder: Path, plan: Plan, data: object) -> None:
+    """Raise InputError unless the data are those with which the training began."""
+    if plan.data_digest != data_digest(data):
+        raise InputError(
+            f"train: data should be those with which the training in {folder} began, got changed "
+            "ones. Bring the files back, or name another folder, --to PATH."
+        )
+
+
 def told(value: object) -> str:
     """A setting in a sentence."""
     return "not given" if value is None else f"{value}"

@@ -37,6 +37,7 @@ class Recipe(ABC, Generic[Model, Data]):
     sizes: Mapping[str, Mapping[str, int]]
     meanings: Mapping[str, str]
     columns: int = 8  # of images in a picture of samples
+    samples_every: int = 1  # so many looks: more where samples take longer than training does
 
     @abstractmethod
     def data(self, source: str) -> Data:

@@ -5,16 +5,14 @@ from typing import Any
 
 from torch import nn
 
-import gencourse
-from gencourse.errors import InputError
 from gencourse.experiments import datasheet
 from gencourse.experiments.folder import Folder, read_weights, save_weights
 from gencourse.experiments.measures import measuring
-from gencourse.experiments.plan import Plan, Request, data_digest, requested, require_same
-from gencourse.experiments.rate import steps_within
+from gencourse.experiments.plan import Plan, requested, require_data, require_same
+from gencourse.experiments.planning import planned, untrained
 from gencourse.experiments.recipe import Recipe, recipe
 from gencourse.experiments.watch import Watch
-from gencourse.runtime import global_seed, on_cpu, pick_device, typed_path
+from gencourse.runtime import global_seed, pick_device, typed_path
 from gencourse.training import History, fit
 
 
@@ -51,8 +49,8 @@ def train(
         return folder.path
     parts = chosen.data(request.data)
     parts = parts.few() if request.scale == "smoke" else parts
-    plan = plan or made(chosen, request, parts)
-    require_data(plan, parts, folder)
+    plan = plan or planned(chosen, request, parts)
+    require_data(folder.path, plan, parts)
     folder.write_plan(plan)
     print(f"{name}: {plan.steps:,} steps on {pick_device()}, into {folder.path}.")
     try:
@@ -64,36 +62,6 @@ def train(
     if not folder.scores():
         print(f"Stopped. This goes on from where it is: {request.command(folder.path)}")
     return folder.path
-
-
-def made(chosen: Recipe, request: Request, parts: Any) -> Plan:
-    """The plan of a new training; where seconds are given their steps are measured."""
-    training = chosen.training[request.scale]
-    settings = chosen.settings(parts, request.scale)
-    steps = request.steps or training.steps
-    if request.seconds is not None:
-        with global_seed(request.seed, pick_device()):
-            model = untrained(chosen, settings, parts)
-            batches = chosen.batches(model, parts, training.batch_size, request.seed)
-            steps = steps_within(request.seconds, model, batches, training.lr)
-    size, lr = training.batch_size, training.lr
-    digest = data_digest(parts)
-    return Plan(request, gencourse.__version__, steps, size, lr, settings, digest)
-
-
-def untrained(chosen: Recipe, settings: dict[str, Any], parts: Any) -> nn.Module:
-    """A model where it will be trained."""
-    with on_cpu():
-        return chosen.model(settings, parts).to(pick_device())
-
-
-def require_data(plan: Plan, parts: Any, folder: Folder) -> None:
-    """Raise InputError unless the data are those with which the training began."""
-    if plan.data_digest != data_digest(parts):
-        raise InputError(
-            f"train: data should be those with which the training in {folder.path} began, got "
-            "changed ones. Bring the files back, or name another folder by --to."
-        )
 
 
 def trained(

@@ -46,7 +46,7 @@ class Watch:
         self.recipe, self.model, self.data, self.folder = recipe, model, data, folder
         self.steps, self.looks = steps, looks(steps)
         kept = checkpoint.read(folder.checkpoint) or {"step": 0, "seconds": 0.0}
-        self.began = time.perf_counter() - kept["seconds"]
+        self.seconds, self.began = kept["seconds"], 0.0
         self.rows = [row for row in folder.rows() if row["step"] < kept["step"]]
         self.best = math.inf
         if folder.best.exists():
@@ -54,15 +54,14 @@ class Watch:
 
     def __call__(self, step: int) -> None:
         """Look if it is time; the last look is left to `close`."""
+        self.began = self.began or time.perf_counter() - self.seconds
         if step in self.looks and step < self.steps:
-            self.look(step)
+            self.look(step, time.perf_counter() - self.began)
 
-    def look(self, step: int) -> None:
-        """Measure the model after so many steps, and write what there is to write."""
-        seconds = time.perf_counter() - self.began
+    def look(self, step: int, seconds: float) -> None:
+        """Measure the model after so many steps and seconds, and write what there is to write."""
         with measuring(self.model):
             measures = self.recipe.held_out(self.model, self.data)
-            samples = self.recipe.samples(self.model, self.data)
         self.rows.append({"step": step, "seconds": seconds, **measures})
         first = next(iter(measures.values()))
         with warning_where_unwritable():
@@ -71,12 +70,15 @@ class Watch:
                 self.best = first
         with warning_where_unwritable():
             self.folder.write_rows(self.rows)
-        with warning_where_unwritable():
-            self.folder.write_samples(step, samples, self.recipe.columns)
+        if sum(step < other for other in self.looks) % self.recipe.samples_every == 0:
+            with measuring(self.model):
+                samples = self.recipe.samples(self.model, self.data)
+            with warning_where_unwritable():
+                self.folder.write_samples(step, samples, self.recipe.columns)
 
     def close(self, history: History) -> None:
         """The last look, and the training terms of all looks beside their measures."""
-        self.look(self.steps)
+        self.look(self.steps, history.seconds)
         for row in self.rows:
             for term, values in history.values.items():
                 before = values[max(0, int(row["step"]) - MEAN_OF) : int(row["step"])]

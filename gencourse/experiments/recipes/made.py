@@ -37,5 +37,6 @@ RECIPE = MADERecipe(
         "full": Training(steps=10_000, batch_size=256, lr=8e-3),
     },
     sizes={"smoke": {"hidden": 16}, "default": {"hidden": 512}, "full": {"hidden": 1024}},
+    samples_every=5,
     meanings={"nats": "-log p(x) per binary test image, exact; lower is better"},
 )

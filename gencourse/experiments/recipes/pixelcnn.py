@@ -43,5 +43,6 @@ RECIPE = PixelCNNRecipe(
         "default": {"channels": 16, "kernel": 7, "layers": 3},
         "full": {"channels": 16, "kernel": 7, "layers": 3},
     },
+    samples_every=2,
     meanings={"nats": "-log p(x) per binary test image, exact; lower is better"},
 )
