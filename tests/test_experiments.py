@@ -541,11 +541,12 @@ def test_command_trains_stops_and_goes_on(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["gan", "gpt", "vae", "wardrobe"])
 def test_training_on_a_gpu_gives_what_the_cpu_gives(name, finished, tmp_path, monkeypatch):
     """On a pretended one, whose generators draw what the CPU's draw."""
+    on_cpu = finished(name)
     monkeypatch.setenv("GENCOURSE_DEVICE", "cuda")
     with pretended("cuda") as device:
         path = smoke(name, tmp_path / "run")
         assert device.kernels > 100
         assert next(load(path).parameters()).device.type == "cpu"
         assert next(load(path, "cuda").parameters()).device.type == "cuda"
-    one, other = (Folder(each).scores()["scores"] for each in (path, finished(name)))
+    one, other = (Folder(each).scores()["scores"] for each in (path, on_cpu))
     assert one == pytest.approx(other, rel=1e-2, abs=1e-2)

@@ -105,8 +105,8 @@ def require_same(folder: Path, there: Request, here: Request) -> None:
     if other:
         raise InputError(
             f"train: to should be a new folder or that of this training, got {folder} with "
-            f"{'; '.join(other)}. Name another folder, --to PATH, or delete that one; it goes on by: "
-            f"{there.command(folder)}"
+            f"{'; '.join(other)}. Name another folder, --to PATH, or delete that one; "
+            f"it goes on by: {there.command(folder)}"
         )
 
 
