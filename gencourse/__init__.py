@@ -10,7 +10,16 @@ import sys
 from types import ModuleType
 
 __version__ = "0.2.0.dev0"
-_PARTS = ("checks", "data", "evaluation", "figures", "models", "training", "widgets")
+_PARTS = (
+    "checks",
+    "data",
+    "evaluation",
+    "experiments",
+    "figures",
+    "models",
+    "training",
+    "widgets",
+)
 
 
 # Verdicts and formulas have letters that some consoles and pipes of Windows lack: those are shown

@@ -1,5 +1,5 @@
-"""The command `gencourse`: start a folder of one's own; hand out exercises, grade what comes back,
-export and report.
+"""The command `gencourse`: start a folder of one's own, train a model; hand out exercises, grade
+what comes back, export and report.
 
 Each command imports what it needs when it is called, so that help and usage errors do not wait for
 torch.
@@ -7,7 +7,7 @@ torch.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,14 +16,9 @@ from gencourse.console import console, finish, show_escapes, show_findings, show
 from gencourse.errors import InputError
 from gencourse.grading.limits import Limits
 
-if TYPE_CHECKING:
-    from gencourse.grading.gradebook import Gradebook
-    from gencourse.grading.judge import Job
-    from gencourse.grading.sandbox import Sandbox
-
 HELP = (
-    "Learners: start, a folder of your own. Teachers: hand out exercises, grade what comes back, "
-    "export and report."
+    "Learners: start, a folder of your own; train, a model at full scale. Teachers: hand out "
+    "exercises, grade what comes back, export and report."
 )
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP
@@ -73,6 +68,36 @@ def start(
 
     for sentence in starting.start(folder):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def train(
+    name: Annotated[
+        str, typer.Argument(help="Which model, vae or gpt say; without it all are named.")
+    ] = "",
+    scale: Annotated[
+        str, typer.Option(help="smoke, default or full; full if the data are not those that ship.")
+    ] = "",
+    data: Annotated[
+        str, typer.Option(help="shipped, full (downloads), or the path of the data's files.")
+    ] = "shipped",
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of training; the scale's if none are given.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="In place of steps: as many as fit into these seconds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and noise.")] = 0,
+    to: Annotated[
+        Path | None, typer.Option(help="The folder of the result; trained/NAME if none is given.")
+    ] = None,
+) -> None:
+    """Train a chapter's model on its own. Stop it with Ctrl-C; the same command goes on."""
+    from gencourse.experiments import folder, run
+
+    path = run.train(name, scale=scale, data=data, steps=steps, seconds=seconds, seed=seed, to=to)
+    if folder.Folder(path).scores() is None:
+        raise typer.Exit(130)
 
 
 @app.command()
@@ -156,7 +181,8 @@ def grade(
         )
     limits = Limits(cell_s=cell_seconds, total_s=total_seconds, memory_mib=memory)
     book = Gradebook(gradebook)
-    work = enrolled(submissions, assignment or assignments.handed_out(), wall, limits, book)
+    paths = assignment or assignments.handed_out()
+    work = run.enrolled(submissions, paths, wall, limits, book)
     work = run.shard(work, shard) if shard else work
     todo = [job for job in work if regrade or not book.has(job.key)]
     if unsafe_no_sandbox:
@@ -179,37 +205,6 @@ def grade(
     for job, result in shown(results, len(todo)):
         book.save(job.key, result)
     finish(book)
-
-
-def enrolled(
-    submissions: Path, paths: list[Path], wall: "Sandbox", limits: Limits, book: "Gradebook"
-) -> "list[Job]":
-    """A job for every student and assignment; the rosters are written.
-
-    Of several assignments those that somebody handed in count.
-    """
-    from gencourse.grading import assignment as assignments
-    from gencourse.grading import run
-    from gencourse.grading.collect import collect
-
-    loaded = {path.stem: assignments.load(path) for path in paths}
-    found = collect(submissions, list(loaded.values()))
-    handed_in = [name for name, handed in found.items() if any(one.file for one in handed)]
-    work = []
-    for name in handed_in or found:
-        own = [run.job_of(one, loaded[name], wall, limits) for one in found[name]]
-        rows = [
-            {
-                "student": j.handed.student,
-                "student_id": j.handed.student_id,
-                "file": j.handed.file,
-                "key": j.key,
-            }
-            for j in own
-        ]
-        book.save_roster(name, rows, loaded[name].version)
-        work += own
-    return work
 
 
 def refuse_root(allowed: bool) -> None:

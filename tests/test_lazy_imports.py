@@ -8,7 +8,7 @@ import pytest
 import gencourse
 import gencourse.models
 
-PARTS = {"checks", "data", "evaluation", "figures", "models", "training", "widgets"}
+PARTS = {"checks", "data", "evaluation", "experiments", "figures", "models", "training", "widgets"}
 HEAVY = ("torch", "numpy", "matplotlib", "IPython", "nbformat", "psutil", "jinja2")
 
 

@@ -82,7 +82,14 @@ def test_links_to_files_exist(source, cells):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/teaching.md"]
+    "name",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "benchmarks/README.md",
+        "docs/teaching.md",
+        "docs/training.md",
+    ],
 )
 def test_links_of_the_front_pages_exist(name):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text("utf-8")):

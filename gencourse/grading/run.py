@@ -8,10 +8,12 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 
 from gencourse.errors import InputError, install_line
-from gencourse.grading.assignment import Assignment
-from gencourse.grading.collect import Handed
+from gencourse.grading.assignment import Assignment, load
+from gencourse.grading.collect import Handed, collect
+from gencourse.grading.gradebook import Gradebook
 from gencourse.grading.judge import SEEDS, Job, heading, judge, unjudged
 from gencourse.grading.lifeline import end_with_parent
 from gencourse.grading.limits import Limits
@@ -26,6 +28,23 @@ def job_of(handed: Handed, assignment: Assignment, sandbox: Sandbox, limits: Lim
     parts += [assignment.version, limits.as_dict(), SEEDS, sandbox.kind == "none"]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
     return Job(key, handed, assignment, sandbox, limits)
+
+
+def enrolled(submissions: Path, paths: list[Path], sandbox: Sandbox, limits: Limits, book: Gradebook) -> list[Job]:
+    """A job for every student and assignment; the rosters are written. Of several assignments those that somebody handed in count."""
+    loaded = {path.stem: load(path) for path in paths}
+    found = collect(submissions, list(loaded.values()))
+    handed_in = [name for name, handed in found.items() if any(one.file for one in handed)]
+    work = []
+    for name in handed_in or found:
+        own = [job_of(one, loaded[name], sandbox, limits) for one in found[name]]
+        rows = [
+            {"student": j.handed.student, "student_id": j.handed.student_id, "file": j.handed.file, "key": j.key}
+            for j in own
+        ]
+        book.save_roster(name, rows, loaded[name].version)
+        work += own
+    return work
 
 
 def failed(job: Job, reason: str) -> dict:

@@ -22,7 +22,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gencourse import cli
 from gencourse.errors import InputError
 from gencourse.grading import records, run
 from gencourse.grading.box import RESERVED_MIB
@@ -116,7 +115,7 @@ def jobs(tmp_path):
 
 def planned(home: Path, kind: str = "bubblewrap", limits: Limits | None = None, book: Path | None = None) -> list:
     book = Gradebook(book or home / "planned")
-    return cli.enrolled(home / "in", sorted(home.glob("*.py")), Sandbox(kind), limits or Limits(), book)
+    return run.enrolled(home / "in", sorted(home.glob("*.py")), Sandbox(kind), limits or Limits(), book)
 
 
 # the same again

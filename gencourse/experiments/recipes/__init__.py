@@ -1,0 +1,1 @@
+"""One file for each model that `gencourse train` knows, named as it, with its RECIPE."""

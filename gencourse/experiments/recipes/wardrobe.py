@@ -1,0 +1,82 @@
+"""Chapter 2's class-conditional GAN on clothes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gencourse.data import minibatches
+from gencourse.experiments.measures import QUICK_SAMPLES, SAMPLES, frechet, obeyed, sample_scores
+from gencourse.experiments.pictures import Pictures, pictures
+from gencourse.experiments.recipe import Recipe, Training
+from gencourse.models.gan import ConditionalGAN, Discriminator, Generator
+
+DATA_SET, CLASSES = "fashion-mnist", 10
+
+
+def asked(n: int) -> Tensor:
+    """Labels (n,): every class in turn."""
+    return torch.arange(n, device="cpu") % CLASSES
+
+
+class WardrobeRecipe(Recipe[ConditionalGAN, Pictures]):
+    """A GAN that is asked for a class; its best weights are those whose samples are nearest to
+    held-out images.
+    """
+
+    def data(self, source: str) -> Pictures:
+        """Fashion-MNIST in three parts."""
+        return pictures(DATA_SET, source)
+
+    def model(self, settings: dict[str, Any], data: Pictures | None = None) -> ConditionalGAN:
+        """A generator and a discriminator of one width, which both see the class."""
+        width = settings["width"]
+        generator = Generator(settings["latent_dim"], width, num_classes=CLASSES)
+        discriminator = Discriminator(width, num_classes=CLASSES)
+        return ConditionalGAN(generator, discriminator, d_lr_ratio=2.0)
+
+    def batches(
+        self, model: ConditionalGAN, data: Pictures, batch_size: int, seed: int
+    ) -> Iterator:
+        """Images (batch_size, 1, 28, 28) in [0, 1], and their labels (batch_size,)."""
+        return minibatches(data.train, data.train_labels, batch_size=batch_size, seed=seed)
+
+    def held_out(self, model: ConditionalGAN, data: Pictures) -> dict[str, float]:
+        """The Fréchet distance of samples to held-out images, and how often the class is right."""
+        labels = asked(QUICK_SAMPLES)
+        samples = model.sample(labels)
+        distance = frechet(DATA_SET, samples, data.held_out)
+        return {"frechet": distance, "obeyed": obeyed(DATA_SET, samples, labels)}
+
+    def scores(self, model: ConditionalGAN, data: Pictures) -> dict[str, float]:
+        """The Fréchet distance, precision and recall, and how often the class is right."""
+        labels = asked(SAMPLES)
+        samples = model.sample(labels, seed=1)
+        judged = sample_scores(DATA_SET, samples, data.test)
+        return {**judged, "obeyed": obeyed(DATA_SET, samples, labels)}
+
+    def samples(self, model: ConditionalGAN, data: Pictures) -> Tensor:
+        """80 images, a class in each column."""
+        return model.sample(asked(80))
+
+
+RECIPE = WardrobeRecipe(
+    training={
+        "smoke": Training(steps=6, batch_size=8, lr=4e-3),
+        "default": Training(steps=600, batch_size=32, lr=6e-3),
+        "full": Training(steps=20_000, batch_size=64, lr=4e-3),
+    },
+    sizes={
+        "smoke": {"latent_dim": 8, "width": 2},
+        "default": {"latent_dim": 64, "width": 24},
+        "full": {"latent_dim": 64, "width": 32},
+    },
+    meanings={
+        "frechet": "Fréchet distance of 2,000 samples to the test images; lower is better",
+        "precision": "the share of samples that lie among test images; higher is better",
+        "recall": "the share of test images that lie among samples; higher is better",
+        "obeyed": "how often a classifier sees the class that was asked for; higher is better",
+    },
+    columns=CLASSES,
+)
