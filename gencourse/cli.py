@@ -91,11 +91,23 @@ def train(
     to: Annotated[
         Path | None, typer.Option(help="The folder of the result; trained/NAME if none is given.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes of this machine that share each batch.")
+    ] = 1,
 ) -> None:
     """Train a chapter's model on its own. Stop it with Ctrl-C; the same command goes on."""
     from gencourse.experiments import folder, run
 
-    path = run.train(name, scale=scale, data=data, steps=steps, seconds=seconds, seed=seed, to=to)
+    path = run.train(
+        name,
+        scale=scale,
+        data=data,
+        steps=steps,
+        seconds=seconds,
+        seed=seed,
+        to=to,
+        processes=processes,
+    )
     if folder.Folder(path).scores() is None:
         raise typer.Exit(130)
 

@@ -1,19 +1,23 @@
 """The training: `gencourse train` as a function."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
+from gencourse.errors import InputError
 from gencourse.experiments import datasheet
+from gencourse.experiments import processes as parallel
 from gencourse.experiments.folder import Folder, read_weights, save_weights
 from gencourse.experiments.measures import measuring
-from gencourse.experiments.plan import Plan, requested, require_data, require_same
+from gencourse.experiments.plan import Plan, Request, requested, require_data, require_same
 from gencourse.experiments.planning import planned, untrained
 from gencourse.experiments.recipe import Recipe, recipe
 from gencourse.experiments.watch import Watch
 from gencourse.runtime import global_seed, pick_device, typed_path
 from gencourse.training import History, fit
+from gencourse.training.processes import Processes
+from gencourse.validation import require_count
 
 
 def train(
@@ -26,6 +30,7 @@ def train(
     seed: int = 0,
     to: str | Path | None = None,
     progress: bool = True,
+    processes: int = 1,
 ) -> Path:
     """Train the model `name` into the folder `to` (trained/NAME if none is given); return the
     folder.
@@ -36,8 +41,10 @@ def train(
     is measured first. Looks along the way, about twenty, come on top.
 
     The same call goes on where it was stopped, and ends as if it had not been. Ctrl-C stops after
-    a step. Raises InputError for a folder of another training.
+    a step. Several `processes` share each batch; their number may be another when it goes on.
+    Raises InputError for a folder of another training.
     """
+    require_count("train", "processes", processes)
     chosen = recipe(name)
     request = requested(name, scale, data, seed, steps, seconds)
     folder = Folder(typed_path(to or Path("trained") / name))
@@ -47,21 +54,50 @@ def train(
     if finished := folder.scores():
         print(f"{folder.path}: the training is finished.\n{datasheet.scores(chosen, finished)}")
         return folder.path
+    if parallel.is_first():
+        parts = data_of(chosen, request)
+        plan = plan or planned(chosen, request, parts)
+        require_data(folder.path, plan, parts)
+        require_shares(plan, processes)
+        folder.write_plan(plan)
+        print(f"{name}: {plan.steps:,} steps on {pick_device()}, into {folder.path}.")
+    if processes > 1:
+        parallel.start(processes, folder.path, carry_out)
+    else:
+        with parallel.joined():
+            carry_out(folder.path, progress)
+    if parallel.is_first() and not folder.scores():
+        print(f"Stopped. This goes on from where it is: {request.command(folder.path)}")
+    return folder.path
+
+
+def data_of(chosen: Recipe, request: Request) -> Any:
+    """The data of a request; a few of them at the smallest scale."""
     parts = chosen.data(request.data)
-    parts = parts.few() if request.scale == "smoke" else parts
-    plan = plan or planned(chosen, request, parts)
-    require_data(folder.path, plan, parts)
-    folder.write_plan(plan)
-    print(f"{name}: {plan.steps:,} steps on {pick_device()}, into {folder.path}.")
+    return parts.few() if request.scale == "smoke" else parts
+
+
+def require_shares(plan: Plan, processes: int) -> None:
+    """Raise InputError unless the processes can share a batch evenly."""
+    if plan.batch_size % processes:
+        raise InputError(
+            f"train: processes should divide the batch size, {plan.batch_size}, got {processes}. "
+            "Choose another number."
+        )
+
+
+def carry_out(path: Path, progress: bool = True) -> None:
+    """Train by the plan that lies in a folder; if it is not stopped, take the best weights."""
+    folder, first = Folder(path), Processes().rank == 0
+    plan = cast(Plan, folder.plan())
+    chosen = recipe(plan.request.name)
+    parts = data_of(chosen, plan.request)
     try:
         model, history = trained(chosen, plan, parts, folder, progress)
-        if not history.interrupted:
+        if first and not history.interrupted:
             finish(chosen, plan, model, parts, folder, history)
     except KeyboardInterrupt:
         pass
-    if not folder.scores():
-        print(f"Stopped. This goes on from where it is: {request.command(folder.path)}")
-    return folder.path
 
 
 def trained(
@@ -71,7 +107,8 @@ def trained(
     seed = plan.request.seed
     with global_seed(seed, pick_device()):
         model = untrained(chosen, plan.settings, parts)
-        watch = Watch(chosen, model, parts, folder, plan.steps)
+        first = Processes().rank == 0  # the one that looks and writes
+        watch = Watch(chosen, model, parts, folder, plan.steps) if first else None
         batches = chosen.batches(model, parts, plan.batch_size, seed)
         history = fit(
             model,
@@ -82,7 +119,7 @@ def trained(
             progress=progress,
             checkpoint=folder.checkpoint,
         )
-        if not history.interrupted:
+        if watch and not history.interrupted:
             watch.close(history)
     return model, history
 
