@@ -41,6 +41,7 @@ def joined() -> Iterator[None]:
     place(int(os.environ.get("LOCAL_RANK", 0)))
     try:
         yield
+        distributed.barrier()  # until the first has measured and written
     finally:
         distributed.destroy_process_group()
 
