@@ -10,6 +10,7 @@ The only module that reads the environment:
 | GENCOURSE_STRICT | 1: a check that does not pass raises | 0, 1 |
 | GENCOURSE_WIDGETS | 0: static figures in the place of widgets, as for a page or a PDF | 0, 1 |
 | NBGRADER_EXECUTION | set by nbgrader while it grades: strict too | autograde, validate |
+| RANK, LOCAL_RANK, WORLD_SIZE | set by torch's launcher in each of its processes | whole numbers |
 
 In every notebook, whatever the shell: `%env GENCOURSE_SCALE=full` before the first import.
 """
@@ -54,6 +55,15 @@ def strict() -> bool:
     nbgrader takes a check that raises nothing for passed.
     """
     return os.environ.get("GENCOURSE_STRICT", "0") == "1" or "NBGRADER_EXECUTION" in os.environ
+
+
+def launched() -> tuple[int, int] | None:
+    """The ranks, of all and on this machine, that torch's launcher or accelerate's gave this
+    process; None where none has started it.
+    """
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        return None
+    return int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", 0))
 
 
 def interactive() -> bool:

@@ -5,7 +5,6 @@ processes read the plan from the training's folder, which they share, and `fit` 
 """
 
 import contextlib
-import os
 import signal
 import tempfile
 import threading
@@ -16,29 +15,24 @@ import torch
 from torch import distributed, multiprocessing
 
 from gencourse.errors import CourseError
-from gencourse.runtime import pick_device
-
-LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR")
-
-
-def launched() -> bool:
-    """Whether a launcher has started this process as one of several."""
-    return all(name in os.environ for name in LAUNCHED)
+from gencourse.runtime import launched, pick_device
 
 
 def is_first() -> bool:
     """Whether this process is the one that plans, writes and speaks."""
-    return not launched() or os.environ["RANK"] == "0"
+    ranks = launched()
+    return ranks is None or ranks[0] == 0
 
 
 @contextlib.contextmanager
 def joined() -> Iterator[None]:
     """Within the block a process of a launcher is one of its group."""
-    if not launched():
+    ranks = launched()
+    if ranks is None:
         yield
         return
     distributed.init_process_group(backend())
-    place(int(os.environ.get("LOCAL_RANK", 0)))
+    place(ranks[1])
     try:
         yield
         distributed.barrier()  # until the first has measured and written
