@@ -50,6 +50,7 @@ SLOW_FILES = {
     "tests/test_default_scale.py",
     "tests/test_carrying.py",
     "tests/test_device.py",
+    "tests/test_experiments_processes.py",
 }
 # what the fast lane is to have run beside exercises, notebooks and one test at least of every file
 ALWAYS = {

@@ -121,12 +121,6 @@ def test_two_processes_take_the_steps_of_one(name, shared):
                 assert torch.allclose(theirs[key], value, rtol=1e-6, atol=1e-8), key
 
 
-def test_two_processes_take_the_first_steps_of_one():
-    alone, _ = trained("vae", 5)
-    for values, _ in in_processes(2, functools.partial(trained, "vae", 5)):
-        assert largest_gap(values, alone) < 1e-8
-
-
 def forgetful():
     """A training whose processes forget to average."""
     Processes.average = lambda self, parameters: None

@@ -145,6 +145,7 @@ def test_a_second_run_judges_nothing(graded, tmp_path):
     assert results(book) == before and table(book) == table(first)
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_judged(graded, tmp_path):
     """Another submission, a result that is cut off, one that is a fault of the surroundings: these three, and not the fourth."""
     home, first, _ = graded
@@ -487,6 +488,7 @@ def test_without_a_sandbox_it_refuses_with_reason_and_remedy(tmp_path):
 
 
 @pytest.mark.posix
+@pytest.mark.slow
 def test_without_a_sandbox_by_name_everything_says_so(tmp_path):
     home, book = hand_in(tmp_path, {"anna": RIGHT, "ben": MISTAKEN, "dan": None}), tmp_path / "book"
     done = grade(home, book, "--unsafe-no-sandbox", env={"PATH": "/nonexistent"})
