@@ -48,13 +48,15 @@ def train(
     chosen = recipe(name)
     request = requested(name, scale, data, seed, steps, seconds)
     folder = Folder(typed_path(to or Path("trained") / name))
-    plan = folder.plan()
-    if plan:
-        require_same(folder.path, plan.request, request)
     if finished := folder.scores():
-        print(f"{folder.path}: the training is finished.\n{datasheet.scores(chosen, finished)}")
+        require_same(folder.path, cast(Plan, folder.plan()).request, request)
+        if parallel.is_first():
+            print(f"{folder.path}: the training is finished.")
+            print(datasheet.scores(chosen, finished))
         return folder.path
     if parallel.is_first():
+        if plan := folder.plan():
+            require_same(folder.path, plan.request, request)
         parts = data_of(chosen, request)
         plan = plan or planned(chosen, request, parts)
         require_data(folder.path, plan, parts)

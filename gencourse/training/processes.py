@@ -59,9 +59,9 @@ class Processes:
 
     def average(self, parameters: Iterable[Tensor]) -> None:
         """Average gradients over the processes, as one tensor."""
-        if self.count == 1:
-            return
         gradients = [p.grad for p in parameters if p.grad is not None]
+        if self.count == 1 or not gradients:
+            return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         parts = self.mean(flat).split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
