@@ -311,6 +311,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.check and options.repository:
         parser.error("--check writes nothing, so --repository should be left out")
+    known = sorted({source.stem for source in (ROOT / "authoring").glob("*/[0-9]*.py")})
+    if strange := [name for name in options.names if name not in known]:
+        parser.error(f"names should be of {', '.join(known)}, got {', '.join(strange)}")
     if not options.check and (wanted := address.chosen(options.repository)) != address.repository():
         print(f"the course lives at {wanted}: {', '.join(address.settle(wanted))}")
     found: list[str] = []
