@@ -14,7 +14,6 @@ import ast
 import copy
 import functools
 import inspect
-import itertools
 import re
 import signal
 import sys
@@ -28,11 +27,10 @@ import torch
 from gencourse import runtime
 from gencourse.checks import Exercise
 from gencourse.checks._exercise import SEEDS
-from gencourse.checks._trial import Answer, locally, values_of
-from gencourse.checks._values import agree
-from gencourse.harm import neutral
+from gencourse.checks._trial import locally
 from gencourse.runner import NotAttempted
 from tests.lanes import exercises
+from tests.streams import Stream, equal
 
 OPERATORS = {
     ast.Add: ast.Sub,
@@ -319,18 +317,11 @@ def status(exercise: Exercise, answer: Callable) -> str:
 def differs(exercise: Exercise, answer: Callable, seed: int) -> bool:
     """Whether a value of the trial is not the reference's; the first one ends the trial."""
     want = exercise.expected(exercise.reference, seed).values
-    with neutral(), runtime.global_seed(seed):
-        seen = values_of(exercise.trial, Answer(locally(answer)("")), seed)
-        try:
-            return not all(
-                one is not None
-                and other is not None
-                and one.label == other.label
-                and agree(one.value, other.value, exercise.rtol, exercise.atol)
-                for one, other in itertools.zip_longest(seen, want)
-            )
-        except NotAttempted:
-            return True
+    seen = Stream(exercise, answer, seed)
+    try:
+        return not all(equal(exercise, seen.next(), one) for one in (*want, None))
+    except NotAttempted:
+        return True
 
 
 def main(asked: list[str]) -> None:

@@ -109,7 +109,7 @@ def parts() -> list[Part]:
         Part(
             "twenty seeds",
             (*slow, "tests/test_checks.py"),
-            tuple([*checks, *below("tests/test_checks.py", "tests/lanes.py")]),
+            tuple([*checks, *below("tests/test_checks.py", "tests/lanes.py", "tests/streams.py")]),
         ),
         Part(
             "mutants of right answers",

@@ -14,13 +14,12 @@ import pytest
 import torch
 
 import gencourse
-from gencourse import runtime
 from gencourse.checks._exercise import SEEDS
-from gencourse.checks._trial import Answer, locally, values_of
-from gencourse.checks._values import agree
-from gencourse.harm import HARMS, neutral
+from gencourse.checks._trial import locally
+from gencourse.harm import HARMS
 from gencourse.stress import STRESSES
 from tests.lanes import chapters, exercises
+from tests.streams import Stream, equal
 
 FAST, SLOW = tuple(range(5)), tuple(range(5, 20))  # a check takes the first three
 REFERENCE = "the reference"
@@ -80,27 +79,6 @@ def test_reference_and_alternatives_are_right(name, exercise, proves):
     )
 
 
-class Stream:
-    """The values of one answer's trial, one at a time, whatever other trials do in between."""
-
-    def __init__(self, exercise, answer, seed):
-        self.answer = Answer(locally(answer)(""))
-        self.values = values_of(exercise.trial, self.answer, seed)
-        with runtime.global_seed(seed):
-            self.random = torch.get_rng_state()
-
-    def next(self):
-        with neutral(), runtime.global_seed(0):
-            torch.set_rng_state(self.random)
-            value = next(self.values, None)
-            self.random = torch.get_rng_state()
-        return value
-
-    @property
-    def harm(self):
-        return frozenset().union(*(outcome.harm for outcome in self.answer.outcomes))
-
-
 def alike(exercise, seed):
     """Groups of mistakes, and of the reference, that give equal values throughout on a seed.
 
@@ -123,13 +101,6 @@ def alike(exercise, seed):
             if len(members) > 1:
                 (found if value is None else groups).append(members)
     return [{name: streams[name].harm for name in members} for members in found]
-
-
-def equal(exercise, one, other):
-    if one is None or other is None:
-        return one is other
-    close = agree(one.value, other.value, exercise.rtol, exercise.atol)
-    return one.label == other.label and close
 
 
 def tell_apart(exercise, seeds):
