@@ -13,6 +13,7 @@ FlopCounterMode, in products and convolutions of one step, forward and backward.
 # POSIX: the peak of memory of a process, and processes that are forked
 
 import argparse
+import itertools
 import math
 import multiprocessing
 import resource
@@ -118,7 +119,14 @@ def of_process(name: str, sizes: dict, rank: int, folder: str) -> dict[str, floa
 
     def seconds(steps: int) -> float:
         began = time.perf_counter()
-        fit(model, Repeated(batch), steps=steps, progress=False, precision="float32", lr=1e-4)
+        fit(
+            model,
+            itertools.repeat(batch),
+            steps=steps,
+            progress=False,
+            precision="float32",
+            lr=1e-4,
+        )
         return (time.perf_counter() - began) / steps
 
     with FlopCounterMode(display=False) as counter:
@@ -136,19 +144,6 @@ def of_process(name: str, sizes: dict, rank: int, folder: str) -> dict[str, floa
         "multiplications": counter.get_total_flops() * count // 2,
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
-
-
-class Repeated:
-    """One batch, again and again."""
-
-    def __init__(self, batch: Tensor | tuple[Tensor, ...]) -> None:
-        self.batch = batch
-
-    def __iter__(self) -> "Repeated":
-        return self
-
-    def __next__(self) -> Tensor | tuple[Tensor, ...]:
-        return self.batch
 
 
 def peak_mib() -> float:

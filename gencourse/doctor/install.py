@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gencourse
 from gencourse.doctor.finding import CLONE, Finding, note, off, ok, repair, unset
-from gencourse.editions.first_cell import other_edition
+from gencourse.editions.first_cell import numbers, other_edition
 from gencourse.errors import CourseError
 
 
@@ -46,8 +46,10 @@ def where(loaded_from: Path = CLONE, here: Path | None = None) -> Finding:
 def edition(here: Path | None = None) -> Finding:
     """The edition of the package, and whether the notebooks in this folder are of the same."""
     for notebook in sorted((here or Path.cwd()).glob("*/[0-9]*.ipynb")):
-        for said in other_edition(edition_of(notebook), gencourse.__version__):
-            command = repair() if "older" in said else "uv run gencourse start"
+        theirs, ours = edition_of(notebook), gencourse.__version__
+        for said in other_edition(theirs, ours):
+            older = numbers(ours) < numbers(theirs)
+            command = repair() if older else "uv run gencourse start"
             return off("edition", f"{notebook.parent.name}/{notebook.name}: {said}", command)
     return ok("edition", f"gencourse {gencourse.__version__}.")
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from gencourse.data import Text, text
 from gencourse.errors import InputError
+from gencourse.experiments.recipe import HELD_OUT
 
-HELD_OUT = 12  # one of so many characters to train on
 LEAST = 2_000  # characters: of fewer nothing can be learnt, and the parts would be too short
 
 

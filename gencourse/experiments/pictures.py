@@ -9,10 +9,8 @@ from torch import Tensor
 
 from gencourse.data import binarised, images, minibatches
 from gencourse.errors import DataUnavailable
-from gencourse.experiments.recipe import Model, Recipe
+from gencourse.experiments.recipe import HELD_OUT, Model, Recipe
 from gencourse.runtime import seeded
-
-HELD_OUT = 12  # one of so many training images
 
 
 @dataclass(frozen=True)

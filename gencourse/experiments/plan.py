@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gencourse.errors import InputError, describe
-from gencourse.runtime import SCALES, typed_path
+from gencourse.runtime import SCALES, on_cpu, typed_path
 from gencourse.training.checkpoint import digest
 from gencourse.validation import require_count
 
@@ -127,5 +126,5 @@ def told(value: object) -> str:
 def data_digest(data: object) -> str:
     """A hash of the tensors of a data set, so that changed files are noticed."""
     tensors = {key: value for key, value in vars(data).items() if isinstance(value, Tensor)}
-    with torch.device("cpu"):
+    with on_cpu():
         return digest("", tensors)[:16]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gencourse.errors import InputError
 from gencourse.experiments import recipes
 
+HELD_OUT = 12  # one of so many training examples is kept to measure along the way
 Model = TypeVar("Model", bound=nn.Module)
 Data = TypeVar("Data")
 

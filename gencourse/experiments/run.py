@@ -63,11 +63,13 @@ def train(
         require_shares(plan, processes)
         folder.write_plan(plan)
         print(f"{name}: {plan.steps:,} steps on {pick_device()}, into {folder.path}.")
+    else:
+        parts = None
     if processes > 1:
         parallel.start(processes, folder.path, carry_out)
     else:
         with parallel.joined():
-            carry_out(folder.path, progress)
+            carry_out(folder.path, parts, progress)
     if parallel.is_first() and not folder.scores():
         print(f"Stopped. This goes on from where it is: {request.command(folder.path)}")
     return folder.path
@@ -88,12 +90,15 @@ def require_shares(plan: Plan, processes: int) -> None:
         )
 
 
-def carry_out(path: Path, progress: bool = True) -> None:
-    """Train by the plan that lies in a folder; if it is not stopped, take the best weights."""
+def carry_out(path: Path, parts: Any = None, progress: bool = True) -> None:
+    """Train by the plan that lies in a folder; if it is not stopped, take the best weights.
+
+    The plan's data, in their parts, are loaded unless they are given.
+    """
     folder, first = Folder(path), Processes().rank == 0
     plan = cast(Plan, folder.plan())
     chosen = recipe(plan.request.name)
-    parts = data_of(chosen, plan.request)
+    parts = parts or data_of(chosen, plan.request)
     try:
         model, history = trained(chosen, plan, parts, folder, progress)
         if first and not history.interrupted:

@@ -10,6 +10,7 @@ from gencourse.data import minibatches
 from gencourse.experiments.measures import QUICK_SAMPLES, SAMPLES, frechet, obeyed, sample_scores
 from gencourse.experiments.pictures import Pictures, pictures
 from gencourse.experiments.recipe import Recipe, Training
+from gencourse.experiments.recipes import gan
 from gencourse.models.gan import ConditionalGAN, Discriminator, Generator
 
 DATA_SET, CLASSES = "fashion-mnist", 10
@@ -62,20 +63,10 @@ class WardrobeRecipe(Recipe[ConditionalGAN, Pictures]):
 
 
 RECIPE = WardrobeRecipe(
-    training={
-        "smoke": Training(steps=6, batch_size=8, lr=4e-3),
-        "default": Training(steps=600, batch_size=32, lr=6e-3),
-        "full": Training(steps=20_000, batch_size=64, lr=4e-3),
-    },
-    sizes={
-        "smoke": {"latent_dim": 8, "width": 2},
-        "default": {"latent_dim": 64, "width": 24},
-        "full": {"latent_dim": 64, "width": 32},
-    },
+    training={**gan.RECIPE.training, "default": Training(steps=600, batch_size=32, lr=6e-3)},
+    sizes=gan.RECIPE.sizes,
     meanings={
-        "frechet": "Fréchet distance of 2,000 samples to the test images; lower is better",
-        "precision": "the share of samples that lie among test images; higher is better",
-        "recall": "the share of test images that lie among samples; higher is better",
+        **gan.RECIPE.meanings,
         "obeyed": "how often a classifier sees the class that was asked for; higher is better",
     },
     columns=CLASSES,
