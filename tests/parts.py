@@ -118,7 +118,8 @@ def parts() -> list[Part]:
                 [
                     *checks,
                     *below(
-                        "tests/test_mutants.py", "tests/mutants.py", "tests/data", "tests/lanes.py"
+                        *("tests/test_mutants.py", "tests/mutants.py", "tests/streams.py"),
+                        *("tests/data", "tests/lanes.py"),
                     ),
                 ]
             ),
