@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
 from gencourse.errors import InputError
@@ -57,12 +58,14 @@ def mark_value(ax: Axes, value: float, reach: float, width: int) -> None:
     """
     share = (min(max(value, -reach), reach) / reach + 1) / 2
     step = (ax.get_xlim()[1] + 0.5 - width) / (STOPS - 1)
+    below = ax.get_xaxis_transform() + ScaledTranslation(0, -3 / 72, ax.figure.dpi_scale_trans)
     ax.plot(
         [share * (STOPS - 1) * step + (width - 1) / 2],
         [0],
         ">" if value > reach else "<" if value < -reach else "^",
         color=PALETTE[1],
-        transform=ax.get_xaxis_transform(),
+        markersize=6,
+        transform=below,
         clip_on=False,
         zorder=4,
     )
