@@ -221,6 +221,14 @@ def _(at: str) -> Any:
     )  # fmt: skip
 
 
+@entry("vae.GaussianMixture")
+def _(at: str) -> Any:
+    z = normal(at, 60, 3)
+    mixture = vae.GaussianMixture.fit(z, 4, steps=5)
+    found = mixture.weights, mixture.means, mixture.covariances
+    return found, mixture.log_prob(z), mixture.sample(5)
+
+
 @entry("vae.LinearGaussianVAE")
 def _(at: str) -> Any:
     model, x = made(at, lambda: vae.LinearGaussianVAE(5, 2)), normal(at, 4, 5)
@@ -241,6 +249,15 @@ def _(at: str) -> Any:
         lambda: made(at, lambda: vae.Autoencoder(2, 16, SHAPE)).decode(normal("cpu", 2, 2)),
         lambda: made(at, lambda: vae.LinearGaussianVAE(5, 2)).loss(normal("cpu", 4, 5)),
         lambda: made(at, lambda: vae.LinearGaussianVAE(5, 2)).log_prob(normal("cpu", 4, 5)),
+    ]
+
+
+@refused("GaussianMixture: codes of another device")
+def _(at: str) -> Any:
+    mixtures = [vae.GaussianMixture.fit(normal(where, 60, 3), 4, steps=5) for where in (at, "cpu")]
+    return [
+        lambda: mixtures[0].log_prob(normal("cpu", 4, 3)),
+        lambda: mixtures[1].log_prob(normal(at, 4, 3)),
     ]
 
 

@@ -15,6 +15,7 @@ from gencourse.models.vae.equations import (
     reparameterize,
 )
 from gencourse.models.vae.linear_gaussian import LinearGaussianVAE
+from gencourse.models.vae.mixture import GaussianMixture
 from gencourse.models.vae.networks import VAE, Autoencoder, ConditionalVAE, Posterior, mlp
 from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
 
@@ -23,6 +24,7 @@ __all__ = [
     "Autoencoder",
     "BernoulliPixels",
     "ConditionalVAE",
+    "GaussianMixture",
     "GaussianPixels",
     "LinearGaussianVAE",
     "Posterior",
