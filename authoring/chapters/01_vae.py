@@ -28,7 +28,7 @@ from gencourse.evaluation import (
     active_units, bits_per_dim, dataset_elbo_terms, dataset_iwae_bound,
     nearest_neighbours)
 from gencourse.models import vae as m
-from gencourse.runtime import pick_device, scaled, seeded
+from gencourse.runtime import manual_seed, pick_device, scaled, seeded
 from gencourse.training import check_model, fit
 from gencourse.widgets import latent_explorer, latent_strip
 
@@ -84,7 +84,7 @@ x = next(digit_batches())
 print(x.shape, x.unique())
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 autoencoder = m.Autoencoder(latent_dim=2).to(device)
 history = fit(autoencoder, digit_batches(),
               steps=scaled(default=600, smoke=10, full=5000), lr=4e-3)
@@ -106,7 +106,7 @@ test = torch.bernoulli(digits.test, generator=seeded(7))
 with torch.no_grad():
     codes = autoencoder.encode(test.to(device)).cpu()
     guess = torch.distributions.MultivariateNormal(codes.mean(0), codes.T.cov())
-    torch.manual_seed(3)
+    manual_seed(3)
     drawn = guess.sample((20,))
     decoded = autoencoder.decode(drawn.to(device)).sigmoid()
 
@@ -403,7 +403,7 @@ print("from probabilities:", (1 - logits.sigmoid()).log())
 
 # %%
 def train_gaussian(std):
-    torch.manual_seed(0)
+    manual_seed(0)
     model = m.VAE(latent_dim=8, hidden=256, pixels=m.GaussianPixels(std)).to(device)
     fit(model, minibatches(digits.train_bytes, batch_size=128, seed=0),
         steps=scaled(default=400, smoke=5, full=3000), lr=2e-3)
@@ -446,7 +446,7 @@ claim("kl_averaged", prices[2])
 # reach it, and training turns W until it does. The bound should rise until it **meets** $\log p(x)$.
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 truth = m.LinearGaussianVAE(data_dim=5, latent_dim=2)
 with torch.no_grad():
     truth.W.copy_(torch.linalg.qr(torch.randn(5, 2))[0] * torch.tensor([2.0, 1.0]))
@@ -516,7 +516,7 @@ claim("prediction_error", exact_log_p[-1] - lowered - predicted)
 # $\log\sigma^2(x)$ for any image at once (*amortised* inference); from here on we write $q(z \mid x)$.
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 mean_image = digits.train.mean(0)
 by_hand = m.VAE(latent_dim=16, mean_image=mean_image).to(device)
 print(by_hand)
@@ -555,7 +555,7 @@ print(f"first loss {losses[0]:.0f}, last loss {losses[-1]:.0f} nats")
 # `"loss"` holds one value per example. Your own class can go through the same door; `check_model` says whether it is ready.
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 vae = m.VAE(latent_dim=16, mean_image=mean_image).to(device)
 check_model(vae, next(digit_batches())[:4].to(device))
 history = fit(vae, digit_batches(), steps=scaled(default=1200, smoke=20, full=30_000),
@@ -625,7 +625,7 @@ figures.image_grid(vae.decode_mean(paths), columns=12,
 # With two latent numbers the whole space fits on a page. Cut it so that each cell holds the same share of the prior:
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 flat = m.VAE(latent_dim=2, mean_image=mean_image).to(device)
 fit(flat, digit_batches(), steps=scaled(default=700, smoke=10, full=10_000), lr=4e-3)
 n = 15
@@ -687,7 +687,7 @@ figures.image_rows(surprising,
 
 # %%
 def train_beta(beta, warmup=0, latent_dim=16, seed=0):
-    torch.manual_seed(seed)
+    manual_seed(seed)
     model = m.VAE(latent_dim=latent_dim, hidden=256, mean_image=mean_image).to(device)
     steps = scaled(default=500, smoke=5, full=4000)
     fit(model, digit_batches(), steps=steps, lr=2e-3,
@@ -820,7 +820,7 @@ claim("standard_error", tighter[500].std() / len(few) ** 0.5)
 # has to say which digit it is, only how it is written.
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 conditional = m.ConditionalVAE(num_classes=10, latent_dim=16,
                                mean_image=mean_image).to(device)
 labelled = binarised(minibatches(digits.train_bytes, digits.train_labels,

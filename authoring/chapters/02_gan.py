@@ -34,7 +34,7 @@ from gencourse.data import GaussianMixture, images, minibatches, points
 from gencourse.gan_lab import recorded, symptoms
 from gencourse.models import gan as m
 from gencourse.models.vae import VAE
-from gencourse.runtime import global_seed, pick_device, scaled, seeded
+from gencourse.runtime import global_seed, manual_seed, pick_device, scaled, seeded
 from gencourse.training import check_model, fit
 from gencourse.widgets import film_strip, gan_lab, image_replay
 
@@ -148,7 +148,7 @@ grid, cell = figures.plane_grid(limit=5.0, n=101)
 p, q = (law.log_prob(grid).double().exp() for law in (real, blob))
 best = m.optimal_discriminator(p, q)
 
-torch.manual_seed(0)
+manual_seed(0)
 D = m.PointDiscriminator().to(device)
 optimizer = torch.optim.Adam(D.parameters(), lr=3e-3)
 n = scaled(default=900, smoke=20, full=1500)
@@ -251,7 +251,7 @@ claim("nonsaturating_slope", 1 - sure)
 # - in G's step the gradient passes *through* D, and only G's optimizer moves.
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 G, D = m.PointGenerator(), m.PointDiscriminator()
 z, x = torch.randn(8, 2), points("ring").sample(8, seed=0)
 
@@ -284,7 +284,7 @@ print("G's loss, samples detached:",
 # %%
 ring = points("ring")
 ring_data = ring.sample(20_000, seed=0)
-torch.manual_seed(0)
+manual_seed(0)
 G, D = m.PointGenerator().to(device), m.PointDiscriminator().to(device)
 g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.99))
 d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-3, betas=(0.5, 0.99))
@@ -314,7 +314,7 @@ print(
 
 # %%
 def train_on_ring(seed=0, **settings):
-    torch.manual_seed(seed)
+    manual_seed(seed)
     game = m.GAN(m.PointGenerator(), m.PointDiscriminator(), **settings).to(device)
     batches = minibatches(ring_data, batch_size=256, seed=seed)
     return game, batches
@@ -493,7 +493,7 @@ def pixel_discriminator():
 
 
 def train_on_digits(generator, discriminator, steps, **settings):
-    torch.manual_seed(0)
+    manual_seed(0)
     game = m.GAN(generator(), discriminator(), d_lr_ratio=10.0, **settings).to(device)
     return game, fit(game, minibatches(digits.train_bytes, batch_size=32, seed=0),
                      steps=steps, lr=8e-4)
@@ -566,7 +566,7 @@ def watch(step):
         distances["averaged weights"][step] = distance_of(averaged)
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 dcgan = m.GAN(m.Generator(width=24), m.Discriminator(width=24),
               d_lr_ratio=2.0).to(device)
 steps = scaled(default=700, smoke=10, full=20_000)
@@ -602,7 +602,7 @@ image_replay(snapshots)
 
 # %%
 def critic_distance(shift, steps):
-    torch.manual_seed(0)
+    manual_seed(0)
     critic = m.PointDiscriminator(64).to(device)
     optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3, betas=(0.5, 0.9))
     for _ in range(steps):
@@ -728,7 +728,7 @@ claim("ema_ratio", late.mean())
 # %%
 fashion = images("fashion-mnist")
 labelled = minibatches(fashion.train_bytes, fashion.train_labels, batch_size=32, seed=0)
-torch.manual_seed(0)
+manual_seed(0)
 wardrobe = m.ConditionalGAN(m.Generator(width=24, num_classes=10),
                             m.Discriminator(width=24, num_classes=10),
                             d_lr_ratio=2.0).to(device)
@@ -798,7 +798,7 @@ def move(x):
 
 
 def train_on_few(augment=None):
-    torch.manual_seed(0)
+    manual_seed(0)
     game = m.GAN(m.Generator(width=24), m.Discriminator(width=24, spectral=False),
                  d_lr_ratio=2.0, augment=augment).to(device)
     steps = scaled(default=550, smoke=5, full=6000)
@@ -928,7 +928,7 @@ claim("copy_ratio", near_made.median() / near_test.median())
 # The same digits, a similar training time (the GAN's includes watching it), the same four measures; the VAE of chapter 1 samples its decoder's mean.
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 vae = VAE(latent_dim=16, mean_image=digits.train.mean(0)).to(device)
 vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0),
                   steps=scaled(default=700, smoke=5, full=20_000), lr=4e-3)
