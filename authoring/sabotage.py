@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def place_of(cells: Sequence[Cell], slice_: Sequence[int], change: Change) -> tu
     if change == UNTRAINED:
         trained = training(cells, slice_)
         return (trained[0], "") if trained else (-1, "nothing is trained")
-    text, other = change
+    text, other = tuple(change)
     times = {i: cells[i].source.count(text) for i in slice_}
     if sum(times.values()) != 1 or text == other:
         return -1, f"{text!r} occurs {sum(times.values())} times in the cells, not once"
@@ -153,7 +154,7 @@ def tried(cells: Sequence[Cell], entries: dict[str, Stated], names: Sequence[str
         for change in due.get(number, ()):
             group = groups[change]
             order = [i for i in needed(cells, group) if i >= number]
-            found, spent, error = in_a_copy(lambda o=order, c=change: sabotaged(run, cells, o, c))
+            found, spent, error = in_a_copy(partial(sabotaged, run, cells, order, change))
             lost = runs.Outcome(error=error or "not claimed")
             under |= {name: found.get(name, lost) for name in group}
             seconds |= {name: spent for name in group}
