@@ -363,6 +363,7 @@ ax = figures.training_curves(history, ["D/loss", "G/loss"],
                              title="The losses of a good run")
 ax.axhline(2 * math.log(2), color="black", lw=0.8, ls=":")
 ax.axhline(math.log(2), color="black", lw=0.8, ls=":")
+claim("d_loss_start", history["D/loss"][0])
 claim("d_loss_end", history.last("D/loss"))
 claim("g_loss_end", history.last("G/loss"))
 
@@ -371,7 +372,7 @@ claim("g_loss_end", history.last("G/loss"))
 # G's falls to $\log 2$ only: each is measured against an opponent that gets better as well.*
 #
 # At the end D's loss is {{d_loss_end}} nats and G's {{g_loss_end}}, close to a draw. That is what success looks like. So, unfortunately,
-# does a game between two players who have learned nothing.
+# does a game between two players who have learned nothing: before the first step D's loss was {{d_loss_start}}.
 #
 # Changing one number can spoil this. Let D learn ten times as slowly as G, instead of twice as fast:
 
