@@ -702,7 +702,7 @@ def _(at: str) -> Any:
         )
     ]
     explorer.build()
-    return strips, explorer.codes().cpu(), explorer.show(explorer.codes())
+    return strips, explorer.code.cpu(), explorer.show(explorer.code[None])
 
 
 @entry("widgets.image_replay", "widgets.ImageReplay", "widgets.replay_strip", lies="cpu")
