@@ -45,6 +45,7 @@ REFUSED: list[tuple[str, Callable[[str], Any]]] = []
 DATA = {
     "vae.Posterior", "gan.LOSSES", "gan.Losses", "ar.IGNORED", "evaluation.Coverage",
     "evaluation.PrecisionRecall", "figures.DASHES", "figures.MARKERS", "figures.PALETTE",
+    "figures.PAGE_WIDTH", "figures.SMALL",
 }  # fmt: skip
 MODULES = {
     "vae": vae, "gan": gan, "ar": ar, "evaluation": evaluation, "figures": figures,
@@ -634,11 +635,22 @@ def _(at: str) -> Any:
     return drawn(figures.training_curves(history))
 
 
-@entry("figures.families", lies="cpu")
+@entry("figures.bars", lies="cpu")
 def _(at: str) -> Any:
-    count = len(figures.families().patches)
+    return drawn(figures.bars("abc", {"one": uniform(at, 3), "two": uniform(at, 3)}, "y", "title"))
+
+
+@entry(
+    "figures.families", "figures.graphical_model", "figures.vae_diagram", "figures.panels",
+    "figures.use_style", lies="cpu",
+)  # fmt: skip
+def _(at: str) -> Any:
+    figures.use_style()
+    _, axes = figures.panels(3)
+    schematics = (figures.families, figures.graphical_model, figures.vae_diagram)
+    counts = [len(draw(ax=ax).patches) for draw, ax in zip(schematics, axes, strict=True)]
     plt.close("all")
-    return count
+    return counts
 
 
 @entry("figures.tile", "figures.image_grid", "figures.image_rows", lies="cpu")
@@ -655,11 +667,12 @@ def _(at: str) -> Any:
     return grid, drawn(figures.image_map(x, grid[0, :, 0].to(at)))
 
 
-@entry("figures.latent_scatter", "figures.point_clouds", lies="cpu")
+@entry("figures.latent_scatter", "figures.map_square", "figures.point_clouds", lies="cpu")
 def _(at: str) -> Any:
     z, labels = normal(at, 20, 2), whole(at, 3, 20)
     clouds = figures.point_clouds({"data": z, "model": z + 1}, "title")
-    return drawn(figures.latent_scatter(z, labels)), drawn(clouds)
+    codes = figures.map_square(z[:, 0], figures.latent_scatter(z, labels))
+    return drawn(codes), drawn(clouds)
 
 
 @entry("figures.heatmap", "figures.plane_grid", lies="cpu")
