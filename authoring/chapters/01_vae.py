@@ -6,8 +6,7 @@
 # written in a cell and checked against something that does not depend on it.
 #
 # **You will be able to** derive the evidence lower bound and say how loose it is; write the model, train it and sample from
-# it; explain why its samples are poor, and mend them; read its numbers in nats and in bits per pixel; and tell the usual
-# failures apart.
+# it; explain why its samples are poor, and mend them; read its numbers; and tell the usual failures apart.
 #
 # **You need** Python, a little PyTorch, and the idea of a probability density. A GPU is used if there is one; none is
 # needed. The exercises are in [`exercises/01_vae.ipynb`](../exercises/01_vae.ipynb), the answers in
@@ -43,7 +42,7 @@ print("running on", device)
 # First the goal. Below is what the model of this chapter draws after half an hour of training on 55,000 digits. Yours will
 # have ten thousand, and less than a minute; section 1.10 puts the two side by side.
 
-# %% tags=["goal"]
+# %%
 z = torch.randn(40, 16, generator=seeded(4))  # forty codes of sixteen numbers each
 figures.image_grid(m.trained_decoder()(z), columns=20,
                    title="What a VAE draws after half an hour");
@@ -150,7 +149,7 @@ figures.image_map(decoded.unflatten(0, (15, 15)), line,
                   title="What the decoder makes of the plane", ax=right);
 
 # %% [markdown]
-# *Left: where the encoder puts test images, a colour and a marker for each digit. Right: what the decoder makes of a grid
+# *Left: where the encoder puts test images, each drawn as its digit. Right: what the decoder makes of a grid
 # over the same square. Where codes lie it draws digits; where none lie it still draws something, and nothing in training
 # has said what.*
 #
@@ -227,9 +226,8 @@ third.legend(loc="upper center", ncols=2);
 # two-step story, first z and then x, and agrees with the integral, whose total is {{total_probability}}, as a density's must
 # be.*
 #
-# With two numbers per code such a grid has four million points; with sixteen it has more points than the Earth has atoms.
-# For images the integral is out of reach, and with it the likelihood that we want to maximise. That is the problem which
-# the VAE solves.
+# With two numbers per code such a grid has four million points; with sixteen, more than the Earth has atoms. For images the
+# integral is out of reach. That is the problem which the VAE solves.
 #
 # ## 1.4 The bound, in two ways
 #
@@ -573,10 +571,9 @@ ax.legend();
 # *After each M step (at the halves) the model has changed and q has not: log p(x) is higher, and a gap is open. After each E
 # step (at the whole numbers) q is the posterior again, and the gap is zero, to {{em_gap}} nats. So neither curve ever falls.*
 #
-# For a neural decoder neither step has a closed form. A VAE takes a small step in both at once, with a network for q:
-# training by gradients should rise until the bound **meets** $\log p(x)$. For that the family of q must contain the posterior.
-# Ours, with a linear encoder and a diagonal covariance, does so when the columns of W are orthogonal, and training can turn
-# W until they are.
+# For a neural decoder neither step has a closed form. A VAE takes a small step in both at once, with a network for q. Here, with a
+# linear encoder and a diagonal covariance, the family of q contains the posterior when the columns of W are orthogonal, and training
+# can turn W until they are. So the bound should rise until it **meets** $\log p(x)$:
 
 # %%
 manual_seed(1)
@@ -694,9 +691,9 @@ class MyVAE(nn.Module):
 
 
 # %% [markdown]
-# The encoder turns 784 pixels into 32 numbers, which are split into sixteen means and sixteen log-variances. No activation
-# follows the last layer, for both may have any sign. The decoder mirrors it and returns 784 logits. The loss is the last
-# formula of section 1.4, one value for each image; sampling needs the decoder alone:
+# The encoder turns 784 pixels into sixteen means and sixteen log-variances, which may have any sign; so no activation follows the
+# last layer. The decoder mirrors it and returns 784 logits. The loss is the last formula of section 1.4, one value for each image;
+# sampling needs the decoder alone:
 
 # %%
 def loss(self, x, eps=None):
@@ -748,8 +745,8 @@ print(f"first loss {losses[0]:.0f}, last loss {losses[-1]:.0f} nats")
 
 # %% [markdown]
 # From here on `fit` does the same, with a progress bar, a learning rate that falls to zero, and products in bfloat16 where
-# the hardware is faster with them. Read it with `??fit`. All it asks of a model is a `loss(x)` that returns a dict whose
-# `"loss"` holds one value per example. Your own class fits; `check_model` says whether it is ready.
+# the hardware is faster with them (`??fit` shows it). All it asks of a model is a `loss(x)` that returns a dict whose
+# `"loss"` holds one value per example; `check_model` says whether yours is ready.
 
 # %% [markdown]
 # ## 1.10 What it has learned
@@ -978,8 +975,8 @@ claim("mismatch", mismatch)
 
 # %% [markdown]
 # It is tempting to read the {{mismatch}} nats as the fault of the prior. They are not. I cannot exceed $\log N = 9.2$, since there are
-# only ten thousand images to tell apart, and it is {{index_information}}; so nearly all else that codes say is booked as mismatch, even if the
-# codes of *all* digits followed the prior exactly. What a better prior really gains shows on images that took no part: how much does
+# only ten thousand images to tell apart, and it is {{index_information}}; all else that codes say is booked as mismatch, even if the
+# codes of *all* digits followed the prior. What a better prior really gains shows on images that took no part: how much does
 # the test ELBO rise when a mixture takes the place of N(0, I)?
 
 # %%
@@ -1006,9 +1003,8 @@ claim("gain_of_300", gains[5])
 #
 # ## 1.12 Where the gap comes from
 #
-# How loose is the bound on digits? There is no exact answer to compare with, but the importance-weighted bound of section 1.8 helps. The
-# logarithm of a sum needs care: numbers below about $e^{-103}$ are zero in single precision, and our weights are of that size. So one
-# stays in the logarithm.
+# How loose is the bound on digits? There is no exact answer, but the importance-weighted bound of section 1.8 helps. (Numbers below
+# about $e^{-103}$ are zero in single precision, and our weights are of that size. So one stays in the logarithm.)
 
 # %%
 # every fourth: a prefix of MNIST would be an easy part
@@ -1073,7 +1069,7 @@ claim("family_at_least", differences["test"][1])
 #   most that much per pixel; the coin needs 1.
 # - The **standard error** over these test images is {{standard_error}} nats. Differences below it need more images, or
 #   the same images for both models.
-# - A bound from another binarisation, another test set or another K is another quantity. State all three.
+# - Another binarisation, test set or K makes another quantity. State all three.
 #
 # ## 1.13 Rate and distortion
 #
@@ -1123,8 +1119,8 @@ figures.image_rows(
     title="Reconstructions: less and less of the image is left");
 
 # %% [markdown]
-# *From top to bottom codes get more expensive, and the reconstructions come closer to one another. At β = 20 hardly more than the
-# average image and whether there is a ring is left.*
+# *From top to bottom codes get more expensive, and the reconstructions come closer to one another. At β = 20 little more than the
+# average image is left.*
 #
 # Which of the sixteen numbers are used? The KL is a sum over them, so each has its own:
 
@@ -1150,11 +1146,11 @@ for name, model in crowded.items():
 
 # %% [markdown]
 # *A model with 64 latent numbers, each with its own share of the KL. Without a warm-up about {{numbers_in_use}} of them say more than a
-# tenth of a nat, and the rest have collapsed onto the prior: an unused number costs nothing.*
+# tenth of a nat; the others have all but collapsed onto the prior, where a number costs nothing and says nothing.*
 #
-# Early in training the decoder is poor, a code buys little, and the cheapest thing to do is to say nothing. **Warm-up** (Bowman et al.
-# 2016) raises β from zero during the first part of training, so that the code is learned before it has to be paid for. What counts is
-# whether the bound gains; the printed lines say so for this short run, and one run is no proof.
+# Early in training the decoder is poor, and the cheapest thing to do is to say nothing. **Warm-up** (Bowman et al. 2016) raises β from
+# zero during the first part of training, so that the code is learned before it has to be paid for. Whether the bound gains, the
+# printed lines say for this run; one run is no proof.
 #
 # **Effective β.** A loss often contains a β that nobody chose. If the reconstruction is averaged over P pixels and the
 # KL summed, multiply by P: you are training with $\beta = P$. If the KL is averaged over D latent numbers as well,
@@ -1189,13 +1185,13 @@ ax.legend();
 
 # %% [markdown]
 # *The bounds of all test digits, and that of a blank page, twice. With the encoder's q the page looks improbable, about
-# {{blank_by_encoder}} nats. With q refitted to it, the same decoder gives it at least {{blank_refitted}} nats, to the right of every
-# digit.*
+# {{blank_by_encoder}} nats. With q refitted to it, the same decoder gives it at least about {{blank_refitted}} nats, to the right of
+# every digit.*
 #
-# The model finds a blank page *more* probable than any digit: even with a thousand draws the best test digit reaches only
-# {{best_digit}} nats. The encoder, which had never seen such a page, had hidden it. (Is that an estimate, or a bound? By Markov's
-# inequality an importance-weighted estimate of log p exceeds the truth by more than c nats with probability at most $e^{-c}$: by
-# three nats in at most one case of twenty.)
+# The model finds a blank page *more* probable than a digit: even with a thousand draws the best test digit reaches only about
+# {{best_digit}} nats. The encoder, which had never seen such a page, had hidden it. (Why "at least"? By Markov's inequality an
+# importance-weighted estimate of log p exceeds the truth by more than c nats with probability at most $e^{-c}$: by three nats in at
+# most one case of twenty.)
 #
 # Every pixel of a blank page is easy: black. A digit has edges, and each edge pixel costs. Probable is not typical, and likelihood
 # prefers simple images (Nalisnick et al. 2019). An exercise lets you do it yourself.
@@ -1246,10 +1242,10 @@ figures.image_grid(columns.flatten(0, 1), columns=11,
 
 # %% [markdown]
 # *Left: four test images. Right of each: its code, decoded with each of the ten labels. Stroke and slant stay, the digit
-# changes.*
+# changes, to some labels more cleanly than to others.*
 #
-# How much does a label tell? Averaged over images and labels, $\log p(x \mid y) - \log p(x)$ is the information between them, at most
-# $\log 10 \approx 2.3$ nats.
+# How much does a label tell? For exact probabilities, $\log p(x \mid y) - \log p(x)$ is on average the information between image and
+# label, at most $\log 10 \approx 2.3$ nats. **Predict** the difference of the two bounds:
 
 # %%
 labels = digits.test_labels[:: scaled(default=4, smoke=100, full=1)].to(device)
@@ -1257,13 +1253,12 @@ with_label = dataset_iwae_bound(conditional.log_weights, few, labels, K=500).mea
 claim("label_gain", with_label - means[-1])
 
 # %% [markdown]
-# On the five hundred images of section 1.12 the bound with the label is about {{label_gain}} nats higher (K = 500). It bounds
-# $\log p(x \mid y)$; for one on $\log p(x, y)$ add $\log p(y) = -\log 10$.
+# On the five hundred images of section 1.12 the bound with the label is about {{label_gain}} nats higher (K = 500): more than a label can
+# tell. These are bounds of two models: their gaps differ, and the second had the easier task for as many steps.
 #
 # ## 1.16 Is it only copying?
 #
-# A model that had stored its training images would make perfect samples. Look for the nearest training image of each
-# sample, and compare distances with those of *test* images, which cannot have been stored:
+# A model that had stored its training images would make perfect samples. Look for the nearest training image of each sample:
 
 # %%
 fresh = vae.sample(500, seed=9).cpu()
@@ -1298,13 +1293,12 @@ claim("copies_to_test", near_stored.median() / near_test.median())
 # images, the median for samples is about {{samples_to_test}}, and for copies {{copies_to_test}}. The small bump on the left
 # is made by the digit 1: thin strokes are near to one another.*
 #
-# The samples lie no nearer than fresh images would. A distance in pixels would miss a copy that is shifted by one, so this
-# test can convict, but not acquit.
+# Samples lie no nearer than fresh images. But a copy shifted by one pixel would be missed: this test can convict, not acquit.
 #
 # ## 1.17 What a loss of 0.002 cannot tell you
 #
-# Tutorials print losses like 0.002 and conclude that the model is good. Without the unit that number says nothing.
-# Here are two models, our VAE and one that always answers with the average training image, in several units:
+# Tutorials print losses like 0.002 and conclude that the model is good. Here are our VAE and a model that always answers with the
+# average training image, in several units:
 
 # %%
 average = mean_image[None].to(device).clamp(1e-4, 1 - 1e-4)
@@ -1336,16 +1330,15 @@ claim("noise_floor", floor)
 claim("floor_per_pixel", floor / 784)
 
 # %% [markdown]
-# The tosses alone cost {{noise_floor}} nats per image, {{floor_per_pixel}} per pixel. So 0.002 was another unit, another
-# quantity, or a mistake: a mean of squared errors, say, of a plain autoencoder, on training batches, without the KL.
+# The tosses alone cost {{noise_floor}} nats per image, {{floor_per_pixel}} per pixel. So 0.002 was another quantity, or a mistake: a
+# mean of squared errors, say, of a plain autoencoder, on training batches.
 #
 # **Report** nats per image or bits per dimension, of which bound, with how many importance samples, on which test set,
 # with which binarisation.
 #
 # ## 1.18 What came after
 #
-# - **Better networks.** Convolutions see neighbouring pixels together; a hierarchy of codes, coarse to fine, draws faces (NVAE: Vahdat &
-#   Kautz 2020).
+# - **Better networks.** Convolutions, and a hierarchy of codes, coarse to fine, draw faces (NVAE: Vahdat & Kautz 2020).
 # - **Decoders that are too strong.** If p(x | z) can model an image alone, as the models of chapter 3 can, the cheapest code is an empty
 #   one. One keeps z in use by weakening the decoder, or by not charging for the first few nats (*free bits*: Kingma et al. 2016).
 # - **Codes that are tokens.** VQ-VAE (van den Oord et al. 2017) replaces μ and σ by the nearest of a few hundred learned vectors. An image
@@ -1407,7 +1400,6 @@ claim("floor_per_pixel", floor / 784)
 #
 # - Kingma & Welling 2014, *Auto-Encoding Variational Bayes*, [arXiv:1312.6114](https://arxiv.org/abs/1312.6114); at the same time
 #   Rezende, Mohamed & Wierstra 2014, [arXiv:1401.4082](https://arxiv.org/abs/1401.4082).
-# - Jordan, Ghahramani, Jaakkola & Saul 1999, *An Introduction to Variational Methods for Graphical Models*, Machine Learning 37.
 # - Williams 1992, *Simple Statistical Gradient-Following Algorithms*, Machine Learning 8.
 # - Hinton & Salakhutdinov 2006, *Reducing the Dimensionality of Data with Neural Networks*, Science 313: autoencoders.
 # - Tipping & Bishop 1999, *Probabilistic Principal Component Analysis*, J. Royal Statistical Society B 61.
@@ -1429,7 +1421,7 @@ claim("floor_per_pixel", floor / 784)
 # - Locatello et al. 2019, *Challenging Common Assumptions in … Disentangled Representations*,
 #   [arXiv:1811.12359](https://arxiv.org/abs/1811.12359).
 #
-# **Evaluation, classes, what came after:**
+# **Evaluation, classes, data, what came after:**
 #
 # - Theis, van den Oord & Bethge 2016, *A note on the evaluation of generative models*,
 #   [arXiv:1511.01844](https://arxiv.org/abs/1511.01844).
@@ -1440,6 +1432,4 @@ claim("floor_per_pixel", floor / 784)
 #   *VQ-VAE*, [arXiv:1711.00937](https://arxiv.org/abs/1711.00937); Vahdat & Kautz 2020, *NVAE*,
 #   [arXiv:2007.03898](https://arxiv.org/abs/2007.03898); Rombach et al. 2022, *Latent Diffusion*,
 #   [arXiv:2112.10752](https://arxiv.org/abs/2112.10752).
-#
-# **Data and optimiser:** LeCun et al. 1998, Proceedings of the IEEE 86 (MNIST); Salakhutdinov & Murray 2008 (its binarisation); Kingma & Ba
-# 2015, *Adam*, [arXiv:1412.6980](https://arxiv.org/abs/1412.6980).
+# - LeCun et al. 1998, Proceedings of the IEEE 86 (MNIST); Salakhutdinov & Murray 2008 (its binarisation).
