@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -60,7 +61,7 @@ class Run:
         """Within, `claim` raises nothing and writes down."""
         claim = claims.claim
 
-        def written_down(name: str, value: float, **where: object) -> None:
+        def written_down(name: str, value: float, **where: Any) -> None:
             held = True
             try:
                 claim(name, value, **where)

@@ -10,6 +10,7 @@ gencourse/claims/ names one change upstream: `sabotage = [text, other text]`, wh
 once in the cells that the claim needs, or `untrained = true`, where no optimizer moves anything.
 These cells run as they are, and the claim has to hold; then again from the change on, in a copy of
 the process, and the claim has to fail. An error in its place counts as a fault of the sabotage.
+Whatever its sabotage, the table also shows what a claim about something trained is untrained.
 """
 
 # POSIX: a copy of the process is a fork
@@ -20,7 +21,8 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -45,19 +47,35 @@ class Row:
     change: str
     value: float
     sabotaged: float
+    untrained: float | None  # its value where nothing learns; None where nothing is trained
+    fails_untrained: bool | None
     seconds: float  # of the cells that it needs, as they are
     sabotaged_seconds: float
     fault: str  # "" for a claim that holds, and fails under its sabotage
 
     def __str__(self) -> str:
-        return (
-            f"{self.claim:24} {self.value:10.4g} {self.sabotaged:10.4g}  {self.stated:28} "
-            f"{self.seconds:6.1f} {self.sabotaged_seconds:6.1f}  {self.fault or self.change}"
+        untrained = "" if self.untrained is None else f"{self.untrained:.4g}"
+        return LINE.format(
+            *(self.claim, f"{self.value:.4g}", f"{self.sabotaged:.4g}"),
+            untrained + ("" if self.fails_untrained in (True, None) else " holds"),
+            *(self.stated, f"{self.seconds:.1f}", f"{self.sabotaged_seconds:.1f}"),
+            self.fault or self.change.replace("\n", " "),
         )
 
 
-WORDS = ("claim", "value", "sabotaged", "it should be", "s", "s", "the change")
-HEADER = "{:24} {:>10} {:>10}  {:28} {:>6} {:>6}  {}".format(*WORDS)
+@dataclass
+class Trial:
+    """What was claimed in a changed copy of the process, its seconds, the error that ended it."""
+
+    outcomes: dict[str, runs.Outcome] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: str = ""
+
+
+LINE = "{:24} {:>10} {:>10} {:>15}  {:26} {:>6} {:>6}  {}"
+HEADER = LINE.format(
+    *("claim", "value", "sabotaged", "untrained", "it should be", "s", "s", "the change")
+)
 
 
 def change_of(entry: Stated) -> Change | None:
@@ -74,7 +92,7 @@ def place_of(cells: Sequence[Cell], slice_: Sequence[int], change: Change) -> tu
     if change == UNTRAINED:
         trained = training(cells, slice_)
         return (trained[0], "") if trained else (-1, "nothing is trained")
-    text, other = change
+    text, other = tuple(change)
     times = {i: cells[i].source.count(text) for i in slice_}
     if sum(times.values()) != 1 or text == other:
         return -1, f"{text!r} occurs {sum(times.values())} times in the cells, not once"
@@ -90,9 +108,7 @@ def learn_nothing() -> None:
         waiting += kind.__subclasses__()
 
 
-def sabotaged(
-    run: runs.Run, cells: Sequence[Cell], order: Sequence[int], change: Change
-) -> runs.Run:
+def perform(run: runs.Run, cells: Sequence[Cell], order: Sequence[int], change: Change) -> None:
     """The cells of `order`, the first of which is changed, after what has run already."""
     run.outcomes, run.seconds = {}, {}
     if change == UNTRAINED:
@@ -102,19 +118,18 @@ def sabotaged(
         if change != UNTRAINED and number == order[0]:
             source = source.replace(*change)
         run.cell(number, source)
-    return run
 
 
-def in_a_copy(work: Callable[[], runs.Run]) -> tuple[dict[str, runs.Outcome], float, str]:
-    """What is claimed by `work` in a copy of this process, its seconds, and its error."""
+def in_a_copy(run: runs.Run, work: Callable[[], None]) -> Trial:
+    """What is claimed in `run` by `work`, in a copy of this process."""
 
     def report(pipe: Connection) -> None:
-        done, error = None, ""
+        error = ""
         try:
-            done = work()
+            work()
         except BaseException as problem:
             error = f"{type(problem).__name__}: {problem}".split("\n")[0]
-        pipe.send((done.outcomes if done else {}, error))
+        pipe.send((run.outcomes, error))
 
     began = time.perf_counter()
     here, there = multiprocessing.Pipe(duplex=False)
@@ -126,57 +141,59 @@ def in_a_copy(work: Callable[[], runs.Run]) -> tuple[dict[str, runs.Outcome], fl
     except EOFError:
         outcomes, error = {}, "the process ended"
     copy.join()
-    return outcomes, time.perf_counter() - began, error
+    return Trial(outcomes, time.perf_counter() - began, error)
 
 
 def tried(cells: Sequence[Cell], entries: dict[str, Stated], names: Sequence[str]) -> list[Row]:
     """The claims of these names, as they are and under sabotage; trainings that several need run
-    once.
+    once. What a claim about something trained is without any training is measured in any case.
     """
-    groups: dict[Change | None, list[str]] = {}
+    trained = [n for n in names if n not in quick(cells, names)]
+    groups: dict[Change, list[str]] = {UNTRAINED: trained} if trained else {}
     for name in names:
-        groups.setdefault(change_of(entries[name]), []).append(name)
+        change = change_of(entries[name])
+        if change is not None and name not in groups.setdefault(change, []):
+            groups[change].append(name)
+    found: dict[Change, Trial] = {}
     due: dict[int, list[Change]] = {}
-    under: dict[str, runs.Outcome] = {}
-    seconds: dict[str, float] = {}
     for change, group in groups.items():
-        if change is None:
-            under |= {name: runs.Outcome(error="no sabotage is written") for name in group}
-            continue
         place, fault = place_of(cells, needed(cells, group), change)
-        if fault:
-            under |= {name: runs.Outcome(error=fault) for name in group}
-        else:
+        found[change] = Trial(error=fault)
+        if not fault:
             due.setdefault(place, []).append(change)
     run = runs.Run()
     for number in needed(cells, names):
         for change in due.get(number, ()):
-            group = groups[change]
-            order = [i for i in needed(cells, group) if i >= number]
-            found, spent, error = in_a_copy(lambda o=order, c=change: sabotaged(run, cells, o, c))
-            lost = runs.Outcome(error=error or "not claimed")
-            under |= {name: found.get(name, lost) for name in group}
-            seconds |= {name: spent for name in group}
+            order = [i for i in needed(cells, groups[change]) if i >= number]
+            found[change] = in_a_copy(run, partial(perform, run, cells, order, change))
         run.cell(number, cells[number].source)
-    return [row(name, entries[name], run, under[name], cells, seconds) for name in names]
+    return [row(name, entries[name], run, found, cells) for name in names]
 
 
 def row(
     name: str,
     entry: Stated,
     run: runs.Run,
-    under: runs.Outcome,
+    found: dict[Change, Trial],
     cells: Sequence[Cell],
-    seconds: dict[str, float],
 ) -> Row:
     plain, change = run.outcomes[name], change_of(entry)
+    trial = found[change] if change is not None else Trial(error="no sabotage is written")
+    under = trial.outcomes.get(name, runs.Outcome(error=trial.error or "not claimed"))
+    untrained = found.get(UNTRAINED, Trial()).outcomes.get(name)
     fault = under.error and f"FAULTY SABOTAGE: {under.error}"
     fault = fault or ("SURVIVES its sabotage" if under.held else "")
-    fault = "DOES NOT HOLD as it is" if not plain.held else fault
-    said = change if isinstance(change, str) else " → ".join(change or ())
-    spent = sum(run.seconds[i] for i in needed(cells, [name]))
     return Row(
-        name, str(entry), said, plain.value, under.value, spent, seconds.get(name, 0.0), fault
+        claim=name,
+        stated=str(entry),
+        change=change if isinstance(change, str) else " → ".join(change or ()),
+        value=plain.value,
+        sabotaged=under.value,
+        untrained=untrained.value if untrained else None,
+        fails_untrained=not untrained.held if untrained else None,
+        seconds=sum(run.seconds[i] for i in needed(cells, [name])),
+        sabotaged_seconds=trial.seconds,
+        fault=fault if plain.held else "DOES NOT HOLD as it is",
     )
 
 

@@ -233,9 +233,10 @@ for ax, height in ((left, -6), (right, -0.5)):
     ax.axvspan(-10, -4, color="0.92", zorder=0)
     ax.text(-7, height, "D is sure\nit is fake", fontsize=8, ha="center", va="center")
 right.legend(loc="center right", fontsize="small")
-sure = torch.tensor(-5.0).sigmoid()
-claim("saturating_slope", sure)
-claim("nonsaturating_slope", 1 - sure)
+at = (logit + 5).abs().argmin()  # where D is sure
+saturating, non_saturating = (slope[at].abs() for slope in slopes.values())
+claim("saturating_slope", saturating)
+claim("nonsaturating_slope", non_saturating)
 
 # %% [markdown]
 # *Left: both losses fall as D is fooled. Right: their derivatives. At the left of each panel, in the shaded region, D is sure, as it soon is of
@@ -362,6 +363,7 @@ ax = figures.training_curves(history, ["D/loss", "G/loss"],
                              title="The losses of a good run")
 ax.axhline(2 * math.log(2), color="black", lw=0.8, ls=":")
 ax.axhline(math.log(2), color="black", lw=0.8, ls=":")
+claim("d_loss_start", history["D/loss"][0])
 claim("d_loss_end", history.last("D/loss"))
 claim("g_loss_end", history.last("G/loss"))
 
@@ -370,7 +372,7 @@ claim("g_loss_end", history.last("G/loss"))
 # G's falls to $\log 2$ only: each is measured against an opponent that gets better as well.*
 #
 # At the end D's loss is {{d_loss_end}} nats and G's {{g_loss_end}}, close to a draw. That is what success looks like. So, unfortunately,
-# does a game between two players who have learned nothing.
+# does a game between two players who have learned nothing: before the first step D's loss was {{d_loss_start}}.
 #
 # Changing one number can spoil this. Let D learn ten times as slowly as G, instead of twice as fast:
 
@@ -452,15 +454,15 @@ film_strip(recorded("oscillation"));
 # %%
 runs = {"healthy": "ring", "mode collapse": "collapse", "D wins": "discriminator wins",
         "oscillation": "oscillation"}
-for name, run in runs.items():
-    s = symptoms(recorded(run))
+signs = {name: symptoms(recorded(run)) for name, run in runs.items()}
+for name, s in signs.items():
     print(f"{name:14} modes {8 * s['covered']:3.1f} of 8, "
           f"D right {100 * s['accuracy']:3.0f} %, arrows {s['push']:.3f}, "
           f"JSD {s['divergence']:.2f} nats, "
           f"samples that leap {100 * s['leaping']:3.0f} %")
-claim("collapsed_modes", 8 * symptoms(recorded("collapse"))["covered"])
-claim("winner_accuracy", 100 * symptoms(recorded("discriminator wins"))["accuracy"])
-claim("leapers", 100 * symptoms(recorded("oscillation"))["leaping"])
+claim("collapsed_modes", 8 * signs["mode collapse"]["covered"])
+claim("winner_accuracy", 100 * signs["D wins"]["accuracy"])
+claim("leapers", 100 * signs["oscillation"]["leaping"])
 
 # %% [markdown]
 # These are means over the last quarter of each run, for leaps over its second half. A sample *leaps* if it moves by more than 1 between a frame
@@ -649,8 +651,11 @@ claim("jsd_at_six", jsd[-1])
 # convolution it takes the kernel as one matrix: the slope is bounded as well, but not exactly by 1.
 
 # %%
-layer = nn.utils.parametrizations.spectral_norm(nn.Linear(50, 40))
-for _ in range(20):
+linear = nn.Linear(50, 40)
+nn.init.normal_(linear.weight, generator=seeded(0))
+print(f"before: {torch.linalg.svdvals(linear.weight)[0]:.1f}")
+layer = nn.utils.parametrizations.spectral_norm(linear)
+for _ in range(50):
     # in training mode each pass makes one step of the iteration
     layer(torch.randn(1, 50))
 largest = torch.linalg.svdvals(layer.weight)[0].item()

@@ -19,6 +19,7 @@ from gencourse.models.vae.linear_gaussian import LinearGaussianVAE
 from gencourse.models.vae.mixture import GaussianMixture
 from gencourse.models.vae.networks import VAE, Autoencoder, ConditionalVAE, mlp
 from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
+from gencourse.models.vae.trained import TrainedDecoder, trained_decoder
 
 __all__ = [
     "VAE",
@@ -29,6 +30,7 @@ __all__ = [
     "GaussianPixels",
     "LinearGaussianVAE",
     "Posterior",
+    "TrainedDecoder",
     "bernoulli_log_likelihood",
     "beta_vae_loss",
     "gaussian_log_density",
@@ -37,4 +39,5 @@ __all__ = [
     "kl_weight",
     "mlp",
     "reparameterize",
+    "trained_decoder",
 ]

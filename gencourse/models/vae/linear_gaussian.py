@@ -142,7 +142,8 @@ class LinearGaussianVAE(nn.Module):
         [W b] = (Σ_n x_n [m_n 1]) (Σ_n E_q [z 1]ᵀ[z 1])⁻¹, and then, with them,
         s² = Σ_n (|x_n - W m_n - b|² + tr WCWᵀ) / (N data_dim). Where b is the mean of the data it
         stays, and the steps are those of Tipping & Bishop 1999; else it comes close to it slowly.
-        The encoder is left alone; see set_exact_encoder.
+        The less noise there is in the data, the more steps it takes. The encoder is left alone; see
+        set_exact_encoder.
         """
         if data.ndim != 2 or data.shape[1] != len(self.b):
             raise InputError(
