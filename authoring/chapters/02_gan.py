@@ -693,8 +693,8 @@ claim("orbit_with_r1", tiny_game(0.3)[-1].norm())
 claim("average_radius", tiny_game(0.0).mean(0).norm())
 
 # %% [markdown]
-# *Two numbers that play against each other, from the dot. The star is the equilibrium. Without a penalty they go round it for ever
-# and drift outwards, however small the steps; with R1 they spiral in. Dashed: the average of the path so far.*
+# *Two numbers that play against each other, from the dot. The star is the equilibrium. Both move at once here, and without a penalty they
+# go round it for ever and drift outwards, however small the steps; with R1 they spiral in. Dashed: the average of the path so far.*
 #
 # After four hundred steps the distance from the equilibrium is {{orbit_radius}} without and below {{orbit_with_r1}} with it. The
 # oscillating run of section 2.8 resembles this, in more dimensions.
