@@ -68,15 +68,19 @@ def box(
     width: float = 1.1,
     height: float = 0.6,
     kind: str = "network",
+    frozen: bool = False,
 ) -> Node:
-    """A box with round corners around (x, y); kind: "plain", "network", "loss" or "observed"."""
+    """A box with round corners around (x, y); kind: "plain", "network", "loss" or "observed". One
+    that is frozen, whose weights stay as they are, is empty and dashed.
+    """
     patch = FancyBboxPatch(
         (x - width / 2, y - height / 2),
         width,
         height,
         boxstyle="round,pad=0,rounding_size=0.08",
-        facecolor=TINTS[kind],
+        facecolor=TINTS["plain" if frozen else kind],
         edgecolor=INK,
+        linestyle=DASHED if frozen else "-",
         linewidth=1,
         zorder=3,
     )
