@@ -205,6 +205,11 @@ def _(at: str) -> Any:
     return model.loss(x), model.decode(model.encode(x))
 
 
+@entry("vae.TrainedDecoder", "vae.trained_decoder")
+def _(at: str) -> Any:
+    return vae.trained_decoder().to(at)(normal(at, 2, 16))
+
+
 @entry("vae.VAE")
 def _(at: str) -> Any:
     model, x = small_vae(at), pictures(at)

@@ -32,7 +32,7 @@ def chain(ax: Axes, *nodes: Node) -> None:
 
 def gpt_block(ax: Axes | None = None) -> Axes:
     """A block of a GPT: attention and an MLP each read the residual stream and add to it."""
-    ax = canvas(9.0, 2.6, ax)
+    ax = canvas(9.0, 2.6, "A block of the GPT", ax)
     x, first, second, out = (
         circle(ax, 0.5, 0.6, "$x$"),
         circle(ax, 4.1, 0.6, "+", radius=0.17),
@@ -57,7 +57,7 @@ def query_key_value(ax: Axes | None = None) -> Axes:
     """Attention at position t: its query is compared with the keys of all positions up to t, and
     the values are averaged with the weights that come out. Later positions do not take part.
     """
-    ax = canvas(9.0, 4.1, ax)
+    ax = canvas(9.0, 4.1, "Attention at one position", ax)
     rows = {"1": 2.95, "2": 2.25, "t": 1.45, "t+1": 0.55}
     box(ax, 5.2, 2.2, "softmax\nover $s$", 1.0, 2.1)
     total = circle(ax, 8.4, 2.2, r"$\Sigma$")
@@ -90,7 +90,7 @@ def pixelcnn_stacks(ax: Axes | None = None) -> Axes:
     """A layer of the gated PixelCNN: the vertical stack v sees the rows above, the horizontal stack
     h its own row to the left; v is added to h, and never h to v.
     """
-    ax = canvas(9.0, 3.6, ax)
+    ax = canvas(9.0, 3.6, "The two stacks of a gated layer", ax)
     up, low = 2.6, 1.0
     v, h = circle(ax, 0.5, up, "$v$"), circle(ax, 0.5, low, "$h$")
     above = box(ax, 2.1, up, "convolution over\nrows above", 1.6, 0.7)
@@ -134,7 +134,7 @@ def made_network(
         )
     step = min(2.4, (PAGE_WIDTH - 1) / len(masks))
     height = 0.55 * max(sizes) + 0.5
-    ax = canvas(step * len(masks) + 1, height, ax)
+    ax = canvas(step * len(masks) + 1, height, "MADE's masks", ax)
     places = [
         [(0.5 + step * layer, height / 2 + 0.55 * ((n - 1) / 2 - i)) for i in range(n)]
         for layer, n in enumerate(sizes)

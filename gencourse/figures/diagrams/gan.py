@@ -25,7 +25,7 @@ def gan_diagram(ax: Axes | None = None) -> Axes:
     In D's turn samples are data like any other, and G gets no gradient. In G's turn the gradient
     passes through D, whose weights stay as they are, and reaches G.
     """
-    ax = canvas(9.0, 4.0, ax)
+    ax = canvas(9.0, 4.0, "The two turns of the game", ax)
     label(ax, 0.15, 3.8, "The discriminator's turn", ha="left")
     _discriminators_turn(ax, 2.75)
     label(ax, 0.15, 1.4, "The generator's turn", ha="left")

@@ -30,18 +30,22 @@ class Node:
     patch: Patch
 
 
-def canvas(width: float, height: float, ax: Axes | None = None) -> Axes:
+TITLE = 0.35  # inches above a drawing
+
+
+def canvas(width: float, height: float, title: str, ax: Axes | None = None) -> Axes:
     """Axes for a drawing of width × height inches, without frame; new ones have it in the middle of
     a page.
     """
     if ax is None:
-        page = max(width, PAGE_WIDTH)
-        _, ax = plt.subplots(figsize=(page, height), layout="none")
-        ax.set_position((0, 0, 1, 1))
+        page, whole = max(width, PAGE_WIDTH), height + TITLE
+        _, ax = plt.subplots(figsize=(page, whole), layout="none")
+        ax.set_position((0, 0, 1, height / whole))
         margin = (page - width) / 2
         ax.set(xlim=(-margin, width + margin), ylim=(0, height))
     else:
         ax.set(xlim=(0, width), ylim=(0, height))
+    ax.set_title(title)
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
