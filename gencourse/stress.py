@@ -210,12 +210,25 @@ def unaltered(call: Callable, args: tuple, kwargs: dict) -> Altered:
 
 def with_frozen_layer(call: Callable, args: tuple, kwargs: dict) -> Altered:
     """Modules whose first parameter does not learn, as when a part of a network is kept."""
-    modules = [x for x in [*args, *kwargs.values()] if isinstance(x, nn.Module)]
-    frozen = [p for p in (next(module.parameters(), None) for module in modules) if p is not None]
+    first = [next(module.parameters(), None) for module in modules(args, kwargs)]
+    frozen = [p for p in first if p is not None]
     for p in frozen:
         p.requires_grad_(False)
         p.grad = None
     return args, kwargs, bool(frozen)
+
+
+def evaluated(call: Callable, args: tuple, kwargs: dict) -> Altered:
+    """Modules in evaluation mode."""
+    training = [module for module in modules(args, kwargs) if module.training]
+    for module in training:
+        module.eval()
+    return args, kwargs, bool(training)
+
+
+def modules(args: tuple, kwargs: dict) -> list[nn.Module]:
+    """The arguments that are modules."""
+    return [x for x in [*args, *kwargs.values()] if isinstance(x, nn.Module)]
 
 
 STRESSES: dict[str, Stress] = {
@@ -227,6 +240,7 @@ STRESSES: dict[str, Stress] = {
     "more columns": by_column(more_columns),
     "larger numbers": by_tensor(larger),
     "a frozen layer": with_frozen_layer,
+    "a network in evaluation mode": evaluated,
     "a second call": twice,
     "another global seed": unaltered,
 }
