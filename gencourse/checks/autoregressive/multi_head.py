@@ -4,7 +4,11 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.attention import gradients_with_heads, with_heads
+from gencourse.probes.autoregressive.attention import (
+    gradients_with_heads,
+    in_slices_with_heads,
+    with_heads,
+)
 
 
 def multi_head_reference(attend, q, k, v, heads):
@@ -54,6 +58,8 @@ def multi_head(answer, seed):
     one = [x[:1] for x in (q, k, v)]
     yield "the output for a single text and 2 heads", answer.run(with_heads, *one, 2)
     yield "the gradients for q, k and v with 3 heads", answer.run(gradients_with_heads, q, k, v, 3)
+    sliced = answer.run(in_slices_with_heads, q, k, v, 3)
+    yield "whether slices of longer tensors give the same, as those of `chunk` below", sliced
 
 
 @multi_head.alternative

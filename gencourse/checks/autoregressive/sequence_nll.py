@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.arguments import unchanged
+from gencourse.probes.autoregressive.arguments import in_slices, unchanged
 from gencourse.probes.autoregressive.tokens import has_slope
 from gencourse.probes.general import gradients
 from gencourse.runtime import seeded
@@ -24,6 +24,7 @@ def sequence_nll_reference(logits, targets, ignored=-100):
     difficulty=1,
     minutes=12,
     points=3,
+    rtol=1e-5,
     hints=(
         "First one number per token, (B, T): minus the log-probability of its target. Then "
         "one per sequence.",
@@ -75,6 +76,8 @@ def sequence_nll(answer, seed):
     yield said, answer(draw(seed + 4, 2, 300, 4), long, -100)
     above = "the loss when the number that is ignored is V = 7, for which there is no logit"
     yield above, answer(logits, beyond, V)
+    sliced = answer.run(in_slices, logits, padded, -100)
+    yield "whether slices of longer tensors cost the same, as rows[:, 1:] below", sliced
 
 
 @sequence_nll.alternative
@@ -266,6 +269,18 @@ def log_of_the_softmax(logits, targets, ignored=-100):
     kept = targets != ignored
     log_p = logits.softmax(-1).gather(2, targets.masked_fill(~kept, 0)[..., None])[..., 0].log()
     return -log_p.masked_fill(~kept, 0).sum(1) / kept.sum(1).clamp(min=1)
+
+
+@sequence_nll.mistake(
+    "Right for tensors that lie in memory in one piece. Slices do not, such as rows[:, 1:] below, "
+    "and `view` refuses to join their dimensions. What joins them wherever they lie?"
+)
+def joined_by_view(logits, targets, ignored=-100):
+    flat = F.cross_entropy(
+        logits.view(-1, logits.shape[-1]), targets.view(-1), reduction="none", ignore_index=ignored
+    )
+    kept = targets != ignored
+    return flat.view(targets.shape).sum(1) / kept.sum(1).clamp(min=1)
 
 
 @sequence_nll.mistake(
