@@ -176,8 +176,10 @@ def test_rows_follow_the_cache():
 
 def test_images_and_their_kinds_are_told_apart():
     sample, u = check.raster_sample.reference, torch.rand(2, 1, 2, 3, generator=seeded(0))
-    assert list(pixels.kinds(sample, u).values()) == [True, True]
-    assert list(pixels.kinds(lambda model, u: model(u) > 0, u).values()) == [True, False]
+    assert list(pixels.kinds(sample, u).values()) == [True] * 3
+    assert list(pixels.kinds(lambda model, u: model(u) > 0, u).values()) == [True, True, False]
+    found = pixels.kinds(lambda model, u: model(u.double()), u)
+    assert list(found.values()) == [True, False, True]
     found = pixels.from_layer(sample, u, torch.zeros(1, 1, 3, 3), 50.0)
     assert found["the images"].all()
     assert not found["the images after it has learned"].any()
