@@ -61,6 +61,10 @@ def cached_attention_step(answer, seed):
     others = draw(seed + 3, 3, 2, 9), draw(seed + 4, 3, 2, 9)
     said = "one step for 3 texts of 9 channels with two positions cached"
     yield said, one_step(draw(seed + 2, 3, 9), *wide, *others)
+    thin = x[..., :1], [part[..., :1] for part in kept]
+    said = "one step for 2 texts of one channel"
+    narrow = layer[0][:, :1], layer[1][:, :1, :1]
+    yield said, one_step(thin[0][:, 3], *narrow, *thin[1])
     one = [cache[:1] for cache in kept]
     yield "one step for a single text, B = 1", one_step(x[:1, 3], *layer, *one)
     many = draw(seed + 5, 1, 70, C), draw(seed + 6, 1, 70, C)

@@ -62,6 +62,11 @@ def masked_stack(answer, seed):
     same = second[:3]
     said = "the logits of layers of 5 × 5, 3 × 3 and 3 × 3, of which the last two share one weight"
     yield said, answer.run(logits, x, [first, same, same])
+    more, broad = draw(6 * seed + 6, 12, 1, 6, 5), draw(6 * seed + 7, 1, 1, 7, 7)
+    yield (
+        "the logits of 12 images, layers of 3 × 3 and 7 × 7",
+        answer.run(logits, more, [alone, broad]),
+    )
     begin = first[:, :, 1:4, 1:4]
     six = [begin, *(0.4 * draw(6 * seed + 5, 5, 3, 3, 3, 3))]
     yield "the logits of six layers of 3 × 3", answer.run(logits, x, six)
