@@ -70,12 +70,10 @@ def causal_attention(answer, seed):
     yield said, answer.run(unaltered, loud_q, loud_k, 10 * v)
     yield "whether q is after the call as before", answer.run(unchanged, q, k, v)
     yield "the gradients of the output, summed, for q, k and v", answer.run(gradients, q, k, v)
-    said = "its gradients when the last key has a huge score"
-    yield said, answer.run(gradients, q.abs(), loud, v)
-    yield "the output in half precision", answer.run(in_half_precision, q, k, v)
-    alike = torch.zeros(1, 1, 64, 2)
-    said = "the output in half precision for 64 positions with equal keys and values of 3000"
-    yield said, answer.run(in_half_precision, alike, alike, alike + 3000)
+    yield "its gradients when the last key is huge", answer.run(gradients, q.abs(), loud, v)
+    none = torch.zeros(1, 1, 64, 2)
+    for said, *given in (("", q, k, v), (" for 64 values of 3000", none, none, none + 3000)):
+        yield f"the output in half precision{said}", answer.run(in_half_precision, *given)
     q, k, v = torch.tensor([[100.0, 100], [-300, 300], [1, 2]]).half().view(3, 1, 1, 2, 1)
     yield "the output in half precision for scores of -30,000 and 30,000", answer(q, k, v)
 

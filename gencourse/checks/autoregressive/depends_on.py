@@ -66,12 +66,10 @@ def depends_on(answer, seed):
     yield f"a leak in the last but one of {n} examples", find(rows.late(seed, n), "rare", 2, 1, 1)
     yield "the answer for a model of one output, which sees input 2", find(x, "sum", 1, 0, 2)
     yield "the answer from 2 examples", find(x[:2])
-    for mode in ("training", "evaluation"):
-        given = x.float() if mode == "evaluation" else x  # a module has one dtype
+    for mode, given in (("training", x), ("evaluation", x.float())):  # a module has one dtype
         found = answer.run(toys.found_in_module, given, weights, 5, mode == "training")
         yield f"a module in {mode} mode, which adds noise in training", found
-    said = "the answer when output 1 is -∞ in all examples, and later ones in some"
-    yield said, answer.run(toys.found_beside_infinity, x, weights)
+    yield "outputs of -∞ in some examples", answer.run(toys.found_beside_infinity, x, weights)
     yield "the answer for a model made of steps, x > 0", answer.run(toys.found_in_steps, x, 5)
     yield "the answer where output 0 sees token 1", answer.run(toys.found_in_tokens, rows.tokens())
 

@@ -62,11 +62,6 @@ def masked_stack(answer, seed):
     same = second[:3]
     said = "the logits of layers of 5 × 5, 3 × 3 and 3 × 3, of which the last two share one weight"
     yield said, answer.run(logits, x, [first, same, same])
-    more, broad = draw(6 * seed + 6, 12, 1, 6, 5), draw(6 * seed + 7, 1, 1, 7, 7)
-    yield (
-        "the logits of 12 images, layers of 3 × 3 and 7 × 7",
-        answer.run(logits, more, [alone, broad]),
-    )
     begin = first[:, :, 1:4, 1:4]
     six = [begin, *(0.4 * draw(6 * seed + 5, 5, 3, 3, 3, 3))]
     yield "the logits of six layers of 3 × 3", answer.run(logits, x, six)
@@ -75,7 +70,8 @@ def masked_stack(answer, seed):
     yield said, answer.run(logits, (40 * x).round(), bright)
     said = "the logits when `mask` makes other masks, rows and columns exchanged"
     yield said, answer.run(logits, x, three, turned=True)
-    yield "the logits of layers of 3 × 3 and 5 × 5", answer.run(logits, x, [alone, first])
+    more, broad = draw(6 * seed + 6, 12, 1, 6, 5), draw(6 * seed + 7, 2, 3, 7, 7)
+    yield "the logits of 12 images, 7 × 7 last", answer.run(logits, more, [alone, first, broad])
     for kind in "AB":
         said = f"the logits when `mask` makes kind {kind}, whatever it is asked for"
         yield said, answer.run(logits_with_one_kind, x, [alone, first, third[:, :3]], kind)

@@ -65,17 +65,14 @@ def sequence_nll(answer, seed):
     yield then, answer.run(gradients, logits, empty, -100, wrt=(0,))
     nothing = answer.run(gradients, logits[:1], empty[1:2], -100, wrt=(0,))
     yield "the gradients when all targets of the only sequence are ignored", nothing
-    said = "whether the loss can be differentiated when all targets are ignored"
-    yield said, answer.run(has_slope, logits[:1], empty[1:2], -100)
-    kept = answer.run(unchanged, logits, padded, -100, at=1)
-    yield "whether the targets are after the call as before", kept
+    yield "whether that can be differentiated", answer.run(has_slope, logits[:1], empty[1:2], -100)
+    yield "whether targets stay as they are", answer.run(unchanged, logits, padded, -100, at=1)
     yield "the loss when token 3 is ignored, and token 0 counts", answer(logits, mixed, 3)
     long = torch.randint(0, 4, (2, 300), generator=generator)
     long[0, 260:], long[1, 130:] = -100, -100
     said = "the loss of 2 sequences of 300 tokens, of which 260 and 130 count"
     yield said, answer(draw(seed + 4, 2, 300, 4), long, -100)
-    above = "the loss when the number that is ignored is V = 7, for which there is no logit"
-    yield above, answer(logits, beyond, V)
+    yield "the loss when V = 7 is ignored, which has no logit", answer(logits, beyond, V)
     sliced = answer.run(in_slices, logits, padded, -100)
     yield "whether slices of longer tensors cost the same, as rows[:, 1:] below", sliced
 

@@ -66,9 +66,7 @@ def top_p_filter(answer, seed):
     wide = answer.run(keeps_all, table[(sums > 1).any(-1)], 1.0)
     yield "whether p = 1 keeps tokens behind a sum that rounding has made larger than 1", wide
     for p in (1.0, 0.99):
-        said = (
-            f"whether the logits keep their numbers if the result is then filled with 7, p = {p:g}"
-        )
+        said = f"whether the logits keep their numbers when the result is filled with 7, p = {p:g}"
         yield said, answer.run(independent, one, p)
 
 
