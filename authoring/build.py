@@ -38,6 +38,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from authoring import address, front_page
+from authoring.alternatives import described
 from gencourse import claims
 from gencourse.grading import release
 from gencourse.grading.release import as_text, with_ids
@@ -239,10 +240,6 @@ def execute(notebook: NotebookNode) -> NotebookNode:
             cell.outputs = [
                 o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)
             ]
-            if "widget" in cell.metadata.get(
-                "tags", ()
-            ):  # whose static figure the cell before shows
-                cell.outputs = []
             cell.metadata.pop("execution", None)
     return notebook
 
@@ -337,9 +334,11 @@ def main() -> None:
             target = ROOT / "notebooks" / f"{source.stem}.ipynb"
             notebook = chapter(source)
             made = {
-                target: greeted(execute(notebook))
-                if options.execute
-                else keep_outputs(notebook, target)
+                target: described(
+                    greeted(execute(notebook))
+                    if options.execute
+                    else keep_outputs(notebook, target)
+                )
             }
         else:
             made = {

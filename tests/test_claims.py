@@ -127,7 +127,7 @@ def test_unknown_names_are_told():
         {"about": 1, "within": 1, "below": 2},
         {"about": 1},
         {"below": 1, "within": 1},
-        {"below": 1, "belows": 1},
+        {"below": 1, "beneath": 1},
         {"below": 1, "sabotage": ["text"]},
         {"below": 1, "sabotage": ["text", "other"], "untrained": True},
     ],

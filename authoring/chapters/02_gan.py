@@ -34,7 +34,7 @@ from gencourse.data import GaussianMixture, images, minibatches, points
 from gencourse.gan_lab import recorded, symptoms
 from gencourse.models import gan as m
 from gencourse.models.vae import VAE
-from gencourse.runtime import global_seed, pick_device, scaled, seeded
+from gencourse.runtime import global_seed, manual_seed, pick_device, scaled, seeded
 from gencourse.training import check_model, fit
 from gencourse.widgets import film_strip, gan_lab, image_replay
 
@@ -148,7 +148,7 @@ grid, cell = figures.plane_grid(limit=5.0, n=101)
 p, q = (law.log_prob(grid).double().exp() for law in (real, blob))
 best = m.optimal_discriminator(p, q)
 
-torch.manual_seed(0)
+manual_seed(0)
 D = m.PointDiscriminator().to(device)
 optimizer = torch.optim.Adam(D.parameters(), lr=3e-3)
 n = scaled(default=900, smoke=20, full=1500)
@@ -233,9 +233,10 @@ for ax, height in ((left, -6), (right, -0.5)):
     ax.axvspan(-10, -4, color="0.92", zorder=0)
     ax.text(-7, height, "D is sure\nit is fake", fontsize=8, ha="center", va="center")
 right.legend(loc="center right", fontsize="small")
-sure = torch.tensor(-5.0).sigmoid()
-claim("saturating_slope", sure)
-claim("nonsaturating_slope", 1 - sure)
+at = (logit + 5).abs().argmin()  # where D is sure
+saturating, non_saturating = (slope[at].abs() for slope in slopes.values())
+claim("saturating_slope", saturating)
+claim("nonsaturating_slope", non_saturating)
 
 # %% [markdown]
 # *Left: both losses fall as D is fooled. Right: their derivatives. At the left of each panel, in the shaded region, D is sure, as it soon is of
@@ -251,7 +252,7 @@ claim("nonsaturating_slope", 1 - sure)
 # - in G's step the gradient passes *through* D, and only G's optimizer moves.
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 G, D = m.PointGenerator(), m.PointDiscriminator()
 z, x = torch.randn(8, 2), points("ring").sample(8, seed=0)
 
@@ -284,7 +285,7 @@ print("G's loss, samples detached:",
 # %%
 ring = points("ring")
 ring_data = ring.sample(20_000, seed=0)
-torch.manual_seed(0)
+manual_seed(0)
 G, D = m.PointGenerator().to(device), m.PointDiscriminator().to(device)
 g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.99))
 d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-3, betas=(0.5, 0.99))
@@ -314,7 +315,7 @@ print(
 
 # %%
 def train_on_ring(seed=0, **settings):
-    torch.manual_seed(seed)
+    manual_seed(seed)
     game = m.GAN(m.PointGenerator(), m.PointDiscriminator(), **settings).to(device)
     batches = minibatches(ring_data, batch_size=256, seed=seed)
     return game, batches
@@ -362,6 +363,7 @@ ax = figures.training_curves(history, ["D/loss", "G/loss"],
                              title="The losses of a good run")
 ax.axhline(2 * math.log(2), color="black", lw=0.8, ls=":")
 ax.axhline(math.log(2), color="black", lw=0.8, ls=":")
+claim("d_loss_start", history["D/loss"][0])
 claim("d_loss_end", history.last("D/loss"))
 claim("g_loss_end", history.last("G/loss"))
 
@@ -370,7 +372,7 @@ claim("g_loss_end", history.last("G/loss"))
 # G's falls to $\log 2$ only: each is measured against an opponent that gets better as well.*
 #
 # At the end D's loss is {{d_loss_end}} nats and G's {{g_loss_end}}, close to a draw. That is what success looks like. So, unfortunately,
-# does a game between two players who have learned nothing.
+# does a game between two players who have learned nothing: before the first step D's loss was {{d_loss_start}}.
 #
 # Changing one number can spoil this. Let D learn ten times as slowly as G, instead of twice as fast:
 
@@ -452,15 +454,15 @@ film_strip(recorded("oscillation"));
 # %%
 runs = {"healthy": "ring", "mode collapse": "collapse", "D wins": "discriminator wins",
         "oscillation": "oscillation"}
-for name, run in runs.items():
-    s = symptoms(recorded(run))
+signs = {name: symptoms(recorded(run)) for name, run in runs.items()}
+for name, s in signs.items():
     print(f"{name:14} modes {8 * s['covered']:3.1f} of 8, "
           f"D right {100 * s['accuracy']:3.0f} %, arrows {s['push']:.3f}, "
           f"JSD {s['divergence']:.2f} nats, "
           f"samples that leap {100 * s['leaping']:3.0f} %")
-claim("collapsed_modes", 8 * symptoms(recorded("collapse"))["covered"])
-claim("winner_accuracy", 100 * symptoms(recorded("discriminator wins"))["accuracy"])
-claim("leapers", 100 * symptoms(recorded("oscillation"))["leaping"])
+claim("collapsed_modes", 8 * signs["mode collapse"]["covered"])
+claim("winner_accuracy", 100 * signs["D wins"]["accuracy"])
+claim("leapers", 100 * signs["oscillation"]["leaping"])
 
 # %% [markdown]
 # These are means over the last quarter of each run, for leaps over its second half. A sample *leaps* if it moves by more than 1 between a frame
@@ -493,7 +495,7 @@ def pixel_discriminator():
 
 
 def train_on_digits(generator, discriminator, steps, **settings):
-    torch.manual_seed(0)
+    manual_seed(0)
     game = m.GAN(generator(), discriminator(), d_lr_ratio=10.0, **settings).to(device)
     return game, fit(game, minibatches(digits.train_bytes, batch_size=32, seed=0),
                      steps=steps, lr=8e-4)
@@ -566,7 +568,7 @@ def watch(step):
         distances["averaged weights"][step] = distance_of(averaged)
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 dcgan = m.GAN(m.Generator(width=24), m.Discriminator(width=24),
               d_lr_ratio=2.0).to(device)
 steps = scaled(default=700, smoke=10, full=20_000)
@@ -602,7 +604,7 @@ image_replay(snapshots)
 
 # %%
 def critic_distance(shift, steps):
-    torch.manual_seed(0)
+    manual_seed(0)
     critic = m.PointDiscriminator(64).to(device)
     optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3, betas=(0.5, 0.9))
     for _ in range(steps):
@@ -649,8 +651,11 @@ claim("jsd_at_six", jsd[-1])
 # convolution it takes the kernel as one matrix: the slope is bounded as well, but not exactly by 1.
 
 # %%
-layer = nn.utils.parametrizations.spectral_norm(nn.Linear(50, 40))
-for _ in range(20):
+linear = nn.Linear(50, 40)
+nn.init.normal_(linear.weight, generator=seeded(0))
+print(f"before: {torch.linalg.svdvals(linear.weight)[0]:.1f}")
+layer = nn.utils.parametrizations.spectral_norm(linear)
+for _ in range(50):
     # in training mode each pass makes one step of the iteration
     layer(torch.randn(1, 50))
 largest = torch.linalg.svdvals(layer.weight)[0].item()
@@ -728,7 +733,7 @@ claim("ema_ratio", late.mean())
 # %%
 fashion = images("fashion-mnist")
 labelled = minibatches(fashion.train_bytes, fashion.train_labels, batch_size=32, seed=0)
-torch.manual_seed(0)
+manual_seed(0)
 wardrobe = m.ConditionalGAN(m.Generator(width=24, num_classes=10),
                             m.Discriminator(width=24, num_classes=10),
                             d_lr_ratio=2.0).to(device)
@@ -798,7 +803,7 @@ def move(x):
 
 
 def train_on_few(augment=None):
-    torch.manual_seed(0)
+    manual_seed(0)
     game = m.GAN(m.Generator(width=24), m.Discriminator(width=24, spectral=False),
                  d_lr_ratio=2.0, augment=augment).to(device)
     steps = scaled(default=550, smoke=5, full=6000)
@@ -928,7 +933,7 @@ claim("copy_ratio", near_made.median() / near_test.median())
 # The same digits, a similar training time (the GAN's includes watching it), the same four measures; the VAE of chapter 1 samples its decoder's mean.
 
 # %%
-torch.manual_seed(0)
+manual_seed(0)
 vae = VAE(latent_dim=16, mean_image=digits.train.mean(0)).to(device)
 vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0),
                   steps=scaled(default=700, smoke=5, full=20_000), lr=4e-3)

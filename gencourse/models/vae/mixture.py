@@ -56,7 +56,7 @@ class GaussianMixture:
         drawn with `seed`, the covariances at that of all codes, the weights equal. Computed in
         float64 on the CPU, so that all devices find one mixture. Source: Dempster et al. 1977.
         """
-        require_codes("GaussianMixture.fit", "codes", codes)
+        require_rows("GaussianMixture.fit", "codes", codes)
         require_count("GaussianMixture.fit", "K", K)
         require_count("GaussianMixture.fit", "steps", steps)
         N, D = codes.shape
@@ -94,7 +94,7 @@ class GaussianMixture:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z): z (N, D) -> (N,), nats; with gradients for z."""
-        require_codes("GaussianMixture.log_prob", "z", z, like=self.means)
+        require_rows("GaussianMixture.log_prob", "z", z, like=self.means)
         factors = cholesky(self.covariances)
         eye = torch.eye(z.shape[1], dtype=factors.dtype, device="cpu")
         whiten = torch.linalg.solve_triangular(factors, eye, upper=False).to(z)  # L⁻¹ (K, D, D)
@@ -149,7 +149,7 @@ def log_root_det(factors: Tensor) -> Tensor:
     return factors.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def require_codes(where: str, name: str, z: Tensor, like: Tensor | None = None) -> None:
+def require_rows(where: str, name: str, z: Tensor, like: Tensor | None = None) -> None:
     """Raise unless z are codes (N, D) of floats, and as wide and where `like` (K, D) is."""
     require_tensor(where, name, z)
     if z.ndim != 2 or len(z) == 0 or not z.is_floating_point():
