@@ -128,6 +128,21 @@ def test_an_infinite_output_is_no_change():
     assert subtracted[1].all()
 
 
+def test_models_that_are_tried_refuse_another_type():
+    x, weights, find = examples.examples(0), torch.ones(5).double(), check.depends_on.reference
+    for given in (x, x.float()):
+        right = run(dependence.found_in_module, find, (given, weights, 5, False), {}).value
+        assert torch.equal(right["the answer"], torch.ones(5, 5, dtype=torch.bool).tril(-1))
+
+    def in_float64(f, x):
+        return find(f, x.double())
+
+    cases = ((dependence.found_in_module, (x.float(), weights, 5, False)),)
+    cases += ((dependence.found_in_tokens, (examples.tokens(),)),)
+    for probe, inputs in cases:
+        assert run(probe, in_float64, inputs, {}).value.kind == "RuntimeError"
+
+
 def test_masks_of_one_kind_are_made_once():
     seen = []
 

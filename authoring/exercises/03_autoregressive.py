@@ -331,7 +331,8 @@ check.top_k_filter(top_k_filter)
 #
 # How many tokens are plausible differs from position to position. So keep the *fewest most likely tokens whose probabilities add up to at
 # least p*, and set the others to −∞. With probabilities 0.5, 0.3, 0.15, 0.05 and p = 0.7 two remain, with p = 0.9 three: the
-# token that crosses p stays. p = 1 keeps all. (Equal logits at the border do not occur, nor sums that are just p but for rounding.)
+# token that crosses p stays. p = 1 keeps all. (Equal logits at the border do not occur, nor sums that are p but for
+# rounding.)
 
 # %%
 def top_p_filter(logits, p):
