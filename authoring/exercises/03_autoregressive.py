@@ -9,7 +9,7 @@
 # The chapter is [`notebooks/03_autoregressive.ipynb`](../notebooks/03_autoregressive.ipynb), the worked answers are in
 # [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb). Symbols: B sequences in a batch, T positions in each,
 # V tokens in the vocabulary (T is also the usual letter for a temperature, in the section on sampling); tokens are whole numbers from 0 to V − 1, and logits are what a model returns before the softmax.
-# Logarithms are natural.
+# Logarithms are natural. A tensor that you are given may be a slice of another one, or transposed, so that `view` may refuse it.
 
 # %%
 import math

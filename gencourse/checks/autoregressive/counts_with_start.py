@@ -219,6 +219,19 @@ def bytes_as_index(documents, V):
 
 
 @counts_with_start.mistake(
+    "Right but for bytes: a single token of torch.uint8 in `counts[i, j]` is a mask, too, and says "
+    "yes or no to the whole table. What makes a plain number of it?"
+)
+def byte_as_index(documents, V):
+    counts = torch.zeros(V + 1, V, dtype=torch.long)
+    for tokens in documents:
+        counts[V] += torch.bincount(tokens[:1], minlength=V)
+        for i, j in pairwise(tokens):
+            counts[i, j] += 1
+    return counts
+
+
+@counts_with_start.mistake(
     "Right but for bytes: i · V + j in torch.uint8 goes round at 256. In which type should it be "
     "computed?"
 )

@@ -188,3 +188,14 @@ def not_merged(attend, q, k, v, heads):
 def values_not_split(attend, q, k, v, heads):
     q, k = split(heads, q, k)
     return attend(q, k, v[:, None]).mean(1)
+
+
+@multi_head.mistake(
+    "Right for tensors that lie in memory in one piece. The parts that `chunk` makes below do not, "
+    "and `view` refuses to join two of their dimensions. Which single dimension has to be cut?"
+)
+def joined_by_view(attend, q, k, v, heads):
+    B, T, C = q.shape
+    rows = (part.view(B * T, heads, C // heads) for part in (q, k, v))
+    q, k, v = (part.view(B, T, heads, C // heads).transpose(1, 2) for part in rows)
+    return attend(q, k, v).transpose(1, 2).reshape(B, T, C)
