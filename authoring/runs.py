@@ -25,7 +25,6 @@ SETTINGS = {
     "GENCOURSE_DEVICE": "cpu",
     "GENCOURSE_WIDGETS": "0",
     "CUDA_VISIBLE_DEVICES": "",
-    "TQDM_DISABLE": "1",
 }
 
 
@@ -50,7 +49,7 @@ class Run:
         """Run a cell; its claims are written down, held or not."""
         began = time.perf_counter()
         try:
-            with self.recorded(), contextlib.redirect_stdout(io.StringIO()):
+            with self.recorded(), quiet():
                 exec(compile(source, f"cell {number}", "exec"), self.names)
         finally:
             plt.close("all")
@@ -76,6 +75,14 @@ class Run:
             yield
         finally:
             claims.claim = claim
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Within, nothing is printed, and no progress bar is drawn."""
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        yield
 
 
 def settle(threads: int = 1) -> None:

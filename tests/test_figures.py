@@ -9,11 +9,13 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgb
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.patches import Circle, FancyArrowPatch
 
 from gencourse import figures
 from gencourse.errors import InputError, InputTypeError
+from gencourse.figures.diagrams import kit
+from gencourse.models.autoregressive import MADE, made_masks
 from gencourse.training import History
 
 
@@ -202,6 +204,11 @@ def every_figure():
         "graphical_model": figures.graphical_model(),
         "vae_diagram": figures.vae_diagram(),
         "vae_diagram without": figures.vae_diagram(reparameterised=False),
+        "gan_diagram": figures.gan_diagram(),
+        "gpt_block": figures.gpt_block(),
+        "query_key_value": figures.query_key_value(),
+        "pixelcnn_stacks": figures.pixelcnn_stacks(),
+        "made_network": figures.made_network(made_masks(5, 7, 2)),
         "training_curves": figures.training_curves(History({"loss": [3.0, 2.0], "kl": [1.0, 1.0]})),
         "curves": figures.curves(line, {"a": line, "b": -line}, "x", "y", "t", {"a": line / 9}),
         "bars": figures.bars(["p", "q"], {"a": [1, 2], "b": [-1, 3]}, "nats", "t"),
@@ -387,3 +394,45 @@ def test_the_style_is_set_once_and_can_be_set_back():
             for key, value in figures.style.STYLE.items()
             if key != "figure.figsize"
         )
+
+
+def test_in_a_game_each_player_gets_its_own_gradient():
+    """Above, in D's turn, nothing reaches a sample or G; below the gradient passes through D."""
+    ax = figures.gan_diagram()
+    upper = [(a[0], b[0]) for a, b in arrows(ax, dashed=True) if a[1] > 1.4]
+    lower = [(a[0], b[0]) for a, b in arrows(ax, dashed=True) if a[1] < 1.4]
+    assert min(end for _, end in upper) > 3.7 and max(start for start, _ in upper) < 6
+    assert [round(end, 1) for _, end in sorted(lower)] == [2.3, 3.3, 5.3]
+    frozen = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert frozen["G, frozen"] > 1.4 > frozen["D, frozen"]
+
+
+@pytest.mark.parametrize("output", range(5))
+def test_made_network_shades_the_pixels_that_an_output_depends_on(output):
+    """Those for which the network has a gradient: an ordinary MADE with the same masks."""
+    masks = made_masks(5, 7, 2)
+    ax = figures.made_network(masks, output)
+    circles = [patch for patch in ax.patches if isinstance(patch, Circle)]
+    shaded = [patch.get_facecolor() == to_rgba(kit.TINTS["observed"]) for patch in circles[:5]]
+    made, x = MADE((1, 1, 5), 7, 2), torch.rand(1, 1, 1, 5, requires_grad=True)
+    made(x).flatten()[output].backward()
+    assert shaded == (x.grad.flatten() != 0).tolist() == [d < output for d in range(5)]
+    lines = sum(len(c.get_segments()) for c in ax.collections)
+    assert lines == sum(int(mask.sum()) for mask in masks)
+
+
+def test_made_network_refuses_what_is_no_network():
+    with pytest.raises(InputError, match=r"follow one another.*\[\(2, 3\), \(4, 5\)\]"):
+        figures.made_network([torch.ones(2, 3), torch.ones(4, 5)])
+    with pytest.raises(InputError, match="masks should be of layers"):
+        figures.made_network([])
+    with pytest.raises(InputError, match=r"output should lie in 0\.\.1, got 2"):
+        figures.made_network([torch.ones(2, 3)], output=2)
+
+
+def test_schematics_name_what_the_equations_do():
+    words = {text.get_text() for text in figures.query_key_value().texts}
+    assert {r"$q_t = W_q x_t$", r"$q_t \cdot k_{2} / \sqrt{d}$", r"$w_{t}$"} <= words
+    assert r"$w_{t+1}$" not in words and any("masked" in word for word in words)
+    order = [text.get_text() for text in figures.gpt_block().texts]
+    assert order.index("norm") < order.index("attention") < order.index("MLP")

@@ -693,8 +693,8 @@ claim("orbit_with_r1", tiny_game(0.3)[-1].norm())
 claim("average_radius", tiny_game(0.0).mean(0).norm())
 
 # %% [markdown]
-# *Two numbers that play against each other, from the dot. The star is the equilibrium. Without a penalty they go round it for ever
-# and drift outwards, however small the steps; with R1 they spiral in. Dashed: the average of the path so far.*
+# *Two numbers that play against each other, from the dot. The star is the equilibrium. Both move at once here, and without a penalty they
+# go round it for ever and drift outwards, however small the steps; with R1 they spiral in. Dashed: the average of the path so far.*
 #
 # After four hundred steps the distance from the equilibrium is {{orbit_radius}} without and below {{orbit_with_r1}} with it. The
 # oscillating run of section 2.8 resembles this, in more dimensions.
@@ -714,14 +714,12 @@ quality = {name: torch.tensor(list(values.values()))
 ax = figures.curves(step_axis, quality, "training step",
                     "Fréchet distance of 500 samples", "Latest and averaged weights")
 figures.log_scale(ax)
-late = (quality["latest weights"] / quality["averaged weights"])[len(step_axis) // 2 :]
-claim("ema_ratio", late.mean())
 
 # %% [markdown]
 # *The Fréchet distance of 500 samples to test images (section 2.14 explains it; lower is better) during the training of section 2.10, for the
 # same codes through G as the last step left it, and through the average.*
 #
-# In the second half the ratio of latest to averaged is about {{ema_ratio}} in the mean: in this run the average gains little. Likely reasons: in so
+# In the second half the two lie close together: in this run the average gains little. Likely reasons: in so
 # short a run it reaches back over about a tenth of the steps only, D is smooth, and the learning rate falls to zero, which settles G as averaging would. Where the rate stays high, averaging often makes samples much steadier.
 #
 # ## 2.12 Asking for a class: clothes

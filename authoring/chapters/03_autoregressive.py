@@ -448,7 +448,7 @@ figures.image_rows({name: x.cpu() for name, x in rows.items()},
 # ## 3.9 Exact likelihood beside a bound
 #
 # Chapter 1's VAE gives two numbers for a test image: the ELBO, and the tighter importance-weighted bound, here with 100 draws (IWAE-100; Burda et al. 2016). Both are lower bounds of $\log p(x)$, so their negatives lie above what an image costs. MADE and PixelCNN give $\log p(x)$ itself. All are in nats per image, on
-# test digits made binary in the same way. To save time the tighter bound is taken on every fourth image and the PixelCNN on every second, which makes the means uncertain by about {{bound_standard_error}} nats. The VAE here is trained for a short time only, as the others are.
+# test digits made binary in the same way. To save time the tighter bound is taken on every fourth image and the PixelCNN on every second, which makes their means uncertain, that of the bound by about {{bound_standard_error}} nats. The VAE here is trained for a short time only, as the others are.
 
 # %%
 with global_seed(0):
@@ -993,7 +993,7 @@ figures.curves(temperatures, {"validation": cost}, "temperature", "nats per char
 claim("best_temperature", temperatures[cost.argmin().cpu()])
 
 # %% [markdown]
-# *The loss of the GPT on validation text when its logits are divided by T. It is lowest near {{best_temperature}}, at or close to the 1 of training: even on a play that it has not read, this model is about as sure of itself as
+# *The loss of the GPT on validation text when its logits are divided by T. It is lowest near {{best_temperature}}, at or close to the 1 of training: on this held-out text the model is about as sure of itself as
 # it may be. Samples that people like are usually drawn at a lower one.*
 #
 # ## 3.19 Limits, and which family when

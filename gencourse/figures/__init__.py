@@ -6,7 +6,15 @@ alone. The import sets the style of all figures, see `use_style`.
 """
 
 from gencourse.figures.curves import bars, curves, log_scale, running_mean, training_curves
-from gencourse.figures.diagrams import graphical_model, vae_diagram
+from gencourse.figures.diagrams import (
+    gan_diagram,
+    gpt_block,
+    graphical_model,
+    made_network,
+    pixelcnn_stacks,
+    query_key_value,
+    vae_diagram,
+)
 from gencourse.figures.families import families
 from gencourse.figures.images import (
     image_grid,
@@ -30,6 +38,8 @@ __all__ = [
     "bars",
     "curves",
     "families",
+    "gan_diagram",
+    "gpt_block",
     "graphical_model",
     "heatmap",
     "image_grid",
@@ -37,11 +47,14 @@ __all__ = [
     "image_rows",
     "latent_scatter",
     "log_scale",
+    "made_network",
     "map_square",
     "panels",
+    "pixelcnn_stacks",
     "plane_grid",
     "point_clouds",
     "prior_quantile_grid",
+    "query_key_value",
     "running_mean",
     "tile",
     "training_curves",

@@ -89,14 +89,16 @@ def use_style() -> None:
     plt.rcParams.update(STYLE)
     try:
         from IPython import get_ipython
+        from IPython.core.pylabtools import select_figure_formats
         from matplotlib_inline.config import InlineBackend
     except ImportError:  # no notebook
         return
     shell = get_ipython()
     if getattr(shell, "kernel", None) is not None:
         notebook = InlineBackend.instance(parent=shell)
-        whole: dict[str, Any] = {**notebook.print_figure_kwargs, "bbox_inches": None}
-        notebook.print_figure_kwargs = whole  # margins are not cut off
+        options: dict[str, Any] = notebook.print_figure_kwargs
+        options["bbox_inches"] = None  # margins are not cut off
+        select_figure_formats(shell, notebook.figure_formats, **options)
 
 
 def panels(

@@ -125,9 +125,8 @@ class LatentExplorer:
             )
             for d in self.dims
         ]
-        self.picture = ipywidgets.Image(
-            format="png", layout=ipywidgets.Layout(align_self="flex-start", object_fit="contain")
-        )
+        unstretched = ipywidgets.Layout(align_self="flex-start")
+        self.picture = ipywidgets.Image(format="png", layout=unstretched)
         self.distance = ipywidgets.HTML()
         for d, slider in zip(self.dims, self.sliders, strict=True):
             slider.observe(lambda change, d=d: self.set(d, change["new"]), names="value")

@@ -205,6 +205,11 @@ def _(at: str) -> Any:
     return model.loss(x), model.decode(model.encode(x))
 
 
+@entry("vae.TrainedDecoder", "vae.trained_decoder")
+def _(at: str) -> Any:
+    return vae.trained_decoder().to(at)(normal(at, 2, 16))
+
+
 @entry("vae.VAE")
 def _(at: str) -> Any:
     model, x = small_vae(at), pictures(at)
@@ -646,13 +651,17 @@ def _(at: str) -> Any:
 
 
 @entry(
-    "figures.families", "figures.graphical_model", "figures.vae_diagram", "figures.panels",
+    "figures.families", "figures.graphical_model", "figures.vae_diagram", "figures.gan_diagram",
+    "figures.gpt_block", "figures.query_key_value", "figures.pixelcnn_stacks", "figures.panels",
     "figures.use_style", lies="cpu",
 )  # fmt: skip
 def _(at: str) -> Any:
     figures.use_style()
-    _, axes = figures.panels(3)
-    schematics = (figures.families, figures.graphical_model, figures.vae_diagram)
+    schematics = (
+        figures.families, figures.graphical_model, figures.vae_diagram, figures.gan_diagram,
+        figures.gpt_block, figures.query_key_value, figures.pixelcnn_stacks,
+    )  # fmt: skip
+    _, axes = figures.panels(len(schematics))
     counts = [len(draw(ax=ax).patches) for draw, ax in zip(schematics, axes, strict=True)]
     plt.close("all")
     return counts
@@ -678,6 +687,11 @@ def _(at: str) -> Any:
     clouds = figures.point_clouds({"data": z, "model": z + 1}, "title")
     codes = figures.map_square(z[:, 0], figures.latent_scatter(z, labels))
     return drawn(codes), drawn(clouds)
+
+
+@entry("figures.made_network", lies="cpu")
+def _(at: str) -> Any:
+    return drawn(figures.made_network([(uniform(at, 4, 3) > 0.5).float(), whole(at, 2, 3, 4)]))
 
 
 @entry("figures.heatmap", "figures.plane_grid", lies="cpu")

@@ -30,18 +30,22 @@ class Node:
     patch: Patch
 
 
-def canvas(width: float, height: float, ax: Axes | None = None) -> Axes:
+TITLE = 0.35  # inches above a drawing
+
+
+def canvas(width: float, height: float, title: str, ax: Axes | None = None) -> Axes:
     """Axes for a drawing of width × height inches, without frame; new ones have it in the middle of
     a page.
     """
     if ax is None:
-        page = max(width, PAGE_WIDTH)
-        _, ax = plt.subplots(figsize=(page, height), layout="none")
-        ax.set_position((0, 0, 1, 1))
+        page, whole = max(width, PAGE_WIDTH), height + TITLE
+        _, ax = plt.subplots(figsize=(page, whole), layout="none")
+        ax.set_position((0, 0, 1, height / whole))
         margin = (page - width) / 2
         ax.set(xlim=(-margin, width + margin), ylim=(0, height))
     else:
         ax.set(xlim=(0, width), ylim=(0, height))
+    ax.set_title(title)
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
@@ -68,15 +72,19 @@ def box(
     width: float = 1.1,
     height: float = 0.6,
     kind: str = "network",
+    frozen: bool = False,
 ) -> Node:
-    """A box with round corners around (x, y); kind: "plain", "network", "loss" or "observed"."""
+    """A box with round corners around (x, y); kind: "plain", "network", "loss" or "observed". One
+    that is frozen, whose weights stay as they are, is empty and dashed.
+    """
     patch = FancyBboxPatch(
         (x - width / 2, y - height / 2),
         width,
         height,
         boxstyle="round,pad=0,rounding_size=0.08",
-        facecolor=TINTS[kind],
+        facecolor=TINTS["plain" if frozen else kind],
         edgecolor=INK,
+        linestyle=DASHED if frozen else "-",
         linewidth=1,
         zorder=3,
     )

@@ -25,7 +25,7 @@ def graphical_model(ax: Axes | None = None) -> Axes:
     """A latent variable model: a code z makes an observation x (solid), and q guesses z from x
     (dashed), for each of N examples.
     """
-    ax = canvas(5.2, 2.7, ax)
+    ax = canvas(5.2, 2.7, "A latent variable model", ax)
     z, x = circle(ax, 2.6, 2.05, "$z$"), circle(ax, 2.6, 0.75, "$x$", kind="observed")
     arrow(ax, z, x, bend=-0.45, shift=(0.06, 0))
     arrow(ax, x, z, bend=-0.45, shift=(-0.06, 0), dashed=True, color=PALETTE[0])
@@ -51,7 +51,8 @@ def vae_diagram(reparameterised: bool = True, ax: Axes | None = None) -> Axes:
     gets none. Without it z is drawn inside the network, and the reconstruction's gradient ends
     there: only the KL term still teaches the encoder.
     """
-    ax = canvas(9.0, 3.6, ax)
+    title = "A VAE in training" if reparameterised else "A VAE without reparameterisation"
+    ax = canvas(9.0, 3.6, title, ax)
     x = circle(ax, 0.5, ROW, "$x$", kind="observed")
     encoder = box(ax, 1.65, ROW, "encoder")
     mu, sigma = circle(ax, 2.95, UP, r"$\mu$"), circle(ax, 2.95, DOWN, r"$\sigma$")
