@@ -15,6 +15,7 @@ HARMS = (
     "gradients",
     "weights",
     "replaced",
+    "optimizer",
     "hooks",
     "settings",
     "training mode",
@@ -47,6 +48,11 @@ class Watch:
         self.weights = {
             name: weights(value) for name, value in named.items() if isinstance(value, nn.Module)
         }
+        self.optimizers = {
+            name: moved(value)
+            for name, value in named.items()
+            if isinstance(value, torch.optim.Optimizer)
+        }
         self.generators = {
             name: (value.initial_seed(), value.get_state())
             for name, value in named.items()
@@ -72,6 +78,11 @@ class Watch:
             found |= {(what, name) for what in before if before[what] != after[what]}
             same = unchanged(self.weights[name], weights(self.named[name]))
             found |= set() if same else {("weights", name)}
+        found |= {
+            ("optimizer", name)
+            for name, before in self.optimizers.items()
+            if moved(self.named[name]) != before
+        }
         for name, (seed, state) in self.generators.items():
             generator = self.named[name]
             if generator.initial_seed() != seed:
@@ -150,6 +161,14 @@ def weights(module: nn.Module) -> list[Tensor]:
     parts = list(module.modules())
     held = [t for part in parts for t in (*part._parameters.values(), *part._buffers.values())]
     return [t.detach().clone() for t in held if t is not None]
+
+
+def moved(optimizer: torch.optim.Optimizer) -> list[dict]:
+    """Of each group of an optimizer which parameters it holds, and its settings."""
+    return [
+        {key: list(map(id, value)) if key == "params" else value for key, value in group.items()}
+        for group in optimizer.param_groups
+    ]
 
 
 def wants_gradients(value: object) -> bool:

@@ -53,8 +53,15 @@ def by_tensor(function: Callable[[Tensor], Tensor]) -> Stress:
 
 
 def strided(x: Tensor) -> Tensor:
-    """The same numbers, every second place in memory."""
-    return torch.stack([x, torch.zeros_like(x)], -1)[..., 0] if x.numel() > 1 else x
+    """The same numbers, every second place in memory, cut out of a tensor longer everywhere.
+
+    So no two dimensions can be joined by `view`, as in a slice x[:, 1:].
+    """
+    if x.numel() <= 1:
+        return x
+    longer = nn.functional.pad(x, (0, 1) * x.ndim)
+    spaced = torch.stack([longer, torch.zeros_like(longer)], -1)[..., 0]
+    return spaced[tuple(slice(n) for n in x.shape)]
 
 
 def double(x: Tensor) -> Tensor:
@@ -210,12 +217,25 @@ def unaltered(call: Callable, args: tuple, kwargs: dict) -> Altered:
 
 def with_frozen_layer(call: Callable, args: tuple, kwargs: dict) -> Altered:
     """Modules whose first parameter does not learn, as when a part of a network is kept."""
-    modules = [x for x in [*args, *kwargs.values()] if isinstance(x, nn.Module)]
-    frozen = [p for p in (next(module.parameters(), None) for module in modules) if p is not None]
+    first = [next(module.parameters(), None) for module in modules(args, kwargs)]
+    frozen = [p for p in first if p is not None]
     for p in frozen:
         p.requires_grad_(False)
         p.grad = None
     return args, kwargs, bool(frozen)
+
+
+def evaluated(call: Callable, args: tuple, kwargs: dict) -> Altered:
+    """Modules in evaluation mode."""
+    training = [module for module in modules(args, kwargs) if module.training]
+    for module in training:
+        module.eval()
+    return args, kwargs, bool(training)
+
+
+def modules(args: tuple, kwargs: dict) -> list[nn.Module]:
+    """The arguments that are modules."""
+    return [x for x in [*args, *kwargs.values()] if isinstance(x, nn.Module)]
 
 
 STRESSES: dict[str, Stress] = {
@@ -227,6 +247,7 @@ STRESSES: dict[str, Stress] = {
     "more columns": by_column(more_columns),
     "larger numbers": by_tensor(larger),
     "a frozen layer": with_frozen_layer,
+    "a network in evaluation mode": evaluated,
     "a second call": twice,
     "another global seed": unaltered,
 }

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gencourse.checks import vae as check
-from gencourse.probes.vae import densities, hunt, objective, prior
+from gencourse.probes.vae import densities, divergences, hunt, objective, prior
 from gencourse.runtime import seeded
 
 
@@ -19,18 +19,51 @@ def codes(change):
     def sample(decoder, n, latent_dim, generator):
         return decoded(decoder, change(torch.randn(n, latent_dim, generator=generator)))
 
-    return prior.codes_of_samples(sample, 5000, 20, 0)
+    return prior.codes_of_samples(sample, 5003, 40, 0)
 
 
 CHANGES = {
     "the codes have mean 0": lambda z: z + 0.025,
     "the codes have standard deviation 1": lambda z: 1.02 * z,
     "the codes leave [-3, 3] as often as a normal does": lambda z: z.clamp(-2.9, 2.9),
-    "some of the codes leave [-3.6, 3.6]": lambda z: z.clamp(-3.5, 3.5),
+    "some of the codes leave [-4, 4]": lambda z: z.clamp(-3.9, 3.9),
     "the codes are distributed as N(0, 1)": lambda z: z.sign() * z.abs() ** 1.1,
     "the coordinates of a code are independent": lambda z: z + 0.2 * z.roll(1, 1),
     "the codes are independent of one another": lambda z: z + 0.2 * z.roll(1, 0),
 }
+
+
+def test_codes_in_order_and_codes_of_zero_are_seen():
+    said = "whether the codes are independent of one another"
+    assert not codes(lambda z: z[z[:, 0].argsort()])[said]
+    said = "whether some number in the codes is exactly 0"
+    assert (codes(lambda z: z)[said], codes(lambda z: z * (z > -3))[said]) == (False, True)
+
+
+def test_what_is_added_to_a_small_spread_is_seen():
+    """exp(½ (logvar + 2)) is e times exp(½ logvar), and no such factor holds of a sum."""
+    logvar, eps = torch.full((2, 3), -45.0), torch.randn(2, 3, generator=seeded(0))
+    right = densities.growth(check.reparameterize.reference, logvar, eps)
+    torch.testing.assert_close(right, torch.full((2, 3), torch.e))
+    off = densities.growth(lambda m, v, e: m + ((0.5 * v).exp() + 1e-9) * e, logvar, eps)
+    assert bool((off < 2).all())
+
+
+def test_a_test_of_a_kl_that_stays_right_for_random_rows():
+    """Two honest lines convict every wrong version, whatever numbers they draw."""
+
+    def honest(kl):
+        mu, logvar = torch.randn(2, 5, 3)
+        q = torch.distributions.Normal(mu, (logvar / 2).exp())
+        want = torch.distributions.kl_divergence(q, torch.distributions.Normal(0, 1)).sum(1)
+        got = kl(mu, logvar)
+        return got.shape == want.shape and torch.allclose(got, want, atol=1e-4)
+
+    with torch.random.fork_rng():
+        for seed in range(50):
+            torch.manual_seed(seed)
+            trusted = {name for name in divergences.VERSIONS if divergences.said_of(honest, name)}
+            assert trusted == set(divergences.RIGHT)
 
 
 @pytest.mark.parametrize("said", CHANGES)
@@ -83,9 +116,9 @@ def test_a_network_counts_its_calls_and_moves_as_by_hand():
     torch.testing.assert_close(found["the parameters heads"], moved.detach())
 
 
-def layers(step, norm_in_training=True):
+def layers(step, *evaluated):
     x, eps = torch.randn(5, 1, 3, 3, generator=seeded(0)), torch.randn(5, 2, generator=seeded(1))
-    return objective.train_layers(step, x, eps, 1.5, norm_in_training)
+    return objective.train_layers(step, x, eps, 1.5, evaluated)
 
 
 def mode_set(mode):
@@ -103,12 +136,43 @@ def test_the_mode_of_every_layer_is_seen():
     dropped = "whether dropout was at work"
     for found, at_work, number in (
         (layers(reference), True, 1),
-        (layers(reference, norm_in_training=False), True, 0),
+        (layers(reference, "norm"), True, 0),
         (layers(mode_set(False)), False, 0),
-        (layers(mode_set(True), norm_in_training=False), True, 1),
+        (layers(mode_set(True), "norm"), True, 1),
+        (layers(reference, ""), True, 1),
+        (layers(reference, "", "norm", "dropout"), False, 0),
     ):
         assert (found[dropped], found[counted]) == (at_work, number)
     assert layers(reference)["the loss"] != layers(mode_set(False))["the loss"]
+
+
+def test_parameters_that_an_optimizer_lacks_are_seen():
+    x, eps = torch.randn(2, 5, 2, generator=seeded(0))
+
+    def adds(model, optimizer, *args):
+        optimizer.add_param_group({"params": [model.a]})
+        return check.vae_train_step.reference(model, optimizer, *args)
+
+    right = objective.train_one_of_two(check.vae_train_step.reference, x, eps, 1.5)
+    wrong = objective.train_one_of_two(adds, x, eps, 1.5)
+    assert right["the first parameter"] == 0.5 != wrong["the first parameter"]
+    assert right["the second parameter"] == wrong["the second parameter"]
+
+
+def test_layers_in_training_mode_are_seen_in_a_decoder_that_is_not():
+    def root_only(decoder, n, latent_dim, generator):
+        decoder = decoder.eval() if decoder.training else decoder
+        with torch.no_grad():
+            return decoder(torch.randn(n, latent_dim, generator=generator)).sigmoid()
+
+    found = [prior.dropout_at_work(root_only, 3, 0, training) for training in (True, False)]
+    assert found == [False, True]
+    assert not prior.dropout_at_work(check.sample_prior.reference, 3, 0, training=False)
+
+
+def test_a_decoder_without_parameters_gives_its_codes():
+    found = prior.images_without_parameters(check.sample_prior.reference, 2, 0)
+    assert found == {"the shape": [3, 2], "whether a number is 0.5": False}
 
 
 def test_a_parameter_stays_while_it_is_frozen():
@@ -159,6 +223,7 @@ def test_numbers_of_a_report_are_floats():
 def test_a_number_in_a_text_is_no_weight():
     assert objective.as_float(lambda: torch.tensor(0.5)) == 0.5
     assert objective.as_float(lambda: "0.5") == "0.5"
+    assert objective.as_float(lambda: torch.tensor([0.5])).shape == (1,)
 
 
 def test_gradients_of_a_draw_have_names():

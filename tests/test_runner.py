@@ -150,6 +150,25 @@ def test_harm_is_seen_and_only_that(found):
     assert found[0] in HARMS
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda optimizer, extra: optimizer.add_param_group({"params": [extra]}),
+        lambda optimizer, extra: optimizer.param_groups[0]["params"].reverse(),
+        lambda optimizer, extra: optimizer.param_groups[0].update(lr=0.2),
+    ],
+)
+def test_a_changed_optimizer_is_seen(change):
+    layer, extra = nn.Linear(2, 2), nn.Parameter(torch.ones(1))
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer = torch.optim.Adam(layer.parameters())
+    watch = Watch((optimizer,), {})
+    optimizer.step()
+    assert watch.harm((optimizer,), {}) == set()
+    change(optimizer, extra)
+    assert watch.harm((optimizer,), {}) == {("optimizer", "0")}
+
+
 def test_unused_generator_is_seen_and_its_use_is_no_harm():
     assert after(lambda model, x, generator: None) == {("unused", "generator")}
     assert after(lambda model, x, generator: torch.rand(1, generator=generator)) == set()
@@ -195,6 +214,22 @@ def test_stresses_alter_what_they_name():
     (same, _), changed = stressed("a frozen layer", model, x)
     assert changed and same is model
     assert [p.requires_grad for p in model.parameters()] == [False, True, True, True]
+    (same, _), changed = stressed("a network in evaluation mode", model.train(), x)
+    assert same is model and not any(part.training for part in model.modules())
+    assert stress.evaluated(model, (nn.Linear(2, 2),), {})[2]
+    assert not stress.evaluated(model, (nn.Linear(2, 2).eval(), x), {})[2]
+
+
+def test_no_view_joins_dimensions_of_memory_that_is_not_contiguous():
+    x = torch.rand(4, 3, 5, requires_grad=True)
+    (a,), changed = stressed("memory that is not contiguous", x)
+    assert changed and torch.equal(a, x)
+    for shape in ((60,), (12, 5), (4, 15)):
+        with pytest.raises(RuntimeError, match="view"):
+            a.view(shape)
+    assert a.view(4, 3, 5, 1).shape == (4, 3, 5, 1), "a dimension can be split"
+    (3 * a).sum().backward()
+    assert torch.equal(x.grad, torch.full_like(x, 3)), "gradients arrive"
 
 
 def test_further_examples_stay_of_their_kind():

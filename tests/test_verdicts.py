@@ -133,6 +133,29 @@ def test_float64_is_a_remark():
     assert "float64" not in check.kl_to_standard_normal.judge(kl).message
 
 
+def test_a_remark_ends_no_trial():
+    """What is less exact in float64 is tried on, but float32 need not hold larger numbers."""
+
+    def with_epsilon(mu, logvar):
+        variance = logvar.exp() + (1e-30 if mu.dtype == torch.float64 else 0)
+        return 0.5 * (mu**2 + variance - 1 - variance.log()).sum(1)
+
+    def float32_of_fifty(mu, logvar):
+        return kl(mu.float(), logvar.float())[:50]
+
+    assert "larger batch" in check.kl_to_standard_normal.judge(float32_of_fifty).message
+    assert "larger numbers" in check.kl_to_standard_normal.judge(with_epsilon).message
+
+
+def test_a_result_in_float32_is_less_exact():
+    def to_float32(h):
+        return h.float().chunk(2, 1)
+
+    verdict = check.split_heads.judge(to_float32)
+    assert verdict.status == "right" and "float64" in verdict.message
+    assert "float64" not in check.split_heads.judge(check.split_heads.reference).message
+
+
 def test_python_numbers_keep_their_digits():
     def remark(one, answer):
         verdict = getattr(autoregressive, one).judge(answer)

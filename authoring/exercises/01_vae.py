@@ -223,7 +223,7 @@ check.importance_weighted_bound(importance_weighted_bound)
 # ### {{exercise active_units}}
 #
 # Which latent numbers carry information? Those whose posterior mean *varies* over the data: its variance (with N or N − 1,
-# either will do) exceeds a threshold.
+# either will do) exceeds a threshold. In a single image nothing varies, so no unit is active.
 
 # %%
 def active_units(mu, threshold=0.01):
@@ -267,8 +267,8 @@ check.latent_grid(latent_grid)
 #
 # First the tool: a test for a KL function. `trust_kl(kl)` gets somebody's function `kl(mu, logvar)` and answers True if
 # it computes $\mathrm{KL}(q\,\|\,\mathcal N(0, I))$, one value per row, and False if not. Three right versions must pass
-# (they round differently). Sixteen wrong ones must not: some return another shape, some are wrong by a tenth, or for some
-# inputs only. A seventeenth raises an error, which your test may let through; it must not answer True.
+# (they round differently). Twenty-two wrong ones must not: some return another shape, some are wrong by a tenth, or for some
+# inputs only. A twenty-third raises an error, which your test may let through; it must not answer True.
 
 # %%
 def trust_kl(kl):

@@ -15,7 +15,7 @@ import torch
 
 from gencourse import runtime
 from gencourse.harm import neutral
-from gencourse.runner import Outcome, plain, run
+from gencourse.runner import Outcome, Raised, plain, run
 
 Trial = Callable[[Any, int], Iterator[tuple[str, object]]]
 
@@ -37,6 +37,11 @@ class Observation:
     harm: frozenset[tuple[str, str]] = frozenset()
     empty: bool = False
     stressed: bool = False
+
+    @property
+    def raised(self) -> list[bool]:
+        """Of each value whether it is an exception."""
+        return [isinstance(value.value, Raised) for value in self.values]
 
 
 class Runner(Protocol):

@@ -8,8 +8,9 @@ NO_MORE_HINTS = (
     "That is all. The worked answer stands under the same heading in the solutions notebook."
 )
 NOT_FLOAT64 = (
-    "Given float64 it computes less exactly than float64 can. Does a constant or a "
-    "buffer of yours have float32 as its dtype?"
+    "Given float64 it is less exact than float64 can be. Common reasons: a constant, a buffer or a "
+    "result in float32, an epsilon that is added, a number that is capped, a difference of nearly "
+    "equal numbers."
 )
 HARM = {
     "changed": (
@@ -48,6 +49,9 @@ HARM = {
         "draw"
     ),
     "mode": "it leaves torch's {where} changed for every later cell. Put it back as it was",
+    "optimizer": (
+        "it changes which parameters `{where}` moves, or its settings. Leave both as they are"
+    ),
     "device": (
         "it lies on {where}, and where answers are graded there is no GPU. Make new tensors where "
         "the arguments are: device=x.device"
@@ -67,6 +71,9 @@ STRESS = {
     "more columns": "not when second dimensions are longer (further entries in them)",
     "larger numbers": "not for larger numbers (twelve times as large, in float64)",
     "a frozen layer": "not when a layer of the network is frozen (its requires_grad is False)",
+    "a network in evaluation mode": (
+        "not when the network comes in evaluation mode (eval() was called before)"
+    ),
     "a second call": "not when it is called a second time",
     "another global seed": "not with another seed of torch's global generator",
 }

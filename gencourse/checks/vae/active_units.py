@@ -32,7 +32,6 @@ def means(seed, rows, shares, threshold):
         "information."
     ),
     exempt={
-        "one example": "the variance of one number is undefined with N - 1",
         "more columns": "units between those of the trial lie at the threshold to within rounding",
     },
 )
@@ -50,14 +49,15 @@ def active_units(answer, seed):
         yield said, answer.run(units, means(seed, 200, near, threshold), threshold)
     said = "units whose variances lie around the threshold that is not given"
     yield said, answer.run(units, means(seed + 3, 200, near, 0.01))
-    ordered = means(seed + 9, 3000, (0.97, 0.98, 0.985, 1.015, 1.02, 1.03), 0.02).sort(0).values
-    yield "3000 images in the order of every unit", answer.run(units, ordered, 0.02)
+    ordered = means(seed + 9, 12_000, (0.97, 0.98, 0.985, 1.015, 1.02, 1.03), 0.02).sort(0).values
+    yield "12000 images in the order of every unit", answer.run(units, ordered, 0.02)
     far = means(seed + 12, 200, (0.1, 0.2, 0.3, 0.4, 2.0, 3.0, 4.0, 5.0), 0.01) + 4000
     yield "units whose means are near 4000", answer.run(units, far, 0.01)
     more = means(seed + 6, 6, (0.1, 0.2, 20.0, 40.0, 0.05) * 20, 0.4)
     yield "more units than images", answer.run(units, more, 0.4)
-    three = torch.tensor([[0.0, 0.0], [0.1, 0.3], [0.2, -0.1]])
-    yield "two units at three images", answer.run(units, three, 0.015)
+    three = torch.tensor([[0.0, 0.0, 0.42, 0.13], [0.1, 0.3, 0.26, 0.24], [0.2, -0.1, 0.1, 0.02]])
+    yield "four units at three images", answer.run(units, three, 0.015)
+    yield "five units at a single image", answer.run(units, mu[:1])
 
 
 @active_units.alternative

@@ -39,6 +39,9 @@ def bernoulli_log_likelihood(answer, seed):
     yield "three images with three channels at logits of thousands", answer(5000 * logits, x)
     logits, x = draw(seed + 2, 2, 1, 33, 34), (draw(seed + 102, 2, 1, 33, 34) > 0).float()
     yield "two images of 33 x 34 pixels", answer(logits, x)
+    sure, x = torch.arange(6.5, 14)[:, None, None, None], (draw(seed + 3, 8, 1, 2, 3) > 0).float()
+    said = "eight images of six pixels that logits of the right sign, from 6.5 to 13.5, make sure"
+    yield said, answer((2 * x - 1) * sure, x)
 
 
 @bernoulli_log_likelihood.alternative
@@ -100,6 +103,15 @@ def probabilities_clamped(logits, x):
 def probabilities_with_a_floor(logits, x):
     p = logits.sigmoid()
     return (x * (p + 1e-8).log() + (1 - x) * (1 - p + 1e-8).log()).flatten(1).sum(1)
+
+
+@bernoulli_log_likelihood.mistake(
+    "A pixel of whose value the logits are sure, and rightly, costs nothing from a logit of 10 on. "
+    "How large is log(1 + exp(-10)), and how many pixels has an image?"
+)
+def correction_dropped(logits, x):
+    correction = torch.where(logits.abs() > 10, 0, torch.log1p(torch.exp(-logits.abs())))
+    return (x * logits - logits.relu() - correction).flatten(1).sum(1)
 
 
 @bernoulli_log_likelihood.mistake(

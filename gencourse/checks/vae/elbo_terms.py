@@ -41,8 +41,9 @@ def at_the_exact_posterior(x, w, s2):
 )
 def elbo_terms(answer, seed):
     log_likelihood, kl = -10 + draw(seed, 5), draw(seed + 1, 5).abs() + 0.5
-    for beta in (1.0, 4.0, 0.3, 2.57, 0.0, 12.5):
+    for beta in (1.0, 4.0, 0.3, 2.57, 0.0, 12.5, 0.005, 250.7):
         yield f"five examples at beta = {beta:g}", answer(log_likelihood, kl, beta)
+    yield "five examples of dear codes at beta = 0.0004", answer(log_likelihood, 20 * kl, 0.0004)
     said = "the bound at the exact posterior of a linear-Gaussian model, where it equals log p(x)"
     terms = at_the_exact_posterior(draw(seed, 4), 1.5, 0.5)
     yield said, answer.run(bound, *terms, 2.0)

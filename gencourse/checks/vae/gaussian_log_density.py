@@ -55,6 +55,9 @@ def gaussian_log_density(answer, seed):
     yield "four draws from densities narrow and wide, up to thousands", answer(x, 10 * mu, logvar)
     wide = torch.full_like(eps, 25.0)
     yield "four draws from a density that is very wide", answer((0.5 * wide).exp() * eps, mu, wide)
+    narrow = -torch.linspace(27, 57, 24).view(4, 6)
+    drawn = answer((0.5 * narrow).exp() * eps, 0 * mu, narrow)
+    yield "four draws from densities whose logvar runs from -57 to -27", drawn
 
 
 @gaussian_log_density.alternative
@@ -95,6 +98,15 @@ def constant_left_out(x, mu, logvar):
 )
 def constant_counted_once(x, mu, logvar):
     return -0.5 * LOG_2PI + (-0.5 * logvar - 0.5 * (x - mu) ** 2 / logvar.exp()).sum(1)
+
+
+@gaussian_log_density.mistake(
+    "Narrow densities come out too wide: something small is added to σ². The exponential of a "
+    "number is positive, so what does it protect from?"
+)
+def constant_added_to_the_variance(x, mu, logvar):
+    variance = logvar.exp() + 1e-8
+    return -0.5 * (LOG_2PI + variance.log() + (x - mu) ** 2 / variance).sum(1)
 
 
 @gaussian_log_density.mistake(

@@ -1,5 +1,7 @@
 """Exercise on a tighter bound."""
 
+import math
+
 import torch
 
 from gencourse import evaluation
@@ -43,6 +45,12 @@ def importance_weighted_bound(answer, seed):
     small = draw(seed + 4, 1500, 1)
     small[1:] -= 12.5
     yield "the bound from K = 1500 draws of which the first weighs most", answer(small)
+    alone = torch.full((1500, 1), -100.0)
+    alone[0] = math.log(1500)
+    yield "the bound from K = 1500 draws of which the first alone counts", answer(alone)
+    none = torch.where(draw(seed + 5, 7, 4) > 0.8, -torch.inf, log_w - 2000)
+    none[0] = log_w[0] - 2000
+    yield "the bound when some of the weights are 0, the others near -2000 nats", answer(none)
 
 
 @importance_weighted_bound.alternative

@@ -38,6 +38,8 @@ def kl_to_standard_normal(answer, seed):
     yield "the KL of means up to 30 and variances up to 10000", answer(10 * mu, 4 * logvar)
     yield "the KL of a code that is almost a point", answer(0.3 * mu[:2], logvar[:2] - 25)
     yield "the KL of codes that are very wide", answer(mu, logvar + 25)
+    narrow = -torch.linspace(27, 57, 24).view(4, 6)
+    yield "the KL of codes whose logvar runs from -57 to -27", answer(0.3 * mu, narrow)
 
 
 @kl_to_standard_normal.alternative
@@ -64,6 +66,15 @@ def sign_reversed(mu, logvar):
 )
 def logvar_read_as_log_std(mu, logvar):
     return 0.5 * (mu**2 + (2 * logvar).exp() - 1 - 2 * logvar).sum(1)
+
+
+@kl_to_standard_normal.mistake(
+    "Codes that are almost points come out too cheap: something small is added to σ². You have its "
+    "logarithm, so what does that protect from?"
+)
+def constant_added_to_the_variance(mu, logvar):
+    variance = logvar.exp() + 1e-8
+    return 0.5 * (mu**2 + variance - 1 - variance.log()).sum(1)
 
 
 @kl_to_standard_normal.mistake(

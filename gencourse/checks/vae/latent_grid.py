@@ -25,8 +25,10 @@ from gencourse.probes.vae.prior import grid_of_codes
     on_success="Every cell of your map holds the same share of the prior.",
 )
 def latent_grid(answer, seed):
-    for n in (5 + seed % 20, 1, 2, 150):
+    for n in (5 + seed % 20, 1, 2):
         yield f"the grid for n = {n}", answer.run(grid_of_codes, n)
+    large = (150, 151, 510)[seed % 3]
+    yield f"the grid for n = {large}", answer(large)
 
 
 @latent_grid.alternative

@@ -5,7 +5,7 @@ from torch import distributions
 
 from gencourse.checks import draw, exercise
 from gencourse.models import vae
-from gencourse.probes.vae.densities import difference, learned
+from gencourse.probes.vae.densities import difference, growth, learned
 
 
 @exercise(
@@ -40,6 +40,9 @@ def reparameterize(answer, seed):
         "a sample around 0 with spreads below 1e-5 and above 1e4",
         answer(0 * mu, extreme, 3 * eps),
     )
+    narrow = -torch.linspace(27, 45, 20).view(5, 4)
+    said = "the factor by which samples around 0 grow with logvar + 2, for logvar from -45 to -27"
+    yield said, answer.run(growth, narrow, eps)
 
 
 @reparameterize.alternative
@@ -58,6 +61,14 @@ def by_affine_transform(mu, logvar, eps):
 )
 def variance_as_std(mu, logvar, eps):
     return mu + logvar.exp() * eps
+
+
+@reparameterize.mistake(
+    "Narrow draws come out too wide: something small is added to σ. The exponential of a number is "
+    "positive, so what does it protect from?"
+)
+def constant_added_to_std(mu, logvar, eps):
+    return mu + ((0.5 * logvar).exp() + 1e-8) * eps
 
 
 @reparameterize.mistake("logvar can be negative. Can a standard deviation?")

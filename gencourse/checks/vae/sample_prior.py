@@ -28,17 +28,21 @@ def sample_prior_reference(decoder, n, latent_dim, generator):
     on_success="The samples follow the prior, repeat with the generator, and carry no graph.",
 )
 def sample_prior(answer, seed):
-    many = "5000 samples of 20 numbers through a decoder that changes nothing"
-    yield many, answer.run(prior.codes_of_samples, 5000, 20, seed)
+    many = "5003 samples of 40 numbers through a decoder that changes nothing"
+    yield many, answer.run(prior.codes_of_samples, 5003, 40, seed)
     yield "a decoder of five codes", answer.run(prior.repeatability, 2, seed)
     yield "a decoder in training mode", answer.run(prior.traces, 5, seed)
     yield "whether dropout was active while sampling", answer.run(prior.dropout_at_work, 3, seed)
+    said = "whether dropout was active in a decoder that itself is in evaluation mode"
+    yield said, answer.run(prior.dropout_at_work, 3, seed, training=False)
     said = "whether batch norm used the statistics of the samples"
     yield said, answer.run(prior.statistics_at_work, 3, seed)
     said = "whether a decoder that came in evaluation mode is in training mode afterwards"
     yield said, answer.run(prior.ends_in_training_mode, 2, seed)
     yield "six samples that are images", answer.run(prior.images_of_a_decoder, 6, 2, seed)
     yield "one sample from a single code", answer.run(prior.images_of_a_decoder, 1, 1, seed)
+    without = "three samples through a decoder without parameters"
+    yield without, answer.run(prior.images_without_parameters, 2, seed)
 
 
 @sample_prior.alternative
@@ -59,8 +63,8 @@ def mode_put_back(decoder, n, latent_dim, generator):
 
 
 @sample_prior.mistake(
-    "Your codes are not normally distributed. Which function draws from N(0, 1), and which "
-    "from [0, 1]?"
+    "All your codes lie in [0, 1], and a standard normal has no such bounds. Which function draws "
+    "from N(0, 1), and does anything squeeze its numbers before the decoder gets them?"
 )
 def uniform_codes(decoder, n, latent_dim, generator):
     with torch.no_grad():
@@ -90,6 +94,28 @@ def graph_kept(decoder, n, latent_dim, generator):
 def left_in_training_mode(decoder, n, latent_dim, generator):
     with torch.no_grad():
         return decoder(torch.randn(n, latent_dim, generator=generator)).sigmoid()
+
+
+@sample_prior.mistake(
+    "A decoder that itself is in evaluation mode can hold layers in training mode, and yours stay "
+    "so. Who looks at the mode before changing it?"
+)
+def evaluated_only_if_in_training_mode(decoder, n, latent_dim, generator):
+    if decoder.training:
+        decoder.eval()
+    with torch.no_grad():
+        return decoder(torch.randn(n, latent_dim, generator=generator)).sigmoid()
+
+
+@sample_prior.mistake(
+    "A decoder need not have parameters: `nn.Identity()` has none. What does your code ask the "
+    "first of them for?"
+)
+def as_the_first_parameter(decoder, n, latent_dim, generator):
+    decoder.eval()
+    with torch.no_grad():
+        z = torch.randn(n, latent_dim, generator=generator)
+        return decoder(z.to(next(decoder.parameters()))).sigmoid()
 
 
 @sample_prior.mistake(

@@ -30,7 +30,7 @@ def split_heads(answer, seed):
     yield "six rows with two dimensions", answer.run(unpacked, draw(seed, 6, 4))
     row = torch.tensor([[3.0, 3.0, 3.0, -1.0, -1.0, -1.0]])
     yield "a row where mu is 3 and logvar is -1", answer.run(unpacked, row)
-    yield "two rows of numbers up to 1000", answer.run(unpacked, 400 * draw(seed + 1, 2, 8))
+    yield "two rows of numbers of millions", answer.run(unpacked, 4e6 * draw(seed + 1, 2, 8))
     yield "five rows with one dimension", answer.run(unpacked, draw(seed + 2, 5, 2))
     yield "three rows with 100 dimensions", answer.run(unpacked, draw(seed + 4, 3, 200))
     yield "the gradients that training sends to h", answer.run(learned, draw(seed + 3, 3, 6))

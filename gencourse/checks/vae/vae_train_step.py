@@ -9,6 +9,7 @@ from gencourse.probes.vae.objective import (
     train,
     train_layers,
     train_network,
+    train_one_of_two,
     train_with_a_pause,
 )
 
@@ -52,10 +53,16 @@ def vae_train_step(answer, seed):
     said = "one step of a convolutional model with weight decay at beta = 20"
     images = draw(seed + 1, 5, 1, 3, 3)
     yield said, answer.run(train_network, images, eps, 20.0)
-    said = "one step of a model in training mode, with dropout and batch norm"
-    yield said, answer.run(train_layers, images, eps, 1.5, norm_in_training=True)
-    said = "one step of a model in training mode, but for its batch norm in evaluation mode"
-    yield said, answer.run(train_layers, images, eps, 1.5, norm_in_training=False)
+    for said, evaluated in (
+        ("training mode, with dropout and batch norm", ()),
+        ("training mode, but for its batch norm in evaluation mode", ("norm",)),
+        ("evaluation mode, with dropout and batch norm", ("", "norm", "dropout")),
+        ("evaluation mode whose layers are in training mode", ("",)),
+    ):
+        found = answer.run(train_layers, images, eps, 1.5, evaluated)
+        yield f"one step of a model in {said}", found
+    said = "one step of an optimizer that holds the second parameter alone"
+    yield said, answer.run(train_one_of_two, x, eps, 1.5)
     said = "three steps of Adam; at the second the first parameter is frozen and holds a gradient"
     yield said, answer.run(train_with_a_pause, x, *noises, beta=0.4)
 
@@ -236,6 +243,39 @@ def step_in_evaluation_mode(model, optimizer, x, eps, beta):
 )
 def step_in_training_mode(model, optimizer, x, eps, beta):
     return in_another_mode(True, model, optimizer, x, eps, beta)
+
+
+@vae_train_step.mistake(
+    "A model that comes in evaluation mode is not trained at all. Who said that the mode decides "
+    "whether a step is taken?"
+)
+def no_step_in_evaluation_mode(model, optimizer, x, eps, beta):
+    if model.training:
+        return vae_train_step_reference(model, optimizer, x, eps, beta)
+    terms = model(x, eps)
+    return (terms["reconstruction"] + beta * terms["kl"]).mean().item()
+
+
+@vae_train_step.mistake(
+    "A model that comes in evaluation mode takes its step in training mode: dropout is at work, "
+    "and batch norm counts the batch. Who asked for another mode, even for this step alone?"
+)
+def evaluated_model_put_into_training_mode(model, optimizer, x, eps, beta):
+    was_training = model.training
+    if not was_training:
+        model.train()
+    loss = vae_train_step_reference(model, optimizer, x, eps, beta)
+    if not was_training:
+        model.eval()
+    return loss
+
+
+@vae_train_step.mistake(
+    "In evaluation mode your result does not depend on eps. Who asked for the mean of q there?"
+)
+def noise_left_out_in_evaluation_mode(model, optimizer, x, eps, beta):
+    eps = eps if model.training else torch.zeros_like(eps)
+    return vae_train_step_reference(model, optimizer, x, eps, beta)
 
 
 @vae_train_step.mistake(

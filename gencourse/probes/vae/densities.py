@@ -20,6 +20,12 @@ def learned(draw: Callable, mu: Tensor, logvar: Tensor, eps: Tensor) -> dict[str
     return dict(zip(("for mu", "for logvar"), found, strict=True))
 
 
+def growth(draw: Callable, logvar: Tensor, eps: Tensor) -> Tensor:
+    """By which factor a draw around 0 grows when logvar grows by 2, seen however small it is."""
+    mu = torch.zeros_like(eps)
+    return torch.as_tensor(draw(mu, logvar + 2, eps) / draw(mu, logvar, eps))
+
+
 def difference(draw: Callable, *inputs: Tensor) -> Tensor:
     """The largest difference between two calls with the same arguments."""
     first, second = draw(*inputs), draw(*inputs)

@@ -52,6 +52,12 @@ WRONG: dict[str, KL] = {
     "a_tenth_too_large": lambda mu, logvar: 1.1 * plain(mu, logvar),
     "negative_logvar_clipped": lambda mu, logvar: plain(mu, logvar.relu()),
     "mu_not_squared": lambda mu, logvar: 0.5 * (mu.abs() + logvar.exp() - 1 - logvar).sum(1),
+    "mu_and_logvar_exchanged": lambda mu, logvar: plain(logvar, mu),
+    "negative_mu_clipped": lambda mu, logvar: plain(mu.relu(), logvar),
+    "positive_logvar_clipped": lambda mu, logvar: plain(mu, logvar.clamp(max=0)),
+    "with_a_cross_term": lambda mu, logvar: plain(mu, logvar) + 0.1 * (mu * logvar).sum(1),
+    "first_row_in_every_row": lambda mu, logvar: plain(mu, logvar)[:1].expand(len(mu)),
+    "first_dimension_times_d": lambda mu, logvar: per_dimension(mu, logvar)[:, 0] * mu.shape[1],
 }
 VERSIONS = RIGHT | WRONG
 

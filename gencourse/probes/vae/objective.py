@@ -29,10 +29,10 @@ def gradients_of_loss(
     }
 
 
-def as_float(weight: Callable, *arguments: Any) -> float | str:
-    """The number returned, as Python's; a text as it is, though it may hold a number."""
+def as_float(weight: Callable, *arguments: Any) -> object:
+    """The number returned, as Python's; a text or an array that holds one number as it is."""
     found = weight(*arguments)
-    return found if isinstance(found, str) else float(found)
+    return found if isinstance(found, str) or getattr(found, "ndim", 0) > 0 else float(found)
 
 
 class Toy(nn.Module):
@@ -127,6 +127,13 @@ def train(
     }
 
 
+def train_one_of_two(step: Callable, x: Tensor, eps: Tensor, beta: float) -> dict[str, object]:
+    """One step of an optimizer that holds the second parameter of the model alone."""
+    model = Toy()
+    step(model, torch.optim.SGD([model.b], lr=0.05), x, eps, beta)
+    return {"the first parameter": model.a.item(), "the second parameter": model.b.item()}
+
+
 def train_network(step: Callable, x: Tensor, eps: Tensor, beta: float) -> dict[str, object]:
     """One step of a Convolutional by SGD with weight decay."""
     model = Convolutional()
@@ -140,11 +147,15 @@ def train_network(step: Callable, x: Tensor, eps: Tensor, beta: float) -> dict[s
 
 
 def train_layers(
-    step: Callable, x: Tensor, eps: Tensor, beta: float, norm_in_training: bool
+    step: Callable, x: Tensor, eps: Tensor, beta: float, evaluated: tuple[str, ...] = ()
 ) -> dict[str, object]:
-    """One step of a Layered in training mode; its batch norm may be in evaluation mode."""
+    """One step of a Layered whose named parts, "" being the model itself, are in evaluation mode.
+
+    The others are in training mode.
+    """
     model = Layered()
-    model.norm.train(norm_in_training)
+    for name in evaluated:
+        model.get_submodule(name).training = False
     loss = step(model, torch.optim.SGD(model.parameters(), lr=0.05), x, eps, beta)
     return {
         "whether dropout was at work": any(model.dropped),

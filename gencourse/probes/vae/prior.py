@@ -58,7 +58,7 @@ def correlated(z: Tensor, tolerance: float) -> dict[str, bool]:
     n, dim = z.shape
     columns = torch.corrcoef(z.T).nan_to_num() - torch.eye(dim)
     standard = (z - z.mean(0)) / z.std(0).clamp(min=1e-6)
-    lags = [(standard[lag:] * standard[: n - lag]).mean().abs() for lag in (1, 2, n // 2)]
+    lags = [(standard[lag:] * standard[: n - lag]).mean(0).abs() for lag in (1, 2, n // 2)]
     return {
         "whether the coordinates of a code are independent": bool(
             (columns.abs().triu(1) < tolerance).all()
@@ -107,7 +107,8 @@ def codes_of_samples(sample: Callable, n: int, latent_dim: int, seed: int) -> di
         < 2.7 / math.sqrt(n * latent_dim),
         "whether the codes leave [-3, 3] as often as a normal does": abs(beyond)
         < SIGMAS * math.sqrt(0.0027 / z.numel()),
-        "whether some of the codes leave [-3.6, 3.6]": bool((z.abs() > 3.6).any()),
+        "whether some of the codes leave [-4, 4]": bool((z.abs() > 4).any()),
+        "whether some number in the codes is exactly 0": bool((z == 0).any()),
         **correlated(z, SIGMAS / math.sqrt(n)),
     }
 
@@ -126,6 +127,12 @@ def images_of_a_decoder(sample: Callable, n: int, latent_dim: int, seed: int) ->
         "the shape": list(images.shape),
         "whether they are sigmoid(decoder(z))": same,
     }
+
+
+def images_without_parameters(sample: Callable, latent_dim: int, seed: int) -> dict[str, object]:
+    """The samples of a decoder that returns its codes and has no parameters."""
+    images = as_images(sample(nn.Identity(), 3, latent_dim, seeded(seed)))
+    return {"the shape": list(images.shape), "whether a number is 0.5": bool((images == 0.5).any())}
 
 
 def repeatability(sample: Callable, latent_dim: int, seed: int) -> dict[str, bool]:
@@ -159,9 +166,13 @@ def traces(sample: Callable, latent_dim: int, seed: int) -> dict[str, bool]:
     }
 
 
-def dropout_at_work(sample: Callable, latent_dim: int, seed: int) -> bool:
-    """Whether samples are dropped by a decoder in training mode that ends in dropout."""
+def dropout_at_work(sample: Callable, latent_dim: int, seed: int, training: bool = True) -> bool:
+    """Whether samples are dropped by a decoder that ends in dropout, which is in training mode.
+
+    The decoder itself may be in evaluation mode.
+    """
     decoder = nn.Sequential(decoder_of(latent_dim), nn.Sequential(nn.Dropout(0.5))).train()
+    decoder.training = training
     images = as_images(sample(decoder, 50, latent_dim, seeded(seed)))
     return bool(((images == 0.5) | (images == 0)).any())
 
@@ -186,11 +197,12 @@ def ends_in_training_mode(sample: Callable, latent_dim: int, seed: int) -> bool:
 
 
 def grid_of_codes(grid: Callable, n: int) -> dict[str, object]:
-    """A grid, whether it is a tensor or not, and whether a second call gives another one."""
+    """A grid, of which kind it is, and whether a second call gives another one."""
     codes, again = grid(n), grid(n)
     tensors = isinstance(codes, Tensor) and isinstance(again, Tensor)
     return {
-        "whether it is a list or tuple, not a tensor": isinstance(codes, list | tuple),
+        "whether it is a tensor": isinstance(codes, Tensor),
+        "whether it asks for gradients": bool(getattr(codes, "requires_grad", False)),
         "": codes,
         "whether two calls return one and the same memory": tensors
         and codes.untyped_storage().data_ptr() == again.untyped_storage().data_ptr(),

@@ -7,6 +7,11 @@ from torch import Tensor
 
 
 def units(active: Callable, mu: Tensor, *threshold: float) -> dict[str, object]:
-    """What is said of the units (a tensor, or a list of truth values), and of which kind it is."""
-    said = torch.as_tensor(active(mu, *threshold))
-    return {"whether truth values are returned": said.dtype == torch.bool, "which are active": said}
+    """What is said of the units, and of which kind it is."""
+    said = active(mu, *threshold)
+    found = torch.as_tensor(said)
+    return {
+        "whether a tensor is returned": isinstance(said, Tensor),
+        "whether truth values are returned": found.dtype == torch.bool,
+        "which are active": found,
+    }
