@@ -6,12 +6,20 @@ import torch
 import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
-from gencourse.models import gan
 from gencourse.probes.gan.densities import far_below
 
 
+def value_from_grid_reference(p_data, p_model, D, cell):
+    """V = E_data[log D] + E_model[log(1 - D)] on a grid, -inf where D excludes what occurs."""
+    return cell * two_terms(p_data, p_model, D).sum()
+
+
+def two_terms(p_data, p_model, D):
+    return torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)
+
+
 @exercise(
-    reference=gan.game_value,
+    reference=value_from_grid_reference,
     difficulty=2,
     minutes=10,
     points=3,
@@ -62,10 +70,12 @@ def value_from_grid(answer, seed):
     yield f"{below} if D = 0 where data are", answer.run(far_below, left, right, opposite, 1.0)
     other = answer.run(far_below, right, left, 1 - opposite, 1.0)
     yield f"{below} if D = 1 where samples are", other
-
-
-def two_terms(p_data, p_model, D):
-    return torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)
+    little, evenly = torch.tensor([[1e-3, 0.999, 0.5], [0.5, 0.5, 0.5]])
+    unsure = torch.tensor([0.0, 0.5, 0.4])
+    rare = answer.run(far_below, little, evenly, unsure, 0.05)
+    yield f"{below} if D = 0 where few data are, a density of 0.001", rare
+    rare = answer.run(far_below, evenly, little, 1 - unsure, 0.05)
+    yield f"{below} if D = 1 where few samples are, a density of 0.001", rare
 
 
 @value_from_grid.alternative
@@ -151,6 +161,15 @@ def by_binary_cross_entropy(p_data, p_model, D, cell):
 
 
 @value_from_grid.mistake(
+    "Right but where D excludes what is rare: a floor under D, or under its logarithm, makes a "
+    "small loss of it. What is V if D excludes anything that occurs?"
+)
+def logarithm_with_a_floor(p_data, p_model, D, cell):
+    tiny = torch.finfo(D.dtype).tiny
+    return cell * (p_data * D.clamp_min(tiny).log() + p_model * (1 - D).clamp_min(tiny).log()).sum()
+
+
+@value_from_grid.mistake(
     "You skip the cells where one of the densities is zero. Where only one of them has mass, whose"
     " term is left?"
 )
@@ -161,7 +180,7 @@ def only_where_both_have_mass(p_data, p_model, D, cell):
 
 @value_from_grid.mistake("This is what D minimises. V is what D maximises: can it be positive?")
 def negated(p_data, p_model, D, cell):
-    return -gan.game_value(p_data, p_model, D, cell)
+    return -value_from_grid_reference(p_data, p_model, D, cell)
 
 
 @value_from_grid.mistake(
@@ -169,7 +188,7 @@ def negated(p_data, p_model, D, cell):
     "to?"
 )
 def densities_exchanged(p_data, p_model, D, cell):
-    return gan.game_value(p_model, p_data, D, cell)
+    return value_from_grid_reference(p_model, p_data, D, cell)
 
 
 @value_from_grid.mistake(
@@ -188,14 +207,14 @@ def log_d_twice(p_data, p_model, D, cell):
 
 @value_from_grid.mistake("V adds up two expectations. Who took their average?")
 def average_of_the_two(p_data, p_model, D, cell):
-    return 0.5 * gan.game_value(p_data, p_model, D, cell)
+    return 0.5 * value_from_grid_reference(p_data, p_model, D, cell)
 
 
 @value_from_grid.mistake(
     "`cell` is already the length or the area of a cell. How often do you multiply by it?"
 )
 def cell_squared(p_data, p_model, D, cell):
-    return cell * gan.game_value(p_data, p_model, D, cell)
+    return cell * value_from_grid_reference(p_data, p_model, D, cell)
 
 
 @value_from_grid.mistake(

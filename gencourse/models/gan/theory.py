@@ -15,7 +15,7 @@ def optimal_discriminator(p_data: Tensor, p_model: Tensor) -> Tensor:
     """
     require_same_shape("optimal_discriminator", p_data=p_data, p_model=p_model)
     total = p_data + p_model
-    return torch.where(total > 0, p_data / total.clamp_min(torch.finfo(total.dtype).tiny), 0.5)
+    return torch.where(total > 0, p_data / total.where(total > 0, 1.0), 0.5)
 
 
 def game_value(p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> Tensor:

@@ -13,6 +13,7 @@ class Noting(nn.Module):
         super().__init__()
         norms = (nn.BatchNorm1d(1, affine=False), nn.BatchNorm2d(1, affine=False))
         self.inside = nn.Sequential(*norms, nn.Dropout(0.5))
+        self.knowing = [*norms, self.inside[-1]]
         self.inputs: list[int] = []
         self.noted: list[list[bool]] = []
         self.came_in = self.modes()
@@ -22,13 +23,12 @@ class Noting(nn.Module):
         keep their statistics.
         """
         self.train(training)
-        for norm in self.inside[:2]:
-            norm.train(training and part)
+        self.inside[:2].train(training and part)
         self.came_in = self.modes()
 
     def modes(self) -> list[bool]:
-        """Whether in training mode, for the network and for each of its layers."""
-        return [part.training for part in self.modules()]
+        """Whether in training mode, for the network and for its layers that know their mode."""
+        return [self.training, *(layer.training for layer in self.knowing)]
 
     def note(self, x: Tensor) -> None:
         """Remember a call with these rows."""
