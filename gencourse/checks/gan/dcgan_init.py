@@ -47,10 +47,8 @@ def dcgan_init(answer, seed):
         yield f"the parameters of a {kind}", answer.run(layers.started, kind)
     yield "layers of other kinds", answer.run(layers.others_left)
     yield "layers without a bias", answer.run(layers.without_bias)
-    yield (
-        "batch norms without scales, or without running statistics",
-        answer.run(layers.without_scales),
-    )
+    bare = "batch norms without scales, or without running statistics"
+    yield bare, answer.run(layers.without_scales)
     yield "a batch norm that has been in use", answer.run(layers.statistics)
     yield "small layers, in evaluation mode", answer.run(layers.small)
     yield "modules that are given one by one, without `apply`", answer.run(layers.by_itself)
@@ -322,9 +320,8 @@ def by_new_parameters(module):
 
 
 @dcgan_init.mistake(
-    "Right for the five classes themselves. A layer whose class is made from one of them, such as "
-    "torch's own layers with spectral normalisation, is left as it was. How does Python ask whether "
-    "a module is *a* linear layer?"
+    "Right for the five classes themselves. A layer whose class is made from one of them is left "
+    "as it was. How does Python ask whether a module is *a* linear layer?"
 )
 def exact_classes(module):
     if type(module) in (nn.Linear, *CONVOLUTIONS, *NORMS):

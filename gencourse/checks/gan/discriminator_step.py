@@ -49,10 +49,9 @@ def discriminator_step(answer, seed):
     real, z, second = draw(seed, 3, 2) + 1, draw(seed + 1, 5, 3), draw(seed + 2, 4, 3)
     yield "one step", answer.run(discriminator_turn, real, z)
     yield "two steps with different noise", answer.run(discriminator_turn, real, z, second)
-    stale = "one step, when D held gradients from the generator's turn"
+    stale = "one step, when parameters of D held gradients from the generator's turn"
     yield stale, answer.run(discriminator_turn, real, z, stale=True)
-    frozen = f"{stale}, in a frozen parameter too"
-    yield frozen, answer.run(discriminator_turn, real, z, frozen=True)
+    yield f"{stale}, in a frozen one too", answer.run(discriminator_turn, real, z, frozen=True)
     for said, codes in (("codes of one number", z[:, :1]), ("a single code", z[:1])):
         yield f"one step at samples of {said}", answer.run(discriminator_turn, real, codes)
     mixed = "one step of networks whose batch norms are in evaluation mode, the rest in training"

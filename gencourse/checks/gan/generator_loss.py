@@ -176,8 +176,8 @@ def large_logits_clamped(fake_logits):
 
 
 @generator_loss.mistake(
-    "Right but where D is fooled: there your loss has a floor, and sends no gradient. How small can "
-    "-log D get?"
+    "Right but where D is fooled: there your loss has a floor, and sends no gradient. How small "
+    "can -log D get?"
 )
 def loss_with_a_floor(fake_logits):
     return F.softplus(-fake_logits).clamp_min(0.01).mean()

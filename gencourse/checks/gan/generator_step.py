@@ -34,8 +34,7 @@ def generator_step(answer, seed):
     yield "two steps with different noise", answer.run(generator_turn, z, second)
     stale = "one step, when G held gradients from before"
     yield stale, answer.run(generator_turn, z, stale=True)
-    frozen = f"{stale}, in a frozen parameter too"
-    yield frozen, answer.run(generator_turn, z, frozen=True)
+    yield f"{stale}, in a frozen parameter too", answer.run(generator_turn, z, frozen=True)
     quiet = "one step with images, of networks in evaluation mode"
     yield quiet, answer.run(generator_turn, z, shape=(1, 2, 2), training=False)
     mixed = "one step of networks whose batch norms are in evaluation mode, the rest in training"

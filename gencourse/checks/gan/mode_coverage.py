@@ -53,7 +53,7 @@ def cloud(seed, centres, distances, counts):
     ),
 )
 def mode_coverage(answer, seed):
-    c, near = ring(8, 2.0), 0.08
+    c, near, squares = ring(8, 2.0), 0.08, 32 * torch.tensor([[1.0, 0], [0, 1], [2, 1]])
     fog, mid = torch.cat([c[:4], 1.6 * c]), torch.cat([c[:3], 0 * c[:1]])
     mixed, some = [0.15] * 4 + [0.6] * 8, [100, 100, 76, 11] + [20] * 8
     for said, centres, distance, counts in (
@@ -82,8 +82,7 @@ def mode_coverage(answer, seed):
     yield "15 of 100 samples near the only centre, K = 1", answer(alone, c[:1], 0.1, 3.0)
     off = wide + 90
     yield "40 samples right at each centre", answer(off.repeat_interleave(40, 0), off, 2.2, 2.0)
-    rim, squares = torch.tensor([3.0, 4.0]), 32 * torch.tensor([[1.0, 0], [0, 1], [2, 1]])
-    at = (squares + rim).repeat(20, 1)  # all of these numbers are exact, in any way of computing
+    at = (squares + torch.tensor([3.0, 4.0])).repeat(20, 1)  # exact, in any way of computing
     yield "60 samples at a distance of exactly k · std = 5", answer(at, squares, 2.5, 2.0)
     yield "the same question asked twice", answer.run(asked_twice, halo, c, 0.1, 2.6)
 
@@ -223,8 +222,8 @@ def share_of_modes(x, centres, std, k):
 
 
 @mode_coverage.mistake(
-    "A sample at a distance of exactly k · std does not count for you. What does the text say: less "
-    "than, or at most?"
+    "A sample at a distance of exactly k · std does not count for you. What does the text say: "
+    "less than, or at most?"
 )
 def border_left_out(x, centres, std, k):
     near = torch.cdist(x, centres) < k * std

@@ -11,11 +11,7 @@ from gencourse.probes.gan.densities import far_below
 
 def value_from_grid_reference(p_data, p_model, D, cell):
     """V = E_data[log D] + E_model[log(1 - D)] on a grid, -inf where D excludes what occurs."""
-    return cell * two_terms(p_data, p_model, D).sum()
-
-
-def two_terms(p_data, p_model, D):
-    return torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)
+    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)).sum()
 
 
 @exercise(
@@ -49,10 +45,8 @@ def value_from_grid(answer, seed):
     yield equal, answer(p, p.clone(), half, 0.05)
     plane_p, plane_q = p[::12, None] * p[None, ::10], q[::12, None] * p[None, ::10]
     plane_D = (0.6 * draw(seed + 1, *plane_p.shape)).sigmoid()
-    yield (
-        "the value on a grid in the plane, cells of 0.6 times 0.5",
-        answer(plane_p, plane_q, plane_D, 0.3),
-    )
+    plane = "the value on a grid in the plane, cells of 0.6 times 0.5"
+    yield plane, answer(plane_p, plane_q, plane_D, 0.3)
     left, right = torch.tensor([[2.0, 2.0, 0, 0, 0], [0, 0, 0, 2.0, 2.0]])
     sure = torch.tensor([1.0, 0.7, 0.5, 0.4, 0.0])
     yield "the value for densities that do not overlap", answer(left, right, sure, 0.25)
@@ -67,15 +61,14 @@ def value_from_grid(answer, seed):
     left, right = left.sign() + torch.tensor([0, 0, 0.5, 0, 0]), right.sign()
     opposite = torch.tensor([0.0, 0.3, 0.5, 0.4, 0.7])
     below = "whether the value is far below 0 (less than -50), or log 0 refused,"
-    yield f"{below} if D = 0 where data are", answer.run(far_below, left, right, opposite, 1.0)
-    other = answer.run(far_below, right, left, 1 - opposite, 1.0)
-    yield f"{below} if D = 1 where samples are", other
     little, evenly = torch.tensor([[1e-3, 0.999, 0.5], [0.5, 0.5, 0.5]])
     unsure = torch.tensor([0.0, 0.5, 0.4])
-    rare = answer.run(far_below, little, evenly, unsure, 0.05)
-    yield f"{below} if D = 0 where few data are, a density of 0.001", rare
-    rare = answer.run(far_below, evenly, little, 1 - unsure, 0.05)
-    yield f"{below} if D = 1 where few samples are, a density of 0.001", rare
+    for p, q, D, cell in ((left, right, opposite, 1.0), (little, evenly, unsure, 0.05)):
+        rare = "" if p is left else ", at a density of 0.001"
+        excluded = answer.run(far_below, p, q, D, cell)
+        yield f"{below} if D = 0 where data are{rare}", excluded
+        excluded = answer.run(far_below, q, p, 1 - D, cell)
+        yield f"{below} if D = 1 where samples are{rare}", excluded
 
 
 @value_from_grid.alternative
@@ -89,12 +82,10 @@ def only_where_mass_is(p_data, p_model, D, cell):
 @value_from_grid.alternative
 def cell_by_cell(p_data, p_model, D, cell):
     total = 0.0
-    for p, q, d in zip(
-        p_data.flatten().tolist(), p_model.flatten().tolist(), D.flatten().double(), strict=True
-    ):
-        total += (p * d.log().item() if p > 0 else 0.0) + (
-            q * (1 - d).log().item() if q > 0 else 0.0
-        )
+    cells = (p_data.flatten().tolist(), p_model.flatten().tolist(), D.flatten().double())
+    for p, q, d in zip(*cells, strict=True):
+        total += p * d.log().item() if p > 0 else 0.0
+        total += q * (1 - d).log().item() if q > 0 else 0.0
     return cell * total
 
 
@@ -107,6 +98,10 @@ def by_plain_numbers(p_data, p_model, D, cell):
         if q > 0:
             total += float(q) * math.log(1 - float(d))
     return total * cell
+
+
+def two_terms(p_data, p_model, D):
+    return torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)
 
 
 @value_from_grid.mistake(

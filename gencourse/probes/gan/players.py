@@ -151,8 +151,7 @@ def discriminator_turn(
         "the parameters of D": state(discriminator),
         "whether the generator moved": moved(generator, before),
         "whether the generator holds gradients": held,
-        "whether D was asked once or twice in a step": len(discriminator.inputs)
-        <= 2 * len(noises),
+        "whether D was asked once or twice in a step": len(discriminator.inputs) <= 2 * len(noises),
         "whether the optimizer's settings are as they were": settings(optimizer) == set_to,
         **afterwards(generator, discriminator),
         **returned(loss),
