@@ -145,8 +145,8 @@ def layers_in_evaluation_mode(discriminator, augment, real, fake):
 
 
 @augmented_logits.mistake(
-    "The logits are right, but D was shown images as well that did not come out of `augment`: its "
-    "batch norms would count them, and could learn them by heart. What does D see of yours?"
+    "The logits are right, but D was shown images as well that did not come out of `augment`: it "
+    "could learn those by heart, and its batch norms would count them. What does D see of yours?"
 )
 def plain_images_too(discriminator, augment, real, fake):
     discriminator(real)

@@ -76,7 +76,7 @@ def both_logits(
     found: dict[str, object] = {"whether two tensors came back, for data and for samples": False}
     if isinstance(result, Tensor) or len(both := tuple(result)) != 2:
         return found
-    count, calls = augment.count, len(discriminator.inputs)
+    count, judged = augment.count, tuple(discriminator.inputs)
     logits_of(discriminator, augment, real, fake)
     again, held = Augmentation(), [nn.Parameter(x, requires_grad=False) for x in (real, fake)]
     for _ in range(2):  # parameters are handed on as they are, and not as copies
@@ -87,7 +87,8 @@ def both_logits(
         "how many images were augmented": count,
         "how many images were augmented when the same ones came twice": again.count,
         "whether D saw only what came from the augmentation": discriminator.seen <= augment.made,
-        "whether D was asked in one call or two": calls <= 2,
+        "how many images D judged": sum(judged),
+        "whether D was asked in one call or two": len(judged) <= 2,
         "whether D and its layers kept their modes whenever it was called": (
             discriminator.kept_its_modes()
         ),
