@@ -30,11 +30,12 @@ from tests.offline.sitecustomize import forbid_network
 
 forbid_network()
 SHOWN = 30  # of what was not proved
-# what the next versions of the libraries will refuse is an error in the notebooks' kernels
-DEPRECATIONS = ",".join(
-    f"error::{kind}"
-    for kind in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
-)
+# what the next versions of the libraries will refuse is an error in the notebooks' kernels, but for
+# what pytest's own -W says
+DEPRECATIONS = [
+    *(f"error::{k}Warning" for k in ("Deprecation", "PendingDeprecation", "Future")),
+    "ignore:There is no current event loop:DeprecationWarning",  # a kernel's own start, Python 3.12
+]
 
 
 def pytest_addoption(parser):
@@ -88,7 +89,9 @@ def pytest_runtest_setup(item):
     sees them. A kernel takes over the environment that its first cell finds.
     """
     os.environ["GENCOURSE_STRICT"] = "0" if item.path.parent.name == "exercises" else "1"
-    os.environ["PYTHONWARNINGS"] = DEPRECATIONS if item.path.suffix == ".ipynb" else ""
+    asked = item.config.getoption("pythonwarnings") or []
+    kernel = item.path.suffix == ".ipynb"
+    os.environ["PYTHONWARNINGS"] = ",".join([*DEPRECATIONS, *asked]) if kernel else ""
 
 
 spent = [0.0]  # CPU seconds of this process and its children when the last report was made

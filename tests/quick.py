@@ -1,6 +1,7 @@
 """The quick set: what a learner runs into first, for an environment that nobody has tried yet.
 
     python -m tests.quick            a few minutes; more words go to pytest
+    python -m tests.quick -W ignore::DeprecationWarning     old libraries beside newer ones
 
 Files of tests on the package, and the exercises and the notebook of chapter 1 at smoke scale. The
 weekly workflow runs it on every Python, with the lowest versions that pyproject.toml admits and
