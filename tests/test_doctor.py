@@ -82,7 +82,10 @@ def test_notebooks_of_another_edition_are_noticed(tmp_path):
     (tmp_path / "exercises").mkdir()
     ours = finding.CLONE / "exercises" / "01_vae.ipynb"
     assert install.edition_of(ours) == gencourse.__version__
-    for other, word, command in (("0.1.0", "newer", "start"), ("9.0.0", "older", "sync")):
+    for other, word, command in (
+        ("0.1.0", "newer", "start"),
+        ("9.0.0", "older", finding.repair()),
+    ):
         text = ours.read_text("utf-8").replace(gencourse.__version__, other)
         (tmp_path / "exercises" / "01_vae.ipynb").write_text(text, "utf-8")
         found = install.edition(tmp_path)
