@@ -258,3 +258,17 @@ def on_cpu() -> Iterator[None]:
     elsewhere = torch.get_default_device().type != "cpu"
     with torch.device("cpu") if elsewhere else contextlib.nullcontext():
         yield
+
+
+@contextlib.contextmanager
+def plain_torch() -> Iterator[None]:
+    """Within the block torch is as it starts, whatever a notebook has set: new tensors are on the
+    CPU and in float32, gradients are recorded.
+    """
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with on_cpu(), torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)

@@ -4,6 +4,7 @@ pretended (tests/pretended/device.py).
 Every public name is called on the device; its result lies where it should and has the CPU's value.
 """
 
+import contextlib
 import io
 import json
 import pickle
@@ -498,3 +499,37 @@ def test_waiting_and_copying_are_counted(device):
     begun = device.syncs
     (x + 1).exp_().cumsum(0)
     assert device.syncs == begun
+
+
+# what a notebook may have set in torch
+
+
+def test_gan_lab_plays_whatever_a_notebook_has_set():
+    settings = gan_lab.Settings()
+
+    def played():
+        match = gan_lab.Match(settings)
+        match.step()
+        match.observe()
+        return [p.detach() for p in match.gan.parameters()]
+
+    wanted = played()
+    for setting in (double_precision(), torch.no_grad(), torch.inference_mode()):
+        with setting:
+            same(played(), wanted)
+
+
+@contextlib.contextmanager
+def double_precision():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_training_without_gradients_is_refused_in_a_sentence():
+    model = table.small_vae("cpu")
+    for setting in (torch.no_grad(), torch.inference_mode()):
+        with setting, pytest.raises(InputError, match="gradients should be recorded"):
+            fit(model, [table.pictures("cpu")], steps=1)

@@ -10,7 +10,7 @@ from gencourse.errors import InputError, TrainingStopped
 from gencourse.gan_lab.observe import JUDGED, Frame, Observer
 from gencourse.gan_lab.settings import Settings
 from gencourse.models.gan import GAN, LOSSES, PointDiscriminator, PointGenerator, gradient_penalty
-from gencourse.runtime import global_seed, on_cpu, seeded
+from gencourse.runtime import global_seed, plain_torch, seeded
 from gencourse.training import adam
 
 POOL = 20_000  # data points that batches are drawn from
@@ -45,7 +45,7 @@ class Match:
     without changing anything. All of it happens on the CPU.
     """
 
-    @on_cpu()
+    @plain_torch()
     def __init__(self, settings: Settings) -> None:
         seed = settings.seed
         self.settings, self.steps, self.random = settings, 0, seeded(seed)
@@ -99,7 +99,7 @@ class Match:
             for group in optimizer.param_groups:
                 group["lr"] = lr
 
-    @on_cpu()
+    @plain_torch()
     def step(self) -> None:
         """One round: D's moves, then G's."""
         for _ in range(self.settings.d_steps):
@@ -108,13 +108,13 @@ class Match:
             self.move_generator()
         self.steps += 1
 
-    @on_cpu()
+    @plain_torch()
     def step_discriminator(self) -> None:
         """One move of D; G stays as it is."""
         self.move_discriminator()
         self.steps += 1
 
-    @on_cpu()
+    @plain_torch()
     def step_generator(self) -> None:
         """One move of G; D stays as it is."""
         self.move_generator()
@@ -153,7 +153,7 @@ class Match:
         mean.backward()
         optimizer.step()
 
-    @on_cpu()
+    @plain_torch()
     def observe(self) -> Frame:
         """How the game stands, seen on the same data and codes every time."""
         frame = self.observer.look(self.gan, self.settings.loss, self.steps)

@@ -13,7 +13,7 @@ from gencourse.evaluation import mode_coverage
 from gencourse.figures import prior_quantile_grid
 from gencourse.models.gan import GAN, LOSSES, jensen_shannon, optimal_discriminator
 from gencourse.models.gan.penalties import input_gradient
-from gencourse.runtime import on_cpu
+from gencourse.runtime import plain_torch
 
 REACH, CELLS = 3.0, 40  # D is shown on [-3, 3]², in 40 × 40 cells
 CELL = (2 * REACH / CELLS) ** 2
@@ -127,7 +127,7 @@ def belief(logits: Tensor, loss: str, middle: Tensor | float = 0.0) -> Tensor:
     return torch.sigmoid(logits - middle if loss == "Wasserstein" else logits)
 
 
-@on_cpu()
+@plain_torch()
 def code_grid(noise: str) -> Tensor:
     """A regular grid of codes whose cells hold equal shares of the noise: (17, 17, 2), or (1, 289,
     1) along a line.

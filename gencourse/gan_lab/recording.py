@@ -18,7 +18,7 @@ from gencourse.errors import DataUnavailable, InputError
 from gencourse.gan_lab.match import Match
 from gencourse.gan_lab.observe import Frame, Scores
 from gencourse.gan_lab.settings import Settings
-from gencourse.runtime import on_cpu
+from gencourse.runtime import plain_torch
 from gencourse.validation import require_count
 
 FILES = Path(__file__).parent / "files"
@@ -57,7 +57,7 @@ class Recording:
     symptoms: dict[str, float] | None = None
 
     @property
-    @on_cpu()
+    @plain_torch()
     def density(self) -> GaussianMixture:
         """The true density of the data."""
         return points(self.settings.data)

@@ -55,6 +55,11 @@ def fit(
     """
     require_count("fit", "steps", steps)
     require_batches(batches)
+    if not torch.is_grad_enabled():
+        raise InputError(
+            "fit: gradients should be recorded, got a call under no_grad or inference_mode. Call "
+            "it outside, or torch.set_grad_enabled(True) first."
+        )
     device = next(model.parameters()).device
     players = players_of(model, lr)
     rates = [[group["lr"] for group in player.optimizer.param_groups] for player in players]
