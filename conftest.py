@@ -35,6 +35,7 @@ SHOWN = 30  # of what was not proved
 DEPRECATIONS = [
     *(f"error::{k}Warning" for k in ("Deprecation", "PendingDeprecation", "Future")),
     "ignore:There is no current event loop:DeprecationWarning",  # a kernel's own start, Python 3.12
+    "ignore:InlineBackend._print_figure_kwargs_changed:DeprecationWarning",  # matplotlib-inline's
 ]
 
 
