@@ -53,8 +53,15 @@ def by_tensor(function: Callable[[Tensor], Tensor]) -> Stress:
 
 
 def strided(x: Tensor) -> Tensor:
-    """The same numbers, every second place in memory."""
-    return torch.stack([x, torch.zeros_like(x)], -1)[..., 0] if x.numel() > 1 else x
+    """The same numbers, every second place in memory, cut out of a tensor longer everywhere.
+
+    So no two dimensions can be joined by `view`, as in a slice x[:, 1:].
+    """
+    if x.numel() <= 1:
+        return x
+    longer = nn.functional.pad(x, (0, 1) * x.ndim)
+    spaced = torch.stack([longer, torch.zeros_like(longer)], -1)[..., 0]
+    return spaced[tuple(slice(n) for n in x.shape)]
 
 
 def double(x: Tensor) -> Tensor:

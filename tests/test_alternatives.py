@@ -9,7 +9,7 @@ import nbconvert
 import nbformat
 import pytest
 
-from authoring import alternatives
+from authoring import alternatives, build
 from gencourse import widgets
 
 CHAPTERS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9]*.ipynb"))
@@ -103,3 +103,21 @@ def test_a_picture_without_words_is_refused():
     after = new.new_markdown_cell("*What it shows.* And more.")
     told = alternatives.described(new.new_notebook(cells=[cell, new.new_code_cell("1"), after]))
     assert told.cells[0].outputs[0].metadata["image/png"]["alt"] == "What it shows. And more."
+
+
+def test_running_a_chapter_keeps_the_static_twin_of_a_widget(monkeypatch):
+    """And no widget's view, which a page without a kernel answers with an error."""
+    for name in ("SCALE", "STRICT", "DEVICE", "WIDGETS"):  # what `execute` sets, undone afterwards
+        monkeypatch.setenv(f"GENCOURSE_{name}", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    new = nbformat.v4
+    code = (
+        "import torch\nfrom gencourse.widgets import latent_explorer\n"
+        "latent_explorer(lambda z: z.sigmoid()[:, None, None, :], torch.zeros(3))"
+    )
+    cells = [new.new_code_cell(code), new.new_markdown_cell("*Three numbers.*")]
+    cells[0].metadata["tags"] = ["widget"]
+    notebook = alternatives.described(build.execute(new.new_notebook(cells=cells)))
+    [output] = notebook.cells[0].outputs
+    assert set(output.data) == {"image/png", "text/plain"} and output.data["image/png"]
+    assert output.metadata["image/png"]["alt"] == "Three numbers."

@@ -100,7 +100,7 @@ def test_curves_and_scatter_and_map_are_labelled():
     pictures = grid.sum(-1)[..., None, None, None].expand(n, n, 1, 3, 3).sigmoid()
     ax = figures.image_map(pictures, grid[0, :, 0], title="map")
     assert labelled(ax) and len(ax.get_xticks()) == len(ax.get_yticks()) == n
-    heights = [float(t.get_text()) for t in ax.get_yticklabels()]
+    heights = [float(t.get_text().replace("−", "-")) for t in ax.get_yticklabels()]
     assert heights == sorted(heights) and ax.get_yticks()[0] > ax.get_yticks()[-1], (
         "high z₂ is at the top"
     )
@@ -299,7 +299,7 @@ def test_a_map_has_ticks_that_lie_as_the_prior_does(n):
     grid = figures.prior_quantile_grid(n)
     ticks = grid[0, :, 0]
     ax = figures.image_map(torch.rand(n, n, 1, 3, 3), ticks)
-    shown = [text.get_text() for text in ax.get_xticklabels()]
+    shown = [text.get_text().replace("−", "-") for text in ax.get_xticklabels()]
     assert shown == [f"{-float(text) + 0.0:.1f}" for text in reversed(shown)], "symmetric"
     assert n % 2 == 0 or "0.0" in shown
     assert ax.get_xticks().tolist() == [

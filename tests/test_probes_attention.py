@@ -128,6 +128,21 @@ def test_an_infinite_output_is_no_change():
     assert subtracted[1].all()
 
 
+def test_models_that_are_tried_refuse_another_type():
+    x, weights, find = examples.examples(0), torch.ones(5).double(), check.depends_on.reference
+    for given in (x, x.float()):
+        right = run(dependence.found_in_module, find, (given, weights, 5, False), {}).value
+        assert torch.equal(right["the answer"], torch.ones(5, 5, dtype=torch.bool).tril(-1))
+
+    def in_float64(f, x):
+        return find(f, x.double())
+
+    cases = ((dependence.found_in_module, (x.float(), weights, 5, False)),)
+    cases += ((dependence.found_in_tokens, (examples.tokens(),)),)
+    for probe, inputs in cases:
+        assert run(probe, in_float64, inputs, {}).value.kind == "RuntimeError"
+
+
 def test_masks_of_one_kind_are_made_once():
     seen = []
 
@@ -176,8 +191,10 @@ def test_rows_follow_the_cache():
 
 def test_images_and_their_kinds_are_told_apart():
     sample, u = check.raster_sample.reference, torch.rand(2, 1, 2, 3, generator=seeded(0))
-    assert list(pixels.kinds(sample, u).values()) == [True, True]
-    assert list(pixels.kinds(lambda model, u: model(u) > 0, u).values()) == [True, False]
+    assert list(pixels.kinds(sample, u).values()) == [True] * 3
+    assert list(pixels.kinds(lambda model, u: model(u) > 0, u).values()) == [True, True, False]
+    found = pixels.kinds(lambda model, u: model(u.double()), u)
+    assert list(found.values()) == [True, False, True]
     found = pixels.from_layer(sample, u, torch.zeros(1, 1, 3, 3), 50.0)
     assert found["the images"].all()
     assert not found["the images after it has learned"].any()

@@ -29,6 +29,14 @@ def test_a_result_that_is_the_argument_is_seen():
     assert not probed(arguments.independent, lambda x: x[:1], x)
 
 
+def test_a_view_that_joins_dimensions_of_a_slice_is_seen():
+    x, whole = torch.arange(12.0).view(2, 3, 2), arguments.in_slices
+    assert probed(whole, lambda x: x.reshape(-1, 2), x)
+    assert not probed(whole, lambda x: torch.tensor(float(x.is_contiguous())), x)
+    for shape in ((-1,), (-1, 2), (2, -1)):
+        assert probed(whole, lambda x, s=shape: x.view(s), x).kind == "RuntimeError"
+
+
 def test_kinds_of_whole_numbers_are_told_apart():
     documents, table = [torch.tensor([0, 1])], torch.zeros(3, 2)
     for dtype, whole, room in ((torch.long, 1, 1), (torch.int16, 1, 0), (torch.float32, 0, 1)):

@@ -52,6 +52,10 @@ def rolled(times):
             "whether the codes differ in more than their signs",
         ),
         (lambda z: torch.cat([z[:2000], z[:2000, [1, 2, 0]]]), "whether their lengths differ"),
+        (
+            lambda z: torch.cat([z[:2000], z[:2000].abs() * z[2000:].sign()]),
+            "whether a code is independent of those far from it",
+        ),
         (lambda z: z.double(), "the dtype"),
     ],
 )
@@ -80,6 +84,19 @@ def test_each_global_generator_is_looked_at(draws, whose):
 
     seen = probed(noise.global_numbers, answer, seeded(0))
     assert [label for label in seen if not seen[label]] == [f"whether {whose}'s was left alone"]
+
+
+def test_a_global_generator_that_is_seeded_as_before_is_seen():
+    def answer(n, dim, generator):
+        random.seed(0)
+        return drawn(n, dim, generator)
+
+    before = random.getstate()
+    answer(5, 2, seeded(0))  # leaves Python's numbers as the probe's first call does
+    assert not probed(noise.global_numbers, answer, seeded(0))["whether Python's was left alone"]
+    random.setstate(before)
+    probed(noise.global_numbers, drawn, seeded(0))
+    assert random.getstate() == before
 
 
 def test_a_global_generator_that_is_seeded_alike_is_seen():
@@ -123,9 +140,9 @@ def test_a_player_knows_its_mode_and_refuses_another_shape():
         return 0.5
 
     seen = probed(players.discriminator_turn, turn, torch.zeros(3, 1, 2, 2), torch.zeros(4, 3))
-    assert not seen["whether all of G was in training mode whenever it was called"]
-    assert seen["whether all of G was in evaluation mode whenever it was called"]
-    assert seen["whether all of D was in training mode whenever it was called"]
+    assert not seen["whether G and its layers kept their modes whenever it was called"]
+    assert seen["whether D and its layers kept their modes whenever it was called"]
+    assert seen["how many examples D judged"] == 4
     assert seen["how many samples G made"] == 4
     assert seen["whether G is in training mode"] and seen["whether a Python float is returned"]
     with pytest.raises(ValueError, match="handed"):
@@ -136,16 +153,42 @@ def test_a_player_knows_its_mode_and_refuses_another_shape():
     assert not seen["whether a gradient arrived at G, or moved it"]
 
 
-def test_a_player_knows_of_its_layer_and_whether_it_was_called():
+@pytest.mark.parametrize("kind", [nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout])
+def test_a_player_knows_of_its_layers_and_whether_it_was_called(kind):
     turn = lambda generator, discriminator, optimizer, z: discriminator(generator(z)).sum().item()  # noqa: E731
+    kept = "whether D and its layers kept their modes whenever it was called"
+
+    def other_mode(generator, discriminator, optimizer, z):
+        layers = [m for m in discriminator.modules() if isinstance(m, kind) and m.training]
+        for layer in layers:
+            layer.eval()
+        loss = turn(generator, discriminator, optimizer, z)
+        for layer in layers:
+            layer.train()
+        return loss
+
     mixed = probed(players.generator_turn, turn, torch.ones(4, 1), part=False)
-    for mode in ("training", "evaluation"):
-        assert not mixed[f"whether all of G was in {mode} mode whenever it was called"]
+    assert mixed[kept] and mixed["in how many calls D judged the samples"] == 1
+    assert not probed(players.generator_turn, other_mode, torch.ones(4, 1))[kept]
+    left = probed(players.generator_turn, other_mode, torch.ones(4, 1), part=False)
+    assert left[kept] is (kind is not nn.Dropout)  # norms are in evaluation mode already
     by_a_copy = lambda generator, discriminator, *others: turn(  # noqa: E731
         generator, copy.deepcopy(discriminator), *others
     )
     seen = probed(players.generator_turn, by_a_copy, torch.ones(4, 3))
     assert seen["whether G itself was called"] and not seen["whether D itself was called"]
+
+
+def test_a_frozen_parameter_with_an_old_gradient_may_be_moved():
+    def turn(generator, discriminator, optimizer, real, z):
+        optimizer.step()
+        return 0.5
+
+    seen = probed(players.discriminator_turn, turn, torch.ones(3, 2), torch.ones(4, 3), frozen=True)
+    moved, untouched = seen["the parameters of D"], players.Discriminator().w.detach()
+    assert torch.allclose(moved[0], untouched - 0.1 * 2)
+    assert not seen["whether all parameters of D can learn"]
+    assert seen["whether D was asked once or twice in a step"]
 
 
 def test_an_average_shows_what_moved_it():
@@ -177,8 +220,8 @@ def test_an_average_shows_what_moved_it():
     seen = probed(averages.whose_tensors, new_buffers, old, new, 0.75)
     assert not seen["whether its buffers are the ones that it had"]
     seen = probed(averages.shared, only_parameters, old, new, 0.75)
-    weight, buffer = seen.values()
-    assert bool((weight == 0.25).all()) and bool((buffer == 0).all())
+    weight, buffer, common = seen.values()
+    assert bool((weight == 0.25).all()) and not bool(buffer.any()) and not bool(common.any())
     seen = probed(averages.whose_tensors, new_buffers, old, new, 0.75)
     assert seen["whether the average's parameters are the ones that it had, moved in place"]
 
@@ -201,6 +244,11 @@ def test_layers_are_looked_at_one_by_one():
     assert all(probed(layers.statistics, by_name).values())
     assert all(probed(layers.own_modules, lambda module: None).values())
     assert probed(layers.two_of_one_size, lambda module: None)
+    assert not any(probed(layers.subclasses, by_name).values())
+    left = probed(layers.frozen, lambda module: None)
+    assert [label for label in left if left[label]] == ["whether what was frozen is"]
+    fresh = lambda module: getattr(module, "reset_running_stats", int)()  # noqa: E731
+    assert not any(probed(layers.statistics, fresh).values())
 
 
 def test_layers_show_structure_size_and_dtype():
@@ -262,6 +310,16 @@ def test_a_discriminator_of_images_shows_its_mode_and_its_gradients():
     assert torch.equal(awake["for the data"], 2 * other["for the data"])
     kept = "whether D holds the gradients that it held"
     assert awake[kept] and not other[kept]
+    only = "whether D saw only what came from the augmentation"
+    assert awake[only] and awake["whether D and its layers kept their modes whenever it was called"]
+    assert awake["how many images were augmented when the same ones came twice"] == 8
+
+    def plainly(discriminator, augment, real, fake):
+        discriminator(real)
+        return logits(discriminator, augment, real, fake)
+
+    seen = probed(augmentation.both_logits, plainly, x, x, w)
+    assert not seen[only] and not seen["whether D was asked in one call or two"]
     one = probed(augmentation.both_logits, lambda d, a, real, fake: d(real), x, x, w)
     assert list(one.values()) == [False]
 
@@ -274,7 +332,10 @@ def test_a_critic_is_looked_at_before_and_after():
         return (critic(real) - 1) ** 2
 
     seen = probed(critics.left_behind, cleared, "linear", torch.ones(2), rows, rows, eps)
-    assert list(seen.values()) == [False, False, True]
+    assert list(seen.values()) == [False, False, True, True]
+    asleep = lambda critic, *others: cleared(critic.eval(), *others)  # noqa: E731
+    seen = probed(critics.left_behind, asleep, "linear", torch.ones(2), rows, rows, eps)
+    assert list(seen.values())[-1] is False
     frozen = lambda critic, *others: critic.requires_grad_(False)(others[0])  # noqa: E731
     pull = probed(critics.pull_on_critic, frozen, "linear", torch.ones(2), rows, rows, eps)
     assert bool((pull == 0).all())
@@ -308,3 +369,4 @@ def test_what_is_said_of_runs_and_samples():
     assert probed(densities.far_below, below, one, one, 0 * one, 1.0)
     assert not probed(densities.far_below, below, one, one, one, 1.0)
     assert probed(densities.dtype_of, torch.add, one.double(), one.double()) == "float64"
+    assert probed(densities.times, torch.mul, 1e-10 * one, one, 1e10) == pytest.approx(1)

@@ -220,6 +220,18 @@ def test_stresses_alter_what_they_name():
     assert not stress.evaluated(model, (nn.Linear(2, 2).eval(), x), {})[2]
 
 
+def test_no_view_joins_dimensions_of_memory_that_is_not_contiguous():
+    x = torch.rand(4, 3, 5, requires_grad=True)
+    (a,), changed = stressed("memory that is not contiguous", x)
+    assert changed and torch.equal(a, x)
+    for shape in ((60,), (12, 5), (4, 15)):
+        with pytest.raises(RuntimeError, match="view"):
+            a.view(shape)
+    assert a.view(4, 3, 5, 1).shape == (4, 3, 5, 1), "a dimension can be split"
+    (3 * a).sum().backward()
+    assert torch.equal(x.grad, torch.full_like(x, 3)), "gradients arrive"
+
+
 def test_further_examples_stay_of_their_kind():
     p = torch.rand(6, 5).softmax(1)
     binary = (torch.rand(6, 1, 4, 4) < 0.5).float()

@@ -101,8 +101,8 @@ check.optimal_discriminator(optimal_discriminator)
 #
 # The value of the game, $V = \mathbb E_{x\sim p_{\text{data}}}[\log D(x)] + \mathbb E_{x\sim p_{\text{model}}}[\log(1 - D(x))]$, as a sum over a
 # grid. `cell` is the length of a cell, or its area if the grid lies in the plane. Where a density is zero its term
-# counts zero, whatever D says there. Where D excludes what occurs (exactly 0 at data, 1 at samples) V is −∞: any
-# value far below zero may stand for it, or a refusal of log 0.
+# counts zero, whatever D says there. Where D excludes what occurs (exactly 0 at data, 1 at samples), however rare that is,
+# V is −∞: any value far below zero may stand for it, or a refusal of log 0.
 
 # %%
 def value_from_grid(p_data, p_model, D, cell):
@@ -223,10 +223,14 @@ else:
 #
 # - G is asked for samples once, nothing else: it does not move, and it should hold no gradients from this step. If the
 #   graph were not cut, D's update would be the same. But a backward pass through G would be paid for nothing, and
-#   gradients that belong to nobody's loss would lie in G until somebody clears them.
+#   gradients that belong to nobody's loss would lie in G until somebody clears them. (Gradients that G held before may
+#   stay or be cleared, as you like.)
 # - D may hold gradients when its turn begins, left there by G's turn. They must not count.
-# - Neither network changes its mode (training or evaluation), not even for a while: G would make other samples.
-# - Parameters that are frozen (`requires_grad` is False) stay so, in both networks.
+# - D judges each batch once and whole, both together or one after the other: its batch norms would count a further pass.
+# - Neither network changes its mode (training or evaluation), nor does a layer of it, not even for a while: G would make
+#   other samples.
+# - Parameters that are frozen (`requires_grad` is False) stay so, in both networks, and do not move, even if they hold a
+#   gradient from before.
 
 # %%
 def discriminator_step(generator, discriminator, optimizer, real, z):
@@ -257,8 +261,8 @@ check.discriminator_step(discriminator_step)
 # - The gradient reaches G *through* D (D itself, not a copy). D lends its slope and does not move.
 # - On the way gradients arrive in D's parameters as well. They may stay there or be cleared, as you like:
 #   `discriminator_step` does not count them. D must be able to learn afterwards.
-# - G may hold gradients when its turn begins. They must not count. Here too G is asked once, neither network
-#   changes its mode, and parameters that are frozen stay so, in both networks.
+# - G may hold gradients when its turn begins. They must not count. Here too G is asked once, and so is D; neither
+#   network, nor a layer of it, changes its mode; and parameters that are frozen stay so, in both networks, and do not move.
 
 # %%
 def generator_step(generator, discriminator, optimizer, z):
@@ -338,7 +342,7 @@ if film:
 # ### {{exercise mode_coverage}}
 #
 # How many of the K modes do samples reach? A mode is *covered* if at least one fifth of its fair share N/K of the N
-# samples lie within `k` · `std` of its centre. (The centres lie so far apart that no sample is near two of them.)
+# samples lie at most `k` · `std` away from its centre. (The centres lie so far apart that no sample is near two of them.)
 
 # %%
 def mode_coverage(x, centres, std, k):
@@ -346,7 +350,7 @@ def mode_coverage(x, centres, std, k):
     integer.
     """
     ### BEGIN SOLUTION
-    near = torch.cdist(x, centres) < k * std  # (N, K)
+    near = torch.cdist(x, centres) <= k * std  # (N, K)
     fair_share = len(x) / len(centres)
     return int((near.sum(0) >= 0.2 * fair_share).sum())
     ### END SOLUTION
@@ -443,8 +447,8 @@ check.diagnoses(diagnoses)
 #
 # Samples are drawn from a moving *average* of the generator, which smooths out how the last opponents pulled at it. Move
 # `average` in place: each of its parameters, and each floating-point buffer (the running statistics of batch norm),
-# becomes `decay` · itself + (1 − `decay`) · the model's. Buffers of integers are copied from the model. A parameter that two
-# layers share moves once, and a buffer that no `state_dict` holds (`persistent=False`) moves too. The model stays as it is,
+# becomes `decay` · itself + (1 − `decay`) · the model's. Buffers of integers are copied from the model. What two
+# layers share, parameter or buffer, moves once, and a buffer that no `state_dict` holds (`persistent=False`) moves too. The model stays as it is,
 # the two share no tensors, and the average records no graph.
 
 # %%
@@ -510,9 +514,9 @@ else:
 # How the layers of a DCGAN start. The function is called for every module by `network.apply(dcgan_init)` and works in place,
 # on the parameters that are there: weights of `nn.Linear`, `nn.Conv2d` and `nn.ConvTranspose2d` from a normal distribution
 # with mean 0 and *standard deviation* 0.02; scales (`weight`) of `nn.BatchNorm1d` and `nn.BatchNorm2d` from one with mean 1
-# and standard deviation 0.02; all their biases 0, where there are any. A layer may lack biases (`bias=False`), and a batch
-# norm its scales and biases (`affine=False`): then there is nothing to set. Running statistics, what is frozen
-# (`requires_grad`) and other modules stay as they are.
+# and standard deviation 0.02; all their biases 0, where there are any. Subclasses of these five count as well. A layer may
+# lack biases (`bias=False`), and a batch norm its scales and biases (`affine=False`): then there is nothing to set. Frozen
+# parameters start like the others. Running statistics, the `requires_grad` flags and other modules stay as they are.
 
 # %%
 def dcgan_init(module):
@@ -538,7 +542,7 @@ check.dcgan_init(dcgan_init)
 #
 # With few data D learns them by heart. Augmentation helps if *everything* that D sees goes through it, and if the gradient
 # finds its way back to the samples. `augment` is a differentiable function of images that draws anew at every call.
-# D is asked as it is, in its own mode, and keeps the gradients that it holds.
+# D is asked as it is, all of it in its own mode and whole batches at a time, and keeps the gradients that it holds.
 
 # %%
 x = digits.train[:10]
@@ -566,7 +570,8 @@ check.augmented_logits(augmented_logits)
 # A Wasserstein critic has to be smooth: its slope should have length 1 between data and samples. For each pair of rows
 # take the point x = eps · real + (1 − eps) · fake, with one eps per example, and return (‖∇ₓ critic(x)‖₂ − 1)² there. The critic
 # learns from this number, so its parameters must get gradients from it, also where its slope is 0, but only when the loop
-# goes backward: computing the penalty leaves none behind, and takes none away. The critic judges each row by itself.
+# goes backward: computing the penalty leaves none behind, and takes none away. The critic judges each row by itself, and
+# is asked in its own mode.
 
 # %%
 def gradient_penalty(critic, real, fake, eps):

@@ -9,7 +9,7 @@
 # The chapter is [`notebooks/03_autoregressive.ipynb`](../notebooks/03_autoregressive.ipynb), the worked answers are in
 # [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb). Symbols: B sequences in a batch, T positions in each,
 # V tokens in the vocabulary (T is also the usual letter for a temperature, in the section on sampling); tokens are whole numbers from 0 to V − 1, and logits are what a model returns before the softmax.
-# Logarithms are natural.
+# Logarithms are natural. A tensor that you are given may be a slice of another one, or transposed, so that `view` may refuse it.
 
 # %%
 import math
@@ -93,7 +93,7 @@ else:
 # Sequences of unequal length are filled up to one length T. The positions that were filled have the target `ignored` (often
 # −100, but take what is given), and they count neither in the sum nor in the number that it is divided by: costs of 1, 3
 # and 5 nats, the last one ignored, make 2. If all targets of a sequence are ignored, its loss is 0, and so is its gradient.
-# Logits and targets should stay as they are.
+# Logits and targets should stay as they are. They may be slices of longer tensors, as `rows[:, 1:]` below.
 
 # %%
 def sequence_nll(logits, targets, ignored):
@@ -166,7 +166,7 @@ check.bits_per_dim(bits_per_dim)
 # | 2 | 1 | 0 | 0 |
 # | start | 1 | 0 | 1 |
 #
-# An empty document adds nothing.
+# An empty document adds nothing; there is at least one document. Tokens may also come as bytes (`torch.uint8`).
 
 # %%
 def counts_with_start(documents, V):
@@ -331,7 +331,8 @@ check.top_k_filter(top_k_filter)
 #
 # How many tokens are plausible differs from position to position. So keep the *fewest most likely tokens whose probabilities add up to at
 # least p*, and set the others to −∞. With probabilities 0.5, 0.3, 0.15, 0.05 and p = 0.7 two remain, with p = 0.9 three: the
-# token that crosses p stays. p = 1 keeps all. (Equal logits at the border do not occur.)
+# token that crosses p stays. p = 1 keeps all. (Equal logits at the border do not occur, nor sums that are p but for
+# rounding.)
 
 # %%
 def top_p_filter(logits, p):
@@ -612,7 +613,7 @@ check.masked_stack(masked_stack)
 #
 # ### {{exercise depends_on}}
 #
-# `f` maps examples x, (N, D), to outputs, (N, K). Take one input j at a time and give it, in each example, values that it
+# `f` maps examples x, (N, D), to outputs, (N, K), which are numbers. Take one input j at a time and give it, in each example, values that it
 # has in *other* examples, several, or all, of them: such values do occur, be they pixels or tokens. Compare with the outputs
 # before. The entry [i, j] of the answer is True if output i of any example changed at all, even by a billionth.
 #

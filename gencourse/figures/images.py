@@ -182,7 +182,8 @@ def image_map(x: Tensor, ticks: Tensor, title: str = "", ax: Axes | None = None)
     ax.spines[:].set_visible(True)
     middle_out = range((n - 1) // 2, -1, -max(1, n // 5))
     shown = sorted({*middle_out, *(n - 1 - i for i in middle_out)})
-    names = [f"{round(float(ticks[i]), 1) + 0.0:.1f}" for i in shown]  # + 0.0: never -0.0
+    rounded = [round(float(ticks[i]), 1) + 0.0 for i in shown]  # + 0.0: never -0.0
+    names = [f"{value:.1f}".replace("-", "−") for value in rounded]
     ax.set_xticks([W * (i + 0.5) - 0.5 for i in shown], names)
     ax.set_yticks([H * (n - 1 - i + 0.5) - 0.5 for i in shown], names)
     ax.set(xlabel="z₁", ylabel="z₂", title=drawable(title))

@@ -174,8 +174,9 @@ class LatentExplorer:
     def redraw(self) -> None:
         """Show the image of the present code, and how far it lies from zero."""
         self.picture.value = self.show(self.code[None])
+        length = torch.linalg.vector_norm(self.code).item()
         self.distance.value = (
-            f"|z| = {self.code.norm().item():.1f}; draws from the prior lie at about "
+            f"|z| = {length:.1f}; draws from the prior lie at about "
             f"√{len(self.code)} = {len(self.code) ** 0.5:.1f}"
         )
 

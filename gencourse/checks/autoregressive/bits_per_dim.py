@@ -37,6 +37,7 @@ def bits_per_dim(answer, seed):
     yield "an nll that is a Python number", answer(123.4, 64)
     yield "an nll that is a whole Python number", answer(500, 12)
     yield "an nll that is a Python number below 0", answer(-7.25, 3)
+    yield "an nll in whole numbers, in a tensor", answer(torch.tensor([300, 250]), 64)
     yield "images of 3 × 256 × 256", answer(1e6 * (1 + draw(seed + 1, 3).abs()), 196_608)
     yield "a single number in a tensor", answer(200 + 50 * draw(seed + 2, 1)[0], 49)
 

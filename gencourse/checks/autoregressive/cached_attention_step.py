@@ -61,16 +61,16 @@ def cached_attention_step(answer, seed):
     others = draw(seed + 3, 3, 2, 9), draw(seed + 4, 3, 2, 9)
     said = "one step for 3 texts of 9 channels with two positions cached"
     yield said, one_step(draw(seed + 2, 3, 9), *wide, *others)
+    thin = [part[..., :1] for part in (x[:, 3], layer[0], layer[1][:, :1], *kept)]
+    yield "one step for 2 texts of one channel", one_step(*thin)
     one = [cache[:1] for cache in kept]
     yield "one step for a single text, B = 1", one_step(x[:1, 3], *layer, *one)
     many = draw(seed + 5, 1, 70, C), draw(seed + 6, 1, 70, C)
     for block in (80, 71):
         said = f"one step of a single text when 70 positions of at most {block} are cached"
         yield said, one_step(x[:1, 2], draw(seed + 7, block, C), layer[1], *many)
-    said = "one step when three positions are cached, all of whose keys are 0"
-    yield said, one_step(x[:, 3], *layer, 0 * kept[0], kept[1])
-    said = "one step when scores are hundreds apart"
-    yield said, one_step(x[:, 3], *layer, 300 * kept[0].round(), kept[1])
+    yield "one step when cached keys are 0", one_step(x[:, 3], *layer, 0 * kept[0], kept[1])
+    yield "one step, scores far apart", one_step(x[:, 3], *layer, 300 * kept[0].round(), kept[1])
     yield "four steps in a row, beginning with empty caches", answer.run(caches.one_text, x, *layer)
     said = "the outputs when two texts take turns, each with its own caches"
     yield said, answer.run(caches.in_turns, x[:, :3], y[:, :3], *layer)

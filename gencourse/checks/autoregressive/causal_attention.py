@@ -70,9 +70,10 @@ def causal_attention(answer, seed):
     yield said, answer.run(unaltered, loud_q, loud_k, 10 * v)
     yield "whether q is after the call as before", answer.run(unchanged, q, k, v)
     yield "the gradients of the output, summed, for q, k and v", answer.run(gradients, q, k, v)
-    said = "its gradients when the last key has a huge score"
-    yield said, answer.run(gradients, q.abs(), loud, v)
-    yield "the output in half precision", answer.run(in_half_precision, q, k, v)
+    yield "its gradients when the last key is huge", answer.run(gradients, q.abs(), loud, v)
+    none = torch.zeros(1, 1, 64, 2)
+    for said, *given in (("", q, k, v), (" for 64 values of 3000", none, none, none + 3000)):
+        yield f"the output in half precision{said}", answer.run(in_half_precision, *given)
     q, k, v = torch.tensor([[100.0, 100], [-300, 300], [1, 2]]).half().view(3, 1, 1, 2, 1)
     yield "the output in half precision for scores of -30,000 and 30,000", answer(q, k, v)
 
@@ -265,6 +266,30 @@ def large_number_subtracted(q, k, v):
 def exponentials_by_hand(q, k, v):
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).exp().tril()
     return weights / weights.sum(-1, keepdim=True) @ v
+
+
+@causal_attention.mistake(
+    "Right until scores are huge. There log Σ exp is rounded to the largest score, and what you "
+    "subtract leaves every weight at 1. By what should the exponentials be divided, so that they "
+    "sum to 1 in any case?"
+)
+def log_of_the_sum_subtracted(q, k, v):
+    whole = torch.promote_types(q.dtype, torch.float32)
+    scores = q.to(whole) @ k.to(whole).transpose(-2, -1) / math.sqrt(q.shape[-1])
+    scores = scores.masked_fill(~seen(q), -torch.inf)
+    weights = (scores - scores.logsumexp(-1, keepdim=True)).exp()
+    return (weights @ v.to(whole)).to(q.dtype)
+
+
+@causal_attention.mistake(
+    "Right in single precision. In half precision numbers end at 65,504, and your sum of values "
+    "passes that before it is divided. Which comes first: dividing the weights, or summing?"
+)
+def divided_after_the_sum(q, k, v):
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    scores = scores.masked_fill(~seen(q), -torch.inf)
+    weights = (scores - scores.amax(-1, keepdim=True)).exp()
+    return weights @ v / weights.sum(-1, keepdim=True)
 
 
 @causal_attention.mistake(

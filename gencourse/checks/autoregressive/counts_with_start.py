@@ -31,6 +31,11 @@ def written(seed, *lengths, below):
     return [torch.randint(0, below, (n,), generator=generator) for n in lengths]
 
 
+def in_bytes(seed):
+    """Documents of bytes from 140 to 149, so that V times a token is none."""
+    return [(140 + tokens).to(torch.uint8) for tokens in written(seed, 40, 1, 3, below=10)]
+
+
 @exercise(
     reference=counts_with_start_reference,
     difficulty=1,
@@ -73,6 +78,7 @@ def counts_with_start(answer, seed):
     many = 1200 if seed % 3 == 2 else 150  # a loop over documents should not pay for it each time
     ones = written(seed + 5, *[1] * many, below=2)
     yield f"the counts of {many:,} documents of one token each, V = 2", answer(ones, 2)
+    yield "the counts of documents that come as bytes, V = 150", answer(in_bytes(seed + 6), 150)
 
 
 @counts_with_start.alternative
@@ -87,7 +93,7 @@ def by_one_hot(documents, V):
     counts = torch.zeros(V + 1, V, dtype=torch.int32)
     for tokens in documents:
         before = F.one_hot(torch.cat([torch.tensor([V]), tokens])[:-1], V + 1)
-        counts += (before.T @ F.one_hot(tokens, V)).int()
+        counts += (before.T @ F.one_hot(tokens.long(), V)).int()
     return counts
 
 
@@ -198,3 +204,40 @@ def empty_document_fails(documents, V):
     for tokens in documents:
         tokens[0]
     return counts_with_start_reference(documents, V)
+
+
+@counts_with_start.mistake(
+    "Right but for bytes: a tensor of torch.uint8 as an index is a mask for torch, as one of "
+    "booleans is. Which type should an index have?"
+)
+def bytes_as_index(documents, V):
+    counts = torch.zeros(V + 1, V, dtype=torch.long)
+    for tokens in documents:
+        counts[V] += torch.bincount(tokens[:1], minlength=V)
+        counts.index_put_((tokens[:-1], tokens[1:]), torch.tensor(1), accumulate=True)
+    return counts
+
+
+@counts_with_start.mistake(
+    "Right but for bytes: a single token of torch.uint8 in `counts[i, j]` is a mask, too, and says "
+    "yes or no to the whole table. What makes a plain number of it?"
+)
+def byte_as_index(documents, V):
+    counts = torch.zeros(V + 1, V, dtype=torch.long)
+    for tokens in documents:
+        counts[V] += torch.bincount(tokens[:1], minlength=V)
+        for i, j in pairwise(tokens):
+            counts[i, j] += 1
+    return counts
+
+
+@counts_with_start.mistake(
+    "Right but for bytes: i · V + j in torch.uint8 goes round at 256. In which type should it be "
+    "computed?"
+)
+def place_in_bytes(documents, V):
+    counts = torch.zeros((V + 1) * V, dtype=torch.long)
+    for tokens in documents:
+        before = torch.cat([torch.tensor([V], dtype=tokens.dtype), tokens])[:-1]
+        counts += torch.bincount(before * V + tokens, minlength=len(counts))
+    return counts.view(V + 1, V)

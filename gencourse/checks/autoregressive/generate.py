@@ -208,8 +208,8 @@ def prompt_left_out(model, idx, *args):
 
 
 @generate.mistake(
-    "Dropout was on while you sampled: the model guesses with half of its units. How is it told "
-    "that this is no training?"
+    "The model was in training mode while you sampled: with dropout it would guess with a part of "
+    "its units. How is it told that this is no training?"
 )
 def training_mode(*args):
     with torch.no_grad():

@@ -70,7 +70,8 @@ def masked_stack(answer, seed):
     yield said, answer.run(logits, (40 * x).round(), bright)
     said = "the logits when `mask` makes other masks, rows and columns exchanged"
     yield said, answer.run(logits, x, three, turned=True)
-    yield "the logits of layers of 3 × 3 and 5 × 5", answer.run(logits, x, [alone, first])
+    more, broad = draw(6 * seed + 6, 12, 1, 6, 5), draw(6 * seed + 7, 2, 3, 7, 7)
+    yield "the logits of 12 images, 7 × 7 last", answer.run(logits, more, [alone, first, broad])
     for kind in "AB":
         said = f"the logits when `mask` makes kind {kind}, whatever it is asked for"
         yield said, answer.run(logits_with_one_kind, x, [alone, first, third[:, :3]], kind)

@@ -4,7 +4,11 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.attention import gradients_with_heads, with_heads
+from gencourse.probes.autoregressive.attention import (
+    gradients_with_heads,
+    in_slices_with_heads,
+    with_heads,
+)
 
 
 def multi_head_reference(attend, q, k, v, heads):
@@ -54,6 +58,8 @@ def multi_head(answer, seed):
     one = [x[:1] for x in (q, k, v)]
     yield "the output for a single text and 2 heads", answer.run(with_heads, *one, 2)
     yield "the gradients for q, k and v with 3 heads", answer.run(gradients_with_heads, q, k, v, 3)
+    sliced = answer.run(in_slices_with_heads, q, k, v, 3)
+    yield "whether slices of longer tensors give the same, as those of `chunk` below", sliced
 
 
 @multi_head.alternative
@@ -182,3 +188,14 @@ def not_merged(attend, q, k, v, heads):
 def values_not_split(attend, q, k, v, heads):
     q, k = split(heads, q, k)
     return attend(q, k, v[:, None]).mean(1)
+
+
+@multi_head.mistake(
+    "Right for tensors that lie in memory in one piece. The parts that `chunk` makes below do not, "
+    "and `view` refuses to join two of their dimensions. Which single dimension has to be cut?"
+)
+def joined_by_view(attend, q, k, v, heads):
+    B, T, C = q.shape
+    rows = (part.view(B * T, heads, C // heads) for part in (q, k, v))
+    q, k, v = (part.view(B, T, heads, C // heads).transpose(1, 2) for part in rows)
+    return attend(q, k, v).transpose(1, 2).reshape(B, T, C)

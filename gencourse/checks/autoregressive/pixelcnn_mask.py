@@ -25,7 +25,7 @@ from gencourse.probes.autoregressive.masks import is_tensor, refused
 )
 def pixelcnn_mask(answer, seed):
     for kernel in (5, 3, 7, 1, 9 + 2 * (seed % 3)):
-        for kind in "BA" if kernel == 3 else "AB":  # a mask is not that of the kind before
+        for kind in ("B", "A") if kernel == 3 else ("A", "B"):  # not that of the kind before
             yield f"the mask of kind {kind} for a {kernel} × {kernel} kernel", answer(kernel, kind)
     yield "whether a tensor is returned", answer.run(is_tensor, 3, "A")
     for kernel, kind in ((4, "B"), (2, "A"), (4, "A"), (6, "B"), (10, "A"), (12, "B")):

@@ -238,3 +238,12 @@ def padded_in_front(prompt, answer, length):
 def type_of_the_tokens(prompt, answer, length):
     x, y = targets(prompt, answer, length)
     return x.to(prompt.dtype), y.to(answer.dtype)
+
+
+@prefix_targets.mistake(
+    "The numbers are right and y is of type torch.long, but x is not when the tokens come as "
+    "bytes. From where does x take its type?"
+)
+def inputs_of_the_tokens_type(prompt, answer, length):
+    x, y = targets(prompt, answer, length)
+    return x.to(prompt.dtype), y

@@ -208,6 +208,14 @@ def starts_with_u(model, u):
 
 
 @raster_sample.mistake(
+    "The images are right, but those that the model sees are float64. Its layers have weights in "
+    "float32 and refuse to compute with both. Which type has u?"
+)
+def image_in_float64(model, u):
+    return painted(model, u, start=lambda u: torch.zeros(u.shape, dtype=torch.float64))
+
+
+@raster_sample.mistake(
     "The pixels to come are one half while you draw. For a model that looks that far, which value "
     "does the text promise?"
 )

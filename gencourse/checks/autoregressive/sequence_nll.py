@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
 from gencourse.models import autoregressive
-from gencourse.probes.autoregressive.arguments import unchanged
+from gencourse.probes.autoregressive.arguments import in_slices, unchanged
 from gencourse.probes.autoregressive.tokens import has_slope
 from gencourse.probes.general import gradients
 from gencourse.runtime import seeded
@@ -24,6 +24,7 @@ def sequence_nll_reference(logits, targets, ignored=-100):
     difficulty=1,
     minutes=12,
     points=3,
+    rtol=1e-5,
     hints=(
         "First one number per token, (B, T): minus the log-probability of its target. Then "
         "one per sequence.",
@@ -64,17 +65,16 @@ def sequence_nll(answer, seed):
     yield then, answer.run(gradients, logits, empty, -100, wrt=(0,))
     nothing = answer.run(gradients, logits[:1], empty[1:2], -100, wrt=(0,))
     yield "the gradients when all targets of the only sequence are ignored", nothing
-    said = "whether the loss can be differentiated when all targets are ignored"
-    yield said, answer.run(has_slope, logits[:1], empty[1:2], -100)
-    kept = answer.run(unchanged, logits, padded, -100, at=1)
-    yield "whether the targets are after the call as before", kept
+    yield "whether that can be differentiated", answer.run(has_slope, logits[:1], empty[1:2], -100)
+    yield "whether targets stay as they are", answer.run(unchanged, logits, padded, -100, at=1)
     yield "the loss when token 3 is ignored, and token 0 counts", answer(logits, mixed, 3)
     long = torch.randint(0, 4, (2, 300), generator=generator)
     long[0, 260:], long[1, 130:] = -100, -100
     said = "the loss of 2 sequences of 300 tokens, of which 260 and 130 count"
     yield said, answer(draw(seed + 4, 2, 300, 4), long, -100)
-    above = "the loss when the number that is ignored is V = 7, for which there is no logit"
-    yield above, answer(logits, beyond, V)
+    yield "the loss when V = 7 is ignored, which has no logit", answer(logits, beyond, V)
+    sliced = answer.run(in_slices, logits, padded, -100)
+    yield "whether slices of longer tensors cost the same, as rows[:, 1:] below", sliced
 
 
 @sequence_nll.alternative
@@ -266,6 +266,18 @@ def log_of_the_softmax(logits, targets, ignored=-100):
     kept = targets != ignored
     log_p = logits.softmax(-1).gather(2, targets.masked_fill(~kept, 0)[..., None])[..., 0].log()
     return -log_p.masked_fill(~kept, 0).sum(1) / kept.sum(1).clamp(min=1)
+
+
+@sequence_nll.mistake(
+    "Right for tensors that lie in memory in one piece. Slices do not, such as rows[:, 1:] below, "
+    "and `view` refuses to join their dimensions. What joins them wherever they lie?"
+)
+def joined_by_view(logits, targets, ignored=-100):
+    flat = F.cross_entropy(
+        logits.view(-1, logits.shape[-1]), targets.view(-1), reduction="none", ignore_index=ignored
+    )
+    kept = targets != ignored
+    return flat.view(targets.shape).sum(1) / kept.sum(1).clamp(min=1)
 
 
 @sequence_nll.mistake(

@@ -48,13 +48,16 @@ def top_p_filter(answer, seed):
     yield "logits (5,) with p = 0.75", answer(one, 0.75)
     for p in (0.9962, 0.9968, 0.9995):
         yield f"one token of 0.9, four unlikely ones, two of -∞, p = {p}", answer(tail, p)
+    steep = shuffled(seed + 11, 0.9, 0.0999, 0.00008, 0.00002)
+    for p in (0.89995, 0.90005, 0.99995):  # nearer to a sum than half precision can tell
+        yield f"the probabilities 0.9, 0.0999, 0.00008, 0.00002 with p = {p}", answer(steep, p)
     yield "logits (2, 40) of some hundred with p = 0.9", answer(many, 0.9)
     yield "equal logits inside and outside, none at the border, p = 0.75", answer(equal, 0.75)
     flat = shuffled(seed + 9, *(0.015 + 0.00002 * i for i in range(65)))
     yield "logits (1, 65), all nearly equal, with p = 0.95", answer(flat, 0.95)
     large = 1.2 * draw(seed + 10, 1, 1000)
     reached = large.double().softmax(-1).sort(descending=True).values.cumsum(-1)[0]
-    for n in (150, 330, 550):  # p in the middle between two sums, so that rounding moves nothing
+    for n in (1, 150, 330, 550):  # p in the middle between two sums, so that rounding moves nothing
         p = float(reached[n : n + 2].mean())
         yield f"logits (1, 1000) with p = {p:.6f}", answer(large, p)
     yield "p = 1, which keeps all, even a token of probability 1e-35", answer(sure, 1.0)
@@ -63,9 +66,7 @@ def top_p_filter(answer, seed):
     wide = answer.run(keeps_all, table[(sums > 1).any(-1)], 1.0)
     yield "whether p = 1 keeps tokens behind a sum that rounding has made larger than 1", wide
     for p in (1.0, 0.99):
-        said = (
-            f"whether the logits keep their numbers if the result is then filled with 7, p = {p:g}"
-        )
+        said = f"whether the logits keep their numbers when the result is filled with 7, p = {p:g}"
         yield said, answer.run(independent, one, p)
 
 
@@ -274,8 +275,8 @@ def logits_changed(logits, p):
 
 
 @top_p_filter.mistake(
-    "With p = 1 a token is lost: its probability is so small that the others add up to 1 in "
-    "float32. What should p = 1 always mean?"
+    "With p = 1 a token of tiny probability is lost. Do the others add up to 1 in float32 without "
+    "it, or is it too small for a bound of yours? What should p = 1 always mean?"
 )
 def token_lost_at_one(logits, p):
     return nucleus(logits, lambda ranked: ranked.cumsum(-1) - ranked < p)

@@ -130,6 +130,41 @@ def in_evaluation_mode(discriminator, augment, real, fake):
 
 
 @augmented_logits.mistake(
+    "The logits are right here, but a layer of D is in another mode while D is asked: its batch "
+    "norms, say, or its dropout. Who said that D changes its mode?"
+)
+def layers_in_evaluation_mode(discriminator, augment, real, fake):
+    norms = torch.nn.modules.batchnorm._BatchNorm
+    changed = [(m, m.training) for m in discriminator.modules() if isinstance(m, norms)]
+    for module, _ in changed:
+        module.eval()
+    logits = augmented_logits_reference(discriminator, augment, real, fake)
+    for module, mode in changed:
+        module.train(mode)
+    return logits
+
+
+@augmented_logits.mistake(
+    "The logits are right, but D was shown images as well that did not come out of `augment`: it "
+    "could learn those by heart, and its batch norms would count them. What does D see of yours?"
+)
+def plain_images_too(discriminator, augment, real, fake):
+    discriminator(real)
+    return augmented_logits_reference(discriminator, augment, real, fake)
+
+
+@augmented_logits.mistake(
+    "The logits are right, but D is asked piece by piece: a batch norm in it would see small "
+    "batches, or single images. In how many calls can D judge a batch?"
+)
+def image_by_image(discriminator, augment, real, fake):
+    return [
+        torch.cat([discriminator(image[None]) for image in augment(images)])
+        for images in (real, fake)
+    ]
+
+
+@augmented_logits.mistake(
     "The augmentation draws the same numbers at every call: the state of the random numbers is put "
     "back. What would D see of each image in a thousand steps?"
 )

@@ -47,15 +47,15 @@ def dcgan_init(answer, seed):
         yield f"the parameters of a {kind}", answer.run(layers.started, kind)
     yield "layers of other kinds", answer.run(layers.others_left)
     yield "layers without a bias", answer.run(layers.without_bias)
-    yield (
-        "batch norms without scales, or without running statistics",
-        answer.run(layers.without_scales),
-    )
+    bare = "batch norms without scales, or without running statistics"
+    yield bare, answer.run(layers.without_scales)
     yield "a batch norm that has been in use", answer.run(layers.statistics)
     yield "small layers, in evaluation mode", answer.run(layers.small)
     yield "modules that are given one by one, without `apply`", answer.run(layers.by_itself)
     yield "a network in float64", answer.run(layers.other_dtype)
     yield "modules with names like those of layers", answer.run(layers.own_modules)
+    yield "layers of subclasses", answer.run(layers.subclasses)
+    yield "frozen layers", answer.run(layers.frozen)
     yield "whether two layers of one size start alike", answer.run(layers.two_of_one_size)
 
 
@@ -79,10 +79,10 @@ def start_norm(module, mean=1.0, std=0.02, kinds=NORMS):
 
 @dcgan_init.alternative
 def by_class_name(module):
-    name = type(module).__name__
-    if name in ("Linear", "Conv2d", "ConvTranspose2d"):
+    names = {kind.__name__ for kind in type(module).__mro__}
+    if names & {"Linear", "Conv2d", "ConvTranspose2d"}:
         module.weight.data.normal_(0.0, 0.02)
-    elif name in ("BatchNorm1d", "BatchNorm2d") and module.weight is not None:
+    elif names & {"BatchNorm1d", "BatchNorm2d"} and module.weight is not None:
         module.weight.data.normal_(1.0, 0.02)
     else:
         return module
@@ -317,3 +317,23 @@ def by_new_parameters(module):
             module.weight = nn.Parameter(mean + 0.02 * normal)
             if module.bias is not None:
                 module.bias = nn.Parameter(module.bias.new_zeros(module.bias.shape))
+
+
+@dcgan_init.mistake(
+    "Right for the five classes themselves. A layer whose class is made from one of them is left "
+    "as it was. How does Python ask whether a module is *a* linear layer?"
+)
+def exact_classes(module):
+    if type(module) in (nn.Linear, *CONVOLUTIONS, *NORMS):
+        gan.dcgan_init(module)
+
+
+@dcgan_init.mistake(
+    "Right but for frozen parameters, which you leave out. What does the text want to stay: their "
+    "values, or their flag?"
+)
+def frozen_left_out(module):
+    kept = [(p, p.detach().clone()) for p in module.parameters() if not p.requires_grad]
+    gan.dcgan_init(module)
+    for p, value in kept:
+        p.data.copy_(value)

@@ -49,11 +49,12 @@ def discriminator_step(answer, seed):
     real, z, second = draw(seed, 3, 2) + 1, draw(seed + 1, 5, 3), draw(seed + 2, 4, 3)
     yield "one step", answer.run(discriminator_turn, real, z)
     yield "two steps with different noise", answer.run(discriminator_turn, real, z, second)
-    stale = "one step, when D held gradients from the generator's turn"
+    stale = "one step, when parameters of D held gradients from the generator's turn"
     yield stale, answer.run(discriminator_turn, real, z, stale=True)
+    yield f"{stale}, in a frozen one too", answer.run(discriminator_turn, real, z, frozen=True)
     for said, codes in (("codes of one number", z[:, :1]), ("a single code", z[:1])):
         yield f"one step at samples of {said}", answer.run(discriminator_turn, real, codes)
-    mixed = "one step of networks of which a layer is in evaluation mode, the others in training"
+    mixed = "one step of networks whose batch norms are in evaluation mode, the rest in training"
     yield mixed, answer.run(discriminator_turn, real, z, part=False)
     images = draw(seed + 3, 6, 1, 2, 2) + 0.5
     quiet = "one step at six images and four samples, of networks in evaluation mode"
@@ -276,6 +277,62 @@ def no_step_when_good(generator, discriminator, optimizer, real, z):
 def generator_asked_twice(generator, discriminator, optimizer, real, z):
     generator(z)
     return discriminator_step_reference(generator, discriminator, optimizer, real, z)
+
+
+@discriminator_step.mistake(
+    "A frozen parameter of D moved. It held a gradient from before, and you clear those of the "
+    "parameters that can learn. Which gradients does the optimizer look at?"
+)
+def cleared_where_learning(generator, discriminator, optimizer, real, z):
+    for p in discriminator.parameters():
+        if p.requires_grad:
+            p.grad = None
+    loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def step_in_other_modes(player, *turn):
+    """A turn in which the batch norms of a player are in evaluation mode, and then put back."""
+    norms = torch.nn.modules.batchnorm._BatchNorm
+    changed = [(m, m.training) for m in player.modules() if isinstance(m, norms)]
+    for module, _ in changed:
+        module.eval()
+    loss = discriminator_step_reference(*turn)
+    for module, mode in changed:
+        module.train(mode)
+    return loss
+
+
+@discriminator_step.mistake(
+    "The step is right here, but layers of G are in another mode while it makes the samples: its "
+    "batch norms, say, or its dropout. With those G makes other samples. Which modes does the "
+    "text let you change?"
+)
+def layers_of_the_generator_in_evaluation(generator, discriminator, optimizer, real, z):
+    return step_in_other_modes(generator, generator, discriminator, optimizer, real, z)
+
+
+@discriminator_step.mistake(
+    "The step is right here, but D, or a layer of it, is in another mode when it judges: its batch "
+    "norms, say, or its dropout. With those its logits are others. Which modes does the text let "
+    "you change?"
+)
+def layers_of_the_discriminator_in_evaluation(generator, discriminator, optimizer, real, z):
+    return step_in_other_modes(discriminator, generator, discriminator, optimizer, real, z)
+
+
+@discriminator_step.mistake(
+    "The step is right, but D judged examples more than once: its batch norms would count them "
+    "again, and with dropout the logits differ. Is the loss of the step not known by then?"
+)
+def discriminator_asked_again(generator, discriminator, optimizer, real, z):
+    fake = generator(z).detach()
+    with torch.no_grad():
+        before = loss_of(discriminator(real), discriminator(fake)).item()
+    descend(optimizer, loss_of(discriminator(real), discriminator(fake)))
+    return before
 
 
 @discriminator_step.mistake(

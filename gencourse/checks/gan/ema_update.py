@@ -38,7 +38,9 @@ def ema_update(answer, seed):
         found = answer.run(averages.updates, later, new, decays=(decay,))
         yield f"after one update with a decay of {decay:g}", found
     yield "both networks after an update", answer.run(averages.left_alone, old, new, 0.75)
-    yield "the tensors of the average", answer.run(averages.whose_tensors, old, new, 0.75)
+    for said, decay in (("", 0.75), (" after an update with a decay of 0", 0.0)):
+        found = answer.run(averages.whose_tensors, old, new, decay)
+        yield f"the tensors of the average{said}", found
     said = "after an update of another network"
     yield said, answer.run(averages.shared, old, new, 0.75)
 
@@ -299,3 +301,17 @@ def shares_above_one_in_states(average, model, decay):
 @also(away_from_the_model)
 def away_from_the_model_in_states(average, model, decay):
     in_states(average, model, lambda a, m: a - (1 - decay) * (m - a))
+
+
+@ema_update.mistake(
+    "Right but for a buffer that two layers share: it moves twice in your version. Which list of a "
+    "network's buffers names each of them once?"
+)
+@torch.no_grad()
+def shared_buffer_moved_twice(average, model, decay):
+    for kept, new in zip(average.parameters(), model.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)
+    for module, other in zip(average.modules(), model.modules(), strict=True):
+        pairs = zip(module.buffers(recurse=False), other.buffers(recurse=False), strict=True)
+        for kept, new in pairs:
+            kept.copy_(averaged(decay)(kept, new) if kept.is_floating_point() else new)

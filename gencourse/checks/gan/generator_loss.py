@@ -25,6 +25,7 @@ def generator_loss_reference(fake_logits):
             "gradient be for G to learn at all?"
         ),
     ),
+    atol=1e-6,
     exempt={"larger numbers": "logits up to ±200 occur, and twelve times these do not"},
     on_success=(
         "At a logit of −10 the gradient is nearly −1. The minimax loss log(1 − D) would have sent "
@@ -44,6 +45,9 @@ def generator_loss(answer, seed):
     far = torch.tensor([-200.0, 200.0, 80.0, -6.0])
     yield "the loss at logits of -200, 200, 80 and -6", answer(far)
     yield "the gradients at logits of -200, 200, 80 and -6", answer.run(gradients, far)
+    fooled = torch.tensor([5.0, 7.0, 9.0, 12.0])
+    yield "the loss where D is fooled, at logits of 5, 7, 9 and 12", answer(fooled)
+    yield "the gradients at logits of 5, 7, 9 and 12", answer.run(gradients, fooled)
 
 
 @generator_loss.alternative
@@ -106,7 +110,8 @@ def detached(fake_logits):
 
 
 @generator_loss.mistake(
-    "This is the Wasserstein critic's game: no logarithm at all. Which loss is asked for here?"
+    "Your loss is minus the mean logit, however it is written: log D - log(1 - D) is the logit. "
+    "That is the Wasserstein critic's game. Which loss is asked for here?"
 )
 def wasserstein(fake_logits):
     return -fake_logits.mean()
@@ -160,3 +165,19 @@ def one_per_sample(fake_logits):
 )
 def flat_at_zero(fake_logits):
     return (F.relu(-fake_logits) + (-fake_logits.abs()).exp().log1p()).mean()
+
+
+@generator_loss.mistake(
+    "Right but where D is fooled: there your logits stop at an upper limit, so that the loss gets "
+    "no smaller and no gradient is left. What does a large logit cost?"
+)
+def large_logits_clamped(fake_logits):
+    return F.softplus(-fake_logits.clamp(max=10)).mean()
+
+
+@generator_loss.mistake(
+    "Right but where D is fooled: there your loss has a floor, and sends no gradient. How small "
+    "can -log D get?"
+)
+def loss_with_a_floor(fake_logits):
+    return F.softplus(-fake_logits).clamp_min(0.01).mean()

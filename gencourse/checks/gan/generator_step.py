@@ -34,9 +34,10 @@ def generator_step(answer, seed):
     yield "two steps with different noise", answer.run(generator_turn, z, second)
     stale = "one step, when G held gradients from before"
     yield stale, answer.run(generator_turn, z, stale=True)
+    yield f"{stale}, in a frozen parameter too", answer.run(generator_turn, z, frozen=True)
     quiet = "one step with images, of networks in evaluation mode"
     yield quiet, answer.run(generator_turn, z, shape=(1, 2, 2), training=False)
-    mixed = "one step of networks of which a layer is in evaluation mode, the others in training"
+    mixed = "one step of networks whose batch norms are in evaluation mode, the rest in training"
     yield mixed, answer.run(generator_turn, z, part=False)
     sure = "one step against a D that is sure, with logits of ±100 and more"
     yield sure, answer.run(generator_turn, z, scale=-300.0)
@@ -74,6 +75,7 @@ def everything_cleared_around(generator, discriminator, optimizer, z):
 def gradients_asked_for_by_name(generator, discriminator, optimizer, z):
     parameters = [p for p in generator.parameters() if p.requires_grad]
     loss = F.softplus(-discriminator(generator(z))).mean()
+    optimizer.zero_grad()
     for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
         p.grad = gradient
     optimizer.step()
@@ -86,6 +88,7 @@ def by_a_function_of_the_parameters(generator, discriminator, optimizer, z):
     fake = torch.func.functional_call(generator, learned, (z,))
     loss = F.softplus(-discriminator(fake)).mean()
     gradients = torch.autograd.grad(loss, list(learned.values()))
+    generator.zero_grad()
     for p, gradient in zip(learned.values(), gradients, strict=True):
         p.grad = gradient
     optimizer.step()
@@ -179,8 +182,8 @@ def sum_for_mean(generator, discriminator, optimizer, z):
 
 
 @generator_step.mistake(
-    "There is no logarithm in your loss: this is the Wasserstein game. Which loss does the text "
-    "ask for?"
+    "Your loss is minus the mean of D's logits, however it is written: the Wasserstein game. Which "
+    "loss does the text ask for?"
 )
 def wasserstein_loss(generator, discriminator, optimizer, z):
     return descend(optimizer, -discriminator(generator(z)).mean())
@@ -211,6 +214,62 @@ def moved_without_the_optimizer(generator, discriminator, optimizer, z):
 def generator_asked_twice(generator, discriminator, optimizer, z):
     generator(z)
     return generator_step_reference(generator, discriminator, optimizer, z)
+
+
+@generator_step.mistake(
+    "A frozen parameter of G moved. It held a gradient from before, and you clear those of the "
+    "parameters that can learn. Which gradients does the optimizer look at?"
+)
+def cleared_where_learning(generator, discriminator, optimizer, z):
+    for p in generator.parameters():
+        if p.requires_grad:
+            p.grad = None
+    loss = F.softplus(-discriminator(generator(z))).mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@generator_step.mistake(
+    "The step is right here, but layers of G are in another mode while it makes the samples: its "
+    "batch norms, say, or its dropout. With those G makes other samples. Which modes does the "
+    "text let you change?"
+)
+def layers_of_the_generator_in_evaluation(generator, discriminator, optimizer, z):
+    return step_in_other_modes(generator, generator, discriminator, optimizer, z)
+
+
+@generator_step.mistake(
+    "The step is right here, but D, or a layer of it, is in another mode when it judges: its batch "
+    "norms, say, or its dropout. With those its logits are others. Which modes does the text let "
+    "you change?"
+)
+def layers_of_the_discriminator_in_evaluation(generator, discriminator, optimizer, z):
+    return step_in_other_modes(discriminator, generator, discriminator, optimizer, z)
+
+
+def step_in_other_modes(player, *turn):
+    """A turn in which the batch norms of a player are in evaluation mode, and then put back."""
+    norms = torch.nn.modules.batchnorm._BatchNorm
+    changed = [(m, m.training) for m in player.modules() if isinstance(m, norms)]
+    for module, _ in changed:
+        module.eval()
+    loss = generator_step_reference(*turn)
+    for module, mode in changed:
+        module.train(mode)
+    return loss
+
+
+@generator_step.mistake(
+    "The step is right, but D judged the samples more than once: its batch norms would count them "
+    "again, and with dropout the logits differ. Is the loss of the step not known by then?"
+)
+def discriminator_asked_again(generator, discriminator, optimizer, z):
+    fake = generator(z)
+    with torch.no_grad():
+        before = F.softplus(-discriminator(fake)).mean().item()
+    descend(optimizer, F.softplus(-discriminator(fake)).mean())
+    return before
 
 
 @generator_step.mistake(

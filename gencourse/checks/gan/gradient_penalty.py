@@ -270,3 +270,25 @@ def root_of_zero(critic, real, fake, eps):
 def critic_cleared(critic, real, fake, eps):
     critic.zero_grad()
     return gan.gradient_penalty(critic, real, fake, eps)
+
+
+@gradient_penalty.mistake(
+    "Right for critics whose gradients lie in memory row after row. Where a critic turns its "
+    "images, they do not, and `view` refuses them. Which functions flatten any tensor?"
+)
+def viewed(critic, real, fake, eps):
+    gradient = input_gradient(critic, between(real, fake, eps))
+    return (norms(gradient.view(len(gradient), -1)) - 1).square()
+
+
+@gradient_penalty.mistake(
+    "The penalties are right here, but the critic, or a layer of it, is in another mode while you "
+    "ask it: with dropout its slopes would be others. Which mode does the text name?"
+)
+def asked_in_evaluation_mode(critic, real, fake, eps):
+    modes = [(module, module.training) for module in critic.modules()]
+    critic.eval()
+    values = gan.gradient_penalty(critic, real, fake, eps)
+    for module, mode in modes:
+        module.training = mode
+    return values

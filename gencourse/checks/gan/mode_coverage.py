@@ -11,7 +11,7 @@ from gencourse.runtime import seeded
 
 def counted(x, centres, limit, least=0.2, distance=None, total=None):
     """Modes with enough samples within `limit`, with knobs for what goes wrong."""
-    near = (torch.cdist(x, centres) if distance is None else distance) < limit
+    near = (torch.cdist(x, centres) if distance is None else distance) <= limit
     return int((near.sum(0) >= least * (total or len(x)) / len(centres)).sum())
 
 
@@ -53,7 +53,7 @@ def cloud(seed, centres, distances, counts):
     ),
 )
 def mode_coverage(answer, seed):
-    c, near = ring(8, 2.0), 0.08
+    c, near, squares = ring(8, 2.0), 0.08, 32 * torch.tensor([[1.0, 0], [0, 1], [2, 1]])
     fog, mid = torch.cat([c[:4], 1.6 * c]), torch.cat([c[:3], 0 * c[:1]])
     mixed, some = [0.15] * 4 + [0.6] * 8, [100, 100, 76, 11] + [20] * 8
     for said, centres, distance, counts in (
@@ -82,6 +82,8 @@ def mode_coverage(answer, seed):
     yield "15 of 100 samples near the only centre, K = 1", answer(alone, c[:1], 0.1, 3.0)
     off = wide + 90
     yield "40 samples right at each centre", answer(off.repeat_interleave(40, 0), off, 2.2, 2.0)
+    at = (squares + torch.tensor([3.0, 4.0])).repeat(20, 1)  # exact, in any way of computing
+    yield "60 samples at a distance of exactly k · std = 5", answer(at, squares, 2.5, 2.0)
     yield "the same question asked twice", answer.run(asked_twice, halo, c, 0.1, 2.6)
 
 
@@ -94,7 +96,7 @@ def centre_by_centre(x, centres, std, k):
 @mode_coverage.alternative
 def nearest_within_the_radius(x, centres, std, k):
     distance, nearest = ((x[:, None] - centres[None]) ** 2).sum(-1).min(1)
-    counts = nearest[distance < (k * std) ** 2].bincount(minlength=len(centres))
+    counts = nearest[distance <= (k * std) ** 2].bincount(minlength=len(centres))
     return (counts >= 0.2 * len(x) / len(centres)).sum()
 
 
@@ -128,14 +130,14 @@ def radius_without_k(x, centres, std, k):
     "A single sample near a centre is enough for you. How many make up a fifth of the fair share?"
 )
 def any_single_sample(x, centres, std, k):
-    return int((torch.cdist(x, centres) < k * std).any(0).sum())
+    return int((torch.cdist(x, centres) <= k * std).any(0).sum())
 
 
 @mode_coverage.mistake(
     "This is how many samples lie near a centre. How many centres have enough of them?"
 )
 def samples_counted(x, centres, std, k):
-    return int((torch.cdist(x, centres) < k * std).any(1).sum())
+    return int((torch.cdist(x, centres) <= k * std).any(1).sum())
 
 
 @mode_coverage.mistake(
@@ -159,7 +161,7 @@ def fifth_of_all_samples(x, centres, std, k):
     " part?"
 )
 def share_of_the_near_ones(x, centres, std, k):
-    near = int((torch.cdist(x, centres) < k * std).any(1).sum())
+    near = int((torch.cdist(x, centres) <= k * std).any(1).sum())
     return counted(x, centres, k * std, total=near)
 
 
@@ -168,7 +170,7 @@ def share_of_the_near_ones(x, centres, std, k):
     "wrote >=, is the share rounded on the way: which of the two could stay a whole number?"
 )
 def more_than_a_fifth(x, centres, std, k):
-    near = torch.cdist(x, centres) < k * std
+    near = torch.cdist(x, centres) <= k * std
     return int((near.sum(0) > 0.2 * len(x) / len(centres)).sum())
 
 
@@ -177,7 +179,7 @@ def more_than_a_fifth(x, centres, std, k):
     "rounded on the way, or typed in?"
 )
 def fair_share_rounded(x, centres, std, k):
-    near = torch.cdist(x, centres) < k * std
+    near = torch.cdist(x, centres) <= k * std
     return int((near.sum(0) >= int(0.2 * len(x) / len(centres))).sum())
 
 
@@ -217,3 +219,12 @@ def coordinate_by_coordinate(x, centres, std, k):
 )
 def share_of_modes(x, centres, std, k):
     return mode_coverage_reference(x, centres, std, k) / len(centres)
+
+
+@mode_coverage.mistake(
+    "A sample at a distance of exactly k · std does not count for you. What does the text say: "
+    "less than, or at most?"
+)
+def border_left_out(x, centres, std, k):
+    near = torch.cdist(x, centres) < k * std
+    return int((near.sum(0) >= 0.2 * len(x) / len(centres)).sum())

@@ -4,7 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import gan
-from gencourse.probes.gan.densities import dtype_of
+from gencourse.probes.gan.densities import dtype_of, times
 from gencourse.probes.general import kind
 
 
@@ -43,9 +43,14 @@ def optimal_discriminator(answer, seed):
     yield "densities of the order of 1e-20, far out in the tails", answer(1e-20 * p, 1e-20 * q)
     yield "densities of the order of 1e-36", answer(1e-36 * p, 1e-36 * q)
     p64, q64 = p.double(), q.double()
+    subnormal = (1e-39 * p64).float(), (1e-39 * q64).float()
+    yield "densities of the order of 1e-39", answer(*subnormal)
     yield "densities of the order of 1e-300, in float64", answer(1e-300 * p64, 1e-300 * q64)
     yield "the dtype of D for densities in float64", answer.run(dtype_of, p64, q64)
     yield "the dtype of D for densities in float32", answer.run(dtype_of, p, q)
+    yield "the dtype of D for densities in float16", answer.run(dtype_of, p.half(), q.half())
+    tiny = "1e10 times D where the data's density is about 1e-10 of the model's"
+    yield tiny, answer.run(times, 1e-10 * p, q, 1e10)
     sizes = torch.tensor([1e10, 1e-30, 1e-36, 1.0, 1e-12, 1e-36])
     yield "densities of which the first are large, others tiny", answer(sizes * p, sizes * q)
     yield "densities of the order of 1e6, narrow peaks", answer(1e6 * p, 1e6 * q)
@@ -66,6 +71,14 @@ def ratio_then_mended(p_data, p_model):
 @optimal_discriminator.alternative
 def sigmoid_of_the_log_ratio(p_data, p_model):
     return (p_data.log() - p_model.log()).sigmoid().nan_to_num(nan=0.5)
+
+
+@optimal_discriminator.mistake(
+    "Right to many digits, but a D of 1e-10 is 0 in your version: a difference of two numbers of "
+    "about the same size rounds it away. Which form of D subtracts nothing?"
+)
+def one_minus_the_other(p_data, p_model):
+    return (1 - p_model / (p_data + p_model)).nan_to_num(nan=0.5)
 
 
 @optimal_discriminator.mistake("Your D exceeds 1. Is a ratio of densities a probability?")

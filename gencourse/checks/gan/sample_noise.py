@@ -36,8 +36,8 @@ def sample_noise_reference(n: int, dim: int, generator: torch.Generator) -> Tens
 def sample_noise(answer, seed):
     start = seed + 500  # another state than that of the global generator
     yield "4000 codes of 3 numbers", answer.run(noise.codes, seeded(start), 4000, 3)
-    yield "a batch of five codes", answer.run(noise.batch_of_five, seeded(start))
     yield "120,000 numbers of a large batch", answer.run(noise.large_batch, seeded(start), 150, 800)
+    yield "a batch of five codes", answer.run(noise.batch_of_five, seeded(start))
     yield "60 batches of two codes", answer.run(noise.many_calls, seeded(start), 60)
     same, untouched = noise.same_state, noise.global_numbers
     yield (

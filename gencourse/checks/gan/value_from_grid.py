@@ -6,12 +6,16 @@ import torch
 import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
-from gencourse.models import gan
 from gencourse.probes.gan.densities import far_below
 
 
+def value_from_grid_reference(p_data, p_model, D, cell):
+    """V = E_data[log D] + E_model[log(1 - D)] on a grid, -inf where D excludes what occurs."""
+    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)).sum()
+
+
 @exercise(
-    reference=gan.game_value,
+    reference=value_from_grid_reference,
     difficulty=2,
     minutes=10,
     points=3,
@@ -41,10 +45,8 @@ def value_from_grid(answer, seed):
     yield equal, answer(p, p.clone(), half, 0.05)
     plane_p, plane_q = p[::12, None] * p[None, ::10], q[::12, None] * p[None, ::10]
     plane_D = (0.6 * draw(seed + 1, *plane_p.shape)).sigmoid()
-    yield (
-        "the value on a grid in the plane, cells of 0.6 times 0.5",
-        answer(plane_p, plane_q, plane_D, 0.3),
-    )
+    plane = "the value on a grid in the plane, cells of 0.6 times 0.5"
+    yield plane, answer(plane_p, plane_q, plane_D, 0.3)
     left, right = torch.tensor([[2.0, 2.0, 0, 0, 0], [0, 0, 0, 2.0, 2.0]])
     sure = torch.tensor([1.0, 0.7, 0.5, 0.4, 0.0])
     yield "the value for densities that do not overlap", answer(left, right, sure, 0.25)
@@ -59,13 +61,14 @@ def value_from_grid(answer, seed):
     left, right = left.sign() + torch.tensor([0, 0, 0.5, 0, 0]), right.sign()
     opposite = torch.tensor([0.0, 0.3, 0.5, 0.4, 0.7])
     below = "whether the value is far below 0 (less than -50), or log 0 refused,"
-    yield f"{below} if D = 0 where data are", answer.run(far_below, left, right, opposite, 1.0)
-    other = answer.run(far_below, right, left, 1 - opposite, 1.0)
-    yield f"{below} if D = 1 where samples are", other
-
-
-def two_terms(p_data, p_model, D):
-    return torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)
+    little, evenly = torch.tensor([[1e-3, 0.999, 0.5], [0.5, 0.5, 0.5]])
+    unsure = torch.tensor([0.0, 0.5, 0.4])
+    for p, q, D, cell in ((left, right, opposite, 1.0), (little, evenly, unsure, 0.05)):
+        rare = "" if p is left else ", at a density of 0.001"
+        excluded = answer.run(far_below, p, q, D, cell)
+        yield f"{below} if D = 0 where data are{rare}", excluded
+        excluded = answer.run(far_below, q, p, 1 - D, cell)
+        yield f"{below} if D = 1 where samples are{rare}", excluded
 
 
 @value_from_grid.alternative
@@ -79,12 +82,10 @@ def only_where_mass_is(p_data, p_model, D, cell):
 @value_from_grid.alternative
 def cell_by_cell(p_data, p_model, D, cell):
     total = 0.0
-    for p, q, d in zip(
-        p_data.flatten().tolist(), p_model.flatten().tolist(), D.flatten().double(), strict=True
-    ):
-        total += (p * d.log().item() if p > 0 else 0.0) + (
-            q * (1 - d).log().item() if q > 0 else 0.0
-        )
+    cells = (p_data.flatten().tolist(), p_model.flatten().tolist(), D.flatten().double())
+    for p, q, d in zip(*cells, strict=True):
+        total += p * d.log().item() if p > 0 else 0.0
+        total += q * (1 - d).log().item() if q > 0 else 0.0
     return cell * total
 
 
@@ -97,6 +98,10 @@ def by_plain_numbers(p_data, p_model, D, cell):
         if q > 0:
             total += float(q) * math.log(1 - float(d))
     return total * cell
+
+
+def two_terms(p_data, p_model, D):
+    return torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)
 
 
 @value_from_grid.mistake(
@@ -151,6 +156,15 @@ def by_binary_cross_entropy(p_data, p_model, D, cell):
 
 
 @value_from_grid.mistake(
+    "Right but where D excludes what is rare: a floor under D, or under its logarithm, makes a "
+    "small loss of it. What is V if D excludes anything that occurs?"
+)
+def logarithm_with_a_floor(p_data, p_model, D, cell):
+    tiny = torch.finfo(D.dtype).tiny
+    return cell * (p_data * D.clamp_min(tiny).log() + p_model * (1 - D).clamp_min(tiny).log()).sum()
+
+
+@value_from_grid.mistake(
     "You skip the cells where one of the densities is zero. Where only one of them has mass, whose"
     " term is left?"
 )
@@ -161,7 +175,7 @@ def only_where_both_have_mass(p_data, p_model, D, cell):
 
 @value_from_grid.mistake("This is what D minimises. V is what D maximises: can it be positive?")
 def negated(p_data, p_model, D, cell):
-    return -gan.game_value(p_data, p_model, D, cell)
+    return -value_from_grid_reference(p_data, p_model, D, cell)
 
 
 @value_from_grid.mistake(
@@ -169,7 +183,7 @@ def negated(p_data, p_model, D, cell):
     "to?"
 )
 def densities_exchanged(p_data, p_model, D, cell):
-    return gan.game_value(p_model, p_data, D, cell)
+    return value_from_grid_reference(p_model, p_data, D, cell)
 
 
 @value_from_grid.mistake(
@@ -188,14 +202,14 @@ def log_d_twice(p_data, p_model, D, cell):
 
 @value_from_grid.mistake("V adds up two expectations. Who took their average?")
 def average_of_the_two(p_data, p_model, D, cell):
-    return 0.5 * gan.game_value(p_data, p_model, D, cell)
+    return 0.5 * value_from_grid_reference(p_data, p_model, D, cell)
 
 
 @value_from_grid.mistake(
     "`cell` is already the length or the area of a cell. How often do you multiply by it?"
 )
 def cell_squared(p_data, p_model, D, cell):
-    return cell * gan.game_value(p_data, p_model, D, cell)
+    return cell * value_from_grid_reference(p_data, p_model, D, cell)
 
 
 @value_from_grid.mistake(

@@ -140,7 +140,7 @@ def made_network(
         for layer, n in enumerate(sizes)
     ]
     kept = [mask.detach().cpu() != 0 for mask in masks]
-    reached = [torch.arange(sizes[-1]) == output]  # the units with a path to the output
+    reached = [torch.arange(sizes[-1], device="cpu") == output]  # units with a path to it
     for mask in reversed(kept):
         reached.insert(0, (mask & reached[0][:, None]).any(0))
     for mask, (before, after), ends in zip(

@@ -15,7 +15,9 @@ def optimal_discriminator(p_data: Tensor, p_model: Tensor) -> Tensor:
     """
     require_same_shape("optimal_discriminator", p_data=p_data, p_model=p_model)
     total = p_data + p_model
-    return torch.where(total > 0, p_data / total.clamp_min(torch.finfo(total.dtype).tiny), 0.5)
+    kind = torch.finfo(total.dtype)
+    smallest = kind.tiny * kind.eps  # of all numbers above 0, subnormal ones included
+    return torch.where(total > 0, p_data / total.clamp_min(smallest), 0.5)
 
 
 def game_value(p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> Tensor:

@@ -26,7 +26,7 @@ class TrainedDecoder(nn.Module):
 
 
 def trained_decoder() -> TrainedDecoder:
-    """The decoder of chapter 1's VAE after half an hour of training on all of MNIST, on the CPU, a
+    """The decoder of chapter 1's VAE after 20,000 steps on 55,000 digits, on the CPU, a
     new one at each call; files/decoder_mnist.md says how it was made.
     """
     with on_cpu(), global_seed(0):  # whose first weights are replaced

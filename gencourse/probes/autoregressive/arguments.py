@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gencourse.stress import strided
+
 
 class Uncopied(list):
     """A list that reaches the answer as it is, and what it holds too."""
@@ -31,6 +33,16 @@ def as_it_is(tensor: Tensor) -> Tensor:
     """
     tensor._is_param = True
     return tensor
+
+
+def in_slices(answer: Callable, *inputs: Any) -> bool:
+    """Whether slices of longer tensors, which no `view` can join, give what whole ones give."""
+
+    def cut(x: Any) -> Any:
+        return as_it_is(strided(x)) if isinstance(x, Tensor) else x
+
+    whole = torch.as_tensor(answer(*map(uncopied, inputs)))
+    return torch.allclose(torch.as_tensor(answer(*map(cut, inputs))), whole, atol=1e-5)
 
 
 def same(before: Any, after: Any) -> bool:

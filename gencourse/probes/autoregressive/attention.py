@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gencourse.probes.autoregressive.arguments import uncopied
+from gencourse.probes.autoregressive.arguments import in_slices, uncopied
 from gencourse.probes.general import gradients
 
 
@@ -36,11 +36,16 @@ def unaltered(attention: Callable, *inputs: Tensor) -> Tensor:
 
 
 def in_half_precision(attention: Callable, q: Tensor, k: Tensor, v: Tensor) -> dict[str, bool]:
-    """Whether the output has half precision, and whether it is that in single precision, nearly."""
-    half, single = attention(q.half(), k.half(), v.half()), attention(q, k, v)
+    """Whether the output has half precision, and whether it is that in single precision, nearly.
+
+    Nearly is within 1 % of the largest value.
+    """
+    half = unaltered(attention, q.half(), k.half(), v.half())  # no stress makes it double
+    single = unaltered(attention, q, k, v)
+    near = 0.01 * float(v.abs().max())
     return {
         "whether half precision comes out": half.dtype == torch.half,
-        "whether two digits are right": bool((half.float() - single).abs().max() < 0.02),
+        "whether two digits are right": bool((half.float() - single).abs().max() < near),
     }
 
 
@@ -61,6 +66,11 @@ def with_heads(
 ) -> Tensor:
     """The output of several heads, each a causal attention or, not `masked`, another one."""
     return multi_head(ordinary if masked else unmasked, q, k, v, heads)
+
+
+def in_slices_with_heads(multi_head: Callable, q: Tensor, k: Tensor, v: Tensor, heads: int) -> bool:
+    """Whether q, k and v that are slices of longer tensors give what whole ones give."""
+    return in_slices(lambda *qkv: multi_head(ordinary, *qkv, heads), q, k, v)
 
 
 def gradients_with_heads(

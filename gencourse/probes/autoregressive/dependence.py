@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from gencourse.probes.autoregressive.arguments import uncopied
+
 LEAKS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "sum": lambda x, b: x[:, b],
     "product": lambda x, b: x[:, b] * x[:, 0],
@@ -24,7 +26,7 @@ def causal(x: Tensor, weights: Tensor, outputs: int) -> Tensor:
 
 
 class Noisy(nn.Module):
-    """A causal model that adds noise in training mode."""
+    """A causal model that adds noise in training mode; as torch's layers it has one dtype."""
 
     def __init__(self, weights: Tensor, outputs: int) -> None:
         super().__init__()
@@ -33,6 +35,11 @@ class Noisy(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The outputs for x (B, n), with noise in training mode: (B, outputs)."""
+        if x.dtype != self.weights.dtype:
+            raise RuntimeError(
+                f"input and weights should have the same dtype, got {x.dtype} and "
+                f"{self.weights.dtype}"
+            )
         noise = torch.rand(len(x), self.outputs) if self.inner.training else 0.0
         return causal(x, self.weights, self.outputs) + noise
 
@@ -58,10 +65,15 @@ def found(
 
 
 def found_beside_infinity(depends_on: Callable, x: Tensor, weights: Tensor) -> Tensor:
-    """The answer for a causal model whose output 1 is always -∞, as for a token that is cut."""
+    """The answer for a causal model with outputs of -∞, as for tokens that are cut.
+
+    Output 1 is always -∞, those after it where input 0 is negative.
+    """
+    place = torch.arange(5)
 
     def f(x: Tensor) -> Tensor:
-        return causal(x, weights, 5).where(torch.arange(5) != 1, -torch.inf)
+        cut = (place == 1) | (place > 1) & (x[:, :1] < 0)
+        return causal(x, weights, 5).masked_fill(cut, -torch.inf)
 
     return depends_on(f, x)
 
@@ -78,8 +90,11 @@ def found_in_steps(depends_on: Callable, x: Tensor, outputs: int) -> Tensor:
 def found_in_tokens(depends_on: Callable, x: Tensor) -> Tensor:
     """The answer for a model of tokens whose output 0 looks ahead at token 1.
 
-    It refuses tokens that no example has at that position.
+    It refuses tokens that no example has at that position, and as an embedding all that are no
+    whole numbers.
     """
+    numbers = torch.arange(float(x.max()) + 1).double()
+    embedding = nn.Embedding.from_pretrained(numbers.square()[:, None])
 
     def lookup(tokens: Tensor) -> Tensor:
         for j in range(x.shape[1]):
@@ -88,7 +103,7 @@ def found_in_tokens(depends_on: Callable, x: Tensor) -> Tensor:
                     "f got a token that no example has at that position. "
                     "Give an input the values that it has in other examples."
                 )
-        return torch.cat([tokens[:, 1:2], tokens[:, :-1]], 1).double().square()
+        return embedding(torch.cat([tokens[:, 1:2], tokens[:, :-1]], 1))[..., 0]
 
     return depends_on(lookup, x)
 
@@ -97,8 +112,8 @@ def found_in_module(
     depends_on: Callable, x: Tensor, weights: Tensor, outputs: int, training: bool
 ) -> dict[str, object]:
     """The answer for a module that adds noise in training mode, and its mode afterwards."""
-    model = Noisy(weights, outputs).train(training)
-    answer = depends_on(model, x)
+    model = Noisy(weights.to(x.dtype), outputs).train(training)
+    answer = depends_on(model, uncopied(x))  # so no stress changes its dtype
     return {
         "the answer": answer,
         "whether the answer holds booleans": getattr(answer, "dtype", None) == torch.bool,

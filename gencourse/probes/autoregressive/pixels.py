@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from gencourse.probes.autoregressive.arguments import uncopied
+
 
 def from_alternating(sample: Callable, u: Tensor) -> Tensor:
     """Images from a model that wants each pixel to be 1 minus the one before."""
@@ -49,16 +51,18 @@ def from_layer(sample: Callable, u: Tensor, weights: Tensor, bias: float) -> dic
 
 
 def kinds(sample: Callable, u: Tensor) -> dict[str, bool]:
-    """Whether the model is only ever given floating numbers, and whether such come out."""
+    """Whether the model is given floating numbers, in float32, and whether such come out."""
     given = []
 
     def model(x: Tensor) -> Tensor:
-        given.append(x.is_floating_point())
+        given.append(x.dtype)
         return torch.zeros(x.shape)
 
-    images = torch.as_tensor(sample(model, u))
+    images = torch.as_tensor(sample(model, uncopied(u)))  # so no stress makes it float64
     return {
-        "whether those that the model is given do": all(given),
+        "whether those that the model is given do": all(t.is_floating_point for t in given),
+        "whether those are float32, as u and the weights of layers are": set(given)
+        <= {torch.float32},
         "whether those that are returned do": images.is_floating_point()
         and images.dtype not in (torch.half, torch.bfloat16),  # with which no layer computes
     }

@@ -15,7 +15,7 @@ def both(answer: Callable, *args: Any) -> object:
 
 
 def whole_numbers(answer: Callable, *args: Any) -> dict[str, bool]:
-    """Whether a pair of tensors of whole numbers is returned, with targets for cross_entropy."""
+    """Whether a pair of tensors of whole numbers is returned, both of type torch.long."""
     x, y = answer(*args)
     return {
         "whether both are tensors": all(isinstance(t, Tensor) for t in (x, y)),
@@ -25,4 +25,5 @@ def whole_numbers(answer: Callable, *args: Any) -> dict[str, bool]:
         "whether y holds numbers of type torch.long, as cross_entropy asks for": (
             torch.as_tensor(y).dtype == torch.long
         ),
+        "whether x holds numbers of type torch.long, too": torch.as_tensor(x).dtype == torch.long,
     }

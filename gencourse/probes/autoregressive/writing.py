@@ -26,7 +26,7 @@ class Adder(nn.Module):
     def __init__(self, V: int, sharpness: float) -> None:
         super().__init__()
         self.V, self.sharpness = V, sharpness
-        self.dropout = nn.Dropout(0.5)
+        self.noise = nn.RReLU()  # random in training mode, as Dropout, under another name
         self.scale = nn.Parameter(torch.ones(()))
         self.lengths, self.modes, self.graphs = Diary(), Diary(), Diary()
 

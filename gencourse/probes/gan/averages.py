@@ -26,15 +26,18 @@ class Network(nn.Module):
 
 
 class Shared(nn.Module):
-    """A weight that two layers share, and a buffer that no state_dict holds."""
+    """A weight and a buffer that two layers share, and a buffer that no state_dict holds."""
 
     passing: Tensor
 
-    def __init__(self, weight: Tensor, passing: Tensor) -> None:
+    def __init__(self, weight: Tensor, passing: Tensor, common: Tensor) -> None:
         super().__init__()
         self.first, self.second = (nn.Linear(2, 2, bias=False) for _ in range(2))
         self.first.weight.data.copy_(weight.view(2, 2))
         self.second.weight = self.first.weight
+        common = common.clone()
+        self.first.register_buffer("common", common)
+        self.second.register_buffer("common", common)
         self.register_buffer("passing", passing.clone(), persistent=False)
 
 
@@ -105,12 +108,13 @@ def updates(
 
 
 def shared(update: Callable, start: Tensor, numbers: Tensor, decay: float) -> dict[str, Tensor]:
-    """What one update makes of a weight with two names, and of a buffer that is never saved."""
-    average, model = (Shared(x[:4], x[4:6]) for x in (start, numbers))
+    """What one update makes of what has two names, and of a buffer that is never saved."""
+    average, model = (Shared(x[:4], x[4:6], x[6:8]) for x in (start, numbers))
     update(average.requires_grad_(False), model, decay)
     return {
         "the average's weight that two of its layers share": average.first.weight.detach().clone(),
         "the average's buffer that no state_dict holds": average.passing.clone(),
+        "the average's buffer that two of its layers share": next(average.first.buffers()).clone(),
     }
 
 

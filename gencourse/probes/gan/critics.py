@@ -5,8 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from gencourse.probes.gan.notes import Noting
 
-class LinearCritic(nn.Module):
+
+class LinearCritic(Noting):
     """x (B, N) -> x w, (B,), with the first N numbers of w: its slope is |w| everywhere."""
 
     def __init__(self, w: Tensor) -> None:
@@ -15,6 +17,7 @@ class LinearCritic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The values x w of examples (B, N): (B,)."""
+        self.note(x)
         return x @ self.slopes(x)
 
     def slopes(self, x: Tensor) -> Tensor:
@@ -27,11 +30,15 @@ class CurvedCritic(LinearCritic):
 
     def forward(self, x: Tensor) -> Tensor:
         """The values sin(x w) + x² |w| of examples (B, N): (B,)."""
+        self.note(x)
         return (x @ self.slopes(x)).sin() + x.square() @ self.slopes(x).abs()
 
 
 class ShapedCritic(CurvedCritic):
-    """The same for examples with more axes than one, as convolutions expect them."""
+    """The same for examples with more axes than one, as convolutions expect them.
+
+    Images it reads column by column: their gradients' memory is not contiguous.
+    """
 
     def __init__(self, w: Tensor, axes: int) -> None:
         super().__init__(w)
@@ -41,7 +48,7 @@ class ShapedCritic(CurvedCritic):
         """The values of examples with `axes` axes in all: (B,)."""
         if x.ndim != self.axes:
             raise ValueError(f"the critic expects {self.axes} axes, got {tuple(x.shape)}")
-        return super().forward(x.reshape(len(x), -1))
+        return super().forward((x.mT if x.ndim > 3 else x).reshape(len(x), -1))
 
 
 def critic_of(kind: str, w: Tensor, x: Tensor) -> LinearCritic:
@@ -93,14 +100,16 @@ def at_a_flat_critic(
 def left_behind(
     penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
 ) -> dict[str, bool]:
-    """How a critic is left once its penalties are computed.
+    """How a critic is asked, and left once its penalties are computed.
 
     It held no gradients before, then some; and it comes once in evaluation mode.
     """
     critic = critic_of(kind, w, real)
     penalty(critic, real, fake, eps)
     left = critic.w.grad is not None and bool((critic.w.grad != 0).any())
-    critic.eval()
+    kept = critic.kept_its_modes()
+    critic.noted.clear()
+    critic.arrive(False)
     critic.w.grad = torch.full_like(critic.w, 2.0)
     penalty(critic, real, fake, eps)
     return {
@@ -108,4 +117,6 @@ def left_behind(
         "whether the gradients that it held are still there": critic.w.grad is not None
         and bool((critic.w.grad == 2).all()),
         "whether its parameters can learn": critic.w.requires_grad,
+        "whether it and its layers kept their modes whenever it was called": kept
+        and critic.kept_its_modes(),
     }

@@ -20,3 +20,8 @@ def far_below(answer: Callable, p_data: Tensor, p_model: Tensor, D: Tensor, cell
 def dtype_of(answer: Callable, p_data: Tensor, p_model: Tensor) -> str:
     """The dtype of what an answer makes of two densities."""
     return str(answer(p_data, p_model).dtype).removeprefix("torch.")
+
+
+def times(answer: Callable, p_data: Tensor, p_model: Tensor, factor: float) -> Tensor:
+    """D times a large number: where D is tiny, a plain comparison would take 0 for it."""
+    return factor * answer(p_data, p_model).double()

@@ -33,6 +33,18 @@ class Conv2dBlock(nn.Module):
         self.inner = nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU())
 
 
+class Dense(nn.Linear):
+    """A class made from one of the five kinds."""
+
+
+class Upsampling(nn.ConvTranspose2d):
+    """Another one."""
+
+
+class Scaling(nn.BatchNorm1d):
+    """And a norm."""
+
+
 class LinearGain(nn.Module):
     """A module of the learner's own, with a weight."""
 
@@ -174,7 +186,8 @@ def without_scales(init: Callable) -> dict[str, bool]:
 
 def statistics(init: Callable) -> dict[str, bool]:
     """What a batch norm has seen: whether its running statistics and its count are as they were."""
-    norms = nn.Sequential(nn.BatchNorm1d(4), nn.BatchNorm2d(4))
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
+    norms = nn.Sequential(*(kind(4, affine=affine) for affine in (True, False) for kind in kinds))
     for buffer in norms.buffers():
         buffer.fill_(5)
     norms.apply(init)
@@ -205,6 +218,35 @@ def small(init: Callable) -> dict[str, bool]:
             (layer.weight - 0.3).abs().min() > 1e-6 and not any(p.any() for p in biases(layer))
         )
         for name, layer in made.items()
+    }
+
+
+def subclasses(init: Callable) -> dict[str, bool]:
+    """Whether layers start whose class is made from one of the five."""
+    made = {"Linear": Dense(60, 80), "ConvTranspose2d": Upsampling(16, 8, 4)}
+    norm = Scaling(3000)
+    filled(nn.Sequential(*made.values(), norm)).apply(init)
+    found = {name: spread_around(layer.weight.detach(), 0.0) for name, layer in made.items()}
+    found["BatchNorm1d"] = spread_around(norm.weight.detach(), 1.0)
+    return {
+        f"whether weights of a subclass of nn.{name} start": started
+        for name, started in found.items()
+    }
+
+
+def frozen(init: Callable) -> dict[str, bool]:
+    """Layers of which all parameters, or only the biases, are frozen: whether they start, too."""
+    layer, half, norm = nn.Linear(60, 80), nn.Linear(60, 80), nn.BatchNorm2d(3000)
+    filled(nn.Sequential(layer, half, norm))
+    half.bias.requires_grad_(False)
+    layers = nn.Sequential(layer.requires_grad_(False), half, norm.requires_grad_(False))
+    before = [p.requires_grad for p in layers.parameters()]
+    layers.apply(init)
+    return {
+        "whether frozen weights start": spread_around(layer.weight.detach(), 0.0),
+        "whether frozen scales start": spread_around(norm.weight.detach(), 1.0),
+        "whether frozen biases are 0": not any(bool(p.any()) for p in biases(layers)),
+        "whether what was frozen is": before == [p.requires_grad for p in layers.parameters()],
     }
 
 

@@ -118,9 +118,22 @@ def dependence(z: Tensor) -> dict[str, bool]:
         "whether a code is independent of the one before it": abs(next_code)
         < 5 / math.sqrt(dim * n)
         and abs(next_length) < 5 / math.sqrt(n),
+        "whether a code is independent of those far from it": all(map(unrelated, (z, z.square()))),
         "whether the codes differ in more than their signs": len(z.abs().unique(dim=0)) > 0.9 * n,
         "whether their lengths differ": len(z.norm(dim=1).round(decimals=5).unique()) > 0.9 * n,
     }
+
+
+def unrelated(x: Tensor) -> bool:
+    """Whether rows (n, dim) correlate with no row any distance away, the first after the last.
+
+    All distances at once, as the inverse transform of the spectrum; none is off by more than seven
+    standard errors.
+    """
+    x = (x - x.mean(0)) / x.std(0).clamp_min(1e-9)
+    spectrum = torch.fft.rfft(x, dim=0).abs().square().mean(1)
+    correlation = torch.fft.irfft(spectrum, len(x)) / len(x)
+    return bool(correlation[1:].abs().max() < 7 / math.sqrt(x.numel()))
 
 
 def batch_of_five(answer: Callable, generator: Generator) -> dict[str, object]:
@@ -152,16 +165,20 @@ def same_state(answer: Callable, generator: Generator) -> bool:
 def global_numbers(answer: Callable, generator: Generator) -> dict[str, bool]:
     """Whether the global generators of torch, NumPy and Python are left as they were.
 
-    Two calls: whoever seeds them by the first may find them in just that state.
+    Two calls, each after numbers have been drawn from them: whoever seeds them would otherwise find
+    them in just that state. NumPy and Python get theirs back.
     """
-    seen = [global_states()]
+    of_numpy, of_python = np.random.get_state(), random.getstate()
+    seen = []
     for _ in range(2):
+        torch.rand(()), np.random.rand(), random.random()
+        before = global_states()
         answer(5, 2, generator)
-        seen.append(global_states())
-    return {
-        f"whether {name} was left alone": all(states[name] == seen[0][name] for states in seen)
-        for name in seen[0]
-    }
+        after = global_states()
+        seen.append({name: before[name] == after[name] for name in before})
+    np.random.set_state(of_numpy)
+    random.setstate(of_python)
+    return {f"whether {name} was left alone": all(one[name] for one in seen) for name in seen[0]}
 
 
 def global_states() -> dict[str, object]:

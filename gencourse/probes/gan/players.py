@@ -6,25 +6,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from gencourse.probes.gan.notes import Noting
 
-class Player(nn.Module):
-    """A network that knows how it was called.
 
-    `asked` holds whether in training mode, for itself and for a layer of its own, and `inputs` how
-    many rows each call had.
-    """
+class Player(Noting):
+    """A network for examples of a shape that notes how it was called."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.shape = tuple(shape)
-        self.inside = nn.Identity()
-        self.asked: list[bool] = []
-        self.inputs: list[int] = []
-
-    def note(self, x: Tensor) -> None:
-        """Remember a call with these rows."""
-        self.asked += [self.training, self.inside.training]
-        self.inputs.append(len(x))
 
 
 class Generator(Player):
@@ -78,13 +68,16 @@ def moved(player: nn.Module, before: list[Tensor]) -> bool:
     return any(bool((p != b).any()) for p, b in zip(player.parameters(), before, strict=True))
 
 
-def hold_gradients(player: nn.Module) -> None:
+def hold_gradients(player: nn.Module, frozen: bool = False) -> None:
     """Leave gradients in a player, as the other one's turn does.
 
-    Its first parameter gets none: under a stress it is frozen.
+    Its first parameter gets none: under a stress it is frozen. `frozen`: it cannot learn any more,
+    and holds one from the time when it could.
     """
-    for p in list(player.parameters())[1:]:
+    first, *others = player.parameters()
+    for p in [first, *others] if frozen else others:
         p.grad = torch.full_like(p, 2.0)
+    first.requires_grad_(not frozen)
 
 
 def momentum(player: nn.Module) -> torch.optim.Optimizer:
@@ -102,19 +95,21 @@ def settings(optimizer: torch.optim.Optimizer) -> list[dict]:
 
 
 def afterwards(generator: Generator, discriminator: Discriminator) -> dict[str, object]:
-    """Whether each player's parameters can learn, in which mode it is and was, and for how many
-    codes G was asked.
+    """Whether each player's parameters can learn, in which mode it is, whether a layer of it was in
+    another one meanwhile, and how much it was asked.
     """
-    found: dict[str, object] = {"how many samples G made": sum(generator.inputs)}
+    found: dict[str, object] = {
+        "how many samples G made": sum(generator.inputs),
+        "how many examples D judged": sum(discriminator.inputs),
+    }
     for name, player in (("G", generator), ("D", discriminator)):
         able = all(p.requires_grad for p in player.parameters())
-        found[f"whether {name} itself was called"] = bool(player.asked)
+        found[f"whether {name} itself was called"] = bool(player.inputs)
         found[f"whether all parameters of {name} can learn"] = able
         found[f"whether {name} is in training mode"] = player.training
-        for mode, so in (("training", True), ("evaluation", False)):
-            found[f"whether all of {name} was in {mode} mode whenever it was called"] = all(
-                was == so for was in player.asked
-            )
+        found[f"whether {name} and its layers kept their modes whenever it was called"] = (
+            player.kept_its_modes()
+        )
     return found
 
 
@@ -134,18 +129,19 @@ def discriminator_turn(
     scale: float = 1.0,
     training: bool = True,
     part: bool = True,
+    frozen: bool = False,
 ) -> dict[str, object]:
     """One step of D for each batch of noise.
 
-    `stale`: D held gradients before the first; `training`: the mode in which both networks arrive,
-    `part`: in which a layer of theirs does.
+    `stale`: D held gradients before the first; `frozen`: so did a parameter that cannot learn;
+    `training`: the mode in which both networks arrive, `part`: in which their batch norms do.
     """
     generator, discriminator = Generator(real.shape[1:]), Discriminator(real.shape[1:], scale)
     for player in (generator, discriminator):
-        player.train(training).inside.train(training and part)
+        player.arrive(training, part)
     optimizer = momentum(discriminator)
-    if stale:
-        hold_gradients(discriminator)
+    if stale or frozen:
+        hold_gradients(discriminator, frozen)
     before, set_to = state(generator), settings(optimizer)
     for z in noises:
         loss = step(generator, discriminator, optimizer, real, z)
@@ -155,6 +151,7 @@ def discriminator_turn(
         "the parameters of D": state(discriminator),
         "whether the generator moved": moved(generator, before),
         "whether the generator holds gradients": held,
+        "whether D was asked once or twice in a step": len(discriminator.inputs) <= 2 * len(noises),
         "whether the optimizer's settings are as they were": settings(optimizer) == set_to,
         **afterwards(generator, discriminator),
         **returned(loss),
@@ -170,21 +167,23 @@ def generator_turn(
     shift: float = 1.0,
     training: bool = True,
     part: bool = True,
+    frozen: bool = False,
 ) -> dict[str, object]:
     """One step of G for each batch of noise.
 
-    `stale`: G held gradients before the first; `training`: the mode in which both networks arrive,
-    `part`: in which a layer of theirs does; `shift` multiplies what G adds to every sample.
+    `stale`: G held gradients before the first; `frozen`: so did a parameter that cannot learn;
+    `training`: the mode in which both networks arrive, `part`: in which their batch norms do;
+    `shift` multiplies what G adds to every sample.
     """
     generator, discriminator = Generator(shape, shift), Discriminator(shape, scale)
     for player in (generator, discriminator):
-        player.train(training).inside.train(training and part)
+        player.arrive(training, part)
     optimizer = momentum(generator)
-    if stale:
-        hold_gradients(generator)
+    if stale or frozen:
+        hold_gradients(generator, frozen)
     arrived, before, opposite = [], state(generator), state(discriminator)
     set_to = settings(optimizer)
-    for p in generator.parameters():
+    for p in filter(lambda p: p.requires_grad, generator.parameters()):
         p.register_hook(lambda gradient: arrived.append(bool((gradient != 0).any())))
     for z in noises:
         loss = step(generator, discriminator, optimizer, z)
@@ -194,6 +193,7 @@ def generator_turn(
         "whether a gradient arrived at G, or moved it": came,
         "the parameters of G": state(generator),
         "whether the discriminator moved": moved(discriminator, opposite),
+        "in how many calls D judged the samples": len(discriminator.inputs),
         "whether the optimizer's settings are as they were": settings(optimizer) == set_to,
         **afterwards(generator, discriminator),
         **returned(loss),

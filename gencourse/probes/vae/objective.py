@@ -32,8 +32,7 @@ def gradients_of_loss(
 def as_float(weight: Callable, *arguments: Any) -> object:
     """The number returned, as Python's; a text or an array that holds one number as it is."""
     found = weight(*arguments)
-    has_axes = getattr(found, "ndim", 0) > 0
-    return found if isinstance(found, str) or has_axes else float(found)
+    return found if isinstance(found, str) or getattr(found, "ndim", 0) > 0 else float(found)
 
 
 class Toy(nn.Module):
