@@ -11,13 +11,13 @@ def scatter(seed: int) -> float:
 
 def falling(beta: float, seed: int) -> tuple[float, float]:
     """Rate and distortion that a β-VAE might have: what is not paid for the code is paid after."""
-    rate = 24.0 / (1.0 + beta) + 0.05 * scatter(seed)
+    rate = 24.0 / (1.0 + beta) + 0.05 * (1.0 + beta) * scatter(seed)
     return rate, 130.0 - 2.0 * rate + 0.3 * scatter(seed + 1)
 
 
 def rising(beta: float, seed: int) -> tuple[float, float]:
     """The other way round."""
-    rate = 3.0 + 4.0 * beta + 0.05 * scatter(seed)
+    rate = 3.0 + 4.0 * beta + 0.02 * (3.0 + beta) * scatter(seed)
     return rate, 90.0 - rate + 0.3 * scatter(seed + 1)
 
 

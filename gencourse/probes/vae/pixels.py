@@ -51,6 +51,7 @@ def frequencies(generate: Callable, seed: int) -> dict[str, object]:
     return {
         **found,
         "whether each pixel is on as often as p(x given z) says": bool((apart < SIGMAS).all()),
+        "whether images of one code differ": bool((images != images[0]).any()),
         "whether bright pixels are on more often than dark ones": bool(
             images.mean(0)[-1] > images.mean(0)[0]
         ),
