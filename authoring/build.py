@@ -15,8 +15,9 @@
 | authoring/exercises/NAME.py | exercises/NAME.ipynb, unsolved; solutions/NAME.ipynb, solved |
 
 The folders are the registry: a new file is a new chapter. In a source, `{{name}}` stands for the
-number of a claim (gencourse/claims.py), `{{exercise name}}` for the heading of an exercise, with
-stars, minutes and points as the package knows them. Answers stand between BEGIN SOLUTION and END
+number of a claim, which stands in gencourse/claims/NAME.toml and is compared, never written;
+`{{exercise name}}` for the heading of an exercise, with stars, minutes and points as the package
+knows them. Answers stand between BEGIN SOLUTION and END
 SOLUTION; gencourse/grading/release.py takes them out.
 """
 
@@ -37,6 +38,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from authoring import address, front_page
+from authoring.alternatives import described
+from gencourse import claims
 from gencourse.grading import release
 from gencourse.grading.release import as_text, with_ids
 
@@ -103,28 +106,39 @@ def greeted(notebook: NotebookNode) -> NotebookNode:
 
 
 def stated_numbers(notebook: NotebookNode, source: Path) -> dict[str, str]:
-    """What the text may state: name -> the literal after `about=` or `below=` in each claim(...) of
-    the notebook.
+    """What the text may state: name -> number of each entry of the chapter's file in
+    gencourse/claims/, all of which the notebook has to claim, and no others.
     """
-    numbers: dict[str, str] = {}
-    for cell in notebook.cells:
-        if cell.cell_type != "code" or "claim(" not in cell.source:
-            continue
-        for node in ast.walk(ast.parse(re.sub(r"^[ \t]*[%!].*$", "", cell.source, flags=re.M))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "claim":
-                about = next(
-                    keyword.value for keyword in node.keywords if keyword.arg in ("about", "below")
-                )
-                name = ast.literal_eval(node.args[0])
-                if name in numbers:
-                    raise SystemExit(
-                        f"{source}: claims should have different names, got {name!r} twice. "
-                        "Rename one."
-                    )
-                numbers[name] = (
-                    ast.get_source_segment(cell.source, about).replace("-", "−").replace("_", ",")
-                )
-    return numbers
+    file = f"gencourse/claims/{source.stem}.toml"
+    entries = claims.stated(source.stem)
+    found = [name for cell in notebook.cells for name in claims_of(cell)]
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise SystemExit(
+            f"{source}: claims should have different names, got {', '.join(twice)} twice. "
+            "Rename one."
+        )
+    if unknown := sorted(set(found) - entries.keys()):
+        raise SystemExit(
+            f"{source}: every claim should have an entry in {file}, got none for "
+            f"{', '.join(unknown)}. Add it by hand."
+        )
+    if unclaimed := sorted(entries.keys() - set(found)):
+        raise SystemExit(
+            f"{file}: every entry should be claimed in the chapter, got none for "
+            f"{', '.join(unclaimed)}. Add claim(name, value), or take it out."
+        )
+    return {name: entry.number() for name, entry in entries.items()}
+
+
+def claims_of(cell: NotebookNode) -> list[str]:
+    """The names in the calls claim("name", ...) of a cell of code."""
+    if cell.cell_type != "code" or "claim(" not in cell.source:
+        return []
+    tree = ast.parse(re.sub(r"^[ \t]*[%!].*$", "", cell.source, flags=re.M))
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [
+        ast.literal_eval(call.args[0]) for call in calls if getattr(call.func, "id", "") == "claim"
+    ]
 
 
 def chapter(source: Path) -> NotebookNode:
@@ -138,7 +152,7 @@ def chapter(source: Path) -> NotebookNode:
             raise SystemExit(
                 f"{source}: the prose should state claimed numbers only, got "
                 f"{{{{{match[1]}}}}}. "
-                f"Add claim({match[1]!r}, ...)."
+                f"Add claim({match[1]!r}, ...) and its entry."
             )
         used.add(match[1])
         return numbers[match[1]]
@@ -226,10 +240,6 @@ def execute(notebook: NotebookNode) -> NotebookNode:
             cell.outputs = [
                 o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)
             ]
-            if "widget" in cell.metadata.get(
-                "tags", ()
-            ):  # whose static figure the cell before shows
-                cell.outputs = []
             cell.metadata.pop("execution", None)
     return notebook
 
@@ -324,9 +334,11 @@ def main() -> None:
             target = ROOT / "notebooks" / f"{source.stem}.ipynb"
             notebook = chapter(source)
             made = {
-                target: greeted(execute(notebook))
-                if options.execute
-                else keep_outputs(notebook, target)
+                target: described(
+                    greeted(execute(notebook))
+                    if options.execute
+                    else keep_outputs(notebook, target)
+                )
             }
         else:
             made = {

@@ -7,6 +7,7 @@ The only module that reads the environment:
 | GENCOURSE_SCALE | sizes of a run, never its code path | smoke, default, full |
 | GENCOURSE_DEVICE | overrides the choice of device | cpu, cuda, cuda:1, mps |
 | GENCOURSE_DATA | the folder for data sets that are downloaded | a path |
+| GENCOURSE_SEED | other random numbers, for the question whether conclusions hold | 0, 1, 2 |
 | GENCOURSE_STRICT | 1: a check that does not pass raises | 0, 1 |
 | GENCOURSE_WIDGETS | 0: static figures in the place of widgets, as for a page or a PDF | 0, 1 |
 | NBGRADER_EXECUTION | set by nbgrader while it grades: strict too | autograde, validate |
@@ -28,6 +29,7 @@ from gencourse.errors import InputError
 
 T = TypeVar("T")
 SCALES = ("smoke", "default", "full")
+SEEDS_APART = 100_000  # the seeds of one GENCOURSE_SEED lie below it, and meet no other's
 
 
 def scale() -> str:
@@ -188,12 +190,30 @@ def full_precision(x: torch.Tensor) -> torch.Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def seed_offset() -> int:
+    """What is added to every seed: 0, or 100,000 times GENCOURSE_SEED."""
+    value = os.environ.get("GENCOURSE_SEED", "0")
+    if not value.isdecimal():
+        raise InputError(
+            f"seed_offset: GENCOURSE_SEED should be a whole number from 0 on, got {value!r}. Set "
+            "or unset it."
+        )
+    return SEEDS_APART * int(value)
+
+
 def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A random generator of its own: `torch.randn(3, generator=seeded(0))`.
 
     The global seed is left alone.
     """
-    return torch.Generator(device).manual_seed(seed)
+    return torch.Generator(device).manual_seed(seed + seed_offset())
+
+
+def manual_seed(seed: int) -> None:
+    """Start torch's global generators of all devices at `seed`, as torch.manual_seed does, and as
+    GENCOURSE_SEED asks.
+    """
+    torch.manual_seed(seed + seed_offset())
 
 
 def standard_normal(*shape: int, seed: int) -> torch.Tensor:
@@ -222,7 +242,7 @@ def global_seed(seed: int, device: torch.device | str = "cpu") -> Iterator[None]
     cpu, module = torch.get_rng_state(), getattr(torch, device.type)  # torch.cuda, torch.mps
     there = None if device.type == "cpu" else module.get_rng_state(device)
     try:
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed + seed_offset())
         if there is not None:
             module.set_rng_state(seeded(seed, device).get_state(), device)
         yield

@@ -47,7 +47,7 @@ NOT_OF_CHECKS = (
     "gan_lab",
     "experiments",
     "figures.py",
-    "claims.py",
+    "claims",
     "cli.py",
     "doctor",
     "__main__.py",

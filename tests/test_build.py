@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from authoring import address, build, front_page
+from gencourse import claims
+from gencourse.claims import Stated
 
 ROOT = Path(__file__).parents[1]
 
@@ -13,14 +15,24 @@ CHAPTER = """# %% [markdown]
 # # A chapter
 # %%
 from gencourse.claims import claim
-claim("the_bound", -98.4, about=-98, within=3, unit="nats")
+claim("the_bound", -98.4)
 # %% [markdown]
 # The bound is {{the_bound}} nats.
 """
 
 
+@pytest.fixture(autouse=True)
+def stated(monkeypatch):
+    """What the chapter of these tests, which is no chapter of the course, states."""
+    entries, true = {"the_bound": Stated(about=-98, within=3, unit="nats")}, claims.stated
+    monkeypatch.setattr(
+        claims, "stated", lambda chapter: entries if chapter == "09_test" else true(chapter)
+    )
+    return entries
+
+
 def source(tmp_path, text, folder="chapters"):
-    path = tmp_path / folder / "01_vae.py"
+    path = tmp_path / folder / "09_test.py"
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, "utf-8")
     return path
@@ -35,7 +47,13 @@ def test_claimed_numbers_reach_the_prose_with_a_true_minus_sign(tmp_path):
     ("change", "words"),
     [
         (("{{the_bound}}", "{{another}}"), "claimed numbers only, got {{another}}"),
-        (("{{the_bound}}", "about right"), "got none for the_bound"),
+        (("{{the_bound}}", "about right"), "stated in the prose, got none for the_bound"),
+        (
+            ('"the_bound"', '"a_bound"'),
+            "in gencourse/claims/09_test.toml, got none for a_bound",
+        ),
+        (("claim(", "print("), "should be claimed in the chapter, got none for the_bound"),
+        (("claim(", 'claim("the_bound", 1)\nclaim('), "got the_bound twice"),
         (("# %%\nfrom", '# %% tags=["chek"]\nfrom'), r"got ['chek']"),
     ],
 )
@@ -115,18 +133,18 @@ def test_cells_carry_nbgraders_metadata():
 
 def test_damaged_generated_files_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "ROOT", tmp_path)
-    target = tmp_path / "notebooks" / "01_vae.ipynb"
+    target = tmp_path / "notebooks" / "09_test.ipynb"
     monkeypatch.setattr(
         build, "read", lambda path, folder: build.jupytext.read(path, fmt="py:percent")
     )
     notebook = build.chapter(source(tmp_path, CHAPTER))
-    assert build.problems(notebook, target) == ["notebooks/01_vae.ipynb is missing"]
+    assert build.problems(notebook, target) == ["notebooks/09_test.ipynb is missing"]
     target.parent.mkdir()
     target.write_text(build.as_text(notebook).replace("−98", "−97"), "utf-8")
-    assert build.problems(notebook, target) == ["notebooks/01_vae.ipynb is out of date"]
+    assert build.problems(notebook, target) == ["notebooks/09_test.ipynb is out of date"]
     target.write_text(build.as_text(notebook), "utf-8")
     assert build.problems(notebook, target) == [
-        "notebooks/01_vae.ipynb was not executed from top to bottom"
+        "notebooks/09_test.ipynb was not executed from top to bottom"
     ]
 
 
@@ -147,7 +165,7 @@ def test_another_first_cell_costs_no_execution(tmp_path, monkeypatch):
         f"gencourse {address.version()}\n",
         "old 1\n",
     ]
-    other = build.chapter(source(tmp_path, CHAPTER.replace("within=3", "within=4")))
+    other = build.chapter(source(tmp_path, CHAPTER.replace("-98.4", "-98.5")))
     assert not any(
         c.outputs for c in build.keep_outputs(other, target).cells if "claim" in c.source
     )

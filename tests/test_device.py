@@ -281,10 +281,10 @@ def test_precision_on_a_gpu_is_float32_unless_bfloat16_is_asked_for(device):
 def test_claim_about_speed_speaks_of_the_cpu(monkeypatch, capsys):
     monkeypatch.setenv("GENCOURSE_SCALE", "default")
     monkeypatch.setenv("GENCOURSE_STRICT", "1")
-    claim("gain", 1.5, about=9, within=5, device="cuda")
-    assert "the text speaks of a CPU" in capsys.readouterr().out
+    claim("sampler_gain", 1.5, device="cuda")
+    assert capsys.readouterr().out == "sampler gain: 1.5\n"
     with pytest.raises(AssertionError):
-        claim("gain", 1.5, about=9, within=5, device="cpu")
+        claim("sampler_gain", 1.5, device="cpu")
 
 
 # double precision and pickling

@@ -8,9 +8,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.patches import Circle, FancyArrowPatch
 
 from gencourse import figures
 from gencourse.errors import InputError, InputTypeError
+from gencourse.figures.diagrams import kit
+from gencourse.models.autoregressive import MADE, made_masks
 from gencourse.training import History
 
 
@@ -84,7 +89,10 @@ def test_curves_and_scatter_and_map_are_labelled():
     x = torch.linspace(0, 1, 5)
     assert labelled(figures.curves(x, {"a": x, "b": x**2}, "x", "y", "two curves"))
     ax = figures.latent_scatter(torch.randn(50, 2), torch.arange(50) % 3, title="codes")
-    assert labelled(ax) and [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1", "2"]
+    assert labelled(ax) and ax.get_legend() is None, "numerals say the class"
+    assert ax.get_aspect() == 1 and len(ax.collections) == 3
+    other = figures.latent_scatter(torch.randn(50, 2), torch.arange(50) % 12)
+    assert [t.get_text() for t in other.get_legend().get_texts()][-2:] == ["10", "11"]
     with pytest.raises(InputError, match=r"z should have shape \(N, 2\)"):
         figures.latent_scatter(torch.randn(5, 3), torch.zeros(5))
     n = 4
@@ -166,4 +174,265 @@ def test_figures_refuse_with_a_sentence(draw, words):
 @pytest.mark.parametrize("kind", [torch.float32, torch.uint8, torch.bool])
 def test_labels_of_any_kind_that_are_whole_are_classes(kind):
     ax = figures.latent_scatter(torch.rand(3, 2), torch.tensor([0, 1, 1]).to(kind))
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["0", "1"]
+    assert len(ax.collections) == 2
+    own = torch.rand(3, 2)
+    one, two = figures.latent_scatter(own, torch.tensor([0, 1, 1]).to(kind)).collections
+    assert (
+        torch.equal(torch.tensor(two.get_offsets().data), own[1:].double())
+        and len(one.get_offsets()) == 1
+    )
+
+
+def luminance(color):
+    """Relative luminance of a colour (WCAG 2)."""
+    levels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), levels, strict=True))
+
+
+def contrast(color, other):
+    low, high = sorted((luminance(color), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def every_figure():
+    """One of each kind, as a chapter calls it, without axes of its own."""
+    x, z = torch.rand(6, 1, 5, 5), torch.randn(40, 2)
+    line, n = torch.linspace(1, 9, 9), 5
+    grid = figures.prior_quantile_grid(n)
+    return {
+        "families": figures.families(),
+        "graphical_model": figures.graphical_model(),
+        "vae_diagram": figures.vae_diagram(),
+        "vae_diagram without": figures.vae_diagram(reparameterised=False),
+        "gan_diagram": figures.gan_diagram(),
+        "gpt_block": figures.gpt_block(),
+        "query_key_value": figures.query_key_value(),
+        "pixelcnn_stacks": figures.pixelcnn_stacks(),
+        "made_network": figures.made_network(made_masks(5, 7, 2)),
+        "training_curves": figures.training_curves(History({"loss": [3.0, 2.0], "kl": [1.0, 1.0]})),
+        "curves": figures.curves(line, {"a": line, "b": -line}, "x", "y", "t", {"a": line / 9}),
+        "bars": figures.bars(["p", "q"], {"a": [1, 2], "b": [-1, 3]}, "nats", "t"),
+        "image_grid": figures.image_grid(x, 3, "t", headings="abc"),
+        "image_rows": figures.image_rows({"a": x, "b": x}, "t", headings="abcdef")[0],
+        "image_map": figures.image_map(x[:1].expand(n, n, 1, 5, 5), grid[0, :, 0], "t"),
+        "latent_scatter": figures.latent_scatter(z, torch.arange(40) % 4, "t"),
+        "point_clouds": figures.point_clouds({"a": z, "b": z}, "t"),
+        "heatmap": figures.heatmap(torch.rand(16), "t", label="p"),
+    }
+
+
+def test_all_figures_have_the_width_of_the_page_and_its_colour():
+    for name, ax in every_figure().items():
+        figure = ax.figure
+        assert figure.get_figwidth() == figures.PAGE_WIDTH, name
+        assert contrast(figure.get_facecolor(), "white") < 1.1 and figure.patch.get_alpha() is None
+
+
+def texts(figure):
+    """The texts of a figure that are drawn."""
+    for ax in figure.axes:
+        yield from (ax.title, *ax.texts)
+        yield from ax.get_legend().get_texts() if ax.get_legend() else ()
+        for axis in (ax.xaxis, ax.yaxis) if ax.axison else ():
+            low, high = sorted(axis.get_view_interval())
+            places = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+            yield axis.label
+            yield from (label for at, label in places if low <= at <= high)
+    yield from ([figure._suptitle] if figure._suptitle else [])
+
+
+def test_all_texts_can_be_read_and_none_is_cut_off():
+    """WCAG's AA: a contrast of 4.5 at least with the card."""
+    seen = 0
+    for name, ax in every_figure().items():
+        figure = ax.figure
+        figure.draw_without_rendering()
+        for text in texts(figure):
+            if text.get_text():
+                (left, low), (right, high) = text.get_window_extent().get_points()
+                wide, tall = figure.bbox.size
+                inside = left > -1 and low > -1 and right < wide + 1 and high < tall + 1
+                assert inside, (name, text.get_text())
+                assert contrast(text.get_color(), figure.get_facecolor()) >= 4.5, (name, text)
+                assert text.get_fontsize() >= 8, (name, text)
+                seen += 1
+    assert seen > 100
+    assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01), "known of WCAG"
+
+
+def test_panels_have_the_page_and_the_ratios_they_were_asked_for():
+    figure, ax = figures.panels()
+    assert ax is figure.axes[0] and figure.get_figwidth() == figures.PAGE_WIDTH
+    figure, axes = figures.panels(2, height=2.5, ratios=(1, 3), sharey=True)
+    figure.draw_without_rendering()
+    left, right = (one.get_position() for one in axes)
+    assert figure.get_figheight() == 2.5 and right.width / left.width == pytest.approx(3, rel=0.1)
+    assert figures.panels(3, rows=2)[1].shape == (2, 3)
+    with pytest.raises(InputError, match="panels: n should be at least 1"):
+        figures.panels(0)
+
+
+def test_images_never_leave_the_page():
+    for columns, scale in ((3, None), (40, None), (12, 2.0), (4, 2.0)):
+        ax = figures.image_grid(torch.rand(columns, 1, 4, 4), columns, scale=scale)
+        rows = figures.image_rows(
+            {"a long name of a row": torch.rand(columns, 1, 4, 4)}, "t", scale
+        )
+        for one in (ax, rows[0]):
+            place = one.get_position()
+            assert 0 <= place.x0 < place.x1 <= 1 and 0 <= place.y0 < place.y1 <= 1
+
+
+def test_rows_of_images_begin_at_one_place_whatever_their_names():
+    short, long = (
+        figures.image_rows({name: torch.rand(n, 1, 4, 4)})[0]
+        for name, n in (("z", 9), ("test image", 14))
+    )
+    assert short.get_position().x0 == long.get_position().x0
+    axes = figures.image_rows({"a": torch.rand(4, 1, 4, 4), "b": torch.rand(2, 1, 4, 4)})
+    assert axes[0].images[0].get_array().shape == axes[1].images[0].get_array().shape
+    assert (axes[1].images[0].get_array()[:, 12:] == 1).all(), "what a row lacks is white"
+
+
+@pytest.mark.parametrize("n", [4, 5, 15, 20])
+def test_a_map_has_ticks_that_lie_as_the_prior_does(n):
+    grid = figures.prior_quantile_grid(n)
+    ticks = grid[0, :, 0]
+    ax = figures.image_map(torch.rand(n, n, 1, 3, 3), ticks)
+    shown = [text.get_text() for text in ax.get_xticklabels()]
+    assert shown == [f"{-float(text) + 0.0:.1f}" for text in reversed(shown)], "symmetric"
+    assert n % 2 == 0 or "0.0" in shown
+    assert ax.get_xticks().tolist() == [
+        pytest.approx(3 * (ticks - float(text)).abs().argmin().item() + 1) for text in shown
+    ]
+
+
+def test_the_square_of_a_map_is_where_its_ticks_are():
+    ticks = torch.tensor([-1.5, 0.0, 1.5])
+    ax = figures.latent_scatter(torch.randn(9, 2), torch.zeros(9))
+    square = figures.map_square(ticks, ax).patches[-1]
+    assert square.get_xy() == (-1.5, -1.5) and square.get_width() == square.get_height() == 3
+
+
+def test_error_bars_reach_as_far_as_was_said():
+    x, y, half = torch.arange(3.0), torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.5, 0.25, 1.0])
+    ax = figures.curves(x, {"a": y, "b": y + 1}, "x", "y", "t", errors={"a": half})
+    [bars] = [c for c in ax.collections if isinstance(c, LineCollection)]
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert ends == torch.stack([y - half, y + half], 1).tolist()
+    with pytest.raises(InputError, match=r"errors should have names of ys \(a\), got c"):
+        figures.curves(x, {"a": y}, "x", "y", "t", errors={"c": half})
+
+
+def test_bars_stand_at_their_values_and_differ_without_colour():
+    ax = figures.bars(["p", "q"], {"a": [1, -2], "b": torch.tensor([3.0, 4.5])}, "nats", "t")
+    heights = [[bar.get_height() for bar in group] for group in ax.containers]
+    assert heights == [[1, -2], [3, 4.5]]
+    assert ax.containers[0][0].get_hatch() != ax.containers[1][0].get_hatch()
+    assert [text.get_text() for text in ax.texts] == ["1", "-2", "3", "4.5"]
+    middles = [bar.get_x() + bar.get_width() / 2 for group in ax.containers for bar in group]
+    assert middles[0] < 0 < middles[2] and (middles[0] + middles[2]) == pytest.approx(0)
+    with pytest.raises(InputError, match="should have 2 values, one for each name, got 1"):
+        figures.bars(["p", "q"], {"a": [1]}, "nats", "t")
+
+
+def test_both_axes_can_be_logarithmic():
+    ax = figures.curves(torch.tensor([1, 500]), {"y": torch.tensor([9, 150])}, "x", "y", "t")
+    figures.log_scale(ax, "both")
+    ax.figure.draw_without_rendering()
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    assert {"1", "20", "500"} <= {text.get_text() for text in ax.get_xticklabels()}
+    with pytest.raises(InputError, match="axis should be 'x', 'y' or 'both', got 'z'"):
+        figures.log_scale(ax, "z")
+
+
+def arrows(ax, dashed):
+    """Where the arrows of a schematic begin and end: pairs of points."""
+    found = []
+    for patch in ax.patches:
+        if isinstance(patch, FancyArrowPatch) and (patch.get_linestyle() != "-") == dashed:
+            path = patch.get_path()  # the shaft, then the head
+            head = [i for i, code in enumerate(path.codes) if code == path.MOVETO][1]
+            found.append(path.vertices[[0, head - 1]])
+    return found
+
+
+def test_the_gradient_passes_where_it_should():
+    """With the draw outside, dashed arrows leave z to the left, and none goes down to ε; with it
+    inside they end at the cross.
+    """
+    z = 4.45
+    outside, inside = (figures.vae_diagram(reparameterised=r) for r in (True, False))
+    for ax, left in ((outside, 2), (inside, 1)):
+        from_z = [(a, b) for a, b in arrows(ax, dashed=True) if abs(a[0] - z) < 0.4]
+        assert len(from_z) == left and all(b[0] < a[0] for a, b in from_z)
+        reach_encoder = [b for a, b in arrows(ax, dashed=True) if 2 < b[0] < 2.5]
+        assert len(reach_encoder) == 2, "the KL term teaches the encoder in both"
+    assert min(b[0] for a, b in from_z) > 3.7, "it ends between z and its parameters"
+    said = {text.get_text() for text in outside.texts}
+    assert any("no gradient" in text for text in said)
+    assert any("stops" in text.get_text() for text in inside.texts)
+
+
+def test_schematics_fit_into_axes_of_their_own():
+    _, (left, right) = figures.panels(2, height=2.7)
+    assert figures.graphical_model(left) is left and figures.vae_diagram(ax=right) is right
+    whole = figures.vae_diagram()
+    assert max(t.get_fontsize() for t in right.texts) < max(t.get_fontsize() for t in whole.texts)
+    words = {text.get_text() for text in left.texts}
+    assert {"$z$", "$x$", "$N$", r"$q_\phi(z \mid x)$"} <= words
+
+
+def test_the_style_is_set_once_and_can_be_set_back():
+    assert plt.rcParams["figure.facecolor"] == figures.style.PAPER
+    with plt.rc_context():
+        plt.style.use("default")
+        assert plt.rcParams["figure.facecolor"] == "white"
+        figures.use_style()
+        assert all(
+            plt.rcParams[key] == value
+            for key, value in figures.style.STYLE.items()
+            if key != "figure.figsize"
+        )
+
+
+def test_in_a_game_each_player_gets_its_own_gradient():
+    """Above, in D's turn, nothing reaches a sample or G; below the gradient passes through D."""
+    ax = figures.gan_diagram()
+    upper = [(a[0], b[0]) for a, b in arrows(ax, dashed=True) if a[1] > 1.4]
+    lower = [(a[0], b[0]) for a, b in arrows(ax, dashed=True) if a[1] < 1.4]
+    assert min(end for _, end in upper) > 3.7 and max(start for start, _ in upper) < 6
+    assert [round(end, 1) for _, end in sorted(lower)] == [2.3, 3.3, 5.3]
+    frozen = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert frozen["G, frozen"] > 1.4 > frozen["D, frozen"]
+
+
+@pytest.mark.parametrize("output", range(5))
+def test_made_network_shades_the_pixels_that_an_output_depends_on(output):
+    """Those for which the network has a gradient: an ordinary MADE with the same masks."""
+    masks = made_masks(5, 7, 2)
+    ax = figures.made_network(masks, output)
+    circles = [patch for patch in ax.patches if isinstance(patch, Circle)]
+    shaded = [patch.get_facecolor() == to_rgba(kit.TINTS["observed"]) for patch in circles[:5]]
+    made, x = MADE((1, 1, 5), 7, 2), torch.rand(1, 1, 1, 5, requires_grad=True)
+    made(x).flatten()[output].backward()
+    assert shaded == (x.grad.flatten() != 0).tolist() == [d < output for d in range(5)]
+    lines = sum(len(c.get_segments()) for c in ax.collections)
+    assert lines == sum(int(mask.sum()) for mask in masks)
+
+
+def test_made_network_refuses_what_is_no_network():
+    with pytest.raises(InputError, match=r"follow one another.*\[\(2, 3\), \(4, 5\)\]"):
+        figures.made_network([torch.ones(2, 3), torch.ones(4, 5)])
+    with pytest.raises(InputError, match="masks should be of layers"):
+        figures.made_network([])
+    with pytest.raises(InputError, match=r"output should lie in 0\.\.1, got 2"):
+        figures.made_network([torch.ones(2, 3)], output=2)
+
+
+def test_schematics_name_what_the_equations_do():
+    words = {text.get_text() for text in figures.query_key_value().texts}
+    assert {r"$q_t = W_q x_t$", r"$q_t \cdot k_{2} / \sqrt{d}$", r"$w_{t}$"} <= words
+    assert r"$w_{t+1}$" not in words and any("masked" in word for word in words)
+    order = [text.get_text() for text in figures.gpt_block().texts]
+    assert order.index("norm") < order.index("attention") < order.index("MLP")

@@ -1,10 +1,17 @@
 """Choices that the environment makes, and what happens when it asks for nonsense."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
 from gencourse import runtime
+from gencourse.data import minibatches, points
 from gencourse.errors import InputError
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_scale_changes_sizes_only_and_refuses_other_words(monkeypatch):
@@ -77,3 +84,57 @@ def test_global_seed_is_put_back():
     with runtime.global_seed(1):
         assert torch.equal(first, torch.randn(3))
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def draws():
+    """What each way of seeding gives."""
+    runtime.manual_seed(3)
+    first = torch.randn(4)
+    with runtime.global_seed(3):
+        second = torch.randn(4)
+    return first, second, torch.randn(4, generator=runtime.seeded(3))
+
+
+def test_one_number_of_the_environment_moves_every_seed(monkeypatch):
+    monkeypatch.delenv("GENCOURSE_SEED", raising=False)
+    plain = draws()
+    assert torch.equal(plain[2], torch.randn(4, generator=torch.Generator().manual_seed(3)))
+    assert torch.equal(plain[0], plain[1]) and torch.equal(plain[0], plain[2])
+    monkeypatch.setenv("GENCOURSE_SEED", "0")
+    assert all(map(torch.equal, plain, draws()))
+    monkeypatch.setenv("GENCOURSE_SEED", "1")
+    moved = draws()
+    assert all(map(torch.equal, moved, draws()))
+    assert not any(map(torch.equal, plain, moved))
+    monkeypatch.setenv("GENCOURSE_SEED", "2")
+    assert not any(map(torch.equal, moved, draws()))
+
+
+def test_the_seed_leaves_no_batch_and_no_sample_as_it_was(monkeypatch):
+    """Twenty seeds in a row are twenty others, not nineteen of the same."""
+    monkeypatch.delenv("GENCOURSE_SEED", raising=False)
+
+    def first(seed):
+        batch = next(minibatches(torch.arange(1000.0)[:, None], batch_size=8, seed=seed))
+        return batch.flatten().tolist(), points("ring").sample(3, seed=seed).tolist()
+
+    plain = [first(seed) for seed in range(20)]
+    monkeypatch.setenv("GENCOURSE_SEED", "1")
+    moved = [first(seed) for seed in range(20)]
+    assert not any(a in [b[i] for b in plain] for one in moved for i, a in enumerate(one))
+
+
+@pytest.mark.parametrize("value", ["-1", "one", "1.5", ""])
+def test_seeds_that_are_no_whole_numbers_are_told(monkeypatch, value):
+    monkeypatch.setenv("GENCOURSE_SEED", value)
+    with pytest.raises(InputError, match="GENCOURSE_SEED should be a whole number from 0 on"):
+        runtime.seeded(0)
+
+
+def test_chapters_seed_by_runtime_alone():
+    """One number moves all of a chapter's draws: no cell seeds in another way."""
+    for source in sorted((ROOT / "authoring/chapters").glob("[0-9]*.py")):
+        tree = ast.parse(source.read_text("utf-8"))
+        calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        seeding = re.compile(r"\bmanual_seed$|\btorch\.Generator$|random\.seed$|default_rng$")
+        assert {name for name in calls if seeding.search(name)} <= {"manual_seed"}, source

@@ -9,6 +9,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import distributions as D
 
 from gencourse.checks import vae as checks
@@ -367,3 +368,87 @@ def test_bad_arguments_get_one_sentence():
         m.VAE(latent_dim=0)
     with pytest.raises(InputTypeError, match="whole number"):
         tiny().sample(2.5)
+
+
+@pytest.mark.parametrize("pixels", [m.BernoulliPixels(), m.GaussianPixels(0.3)], ids=["0/1", "std"])
+def test_draws_of_pixels_have_the_distribution_that_log_prob_states(pixels):
+    output, n = torch.randn(1, 1, H, W, generator=seeded(0)), 20_000
+    drawn = pixels.draw(output.expand(n, 1, H, W), seeded(1))
+    if isinstance(pixels, m.BernoulliPixels):
+        assert set(drawn.unique().tolist()) == {0.0, 1.0}
+        kind = D.Bernoulli(logits=output[0])
+    else:
+        kind = D.Normal(output[0], 0.3)
+    mean, variance = kind.mean, kind.variance
+    assert ((drawn.mean(0) - mean).abs() < 4.5 * (variance / n).sqrt()).all()
+    torch.testing.assert_close(drawn.var(0), variance, atol=0.01, rtol=0.06)
+    # the mean of -log p over draws is the entropy
+    nll = -pixels.log_prob(output.expand_as(drawn), drawn)
+    error = nll.std().item() / math.sqrt(n)
+    assert nll.mean().item() == pytest.approx(kind.entropy().sum().item(), abs=4.5 * error)
+    # pixels are independent given the code
+    pair = drawn.flatten(1)[:, :2]
+    assert pair.T.corrcoef()[0, 1].abs() < 0.03
+    assert torch.equal(pixels.draw(output, seeded(2)), pixels.draw(output, seeded(2)))
+
+
+@pytest.mark.parametrize("pixels", [m.BernoulliPixels(), m.GaussianPixels(0.3)], ids=["0/1", "std"])
+def test_drawn_samples_are_draws_at_the_codes_of_the_means(pixels):
+    model, before = tiny(pixels=pixels), torch.get_rng_state()
+    model.decoder[-1].weight.data.mul_(9)
+    n = 5000
+    means, drawn = model.sample(n, seed=1), model.sample(n, seed=1, draw=True)
+    assert torch.equal(drawn, model.sample(n, seed=1, draw=True)) and not drawn.requires_grad
+    assert not torch.equal(drawn, model.sample(n, seed=2, draw=True))
+    assert torch.equal(before, torch.get_rng_state())
+    if isinstance(pixels, m.BernoulliPixels):
+        assert set(drawn.unique().tolist()) == {0.0, 1.0}
+        for low in (0.0, 0.2, 0.4, 0.6, 0.8):  # of pixels with mean 0.2 to 0.4, such a share is 1
+            some = (means >= low) & (means < low + 0.2)
+            share = drawn[some].mean().item()
+            assert share == pytest.approx(means[some].mean().item(), abs=0.02), low
+    else:
+        inside = (means > 0) & (means < 1)  # others were clamped
+        noise = (drawn - means)[inside]
+        assert noise.mean().abs() < 0.01 and noise.std().item() == pytest.approx(0.3, abs=0.01)
+        # what was drawn for the codes is not drawn again for the pixels
+        codes = torch.randn(n, Z, generator=seeded(1)).flatten()
+        assert torch.stack([codes, (drawn - means).flatten()[: n * Z]]).corrcoef()[0, 1].abs() < 0.1
+
+
+def test_conditional_draws_are_of_the_class_that_is_asked_for():
+    with global_seed(0):
+        model = m.ConditionalVAE(num_classes=4, latent_dim=Z, hidden=7, image_shape=(1, H, W))
+    model.decoder[0].weight.data[:, Z:].mul_(9)  # the class decides
+    y = torch.tensor([0, 3]).repeat_interleave(4000)
+    means, drawn = model.sample(y, seed=1), model.sample(y, seed=1, draw=True)
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}
+    for mean, share in zip(means.split(4000), drawn.split(4000), strict=True):
+        torch.testing.assert_close(share.mean(0), mean.mean(0), atol=0.04, rtol=0)
+    assert (means[0] - means[-1]).abs().max() > 0.1
+
+
+def test_loss_of_a_beta_vae_is_minus_the_elbo_at_one_only():
+    model, x, eps = tiny(), pictures(), torch.randn(B, Z, generator=seeded(0))
+    terms = model.loss(x, eps=eps)
+    elbo = -(terms["reconstruction"] + terms["kl"])
+    for beta in (0.5, 1.0, 4.0):
+        loss = m.beta_vae_loss(terms["reconstruction"], terms["kl"], beta)
+        torch.testing.assert_close(loss + elbo, (beta - 1) * terms["kl"])
+        assert torch.allclose(loss, -elbo) is (beta == 1)
+
+
+def test_silu_keeps_less_of_a_variance_than_he_assumes():
+    """The numbers of mlp's docstring, as integrals over N(0, 1)."""
+    z = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
+    density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi) * (z[1] - z[0])
+    relu, silu = ((f(z).square() * density).sum().item() for f in (torch.relu, F.silu))
+    assert relu == pytest.approx(0.5, abs=1e-6)
+    assert silu == pytest.approx(0.356, abs=5e-4) and 2 * silu == pytest.approx(0.71, abs=5e-3)
+    with global_seed(0):
+        network = m.mlp(3000, 3000, 2)
+    first = network[0](torch.randn(200, 3000, generator=seeded(0)) / math.sqrt(2))
+    assert first.var().item() == pytest.approx(1, abs=0.05)
+    with global_seed(0):
+        second = torch.nn.init.kaiming_normal_(torch.empty(3000, 3000), nonlinearity="relu")
+    assert (F.silu(first) @ second.T).var().item() == pytest.approx(0.71, abs=0.05)

@@ -44,12 +44,48 @@ def test_every_slider_moves_its_own_number_at_every_stop(explorer):
         slider.value = 0
 
 
-def test_buttons_move_all_sliders(explorer):
-    reset, random = explorer.box.children[0].children[-1].children
+def buttons(explorer):
+    return explorer.box.children[0].children[-1].children
+
+
+def test_buttons_move_the_whole_code(explorer):
+    """Also the numbers that have no slider, here 0 and 2."""
+    start, zero, random = buttons(explorer)
+    zero.click()
+    assert explorer.code.tolist() == [0, 0, 0, 0] and shown(explorer) == pytest.approx(
+        [0.5] * 4, abs=0.01
+    )
+    assert "|z| = 0.0" in explorer.distance.value and "√4 = 2.0" in explorer.distance.value
+    torch.manual_seed(0)
+    drawn = torch.randn(D)
+    torch.manual_seed(0)
     random.click()
-    assert any(slider.value != 0 for slider in explorer.sliders)
-    reset.click()
+    assert explorer.code[[0, 2]].tolist() == drawn[[0, 2]].tolist()
+    assert explorer.code.tolist() == pytest.approx(drawn.tolist(), abs=0.051), "stops of 0.1"
+    assert shown(explorer) == pytest.approx(decode(explorer.code[None]).flatten(), abs=0.01)
+    start.click()
+    assert explorer.code.tolist() == CENTRE.tolist()
     assert [slider.value for slider in explorer.sliders] == [0, 0]
+
+
+def test_a_button_decodes_once_and_draws_spread_as_the_prior(monkeypatch):
+    monkeypatch.setattr(widgets.notebook, "widgets_can_run", lambda: True)
+    calls = []
+    explorer = widgets.latent_explorer(lambda z: calls.append(z) or decode(z), torch.zeros(D))
+    assert len(explorer.sliders) == D, "a slider for each number of the code"
+    calls.clear()
+    for _ in range(200):
+        buttons(explorer)[2].click()
+    assert len(calls) == 200
+    codes = torch.cat(calls)
+    assert (codes.mean(0).abs() < 0.35).all() and ((codes.std(0) - 1).abs() < 0.25).all()
+
+
+def test_a_code_that_lies_far_out_is_shown_as_it_is(monkeypatch):
+    monkeypatch.setattr(widgets.notebook, "widgets_can_run", lambda: True)
+    far = torch.tensor([5.5, 0.0, -6.2, 0.0])
+    explorer = widgets.latent_explorer(decode, far)
+    assert explorer.code.tolist() == pytest.approx(far.tolist())
 
 
 def test_errors_in_the_decoder_are_not_swallowed(monkeypatch):
@@ -73,6 +109,18 @@ def test_static_strip_where_widgets_cannot_run(capsys):
         "the others stay where they were"
     )
     assert row[0, 2] == pytest.approx(torch.tensor(-2.5).sigmoid().item(), abs=1e-6)
+
+
+def test_the_strip_marks_where_the_image_lies():
+    """On the middle of the image that has its value; beyond the reach at the row's end."""
+    centre = torch.tensor([1.25, -2.5, 9.0, 0.0])
+    figure = widgets.latent_strip(decode, centre, dims=(0, 1, 2, 3), reach=2.5)
+    marks = [ax.lines[-1] for ax in figure.axes]
+    middles = [i * (D + 2) + (D - 1) / 2 for i in range(9)]
+    found = [mark.get_xdata()[0] for mark in marks]
+    assert found == pytest.approx([middles[6], middles[0], middles[8], middles[4]])
+    assert [mark.get_marker() for mark in marks] == ["^", "^", ">", "^"]
+    assert [text.get_text() for text in figure.axes[0].texts][::4] == ["−2.5", "0", "2.5"]
 
 
 def test_who_wants_no_widgets_gets_the_static_strip(monkeypatch):

@@ -2,31 +2,62 @@
 returns the axes.
 
 Colours are told apart by colour-blind readers too (Okabe & Ito), and no figure relies on colour
-alone.
+alone. The import sets the style of all figures, see `use_style`.
 """
 
-from gencourse.figures.curves import curves, log_scale, running_mean, training_curves
+from gencourse.figures.curves import bars, curves, log_scale, running_mean, training_curves
+from gencourse.figures.diagrams import (
+    gan_diagram,
+    gpt_block,
+    graphical_model,
+    made_network,
+    pixelcnn_stacks,
+    query_key_value,
+    vae_diagram,
+)
 from gencourse.figures.families import families
-from gencourse.figures.images import image_grid, image_map, image_rows, prior_quantile_grid, tile
+from gencourse.figures.images import (
+    image_grid,
+    image_map,
+    image_rows,
+    map_square,
+    prior_quantile_grid,
+    tile,
+)
 from gencourse.figures.plane import heatmap, latent_scatter, plane_grid, point_clouds
-from gencourse.figures.style import DASHES, MARKERS, PALETTE
+from gencourse.figures.style import DASHES, MARKERS, PAGE_WIDTH, PALETTE, SMALL, panels, use_style
+
+use_style()
 
 __all__ = [
     "DASHES",
     "MARKERS",
+    "PAGE_WIDTH",
     "PALETTE",
+    "SMALL",
+    "bars",
     "curves",
     "families",
+    "gan_diagram",
+    "gpt_block",
+    "graphical_model",
     "heatmap",
     "image_grid",
     "image_map",
     "image_rows",
     "latent_scatter",
     "log_scale",
+    "made_network",
+    "map_square",
+    "panels",
+    "pixelcnn_stacks",
     "plane_grid",
     "point_clouds",
     "prior_quantile_grid",
+    "query_key_value",
     "running_mean",
     "tile",
     "training_curves",
+    "use_style",
+    "vae_diagram",
 ]

@@ -3,6 +3,8 @@
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from gencourse.figures.style import panels
+
 FAMILIES = {  # what each family of the course can do: the table that the first figure draws
     "": (
         "how x is made",
@@ -38,7 +40,7 @@ FAMILIES = {  # what each family of the course can do: the table that the first 
 def families(ax: Axes | None = None) -> Axes:
     """The three families of generative models side by side: what each of them can do."""
     if ax is None:
-        _, ax = plt.subplots(figsize=(9.5, 3.4), layout="constrained")
+        _, ax = panels(height=3.2)
     shades = {
         "exact": "#bfe3d3",
         "yes, q(z given x)": "#bfe3d3",
@@ -66,7 +68,7 @@ def families(ax: Axes | None = None) -> Axes:
                 entry,
                 ha="center",
                 va="center",
-                fontsize=9.5,
+                fontsize=9,
                 weight="bold" if head else "normal",
             )
     ax.set(

@@ -5,12 +5,16 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
 from gencourse.errors import InputError, describe
-from gencourse.figures.style import drawable
+from gencourse.figures.style import INK, PAGE_WIDTH, PAPER, drawable, panels
 from gencourse.validation import require_count, require_tensor
 
+CELL = 0.85  # inches, the largest side of an image in a grid
+MARGIN, LABELS = 0.1, 1.45  # inches beside a picture, and for the names of rows
 FAR = 0.5  # outside of [0, 1], from which on it cannot be noise of a decoder or an artist's choice
 
 
@@ -51,57 +55,102 @@ def require_drawable(x: Tensor) -> None:
         )
 
 
+def cell_size(columns: int, taken: float, scale: float | None) -> float:
+    """Inches for one of `columns` images beside `taken` inches of something else: `scale`, or as
+    large as is seemly, but never more than the page holds.
+    """
+    return min(CELL if scale is None else scale, (PAGE_WIDTH - taken) / columns)
+
+
 def image_grid(
     x: Tensor,
     columns: int = 10,
     title: str = "",
-    scale: float = 0.6,
+    scale: float | None = None,
     headings: Sequence[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """Images (N, C, H, W) in [0, 1] as one picture with `columns` in a row, under their headings;
-    black is 0, white is 1.
+    black is 0, white is 1. Each is `scale` inches wide, by default what the page allows.
     """
     picture = tile(x, columns)
     if ax is None:
-        rows = -(-len(x) // columns)
-        _, ax = plt.subplots(figsize=(scale * columns, scale * rows + 0.3), layout="constrained")
-    ax.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    ax.set_title(drawable(title), pad=18 if headings else None)
-    for i, heading in enumerate(headings):
-        ax.text(
-            (i + 0.5) * picture.shape[1] / columns,
-            -2,
-            drawable(heading),
-            ha="center",
-            va="bottom",
-            fontsize="small",
-        )
+        wide = columns * cell_size(columns, 2 * MARGIN, scale)
+        high = wide * picture.shape[0] / picture.shape[1]
+        above = MARGIN + 0.28 * bool(title) + 0.22 * bool(headings)
+        figure = plt.figure(figsize=(PAGE_WIDTH, high + above + MARGIN))
+        ax = add_axes(figure, (PAGE_WIDTH - wide) / 2, MARGIN, wide, high)
+    draw_grey(ax, picture)
+    ax.set_title(drawable(title), pad=20 if headings else None)
+    head_columns(ax, headings, picture.shape[1] / columns)
     ax.set_axis_off()
     return ax
 
 
-def image_rows(rows: Mapping[str, Tensor], title: str = "", scale: float = 0.6) -> Sequence[Axes]:
-    """One row of images (N, C, H, W) under each name, to be compared column by column."""
+def add_axes(figure: Figure, left: float, bottom: float, wide: float, high: float) -> Axes:
+    """Axes at a place of a figure that is given in inches."""
+    width, height = figure.get_size_inches()
+    return figure.add_axes((left / width, bottom / height, wide / width, high / height))
+
+
+def draw_grey(ax: Axes, picture: Tensor) -> None:
+    """Draw a picture (H, W) or (H, W, 3) in [0, 1]; black is 0, white is 1."""
+    ax.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def head_columns(ax: Axes, headings: Sequence[str], wide: float) -> None:
+    """Write a heading over each column of `wide` pixels."""
+    # 3 points above the picture
+    above = ax.get_xaxis_transform() + ScaledTranslation(0, 3 / 72, ax.figure.dpi_scale_trans)
+    for i, heading in enumerate(headings):
+        ax.text(
+            (i + 0.5) * wide - 0.5,
+            1,
+            drawable(heading),
+            transform=above,
+            ha="center",
+            va="bottom",
+            fontsize="small",
+        )
+
+
+def image_rows(
+    rows: Mapping[str, Tensor],
+    title: str = "",
+    scale: float | None = None,
+    headings: Sequence[str] = (),
+) -> Sequence[Axes]:
+    """One row of images (N, C, H, W) under each name, to be compared column by column, the columns
+    under their headings. Each image is `scale` inches wide, by default what the page allows.
+    """
     if not rows:
         raise InputError(
             "image_rows: rows should hold a name with images, got none. Pass {name: x}."
         )
     n = max(len(x) for x in rows.values())
-    figure, axes = plt.subplots(
-        len(rows),
-        1,
-        figsize=(scale * n + 1.6, scale * len(rows) + 0.4),
-        squeeze=False,
-        layout="constrained",
-    )
-    for ax, (name, x) in zip(axes[:, 0], rows.items(), strict=True):
-        ax.imshow(tile(x, len(x)).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    pictures = {name: tile(x, n) for name, x in rows.items()}
+    figure = plt.figure(figsize=(PAGE_WIDTH, 1))
+    names = [figure.text(0, 0, drawable(name), ha="right", va="center") for name in rows]
+    taken = max(LABELS, *(name.get_window_extent().width / figure.dpi for name in names)) + MARGIN
+    wide = n * cell_size(n, taken + 2 * MARGIN, scale)
+    heights = [wide * picture.shape[0] / picture.shape[1] for picture in pictures.values()]
+    above = MARGIN + 0.28 * bool(title) + 0.22 * bool(headings)
+    figure.set_figheight(above + sum(heights) + MARGIN * len(heights))
+    axes, top = [], figure.get_figheight() - above
+    for name, label, high in zip(rows, names, heights, strict=True):
+        label.remove()
+        ax = add_axes(figure, taken, top - high, wide, high)
+        draw_grey(ax, pictures[name])
         ax.set_ylabel(drawable(name), rotation=0, ha="right", va="center")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-    figure.suptitle(drawable(title))
-    return list(axes[:, 0])
+        axes.append(ax)
+        top -= high + MARGIN
+    head_columns(axes[0], headings, next(iter(pictures.values())).shape[1] / n)
+    if title:
+        middle, line = (taken + wide / 2) / PAGE_WIDTH, 1 - MARGIN / figure.get_figheight()
+        figure.suptitle(drawable(title), x=middle, y=line, va="top")
+    return axes
 
 
 def prior_quantile_grid(n: int) -> Tensor:
@@ -128,16 +177,23 @@ def image_map(x: Tensor, ticks: Tensor, title: str = "", ax: Axes | None = None)
         )
     n, _, _, H, W = x.shape
     if ax is None:
-        _, ax = plt.subplots(figsize=(6, 6), layout="constrained")
-    ax.imshow(
-        tile(x.flatten(0, 1), n, gap=0).numpy(),
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-    )
-    shown = range(0, n, max(1, n // 5))
-    ax.set_xticks([W * (i + 0.5) for i in shown], [f"{ticks[i]:.1f}" for i in shown])
-    ax.set_yticks([H * (n - 1 - i + 0.5) for i in shown], [f"{ticks[i]:.1f}" for i in shown])
+        _, ax = panels(height=6.4)
+    draw_grey(ax, tile(x.flatten(0, 1), n, gap=0))
+    ax.spines[:].set_visible(True)
+    middle_out = range((n - 1) // 2, -1, -max(1, n // 5))
+    shown = sorted({*middle_out, *(n - 1 - i for i in middle_out)})
+    names = [f"{round(float(ticks[i]), 1) + 0.0:.1f}" for i in shown]  # + 0.0: never -0.0
+    ax.set_xticks([W * (i + 0.5) - 0.5 for i in shown], names)
+    ax.set_yticks([H * (n - 1 - i + 0.5) - 0.5 for i in shown], names)
     ax.set(xlabel="z₁", ylabel="z₂", title=drawable(title))
+    return ax
+
+
+def map_square(ticks: Tensor, ax: Axes, label: str = "the map") -> Axes:
+    """Draw into a scatter of codes the square that `image_map` shows for the same ticks."""
+    low, high = float(ticks.min()), float(ticks.max())
+    side = high - low
+    ax.add_patch(plt.Rectangle((low, low), side, side, fill=False, edgecolor=INK, linewidth=1.4))
+    name = ax.annotate(label, (high, high), (-4, -4), textcoords="offset points", fontsize=9)
+    name.set(ha="right", va="top", bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})
     return ax

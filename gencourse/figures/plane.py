@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
-from gencourse.figures.style import MARKERS, PALETTE, drawable
+from gencourse.figures.style import MARKERS, PALETTE, drawable, panels
 from gencourse.validation import require_tensor
+
+NUMERAL_SIZE = 22
 
 
 def latent_scatter(
     z: Tensor, labels: Tensor, title: str = "", limit: int = 2000, ax: Axes | None = None
 ) -> Axes:
-    """Codes (N, 2) as points; a class has a colour and a marker of its own."""
+    """Codes (N, 2) as points; a class has a colour of its own, and is drawn as its number up to 9,
+    else as a marker.
+    """
     require_tensor("latent_scatter", "z", z)
     if z.ndim != 2 or z.shape[1] != 2:
         raise InputError(
@@ -24,29 +27,25 @@ def latent_scatter(
         )
     labels = whole_labels(labels, len(z))
     if ax is None:
-        _, ax = plt.subplots(figsize=(5.4, 5), layout="constrained")
+        _, ax = panels(height=5)
     z, labels = z.detach().cpu()[:limit], labels.cpu()[:limit]
-    for i in labels.unique().tolist():
+    classes = labels.unique().tolist()
+    for i in classes:
         x, y = z[labels == i].T.numpy()
         ax.scatter(
             x,
             y,
-            s=10,
+            s=NUMERAL_SIZE if i < 10 else 14,
             color=PALETTE[i % 10],
-            marker=MARKERS[i % 10],
-            alpha=0.6,
+            marker=f"${i}$" if i < 10 else MARKERS[i % 10],
+            alpha=0.8,
             linewidths=0,
             label=str(i),
         )
-    ax.set(xlabel="z₁", ylabel="z₂", title=drawable(title), aspect="equal")
-    ax.legend(
-        fontsize="small",
-        markerscale=1.8,
-        handletextpad=0,
-        borderpad=0.3,
-        loc="upper left",
-        bbox_to_anchor=(1, 1),
-    )
+    ax.set(xlabel="z₁", ylabel="z₂", title=drawable(title))
+    ax.set_aspect("equal", adjustable="datalim")  # and the panel keeps its size
+    if any(i > 9 for i in classes):
+        ax.legend(handletextpad=0, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 
@@ -85,7 +84,7 @@ def point_clouds(
                 "two dimensions: x[:, :2]."
             )
     if ax is None:
-        _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
+        _, ax = panels(height=3.8)
     for i, (name, x) in enumerate(clouds.items()):
         x1, x2 = x.detach().cpu()[:max_points].T.numpy()
         ax.scatter(
@@ -107,7 +106,7 @@ def point_clouds(
         ylim=(-limit, limit),
     )
     if len(clouds) > 1:
-        ax.legend(fontsize="small", loc="upper right", markerscale=1.6)
+        ax.legend(loc="upper right", markerscale=1.6)
     return ax
 
 
@@ -131,7 +130,7 @@ def heatmap(
     where values are probabilities.
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+        _, ax = panels(height=3.8)
     require_tensor("heatmap", "values", values)
     n = round(values.numel() ** 0.5)
     if not n or n * n != values.numel():
@@ -156,6 +155,7 @@ def heatmap(
             linewidths=1,
             extent=(-limit, limit, -limit, limit),
         )
+    ax.spines[:].set_visible(True)
     ax.figure.colorbar(drawn, ax=ax, label=drawable(label), shrink=0.8)
     ax.set(xlabel="x₁", ylabel="x₂", title=drawable(title))
     return ax

@@ -96,7 +96,8 @@ class DistancePanel:
         ax.set_ylabel("nats", labelpad=-14)
         ax.axhline(math.log(2), color="#666666", lw=1, ls=":")
         self.right.legend([self.distance, self.modes], ["divergence", "modes (right)"], **LEGEND)
-        self.right.tick_params(colors=GREEN)
+        self.right.tick_params(color=GREEN)
+        self.right.spines.right.set_visible(True)
         ax.set_title("Jensen-Shannon divergence, modes covered")
 
     def artists(self) -> list[Artist]:

@@ -63,6 +63,7 @@ def set_up_plane(ax: Axes, title: str, numbers: bool = True) -> None:
         title=title,
     )
     ax.tick_params(length=2.5, pad=2)
+    ax.spines[:].set_visible(True)
     ax.annotate("x₁", (1, 0), (-2, -5), "axes fraction", "offset points", ha="right", va="top")
     ax.annotate("x₂", (0, 1), (-4, -1), "axes fraction", "offset points", ha="right", va="top")
 

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from gencourse.data import points
+from gencourse.figures import SMALL
 from gencourse.gan_lab.curves import DistancePanel, LossPanel, round_up
 from gencourse.gan_lab.observe import Frame, Scores
 from gencourse.gan_lab.panels import BELIEF, LAYERS, PlanePanel, SheetPanel
@@ -47,7 +48,7 @@ class Picture:
         self.canvas = FigureCanvasAgg(self.figure)
         self.kept: tuple | None = None
         self.background: Any = None
-        with mpl.rc_context({"font.size": 8.5, "axes.titlesize": 9, "axes.titlepad": 4}):
+        with mpl.rc_context(SMALL):
             self.plane = PlanePanel(self.place("plane"), "", size=3.6)
             self.clock = self.plane.ax.set_title("", y=1.0)
             self.sheet = SheetPanel(

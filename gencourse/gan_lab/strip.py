@@ -1,21 +1,17 @@
 """Whole runs on paper: the plane at several moments side by side, and the curves."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gencourse.figures import PAGE_WIDTH, SMALL, panels
 from gencourse.gan_lab.curves import DistancePanel, LossPanel
 from gencourse.gan_lab.panels import LAYERS, PlanePanel
 from gencourse.gan_lab.recording import Recording
 from gencourse.validation import require_count
-
-if TYPE_CHECKING:
-    from matplotlib.typing import RcKeyType
-
-SMALL: "dict[RcKeyType, Any]" = {"font.size": 8.5, "axes.titlesize": 9}
 
 
 def film_strip(
@@ -31,15 +27,16 @@ def film_strip(
     require_count("film_strip", "columns", columns, at_least=2)
     frames, last = recording.frames, len(recording.frames) - 1
     with plt.rc_context(SMALL):
-        figure = plt.figure(figsize=(1.8 * columns, 4.2 if curves else 2.3), layout="constrained")
-        parts: Any = figure.subfigures(2, 1, height_ratios=(1, 0.85)) if curves else [figure]
+        heights = [PAGE_WIDTH / columns + 0.6] + [1.9] * curves
+        figure = plt.figure(figsize=(PAGE_WIDTH, sum(heights)), layout="constrained")
+        parts: Any = figure.subfigures(2, 1, height_ratios=heights) if curves else [figure]
         for i, ax in enumerate(parts[0].subplots(1, columns)):
             frame = frames[round(i * last / (columns - 1))]
             panel = PlanePanel(
                 ax, f"after {frame.scores.step:,.0f} rounds", size=2.8, numbers=False
             )
             panel.show(frame, LAYERS, recording.settings.data)
-        parts[0].suptitle(recording.title if title is None else title, fontsize=10)
+        parts[0].suptitle(recording.title if title is None else title)
         if curves:
             curves_of(recording, parts[1].subplots(1, 2))
     return figure
@@ -48,7 +45,7 @@ def film_strip(
 def curves_of(recording: Recording, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
     """The losses (left), and the divergence and covered modes (right) of a run, over its rounds."""
     if axes is None:
-        _, axes = plt.subplots(1, 2, figsize=(9.6, 2.4), layout="constrained")
+        _, axes = panels(2, height=2.4)
     scores = [frame.scores for frame in recording.frames]
     losses, distance = LossPanel(axes[0]), DistancePanel(axes[1])
     losses.show(scores, recording.settings.loss, recent=len(scores))

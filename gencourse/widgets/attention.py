@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import torch
@@ -13,19 +13,15 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
-from gencourse.figures import PALETTE
+from gencourse.figures import PAGE_WIDTH, PALETTE, SMALL, panels
 from gencourse.validation import require_tensor
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import drawable, figure_png, visible, without_mathtext
 from gencourse.widgets.notebook import ipywidgets
 
-if TYPE_CHECKING:
-    from matplotlib.typing import RcKeyType
-
 MEAN = "mean of heads"
 LABEL = "attention weight (each row sums to 1)"
 READABLE = 36  # positions whose tokens still fit on an axis
-SMALL: "dict[RcKeyType, Any]" = {"font.size": 9, "axes.titlesize": 10}
 STRONGEST = 5  # weights told in words
 BOX = (
     "background:white; color:black; border:1px solid #bbb; padding:8px 10px; line-height:2.1; "
@@ -49,7 +45,7 @@ def attention_map(
     much.
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(5.2, 4.4), layout="constrained")
+        _, ax = panels(height=4.4)
     T = len(tokens)
     ax.imshow(
         weights.detach().cpu().float().numpy(),
@@ -91,9 +87,9 @@ def attention_grid(
     """
     weights = validated("attention_grid", weights, tokens)
     layers, heads, T, _ = weights.shape
-    side = max(1.1, min(2.1, 8.4 / heads))  # inches of one map
+    side = min(2.1, (PAGE_WIDTH - 1.5) / heads)  # inches of one map
     with plt.rc_context(SMALL):
-        size = (side * heads + 1.5, side * layers + 1.0)
+        size = (PAGE_WIDTH, side * layers + 1.0)
         figure, axes = plt.subplots(
             layers,
             heads,

@@ -4,7 +4,7 @@ top-p leave of it.
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,13 +16,10 @@ from torch import Tensor
 
 from gencourse.errors import InputError
 from gencourse.evaluation import bits_per_dim
-from gencourse.figures import PALETTE
+from gencourse.figures import PAGE_WIDTH, PALETTE, SMALL, panels
 from gencourse.models.autoregressive import filtered_probs, temperature_probs
 from gencourse.validation import require_count, require_tensor
 from gencourse.widgets.drawing import drawable, without_mathtext
-
-if TYPE_CHECKING:
-    from matplotlib.typing import RcKeyType
 
 SETTINGS: dict[str, dict[str, Any]] = {  # the panels of the static form
     "plain": {},
@@ -31,7 +28,6 @@ SETTINGS: dict[str, dict[str, Any]] = {  # the panels of the static form
     "top-k = 5": {"top_k": 5},
     "top-p = 0.8": {"top_p": 0.8},
 }
-SMALL: "dict[RcKeyType, Any]" = {"font.size": 9, "axes.titlesize": 10}
 
 
 def entropy(p: Tensor) -> float:
@@ -53,7 +49,7 @@ def token_bars(
     after temperature, top-k and top-p; × marks tokens that can no longer be drawn.
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(5.6, 0.8 + 0.2 * most), layout="constrained")
+        _, ax = panels(height=0.8 + 0.2 * most)
     shown = own.sort(descending=True, stable=True).indices[:most]
     own, left, shown = (part.detach().cpu() for part in (own, left, shown))
     rows, cut = np.arange(len(shown)), (left[shown] == 0).numpy()
@@ -118,7 +114,7 @@ def sampling_strip(
     own, rows = temperature_probs(logits), min(most, len(vocabulary))
     lefts = {name: filtered_probs(logits, **how) for name, how in settings.items()}
     with plt.rc_context(SMALL):
-        size = (1.4 + 1.75 * len(settings), 1.5 + 0.19 * rows)
+        size = (PAGE_WIDTH, 1.5 + 0.19 * rows)
         figure, axes = plt.subplots(
             1, len(settings), figsize=size, sharex=True, squeeze=False, layout="constrained"
         )
@@ -135,7 +131,7 @@ def sampling_strip(
                 figure.suptitle(
                     f"{title}\noutline: the model's own; filled: what is left; ×: cannot be "
                     "drawn; above: entropy",
-                    fontsize=10,
+                    fontsize="medium",
                 )
             ]
         )

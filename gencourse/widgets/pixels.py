@@ -1,7 +1,6 @@
 """Pixel replay: binary images as a model draws them pixel by pixel, with its probabilities."""
 
 import math
-from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -12,18 +11,14 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
-from gencourse.figures import PALETTE
+from gencourse.figures import PAGE_WIDTH, PALETTE, SMALL
 from gencourse.validation import require_count, require_same_shape, require_tensor
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import figure_png
 from gencourse.widgets.notebook import ipywidgets
 
-if TYPE_CHECKING:
-    from matplotlib.typing import RcKeyType
-
 MOST = 6  # images side by side
 FRAMES, SECONDS = 112, 30  # of a film, at most
-SMALL: "dict[RcKeyType, Any]" = {"font.size": 9, "axes.titlesize": 9.5, "hatch.linewidth": 0.5}
 SCALE = {"cmap": "viridis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 GREY = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 LABEL = "probability of 1 (white)"
@@ -58,7 +53,8 @@ def pixel_strip(
     require_count("pixel_strip", "images", images)
     x, probabilities, total = x[:images], probabilities[:images], int((~known).sum())
     with plt.rc_context(SMALL):
-        size = (1.15 * moments + 1.4, 2.25 * len(x) * x.shape[2] / x.shape[3] + 0.75)
+        side = min(1.15, (PAGE_WIDTH - 1.4) / moments)
+        size = (PAGE_WIDTH, 2 * (side + 0.05) * len(x) * x.shape[2] / x.shape[3] + 0.85)
         figure, axes = plt.subplots(
             2 * len(x), moments, figsize=size, squeeze=False, layout="constrained"
         )

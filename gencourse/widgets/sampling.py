@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
+from gencourse.figures import SMALL
 from gencourse.models.autoregressive import filtered_probs, sample_token, temperature_probs
 from gencourse.runtime import seeded
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import drawable, figure_png, visible, without_mathtext
 from gencourse.widgets.next_token import (
-    SMALL,
     entropy,
     nats_and_bits,
     page_html,

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,6 +22,7 @@ from gencourse import evaluation, figures, gan_lab, runtime, training, widgets
 from gencourse.models import autoregressive as ar
 from gencourse.models import gan, vae
 from gencourse.runtime import seeded
+from gencourse.training import muon
 
 SHAPE = (1, 8, 8)
 LETTERS = tuple("abcdefghij")
@@ -45,6 +47,7 @@ REFUSED: list[tuple[str, Callable[[str], Any]]] = []
 DATA = {
     "vae.Posterior", "gan.LOSSES", "gan.Losses", "ar.IGNORED", "evaluation.Coverage",
     "evaluation.PrecisionRecall", "figures.DASHES", "figures.MARKERS", "figures.PALETTE",
+    "figures.PAGE_WIDTH", "figures.SMALL",
 }  # fmt: skip
 MODULES = {
     "vae": vae, "gan": gan, "ar": ar, "evaluation": evaluation, "figures": figures,
@@ -159,12 +162,12 @@ def drawn(picture: Axes | Figure | list[Axes]) -> list[Tensor]:
 # variational autoencoders
 
 
-@entry("vae.reparameterize", "vae.kl_to_standard_normal", "vae.negative_elbo", "vae.kl_weight")
+@entry("vae.reparameterize", "vae.kl_to_standard_normal", "vae.beta_vae_loss", "vae.kl_weight")
 def _(at: str) -> Any:
     mu, logvar, eps = (normal(at, 4, 3, seed=s) for s in range(3))
     kl = vae.kl_to_standard_normal(mu, logvar)
     weight = vae.kl_weight(2, 4)
-    return vae.reparameterize(mu, logvar, eps), kl, vae.negative_elbo(kl, kl, beta=weight)
+    return vae.reparameterize(mu, logvar, eps), kl, vae.beta_vae_loss(kl, kl, beta=weight)
 
 
 @entry("vae.bernoulli_log_likelihood", "vae.gaussian_log_density")
@@ -176,7 +179,9 @@ def _(at: str) -> Any:
 @entry("vae.BernoulliPixels", "vae.GaussianPixels")
 def _(at: str) -> Any:
     kinds, x = (vae.BernoulliPixels(), vae.GaussianPixels(0.1)), pictures(at)
-    return [(p.log_prob(p.output_for(x / 2 + 0.1), x), p.mean(x), p.output_for(x)) for p in kinds]
+    drawn = [p.draw(x, g) for p in kinds for g in (seeded(0), seeded(0, at))]
+    means = [(p.log_prob(p.output_for(x / 2 + 0.1), x), p.mean(x), p.output_for(x)) for p in kinds]
+    return drawn, means
 
 
 @entry("vae.importance_log_weights")
@@ -200,6 +205,11 @@ def _(at: str) -> Any:
     return model.loss(x), model.decode(model.encode(x))
 
 
+@entry("vae.TrainedDecoder", "vae.trained_decoder")
+def _(at: str) -> Any:
+    return vae.trained_decoder().to(at)(normal(at, 2, 16))
+
+
 @entry("vae.VAE")
 def _(at: str) -> Any:
     model, x = small_vae(at), pictures(at)
@@ -207,7 +217,8 @@ def _(at: str) -> Any:
         loss = model.loss(x)
     weights = [model.log_weights(x, K=2, generator=g) for g in (seeded(0), seeded(0, at))]
     codes = normal("cpu", 4, 3)  # moved
-    return loss, weights, model.sample(3), model.reconstruct(x), model.decode_mean(codes)
+    samples = model.sample(3), model.sample(3, draw=True)
+    return loss, weights, samples, model.reconstruct(x), model.decode_mean(codes)
 
 
 @entry("vae.ConditionalVAE")
@@ -215,9 +226,16 @@ def _(at: str) -> Any:
     model, x, y = conditional_vae(at), pictures(at), whole("cpu", 4, 4)  # labels are moved
     with runtime.global_seed(0, at):
         loss = model.loss(x, y)
-    return loss, model.log_weights(x, y, K=2, generator=seeded(0)), model.sample(y), (
-        model.reconstruct(x, y)
-    )  # fmt: skip
+    samples = model.sample(y), model.sample(y, draw=True)
+    return loss, model.log_weights(x, y, K=2, generator=seeded(0)), samples, model.reconstruct(x, y)
+
+
+@entry("vae.GaussianMixture")
+def _(at: str) -> Any:
+    z = normal(at, 60, 3)
+    mixture = vae.GaussianMixture.fit(z, 4, steps=5)
+    found = mixture.weights, mixture.means, mixture.covariances
+    return found, mixture.log_prob(z), mixture.sample(5)
 
 
 @entry("vae.LinearGaussianVAE")
@@ -225,7 +243,13 @@ def _(at: str) -> Any:
     model, x = made(at, lambda: vae.LinearGaussianVAE(5, 2)), normal(at, 4, 5)
     with runtime.global_seed(0, at):
         loss = model.loss(x)
-    return loss, model.log_prob(x), model.exact_posterior(x), model.sample(3)
+    exact = model.exact_posterior(x)
+    q = vae.Posterior(*(t.detach() for t in model.encode(x)))
+    weights = [model.log_weights(x, K=2, generator=seeded(0), q=given) for given in (None, q)]
+    before = model.log_prob(x), model.elbo(x, *exact), model.decode(q.mu), weights
+    model.em_step(x)
+    model.set_exact_encoder()
+    return loss, exact, before, model.log_prob(x), model.encode(x), model.sample(3)
 
 
 @refused("VAE: codes, images and labels of another device")
@@ -240,6 +264,15 @@ def _(at: str) -> Any:
         lambda: made(at, lambda: vae.Autoencoder(2, 16, SHAPE)).decode(normal("cpu", 2, 2)),
         lambda: made(at, lambda: vae.LinearGaussianVAE(5, 2)).loss(normal("cpu", 4, 5)),
         lambda: made(at, lambda: vae.LinearGaussianVAE(5, 2)).log_prob(normal("cpu", 4, 5)),
+    ]
+
+
+@refused("GaussianMixture: codes of another device")
+def _(at: str) -> Any:
+    mixtures = [vae.GaussianMixture.fit(normal(where, 60, 3), 4, steps=5) for where in (at, "cpu")]
+    return [
+        lambda: mixtures[0].log_prob(normal("cpu", 4, 3)),
+        lambda: mixtures[1].log_prob(normal(at, 4, 3)),
     ]
 
 
@@ -514,6 +547,21 @@ def _(at: str) -> Any:
     return terms, evaluation.dataset_iwae_bound(model.log_weights, x, K=3)
 
 
+@entry("evaluation.refit_posterior")
+def _(at: str) -> Any:
+    model, x = small_vae(at), pictures(at, 6)
+    return evaluation.refit_posterior(model, x, steps=3)
+
+
+@entry("evaluation.elbo_under", "evaluation.index_information", lies="cpu")
+def _(at: str) -> Any:
+    model, x = small_vae(at), pictures(at, 6)
+    q = vae.Posterior(normal(at, 6, 3), normal(at, 6, 3, seed=1))
+    return evaluation.elbo_under(model, x, q, K=3, rows_at_once=6), (
+        evaluation.index_information(q.mu, q.logvar, draws=2)
+    )  # fmt: skip
+
+
 @entry(
     "evaluation.frechet_distance", "evaluation.kernel_distance", "evaluation.precision_recall",
     "evaluation.mode_coverage",
@@ -574,7 +622,10 @@ def _(at: str) -> Any:
 
 @entry("training.orthogonalize")
 def _(at: str) -> Any:
-    return training.orthogonalize(normal(at, 2, 5, 3))
+    with mock.patch.object(
+        muon, "bfloat16_is_faster", lambda device: False
+    ):  # as it is on some CPUs
+        return training.orthogonalize(normal(at, 2, 5, 3))
 
 
 # figures
@@ -594,11 +645,26 @@ def _(at: str) -> Any:
     return drawn(figures.training_curves(history))
 
 
-@entry("figures.families", lies="cpu")
+@entry("figures.bars", lies="cpu")
 def _(at: str) -> Any:
-    count = len(figures.families().patches)
+    return drawn(figures.bars("abc", {"one": uniform(at, 3), "two": uniform(at, 3)}, "y", "title"))
+
+
+@entry(
+    "figures.families", "figures.graphical_model", "figures.vae_diagram", "figures.gan_diagram",
+    "figures.gpt_block", "figures.query_key_value", "figures.pixelcnn_stacks", "figures.panels",
+    "figures.use_style", lies="cpu",
+)  # fmt: skip
+def _(at: str) -> Any:
+    figures.use_style()
+    schematics = (
+        figures.families, figures.graphical_model, figures.vae_diagram, figures.gan_diagram,
+        figures.gpt_block, figures.query_key_value, figures.pixelcnn_stacks,
+    )  # fmt: skip
+    _, axes = figures.panels(len(schematics))
+    counts = [len(draw(ax=ax).patches) for draw, ax in zip(schematics, axes, strict=True)]
     plt.close("all")
-    return count
+    return counts
 
 
 @entry("figures.tile", "figures.image_grid", "figures.image_rows", lies="cpu")
@@ -615,11 +681,17 @@ def _(at: str) -> Any:
     return grid, drawn(figures.image_map(x, grid[0, :, 0].to(at)))
 
 
-@entry("figures.latent_scatter", "figures.point_clouds", lies="cpu")
+@entry("figures.latent_scatter", "figures.map_square", "figures.point_clouds", lies="cpu")
 def _(at: str) -> Any:
     z, labels = normal(at, 20, 2), whole(at, 3, 20)
     clouds = figures.point_clouds({"data": z, "model": z + 1}, "title")
-    return drawn(figures.latent_scatter(z, labels)), drawn(clouds)
+    codes = figures.map_square(z[:, 0], figures.latent_scatter(z, labels))
+    return drawn(codes), drawn(clouds)
+
+
+@entry("figures.made_network", lies="cpu")
+def _(at: str) -> Any:
+    return drawn(figures.made_network([(uniform(at, 4, 3) > 0.5).float(), whole(at, 2, 3, 4)]))
 
 
 @entry("figures.heatmap", "figures.plane_grid", lies="cpu")
@@ -644,7 +716,7 @@ def _(at: str) -> Any:
         )
     ]
     explorer.build()
-    return strips, explorer.codes().cpu(), explorer.show(explorer.codes())
+    return strips, explorer.code.cpu(), explorer.show(explorer.code[None])
 
 
 @entry("widgets.image_replay", "widgets.ImageReplay", "widgets.replay_strip", lies="cpu")

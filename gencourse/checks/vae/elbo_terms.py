@@ -11,7 +11,7 @@ from gencourse.probes.vae.objective import bound, gradients_of_loss
 
 def elbo_terms_reference(log_likelihood, kl, beta):
     """{"loss", "elbo"} from log p(x given z) and KL, each (B,): only the loss carries β."""
-    return {"loss": vae.negative_elbo(-log_likelihood, kl, beta), "elbo": log_likelihood - kl}
+    return {"loss": vae.beta_vae_loss(-log_likelihood, kl, beta), "elbo": log_likelihood - kl}
 
 
 def at_the_exact_posterior(x, w, s2):

@@ -16,7 +16,7 @@ from gencourse.probes.vae.objective import (
 def vae_train_step_reference(model, optimizer, x, eps, beta):
     """One step on the mean of reconstruction + β kl; returns that mean as a plain number."""
     terms = model(x, eps)
-    loss = vae.negative_elbo(terms["reconstruction"], terms["kl"], beta).mean()
+    loss = vae.beta_vae_loss(terms["reconstruction"], terms["kl"], beta).mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

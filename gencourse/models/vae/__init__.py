@@ -7,31 +7,37 @@ et al. 2014 (conditional VAE, 1406.5298).
 """
 
 from gencourse.likelihoods import bernoulli_log_likelihood, gaussian_log_density
+from gencourse.models.vae.codes import Posterior
 from gencourse.models.vae.equations import (
+    beta_vae_loss,
     importance_log_weights,
     kl_to_standard_normal,
     kl_weight,
-    negative_elbo,
     reparameterize,
 )
 from gencourse.models.vae.linear_gaussian import LinearGaussianVAE
-from gencourse.models.vae.networks import VAE, Autoencoder, ConditionalVAE, Posterior, mlp
+from gencourse.models.vae.mixture import GaussianMixture
+from gencourse.models.vae.networks import VAE, Autoencoder, ConditionalVAE, mlp
 from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
+from gencourse.models.vae.trained import TrainedDecoder, trained_decoder
 
 __all__ = [
     "VAE",
     "Autoencoder",
     "BernoulliPixels",
     "ConditionalVAE",
+    "GaussianMixture",
     "GaussianPixels",
     "LinearGaussianVAE",
     "Posterior",
+    "TrainedDecoder",
     "bernoulli_log_likelihood",
+    "beta_vae_loss",
     "gaussian_log_density",
     "importance_log_weights",
     "kl_to_standard_normal",
     "kl_weight",
     "mlp",
-    "negative_elbo",
     "reparameterize",
+    "trained_decoder",
 ]

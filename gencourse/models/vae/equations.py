@@ -28,12 +28,13 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
 
 
-def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
-    """-ELBO = reconstruction + β · kl, with reconstruction = -log p(x given z).
+def beta_vae_loss(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
+    """reconstruction + β · kl, with reconstruction = -log p(x given z): to be minimised.
 
-    All (B,), nats; to be minimised.
+    All (B,), nats. It is -ELBO at β = 1 and at no other β; at β > 1 it is larger, and still an
+    upper bound of -log p(x). Source: Higgins et al. 2017.
     """
-    require_same_shape("negative_elbo", reconstruction=reconstruction, kl=kl)
+    require_same_shape("beta_vae_loss", reconstruction=reconstruction, kl=kl)
     return reconstruction + beta * kl
 
 

@@ -2,38 +2,33 @@
 
 import itertools
 import math
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.errors import InputError
 from gencourse.likelihoods import bernoulli_log_likelihood
+from gencourse.models.vae.codes import Posterior, require_codes, require_posterior
 from gencourse.models.vae.equations import (
+    beta_vae_loss,
     importance_log_weights,
     kl_to_standard_normal,
-    negative_elbo,
     reparameterize,
 )
 from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
-from gencourse.runtime import full_precision, standard_normal
+from gencourse.runtime import full_precision, seeded
 from gencourse.validation import require_count, require_images, require_indices, require_place
-
-
-class Posterior(NamedTuple):
-    """q(z given x) = N(mu, diag exp logvar): mu and logvar (B, D)."""
-
-    mu: Tensor
-    logvar: Tensor
 
 
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers of these widths with a SiLU between each two, none at the end.
 
-    Weights start at the variance that keeps signals at one size through the layers (He et al. 2015,
-    arXiv 1502.01852), biases at 0; the last layer's weights are a third as large, so that the first
-    outputs are close to its bias.
+    Weights start with variance 2 / n_in (He et al. 2015, arXiv 1502.01852), biases at 0; the last
+    layer's weights are a third as large, so that the first outputs are close to its bias. He's
+    factor 2 keeps signals at one size behind a ReLU, since E[relu(z)²] = ½ for z ~ N(0, 1); as
+    E[silu(z)²] = 0.356, a layer behind a SiLU makes 0.71 of a variance of 1, which networks of two
+    hidden layers bear.
     """
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
@@ -140,32 +135,54 @@ class VAE(nn.Module):
         own = next(self.parameters())
         return self.pixels.mean(self.decode(z.to(own), *(c.to(own) for c in condition)))
 
-    def loss(self, x: Tensor, *, eps: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(
+        self, x: Tensor, *, eps: Tensor | None = None, q: Posterior | None = None
+    ) -> dict[str, Tensor]:
         """{"loss", "reconstruction", "kl"}, each (B,) in nats; loss = reconstruction + β kl is
         -ELBO at β = 1.
 
         eps (B, D) is the noise of z = mu + exp(½ logvar) eps, drawn from the global generator if
-        not given.
+        not given; q takes the place of the encoder's posterior.
         """
-        return self._terms(x, eps=eps)
+        return self._terms(x, eps=eps, q=q)
 
-    def _terms(self, x: Tensor, *condition: Tensor, eps: Tensor | None = None) -> dict[str, Tensor]:
+    def _posterior(self, x: Tensor, *condition: Tensor, q: Posterior | None) -> Posterior:
+        """q where it is given, else the encoder's, for images x and what both networks also see."""
+        if q is None:
+            return self.encode(x, *condition)
+        require_images("VAE", x, self.image_shape, self)
+        require_posterior("VAE", q, (len(x), self.latent_dim), self)
+        return q
+
+    def _terms(
+        self,
+        x: Tensor,
+        *condition: Tensor,
+        eps: Tensor | None = None,
+        q: Posterior | None = None,
+    ) -> dict[str, Tensor]:
         """What `loss` returns, for images x and what both networks also see."""
-        mu, logvar = self.encode(x, *condition)
+        mu, logvar = self._posterior(x, *condition, q=q)
         z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
         reconstruction = -self.pixels.log_prob(self.decode(z, *condition), x)
         kl = kl_to_standard_normal(mu, logvar)
         return {
-            "loss": negative_elbo(reconstruction, kl, self.beta),
+            "loss": beta_vae_loss(reconstruction, kl, self.beta),
             "reconstruction": reconstruction,
             "kl": kl,
         }
 
     @torch.no_grad()
     def log_weights(
-        self, x: Tensor, *condition: Tensor, K: int, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        *condition: Tensor,
+        K: int,
+        generator: torch.Generator | None = None,
+        q: Posterior | None = None,
     ) -> Tensor:
-        """log w at K draws z ~ q(z given x): x (B, C, H, W) -> (K, B), nats.
+        """log w at K draws z ~ q(z given x), the encoder's if none is given: x (B, C, H, W) ->
+        (K, B), nats.
 
         See importance_log_weights.
         """
@@ -173,14 +190,28 @@ class VAE(nn.Module):
         def log_likelihood(z: Tensor, x: Tensor, *condition: Tensor) -> Tensor:
             return self.pixels.log_prob(self.decode(z, *condition), x)
 
+        mu, logvar = self._posterior(x, *condition, q=q)
         return importance_log_weights(
-            log_likelihood, *self.encode(x, *condition), x, *condition, K=K, generator=generator
+            log_likelihood, mu, logvar, x, *condition, K=K, generator=generator
         )
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Means of p(x given z) at n draws z ~ p(z): (n, C, H, W) in [0, 1], without gradients."""
+    def sample(self, n: int, seed: int = 0, draw: bool = False) -> Tensor:
+        """n images (n, C, H, W), without gradients: means of p(x given z) at z ~ p(z), in [0, 1],
+        or with draw=True draws from p(x given z) at the same codes.
+        """
         require_count("VAE.sample", "n", n)
-        return self.decode_mean(standard_normal(n, self.latent_dim, seed=seed))
+        return self._sample(n, seed=seed, draw=draw)
+
+    @torch.no_grad()
+    def _sample(self, n: int, *condition: Tensor, seed: int, draw: bool) -> Tensor:
+        """What `sample` returns, where both networks also see a condition."""
+        generator = seeded(seed)
+        z = torch.randn(n, self.latent_dim, generator=generator, device="cpu")
+        if not draw:
+            return self.decode_mean(z, *condition)
+        own = next(self.parameters())
+        output = self.decode(z.to(own), *condition)
+        return self.pixels.draw(output, generator)  # which goes on behind the codes
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, *condition: Tensor) -> Tensor:
@@ -209,34 +240,30 @@ class ConditionalVAE(VAE):
         return F.one_hot(y.to(own.device).long(), self.num_classes).to(own.dtype)
 
     def loss(  # type: ignore[override]
-        self, x: Tensor, y: Tensor, *, eps: Tensor | None = None
+        self, x: Tensor, y: Tensor, *, eps: Tensor | None = None, q: Posterior | None = None
     ) -> dict[str, Tensor]:
         """As VAE.loss, for images x with labels y (B,)."""
-        return self._terms(x, self.one_hot(y), eps=eps)
+        return self._terms(x, self.one_hot(y), eps=eps, q=q)
 
     def log_weights(  # type: ignore[override]
-        self, x: Tensor, y: Tensor, K: int, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        K: int,
+        generator: torch.Generator | None = None,
+        q: Posterior | None = None,
     ) -> Tensor:
         """As VAE.log_weights, for images x with labels y (B,)."""
-        return super().log_weights(x, self.one_hot(y), K=K, generator=generator)
+        return super().log_weights(x, self.one_hot(y), K=K, generator=generator, q=q)
 
     def reconstruct(self, x: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
         """As VAE.reconstruct, for images x with labels y (B,)."""
         return super().reconstruct(x, self.one_hot(y))
 
-    def sample(self, y: Tensor, seed: int = 0) -> Tensor:  # type: ignore[override]
-        """One image for each label of y (n,): means of p(x given z, y) at z ~ p(z), (n, C, H, W) in
-        [0, 1].
+    def sample(  # type: ignore[override]
+        self, y: Tensor, seed: int = 0, draw: bool = False
+    ) -> Tensor:
+        """One image for each label of y (n,), (n, C, H, W): means of p(x given z, y) at z ~ p(z),
+        in [0, 1], or with draw=True draws from it.
         """
-        wanted = self.one_hot(y)
-        return self.decode_mean(standard_normal(len(y), self.latent_dim, seed=seed), wanted)
-
-
-def require_codes(where: str, z: Tensor, latent_dim: int, model: nn.Module) -> None:
-    """Raise unless z is (B, latent_dim), where the model is."""
-    require_place(where, "z", z, model)
-    if z.ndim != 2 or z.shape[1] != latent_dim:
-        raise InputError(
-            f"{where}: z should have shape (B, {latent_dim}), got {tuple(z.shape)}. One row per "
-            "code."
-        )
+        return self._sample(len(y), self.one_hot(y), seed=seed, draw=draw)

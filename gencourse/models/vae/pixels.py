@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gencourse.errors import InputError
 from gencourse.likelihoods import bernoulli_log_likelihood, gaussian_log_density
+from gencourse.runtime import drawn_on
 
 
 class BernoulliPixels:
@@ -19,6 +20,12 @@ class BernoulliPixels:
     def mean(self, output: Tensor) -> Tensor:
         """E[x given z], in [0, 1]."""
         return output.sigmoid()
+
+    def draw(self, output: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """x ~ p(x given z): each pixel 0 or 1, shaped like output."""
+        where = drawn_on(generator)
+        u = torch.rand(output.shape, dtype=output.dtype, generator=generator, device=where)
+        return (u.to(output.device) < output.sigmoid()).to(output.dtype)
 
     def output_for(self, mean: Tensor) -> Tensor:
         """The decoder output whose mean is `mean`, in (0, 1)."""
@@ -47,6 +54,12 @@ class GaussianPixels:
     def mean(self, output: Tensor) -> Tensor:
         """The mean of x given z as an image, clamped to [0, 1]."""
         return output.clamp(0, 1)
+
+    def draw(self, output: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """x ~ p(x given z), output + std · noise, shaped like output and not clamped to [0, 1]."""
+        where = drawn_on(generator)
+        noise = torch.randn(output.shape, dtype=output.dtype, generator=generator, device=where)
+        return output + self.std * noise.to(output.device)
 
     def output_for(self, mean: Tensor) -> Tensor:
         """The decoder output whose mean is `mean`."""
