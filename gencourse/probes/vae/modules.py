@@ -46,12 +46,12 @@ def parameters_of(build: Callable, image_shape: Shape, hidden: int, latent_dim: 
 def filled(build: Callable, image_shape: Shape, hidden: int, latent_dim: int, scale: float) -> Any:
     """A model whose parameters are numbers of ours, the same for everyone.
 
-    `scale` makes those of the decoder large.
+    `scale` makes those of the decoder large; the encoder's are larger then, too.
     """
     model = build(image_shape, hidden, latent_dim)
     with torch.no_grad():
         for i, (name, p) in enumerate(sorted(model.named_parameters())):
-            large = scale if name.startswith("decoder") else 1.5
+            large = scale if name.startswith("decoder") else 1.5 if scale == 1.0 else 4.0
             width = large / math.sqrt(p.shape[-1]) if p.ndim > 1 else 0.3
             p.copy_(width * torch.randn(p.shape, generator=seeded(i + 1)))
     return model
@@ -160,6 +160,7 @@ def samples(build: Callable, n: int, seed: int) -> dict[str, object]:
         "the shape": list(images.shape),
         "how many codes were decoded": sum(len(z) for z in codes),
         "whether they hold a graph or ask for gradients": images.requires_grad,
+        "whether torch records gradients afterwards": torch.is_grad_enabled(),
     }
     z = torch.cat([torch.zeros(0, 4), *codes])
     if images.shape != shape or z.shape != (n, 4):

@@ -77,6 +77,7 @@ def refitted(
         "mu": found_mu,
         "logvar": found_logvar,
         "whether they hold a graph": found_mu.requires_grad or found_logvar.requires_grad,
+        "whether they have the precision of mu": found_mu.dtype == found_logvar.dtype == mu.dtype,
         "whether they are tensors of their own": found_mu is not mu and found_logvar is not logvar,
         "the shapes of the codes that `log_joint` was given": sorted(map(list, shapes)),
         "whether the decoder's parameters stay": all(
