@@ -142,7 +142,7 @@ line = torch.linspace(-reach, reach, 15)
 plane = torch.stack(torch.meshgrid(line, line.flip(0), indexing="xy"), -1)
 with torch.no_grad():
     decoded = autoencoder.decode(plane.flatten(0, 1).to(device)).sigmoid().cpu()
-figure, (left, right) = figures.panels(2, height=4.8)
+figure, (left, right) = figures.panels(2, height=4.1)
 figures.latent_scatter(codes, digits.test_labels, title="Codes of test images", ax=left)
 left.set(xlim=(-reach, reach), ylim=(-reach, reach))
 figures.image_map(decoded.unflatten(0, (15, 15)), line,
@@ -665,7 +665,7 @@ claim("gap_of_500", exact_log_p[-1] - climbing[-1])
 #
 # Now the decoder is a network. And instead of fitting one q to every image, a second network, the encoder, gives $\mu(x)$ and
 # $\log\sigma^2(x)$ for any image at once (*amortised* inference). With the four functions of the sections before, the model is a
-# page of code:
+# page of code. Both networks are of one kind:
 
 # %%
 def mlp(*widths):
@@ -675,6 +675,12 @@ def mlp(*widths):
     return nn.Sequential(*layers[:-1])  # nothing after the last layer
 
 
+# %% [markdown]
+# The encoder turns 784 pixels into sixteen means and sixteen log-variances, which may have any sign; so no activation follows the
+# last layer. The decoder mirrors it and returns 784 logits. The loss is the last formula of section 1.4, one value for each image;
+# sampling needs the decoder alone:
+
+# %%
 class MyVAE(nn.Module):
     def __init__(self, latent_dim=16, hidden=512):
         super().__init__()
@@ -682,35 +688,24 @@ class MyVAE(nn.Module):
         self.encoder = mlp(784, hidden, hidden, 2 * latent_dim)
         self.decoder = mlp(latent_dim, hidden, hidden, 784)
 
-    def encode(self, x):  # two outputs, often called heads
-        mu, logvar = self.encoder(x.flatten(1)).chunk(2, dim=1)
-        return mu, logvar
+    def encode(self, x):
+        return self.encoder(x.flatten(1)).chunk(2, dim=1)  # mu and logvar, two "heads"
 
     def decode(self, z):
         return self.decoder(z).unflatten(1, (1, 28, 28))  # logits
 
+    def loss(self, x, eps=None):
+        mu, logvar = self.encode(x)
+        z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
+        reconstruction = -bernoulli_log_likelihood(self.decode(z), x)
+        kl = kl_to_standard_normal(mu, logvar)
+        return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
-# %% [markdown]
-# The encoder turns 784 pixels into sixteen means and sixteen log-variances, which may have any sign; so no activation follows the
-# last layer. The decoder mirrors it and returns 784 logits. The loss is the last formula of section 1.4, one value for each image;
-# sampling needs the decoder alone:
+    @torch.no_grad()
+    def sample(self, n, seed=0):
+        z = torch.randn(n, self.latent_dim, generator=seeded(seed))
+        return self.decode(z.to(next(self.parameters()).device)).sigmoid()
 
-# %%
-def loss(self, x, eps=None):
-    mu, logvar = self.encode(x)
-    z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
-    reconstruction = -bernoulli_log_likelihood(self.decode(z), x)
-    kl = kl_to_standard_normal(mu, logvar)
-    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
-
-
-@torch.no_grad()
-def sample(self, n, seed=0):
-    z = torch.randn(n, self.latent_dim, generator=seeded(seed))
-    return self.decode(z.to(next(self.parameters()).device)).sigmoid()
-
-
-MyVAE.loss, MyVAE.sample = loss, sample
 
 # %% [markdown]
 # The package has this model too, tested and with a few conveniences: `mean_image` sets the bias of its last layer, so that an
@@ -838,7 +833,7 @@ flat = m.VAE(latent_dim=2, mean_image=mean_image).to(device)
 fit(flat, digit_batches(), steps=scaled(default=700, smoke=10, full=10_000), lr=4e-3)
 n = 15
 grid = figures.prior_quantile_grid(n)
-figure, (left, right) = figures.panels(2, height=4.8)
+figure, (left, right) = figures.panels(2, height=4.1)
 figures.latent_scatter(flat.encode(x_test).mu, digits.test_labels,
                        title="Codes of test images (means of q)", ax=left)
 pictures = flat.decode_mean(grid.flatten(0, 1)).unflatten(0, (n, n)).cpu()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +54,7 @@ class PixelDecoder(nn.Module):
         return -F.binary_cross_entropy_with_logits(logits, binary, reduction="none").sum(-1)
 
 
-DECODERS = {"linear": LinearDecoder, "pixels": PixelDecoder}
+DECODERS: dict[str, Any] = {"linear": LinearDecoder, "pixels": PixelDecoder}
 
 
 def refitted(
