@@ -684,7 +684,6 @@ def mlp(*widths):
 class MyVAE(nn.Module):
     def __init__(self, latent_dim=16, hidden=512):
         super().__init__()
-        self.latent_dim = latent_dim
         self.encoder = mlp(784, hidden, hidden, 2 * latent_dim)
         self.decoder = mlp(latent_dim, hidden, hidden, 784)
 
@@ -701,10 +700,9 @@ class MyVAE(nn.Module):
         kl = kl_to_standard_normal(mu, logvar)
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
-    @torch.no_grad()
     def sample(self, n, seed=0):
-        z = torch.randn(n, self.latent_dim, generator=seeded(seed))
-        return self.decode(z.to(next(self.parameters()).device)).sigmoid()
+        z = torch.randn(n, self.decoder[0].in_features, generator=seeded(seed))
+        return self.decode(z.to(self.decoder[0].weight)).sigmoid().detach()
 
 
 # %% [markdown]
