@@ -53,7 +53,10 @@ class PixelDecoder(nn.Module):
         return -F.binary_cross_entropy_with_logits(logits, binary, reduction="none").sum(-1)
 
 
-DECODERS = {"linear": LinearDecoder, "pixels": PixelDecoder}
+DECODERS: dict[str, type[LinearDecoder] | type[PixelDecoder]] = {
+    "linear": LinearDecoder,
+    "pixels": PixelDecoder,
+}
 
 
 def refitted(
