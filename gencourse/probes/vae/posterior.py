@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,7 +53,10 @@ class PixelDecoder(nn.Module):
         return -F.binary_cross_entropy_with_logits(logits, binary, reduction="none").sum(-1)
 
 
-DECODERS: dict[str, Any] = {"linear": LinearDecoder, "pixels": PixelDecoder}
+DECODERS: dict[str, type[LinearDecoder] | type[PixelDecoder]] = {
+    "linear": LinearDecoder,
+    "pixels": PixelDecoder,
+}
 
 
 def refitted(
