@@ -105,13 +105,13 @@ def mutants(exercise: Exercise, answer: Callable) -> Iterator[tuple[str, Callabl
                 yield (f"{where} ({times[where]})" if times[where] > 1 else where), made
 
 
-def parsed(function: Callable) -> ast.FunctionDef | None:
-    """The syntax tree of a function, without the decorator that registers it."""
+def parsed(function: Callable) -> ast.FunctionDef | ast.ClassDef | None:
+    """The syntax tree of a function or class, without the decorator that registers it."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError):
         return None
-    if not isinstance(tree, ast.FunctionDef):
+    if not isinstance(tree, ast.FunctionDef | ast.ClassDef):
         return None
     registers = re.compile(r"\w+\.(alternative|mistake)\b")
     tree.decorator_list = [d for d in tree.decorator_list if not registers.match(ast.unparse(d))]
@@ -130,9 +130,14 @@ def helpers(answer: Callable) -> list[Callable]:
     """The functions of its own module that an answer calls by name."""
     tree = parsed(answer)
     names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)] if tree else []
-    named = [inspect.unwrap(answer.__globals__.get(name)) for name in dict.fromkeys(names)]
+    named = [inspect.unwrap(globals_of(answer).get(name)) for name in dict.fromkeys(names)]
     own = [f for f in named if inspect.isfunction(f) and f.__module__ == answer.__module__]
     return [f for f in own if f is not answer and not f.__name__.startswith("require_")]
+
+
+def globals_of(answer: Callable) -> dict[str, object]:
+    """The names that a function or class can see."""
+    return getattr(answer, "__globals__", None) or vars(sys.modules[answer.__module__])
 
 
 def argument_kinds(exercise: Exercise, answer: Callable) -> dict[str, set[str]]:
@@ -265,11 +270,11 @@ def swap(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
 def built(original: Callable, mutant: ast.FunctionDef, answer: Callable) -> Callable | None:
     """The answer among its globals, with the mutant in its place or in its helper's."""
     module = ast.fix_missing_locations(ast.Module([mutant], []))
-    names = dict(original.__globals__)
+    names = dict(globals_of(original))
     try:
         exec(compile(module, "<mutant>", "exec"), names)
         if original is not answer:
-            names = dict(answer.__globals__) | {mutant.name: names[mutant.name]}
+            names = dict(globals_of(answer)) | {mutant.name: names[mutant.name]}
             tree = ast.Module([parsed(answer)], [])
             exec(compile(tree, "<answer>", "exec"), names)
     except (SyntaxError, TypeError, ValueError, NameError):

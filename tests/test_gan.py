@@ -437,8 +437,8 @@ def test_references_of_the_checks_are_the_package():
 
 
 def test_value_oracle_rejects_every_registered_wrong_discriminator():
-    """By the value on a grid, by places that are empty or one-sided, or far out where both
-    densities are tiny.
+    """By the value on a grid, by places that are empty, one-sided, or almost so, or far out where
+    both densities are tiny.
     """
     p, q = normal(0.0), normal(2.0)
     bound = -math.log(4) + 2 * gan.jensen_shannon(p, q, CELL).item()
@@ -456,6 +456,9 @@ def test_value_oracle_rejects_every_registered_wrong_discriminator():
             torch.tensor([1.0, 0.0]),
         )
         if answer(one_sided, one_sided.flip(0)).tolist() != [1.0, 0.0]:
+            return False
+        rare = answer(torch.tensor([1e-10]), torch.tensor([1.0]))
+        if rare.item() != pytest.approx(1e-10):
             return False
         return answer(empty, empty).tolist() == [0.5, 0.5] and answer(
             tiny, tiny.flip(0)

@@ -4,7 +4,17 @@ import pytest
 import torch
 
 from gencourse.checks import vae as check
-from gencourse.probes.vae import densities, divergences, hunt, objective, prior
+from gencourse.probes.vae import (
+    densities,
+    divergences,
+    experiments,
+    hunt,
+    modules,
+    objective,
+    pixels,
+    posterior,
+    prior,
+)
 from gencourse.runtime import seeded
 
 
@@ -192,8 +202,8 @@ def test_a_sum_that_is_written_into_a_term_is_seen():
     x = torch.randn(4, 6, generator=seeded(0))
     output = (x + 1, x[:, :3], x[:, 3:])
     said = "whether what `reconstruction` and `kl` return stays as it is"
-    in_place = next(m for m in check.mended_step_loss.mistakes if m.name == "step_loss_in_place")
-    right = hunt.loss_of_a_batch(check.mended_step_loss.reference, output, x)
+    in_place = next(m for m in check.repair_5.mistakes if m.name == "step_loss_in_place")
+    right = hunt.loss_of_a_batch(check.repair_5.reference, output, x)
     wrong = hunt.loss_of_a_batch(in_place.answer, output, x)
     assert (right[said], wrong[said]) == (True, False)
     torch.testing.assert_close(right[""], wrong[""])
@@ -215,7 +225,7 @@ def test_names_are_those_of_a_collection_of_texts(named, said):
 def test_numbers_of_a_report_are_floats():
     said = "whether the numbers are floats"
     cost = torch.ones(3)
-    assert hunt.numbers_of_the_report(check.mended_report.reference, cost, cost, 4)[said]
+    assert hunt.numbers_of_the_report(check.repair_7.reference, cost, cost, 4)[said]
     found = hunt.numbers_of_the_report(lambda r, k, pixels: {"elbo": r.mean()}, cost, cost, 4)
     assert not found[said]
 
@@ -233,3 +243,75 @@ def test_gradients_of_a_draw_have_names():
         "for mu": [1.0],
         "for logvar": [0.5],
     }
+
+
+def test_steps_of_the_border_are_as_many_errors_as_they_say():
+    for training, factor in (("borderline", 1.5), ("beyond_the_border", 2.5)):
+        table = check.sweep.reference(experiments.TRAININGS[training], [1.0, 2.0], [0, 1])
+        error = (table["error"][0] ** 2 + table["error"][1] ** 2) ** 0.5
+        assert (table["rate"][0] - table["rate"][1]) / error == pytest.approx(factor)
+
+
+def test_a_training_that_is_run_again_gives_something_else():
+    def twice(train, betas):
+        return {"rate": [train(betas[0], 0)[0], train(betas[0], 0)[0]]}
+
+    found = experiments.swept(twice, "falling", [1.0])
+    assert found["how many trainings were run"] == 2
+    assert found[""]["rate"][1] - found[""]["rate"][0] == pytest.approx(3.0)
+
+
+def test_the_posterior_of_a_linear_decoder_is_exact():
+    """p(x) = p(x, z) / p(z given x) is the same at every z."""
+    model, x = posterior.LinearDecoder(3), torch.randn(1, 4, generator=seeded(0))
+    mu, logvar = model.posterior(x)
+    z = torch.randn(50, 3, generator=seeded(1))
+    normal = torch.distributions.Normal
+    log_joint = model.log_likelihood(z, x.expand(50, 4)) + normal(0.0, 1.0).log_prob(z).sum(1)
+    log_p = log_joint - normal(mu, (0.5 * logvar).exp()).log_prob(z).sum(1)
+    assert log_p.std().item() < 1e-4
+    covariance = model.W @ model.W.T + posterior.NOISE_STD**2 * torch.eye(4)
+    exact = torch.distributions.MultivariateNormal(model.b, covariance).log_prob(x)
+    torch.testing.assert_close(log_p.mean()[None], exact)
+
+
+@pytest.mark.parametrize("steps", [300, 30])
+def test_q_arrives_at_the_posterior_in_300_steps_and_not_in_30(steps):
+    x, far = torch.randn(5, 4, generator=seeded(0)), torch.full((5, 3), -1.0)
+    noise = torch.randn(steps, 5, 3, generator=seeded(1))
+    found = posterior.distance_from_the_posterior(
+        check.refit_q.reference, x, far, 0 * far, noise, 0.03
+    )
+    assert found["whether every q is within 0.2 nats of it"] == (steps == 300)
+
+
+def test_pixels_are_on_as_often_as_their_probability_says():
+    right = pixels.frequencies(check.repair_6.reference, 0)
+    assert all(right.values())
+    for scale, said in (
+        (1.1, "whether each pixel is on as often as p(x given z) says"),
+        (-1.0, "whether bright pixels are on more often than dark ones"),
+    ):
+
+        def off(decoder, z, generator, scale=scale):
+            return torch.bernoulli((scale * decoder(z)).sigmoid(), generator=generator)
+
+        assert not pixels.frequencies(off, 0)[said]
+
+
+def test_the_noise_of_a_module_is_seen():
+    reference = check.TinyVAE.reference
+
+    class Scaled(reference):
+        def loss(self, x, eps=None):
+            return super().loss(x, 1.1 * torch.randn(len(x), 4) if eps is None else eps)
+
+    said = "whether the noise has standard deviation 1"
+    assert modules.noise_of_the_loss(reference, 0)[said]
+    assert not modules.noise_of_the_loss(Scaled, 0)[said]
+
+
+def test_gradients_of_a_code_are_those_of_its_square():
+    mu, std, eps = torch.tensor([[2.0]]), torch.tensor([[3.0]]), torch.tensor([[0.5]])
+    found = hunt.code_and_gradients(check.repair_2.reference, mu, std, eps)
+    assert [value.item() for value in found.values()] == [3.5, 7.0, 3.5]

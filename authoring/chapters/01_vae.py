@@ -86,7 +86,8 @@ figures.image_grid(digits.train[:40], columns=20,
 # ## 1.2 An autoencoder and its codes
 #
 # The simpler idea first: squeeze each image through a narrow code and ask a network to restore it. The encoder
-# maps x to a code z of two numbers, the decoder maps z back to an image.
+# maps x to a code z of two numbers, the decoder maps z back to a probability for each pixel. The cost of an image is minus the
+# log-probability that it gets (section 1.7).
 #
 # First the batches. The stream below is endless and shuffled, and each pixel is drawn anew at every pass: white with its
 # grey value as the probability, else black (*dynamic binarisation*). Binary pixels make the likelihood of an image a true
@@ -119,6 +120,7 @@ history = fit(autoencoder, digit_batches(),
               steps=scaled(default=600, smoke=10, full=5000), lr=4e-3)
 mean_image = digits.train.mean(0)
 always = mean_image.clamp(1e-4, 1 - 1e-4).logit().expand_as(test)
+# `claim` prints a number, and complains if it is not the one that the text states
 claim("average_image_cost", -m.bernoulli_log_likelihood(always, test).mean())
 claim("two_number_cost", autoencoder.loss(x_test)["loss"].mean())
 
@@ -142,7 +144,7 @@ line = torch.linspace(-reach, reach, 15)
 plane = torch.stack(torch.meshgrid(line, line.flip(0), indexing="xy"), -1)
 with torch.no_grad():
     decoded = autoencoder.decode(plane.flatten(0, 1).to(device)).sigmoid().cpu()
-figure, (left, right) = figures.panels(2, height=4.8)
+figure, (left, right) = figures.panels(2, height=4.1)
 figures.latent_scatter(codes, digits.test_labels, title="Codes of test images", ax=left)
 left.set(xlim=(-reach, reach), ylim=(-reach, reach))
 figures.image_map(decoded.unflatten(0, (15, 15)), line,
@@ -176,8 +178,8 @@ figures.graphical_model();
 # **What to maximise.** We choose θ so that the data are probable: maximise the mean of $\log p_\theta(x)$ over the training
 # images. With more and more data that mean tends to
 # $\mathbb E_{p_\text{data}}[\log p_\theta(x)] = -\mathrm{KL}(p_\text{data} \,\|\, p_\theta) - H(p_\text{data})$, and the last term does not
-# depend on θ: maximum likelihood minimises the divergence from the data to the model. It is also the length of the shortest
-# code: with this model an ideal compressor needs $-\log p_\theta(x)$ nats for x.
+# depend on θ: maximum likelihood minimises the divergence from the data to the model. And $-\log p_\theta(x)$ is the length, in
+# nats, to which an ideal compressor with this model brings x.
 #
 # In one dimension the integral can be done on a grid. Take $p(z) = \mathcal N(0, 1)$ and
 # $p(x \mid z) = \mathcal N(f(z), s^2)$ with a bent curve $f$.
@@ -194,7 +196,6 @@ def log_normal(x, mean, std):
     return -0.5 * ((x - mean) / std) ** 2 - math.log(std) - 0.5 * math.log(2 * math.pi)
 
 
-# `claim` prints a number, and complains if it is not the one that the text states
 z_grid, x_grid = torch.linspace(-5, 5, 2001), torch.linspace(-4.5, 4.5, 1801)
 dz, dx = z_grid[1] - z_grid[0], x_grid[1] - x_grid[0]
 # log p(x, z)
@@ -305,8 +306,8 @@ right.legend();
 #
 # $$\max_{\theta,\, \phi}\; \sum_{i=1}^{N} \mathrm{ELBO}(\theta, \phi; x_i).$$
 #
-# By the second way, a step in φ changes only the gap. A step in θ moves both: it raises log p(x), or it moves the posterior
-# towards q. So a higher bound does not always mean a better model.
+# By the second way, a step in φ changes only the gap. A step in θ that raises the bound raises log p(x), or it moves the
+# posterior towards q, or both. So a higher bound does not always mean a better model.
 #
 # ### The two terms of every VAE
 #
@@ -385,12 +386,12 @@ figures.curves(std[:, 0], {"μ = 0": stretched}, "standard deviation σ", "KL in
 #
 # ## 1.6 A gradient through a random draw
 #
-# The reconstruction term is an expectation under $q$, and $q$ depends on the parameters that we want to train. There are two
-# ways to get the gradient of $\mathbb E_{z \sim \mathcal N(\mu, \sigma^2)}[g(z)]$ from draws:
+# The reconstruction term is an expectation under $q$, and $q$ depends on the parameters that we want to train. Two ways are
+# used to get the gradient of $\mathbb E_{z \sim \mathcal N(\mu, \sigma^2)}[g(z)]$ from draws:
 #
 # - **score function** (Williams 1992): $\nabla \int q\, g = \int g\, \nabla q = \mathbb E_q[g\, \nabla \log q]$, so one draw gives
 #   $g(z)\,\nabla_\mu \log q(z)$. It asks nothing of $g$ but its values. Since $\mathbb E_q[\nabla \log q] = 0$, any constant may be
-#   taken off $g$ first; such a *baseline* makes it scatter less.
+#   taken off $g$ first; a good one, a *baseline*, makes it scatter less.
 # - **reparameterisation** (Kingma & Welling 2014): write $z = \mu + \sigma\varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$; now
 #   the randomness comes from outside, and $\nabla_\mu\, g(\mu + \sigma\varepsilon)$ is an ordinary derivative. It asks for a $g$ that
 #   has one, and for a $z$ that is a smooth function of noise.
@@ -486,7 +487,7 @@ print("a black pixel, from probabilities:", (1 - extreme.sigmoid()).log())
 # $$-\log p(x \mid z) = \frac{\lVert x - \hat x \rVert^2}{2 s^2} + \text{const}.$$
 #
 # Multiply the loss by $2s^2$ and it reads $\lVert x - \hat x \rVert^2 + 2s^2 \cdot \mathrm{KL}$: with squared error,
-# **the weight of the KL is β = 2s²**. So "squared error plus KL" *is* a Gaussian decoder with $2 s^2 = 1$, and "**mean**
+# **the weight of the KL is 2s²**. So "squared error plus KL" *is* a Gaussian decoder with $2 s^2 = 1$, and "**mean**
 # squared error over 784 pixels plus KL" is one with $2 s^2 = 784$: a decoder that believes every pixel to be off by about
 # twenty times the whole grey range. **Predict** what its reconstructions look like.
 
@@ -519,7 +520,9 @@ claim("kl_sharp", costs[0])
 claim("kl_summed", costs[1])
 claim("kl_averaged", costs[2])
 average_error = (mean_image.to(device) - grey).square().mean()
+claim("average_error", average_error)
 claim("collapsed_to_the_average", errors[2] - average_error)
+claim("effective_beta", 1 / (2 * errors[0]))
 
 # %% [markdown]
 # *Twelve test images and their reconstructions. With s = 0.1 the model spends about {{kl_sharp}} nats on the code, with
@@ -527,15 +530,16 @@ claim("collapsed_to_the_average", errors[2] - average_error)
 # nothing, and every reconstruction is the average training image: the two have the same squared error to
 # {{collapsed_to_the_average}} per pixel.*
 #
-# The last row is **posterior collapse**, made by nothing but a `mean` in the place of a `sum`. State the deviation; else the
-# weighting of your two terms is an accident. The best fixed $s^2$ is the mean squared error itself, and it can be learned
-# (Rybkin et al. 2021).
+# The last row is **posterior collapse**, made by nothing but a `mean` in the place of a `sum`. The average image has an error of
+# {{average_error}} per pixel, so no code can save more than that, and a code of a single nat costs 1: none is worth buying. State the
+# deviation; else the weighting of your two terms is an accident. The best fixed $s^2$ is the mean squared error itself, and it can be
+# learned (Rybkin et al. 2021).
 #
 # ## 1.8 Probabilistic PCA: a VAE whose truth is known
 #
 # Test the bound first where the answer is known. With a linear decoder,
 # $p(x \mid z) = \mathcal N(Wz + b, s^2 I)$, the marginal is Gaussian as well: $p(x) = \mathcal N(b, WW^\top + s^2 I)$. This is
-# *probabilistic PCA* (Tipping & Bishop 1999): its best W spans the same plane as the leading principal components. The posterior is
+# *probabilistic PCA* (Tipping & Bishop 1999; as a VAE: Lucas et al. 2019): its best W spans the same plane as the leading principal components. The posterior is
 # Gaussian too; its mean is linear in x, and its covariance $(I + W^\top W / s^2)^{-1}$ is the same for every x.
 #
 # **When the gap can be closed.** Here q can be set to the exact posterior, with W, b and s held fixed: the *E step*. Then the
@@ -608,8 +612,8 @@ claim("cost_of_learning", truth.log_prob(held_out).mean().item() - exact_log_p[-
 
 # %% [markdown]
 # *On held-out data the bound starts well below the exact log-likelihood and meets it; both arrive at the model that made the data. At
-# the end the gap is less than {{final_gap}} nats, and the student differs from the true model by less than
-# {{cost_of_learning}}.*
+# the end the gap is less than {{final_gap}} nats, about what a mean over draws can be off by, and the student differs from the true
+# model by less than {{cost_of_learning}}.*
 #
 # A wrong q has to pay exactly its divergence. Double the standard deviation of q; the bound must fall by the KL of that
 # wide q from the exact posterior, which is known here:
@@ -631,7 +635,8 @@ claim("prediction_error", exact_log_p[-1] - lowered - predicted)
 
 # %% [markdown]
 # The theory predicts a loss of about {{predicted_loss}} nats, and the measured one differs from it by less than
-# {{prediction_error}}. A wrong sign or a missing ½ could not pass this test.
+# {{prediction_error}}. (An exact q would lose $3 - \log 4 = 1.61$; the student's was a little too wide already.) A wrong sign or a
+# missing ½ could not pass this test.
 #
 # ### A tighter bound from the same q
 #
@@ -664,8 +669,8 @@ claim("gap_of_500", exact_log_p[-1] - climbing[-1])
 # ## 1.9 The VAE, built
 #
 # Now the decoder is a network. And instead of fitting one q to every image, a second network, the encoder, gives $\mu(x)$ and
-# $\log\sigma^2(x)$ for any image at once (*amortised* inference). With the four functions of the sections before, the model is a
-# page of code:
+# $\log\sigma^2(x)$ for any image at once (*amortised* inference). With three functions of the sections before, the model is a
+# page of code. Both networks are of one kind:
 
 # %%
 def mlp(*widths):
@@ -675,42 +680,35 @@ def mlp(*widths):
     return nn.Sequential(*layers[:-1])  # nothing after the last layer
 
 
-class MyVAE(nn.Module):
-    def __init__(self, latent_dim=16, hidden=512):
-        super().__init__()
-        self.latent_dim = latent_dim
-        self.encoder = mlp(784, hidden, hidden, 2 * latent_dim)
-        self.decoder = mlp(latent_dim, hidden, hidden, 784)
-
-    def encode(self, x):  # two outputs, often called heads
-        mu, logvar = self.encoder(x.flatten(1)).chunk(2, dim=1)
-        return mu, logvar
-
-    def decode(self, z):
-        return self.decoder(z).unflatten(1, (1, 28, 28))  # logits
-
-
 # %% [markdown]
 # The encoder turns 784 pixels into sixteen means and sixteen log-variances, which may have any sign; so no activation follows the
 # last layer. The decoder mirrors it and returns 784 logits. The loss is the last formula of section 1.4, one value for each image;
 # sampling needs the decoder alone:
 
 # %%
-def loss(self, x, eps=None):
-    mu, logvar = self.encode(x)
-    z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
-    reconstruction = -bernoulli_log_likelihood(self.decode(z), x)
-    kl = kl_to_standard_normal(mu, logvar)
-    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+class MyVAE(nn.Module):
+    def __init__(self, latent_dim=16, hidden=512):
+        super().__init__()
+        self.encoder = mlp(784, hidden, hidden, 2 * latent_dim)
+        self.decoder = mlp(latent_dim, hidden, hidden, 784)
 
+    def encode(self, x):
+        return self.encoder(x.flatten(1)).chunk(2, dim=1)  # mu and logvar, two "heads"
 
-@torch.no_grad()
-def sample(self, n, seed=0):
-    z = torch.randn(n, self.latent_dim, generator=seeded(seed))
-    return self.decode(z.to(next(self.parameters()).device)).sigmoid()
+    def decode(self, z):
+        return self.decoder(z).unflatten(1, (1, 28, 28))  # logits
 
+    def loss(self, x, eps=None):
+        mu, logvar = self.encode(x)
+        z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
+        reconstruction = -bernoulli_log_likelihood(self.decode(z), x)
+        kl = kl_to_standard_normal(mu, logvar)
+        return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
-MyVAE.loss, MyVAE.sample = loss, sample
+    def sample(self, n, seed=0):
+        z = torch.randn(n, self.decoder[0].in_features, generator=seeded(seed))
+        return self.decode(z.to(self.decoder[0].weight)).sigmoid().detach()
+
 
 # %% [markdown]
 # The package has this model too, tested and with a few conveniences: `mean_image` sets the bias of its last layer, so that an
@@ -838,7 +836,7 @@ flat = m.VAE(latent_dim=2, mean_image=mean_image).to(device)
 fit(flat, digit_batches(), steps=scaled(default=700, smoke=10, full=10_000), lr=4e-3)
 n = 15
 grid = figures.prior_quantile_grid(n)
-figure, (left, right) = figures.panels(2, height=4.8)
+figure, (left, right) = figures.panels(2, height=4.1)
 figures.latent_scatter(flat.encode(x_test).mu, digits.test_labels,
                        title="Codes of test images (means of q)", ax=left)
 pictures = flat.decode_mean(grid.flatten(0, 1)).unflatten(0, (n, n)).cpu()
@@ -870,16 +868,17 @@ latent_strip(vae.decode_mean, start_code, dims=tuple(busiest[:4].tolist()));
 latent_explorer(vae.decode_mean, start_code, dims=tuple(busiest.tolist()))
 
 # %% [markdown]
-# *A slider for each of the sixteen numbers, busiest first (without a kernel: a picture of them).* Press *draw from the prior* a few
+# *A slider for each of the sixteen numbers, busiest first (without a kernel: a picture of some).* Press *draw from the prior* a few
 # times. Then set all sliders to zero: the densest point of the prior, but draws do not lie near it. In sixteen dimensions their
 # distance from it is about 4.
 #
 # ## 1.11 The prior makes the samples
 #
 # Why are so many samples no digits, when reconstructions are good? The decoder is the same. What differs is where the codes
-# come from: from images through q, or from the prior, and nobody has made sure that the two agree. So draw codes from something
-# closer to those of images: a mixture of normals, fitted to them by EM. For a fair comparison do the
-# same with plain autoencoders of the same size, trained for as many steps. **Predict** which makes the best samples.
+# come from: from images through q, or from the prior. The KL pulls each q towards the prior, and for a perfect model and a perfect q
+# their mixture would fill it; with ten thousand images and a limited q it does not. So draw codes from something closer to those of
+# images: a mixture of normals, fitted to them by EM. For a fair comparison do the same with plain autoencoders of the same size,
+# trained for as many steps. **Predict** which makes the best samples.
 
 # %%
 def train_autoencoder(seed):
@@ -932,7 +931,7 @@ def sources(model):  # ways to draw n codes
     drawn = {"one normal": one.sample(n, seed=1), "40 normals": forty.sample(n, seed=1)}
     if not isinstance(model, m.Autoencoder):
         drawn["the prior"] = torch.randn(n, 16, generator=seeded(1))
-    return drawn | {"test images": codes_of(model, test)}
+    return drawn | {"training images": codes[::5][:n]}
 
 
 made = {name: [{source: pictures_of(model, z) for source, z in sources(model).items()}
@@ -948,6 +947,8 @@ claim("vae_prior", scores["VAE", "the prior"].mean())
 claim("vae_mixture", scores["VAE", "40 normals"].mean())
 claim("autoencoder_normal", scores["autoencoder", "one normal"].mean())
 claim("autoencoder_mixture", scores["autoencoder", "40 normals"].mean())
+claim("vae_codes", scores["VAE", "training images"].mean())
+claim("real_images", distance(digits.train[::5]))
 claim("longer_prior", distance(m.trained_decoder()(torch.randn(n, 16))))
 figures.image_rows(
     {"VAE, the prior": made["VAE"][0]["the prior"][:16],
@@ -960,10 +961,11 @@ figures.image_rows(
 # *Samples, not selected, first seed. With codes from one wide normal, be it the prior or fitted, many are no digits; with codes from a
 # mixture of forty normals most are.*
 #
-# The distance printed above is the *Fréchet distance* between the features that a classifier sees in 2,000 samples and in the test
-# images (chapter 2 explains it). Mean of three seeds: the VAE goes from about {{vae_prior}} with its prior to
-# {{vae_mixture}} with the mixture, the plain autoencoder from {{autoencoder_normal}} to {{autoencoder_mixture}}. So **the prior over
-# codes makes the samples, with either model**, and for samples alone no VAE is needed. That is why the autoencoders under today's
+# The number printed above is a *Fréchet distance*: fit one normal distribution to the features that a classifier sees in 2,000 samples,
+# another to those in the test images, and measure how far they are apart (chapter 2). Real training images have {{real_images}}. Mean of
+# three seeds: the VAE goes from about {{vae_prior}} with its prior to {{vae_mixture}} with the mixture, near the {{vae_codes}} that its
+# decoder makes of the codes of real images; the plain autoencoder goes from {{autoencoder_normal}} to {{autoencoder_mixture}}. So **the
+# prior over codes makes the samples, with either model** (Dai & Wipf 2019; Ghosh et al. 2020), and for samples alone no VAE is needed. That is why the autoencoders under today's
 # picture generators are hardly variational, and a second model, far stronger than forty normals, draws their codes. (More data and
 # more steps help as well: the decoder of section 1.1 has a distance of about {{longer_prior}} from its plain prior.)
 #
@@ -986,10 +988,10 @@ claim("index_information", information)
 claim("mismatch", mismatch)
 
 # %% [markdown]
-# It is tempting to read the {{mismatch}} nats as the fault of the prior. They are not. I cannot exceed $\log N = 9.2$, since there are
+# It is tempting to read the {{mismatch}} nats as the fault of the prior. Most of them would be there with any prior: I cannot exceed $\log N = 9.2$, since there are
 # only ten thousand images to tell apart, and it is {{index_information}}; all else that codes say is booked as mismatch, even if the
-# codes of *all* digits followed the prior. What a better prior really gains shows on images that took no part: how much does
-# the test ELBO rise when a mixture takes the place of N(0, I)?
+# codes of *all* digits followed the prior. What a better prior gains, with q as it is, shows on images that took no part: how much
+# does the test ELBO rise when a mixture takes the place of N(0, I)?
 
 # %%
 numbers = (1, 3, 10, 40, 100, 300)
@@ -1034,42 +1036,49 @@ claim("standard_error", tighter[500].std() / len(few) ** 0.5)
 
 # %% [markdown]
 # *The bound on five hundred test images over the number of importance samples. The first point is their ELBO, {{elbo_of_these}} nats; with
-# K = 500 it is {{tightening}} nats higher, and there is no sign of a limit yet. The true log p(x) lies higher by an unknown
-# amount.*
+# K = 500 it is {{tightening}} nats higher. The steps shrink but have not ended: the true log p(x) lies higher by an unknown amount.*
 #
 # Three things can make the gap. The posterior is no diagonal normal (**family**). The encoder does not find the best normal for an image
 # (**amortisation**; Cremer et al. 2018). And it is worse for images that it was not trained on (**generalisation**). To tell them apart,
 # leave the encoder out and fit μ and log σ² to each image alone, by gradient ascent on its ELBO:
 
 # %%
-n = scaled(default=100, smoke=4, full=500)
+n = scaled(default=300, smoke=4, full=1000)
 refit_steps = scaled(default=400, smoke=4, full=400)
-groups = {"training": train[::100][:n].to(device), "test": x_test[::20][:n]}
-rows = {}
-for name, x in groups.items():
-    own = vae.encode(x)
-    refitted = refit_posterior(vae, x, steps=refit_steps)
-    log_w = vae.log_weights(x, K=1000, q=refitted, generator=seeded(2))
-    rows[name] = torch.stack([
-        elbo_under(vae, x, own).mean(), elbo_under(vae, x, refitted).mean(),
-        (log_w.logsumexp(0) - math.log(1000)).mean()]).cpu()
-    print(f"{name:9}" + "".join(f"{value:9.1f}" for value in rows[name]))
-one_draw = vae.log_weights(x_test[:200], K=200, generator=seeded(3)).std(0).mean()
-claim("one_draw_scatter", one_draw)
+
+
+def three_bounds(x):  # with the encoder's q, with q refitted, with 500 weights on that
+    own, refitted = vae.encode(x), refit_posterior(vae, x, steps=refit_steps)
+    log_w = vae.log_weights(x, K=500, q=refitted, generator=seeded(2))
+    weighted = (log_w.logsumexp(0) - math.log(500)).cpu()
+    bounds = [elbo_under(vae, x, q) for q in (own, refitted)]
+    return torch.stack([*bounds, weighted])
+
+
+groups = {"training": train[::20][:n].to(device), "test": x_test[::5][:n]}
+rows = {name: three_bounds(x) for name, x in groups.items()}
+gains = {name: row.diff(dim=0) for name, row in rows.items()}
+for name, row in rows.items():
+    errors = gains[name].std(1) / n**0.5
+    print(f"{name:9}" + "".join(f"{bound:9.1f}" for bound in row.mean(1)),
+          "  gains uncertain by", " and ".join(f"{error:.2f}" for error in errors))
 
 # %%
-differences = {name: row.diff() for name, row in rows.items()}
-figures.bars(["refitting q", "1,000 draws, refitted q"], differences,
-             "nats gained over the line before", "What closes the gap")
-claim("amortisation_test", differences["test"][0])
-claim("amortisation_training", differences["training"][0])
-claim("family_at_least", differences["test"][1])
+means_of = {name: each.mean(1) for name, each in gains.items()}
+figures.bars(["refitting q", "500 weights, refitted q"], means_of,
+             "nats gained over the bound before", "What closes the gap")
+claim("amortisation_test", means_of["test"][0])
+claim("amortisation_training", means_of["training"][0])
+claim("family_at_least", means_of["test"][1])
+one_draw = vae.log_weights(x_test[:200], K=200, generator=seeded(3)).std(0).mean()
+claim("one_draw_scatter", one_draw)
 
 # %% [markdown]
 # *Left: what the ELBO gains when q is refitted to each image, with the decoder as it is: about {{amortisation_training}} nats for training
 # images and {{amortisation_test}} for test images. That is the cost of amortisation; on images that it has not seen the encoder is
 # worse. Right: what importance weights add to the refitted bound, about {{family_at_least}} nats on test images. If refitting has found
-# the best normal q, its family costs at least so much.*
+# the best normal q, its family costs at least so much.* The printed lines hold the bounds themselves, and the standard errors of the
+# gains.
 #
 # And one draw of z? For a single image its log weight scatters by about {{one_draw_scatter}} nats from draw to draw. For training that does not
 # matter (section 1.6); to compare two images, average many.
@@ -1080,8 +1089,8 @@ claim("family_at_least", differences["test"][1])
 #   least e to that power, where a fair coin for each pixel gives $2^{-784} \approx e^{-543}$.
 # - **{{bits_per_pixel}} bits per pixel**: divide by $784 \log 2$. An ideal compressor with this model needs on average at
 #   most that much per pixel; the coin needs 1.
-# - The **standard error** over these test images is {{standard_error}} nats. Differences below it need more images, or
-#   the same images for both models.
+# - The **standard error** over these test images is {{standard_error}} nats. Two models measured on different images have to differ by
+#   several nats; on the same images, look at the standard error of the differences.
 # - Another binarisation, test set or K makes another quantity. State all three.
 #
 # ## 1.13 Rate and distortion
@@ -1091,10 +1100,12 @@ claim("family_at_least", differences["test"][1])
 # left open (Alemi et al. 2018).
 
 # %%
-def train_beta(beta, warmup=0, latent_dim=16, seed=0):
-    manual_seed(seed)
+short, long = scaled(default=(500, 2000), smoke=(5, 5), full=(4000, 8000))
+
+
+def train_beta(beta, warmup=0, latent_dim=16, steps=short):
+    manual_seed(0)
     model = m.VAE(latent_dim=latent_dim, hidden=256, mean_image=mean_image).to(device)
-    steps = scaled(default=500, smoke=5, full=4000)
     fit(model, digit_batches(), steps=steps, lr=2e-3,
         on_step=lambda step: setattr(model, "beta", m.kl_weight(step, warmup, beta)))
     return model
@@ -1132,8 +1143,8 @@ figures.image_rows(
     title="Reconstructions: less and less of the image is left");
 
 # %% [markdown]
-# *From top to bottom codes get more expensive, and the reconstructions come closer to one another. At β = 20 little more than the
-# average image is left.*
+# *From top to bottom a nat of code gets dearer, so fewer are bought, and the reconstructions come closer to one another. At β = 20 little
+# more than the average image is left.*
 #
 # Which of the sixteen numbers are used? The KL is a sum over them, so each has its own:
 
@@ -1144,9 +1155,8 @@ def kl_per_number(model):  # nats for each latent number, largest first
     return each.mean(0).detach().cpu().sort(descending=True).values
 
 
-crowded = {"without": train_beta(1.0, latent_dim=64),
-           "with": train_beta(1.0, warmup=scaled(default=250, smoke=3, full=2000),
-                              latent_dim=64)}
+crowded = {"without": train_beta(1.0, latent_dim=64, steps=long),
+           "with": train_beta(1.0, warmup=long // 2, latent_dim=64, steps=long)}
 per_number = {f"{name} warm-up": kl_per_number(model)
               for name, model in crowded.items()}
 figures.curves(torch.arange(1, 65), per_number, "latent number, sorted", "KL, nats",
@@ -1159,15 +1169,17 @@ for name, model in crowded.items():
 
 # %% [markdown]
 # *A model with 64 latent numbers, each with its own share of the KL. Without a warm-up about {{numbers_in_use}} of them say more than a
-# tenth of a nat; the others have all but collapsed onto the prior, where a number costs nothing and says nothing.*
+# tenth of a nat; the others have all but collapsed onto the prior, where a number costs nothing and says nothing. (After 500 steps twice
+# as many are in use: the sorting takes time.)*
 #
 # Early in training the decoder is poor, and the cheapest thing to do is to say nothing. **Warm-up** (Bowman et al. 2016) raises β from
 # zero during the first part of training, so that the code is learned before it has to be paid for. Whether the bound gains, the
 # printed lines say for this run; one run is no proof.
 #
-# **Effective β.** A loss often contains a β that nobody chose. If the reconstruction is averaged over P pixels and the
+# **Effective β.** A loss often contains a β that nobody chose. If the cost of binary pixels is averaged over P of them and the
 # KL summed, multiply by P: you are training with $\beta = P$. If the KL is averaged over D latent numbers as well,
-# $\beta = P/D$, here 49. And squared error with an unstated deviation s has $\beta = 2s^2$ (section 1.7).
+# $\beta = P/D$, here 49. And if pixels really deviate by s, "squared error plus KL" has $\beta = 1/(2s^2)$, which is about
+# {{effective_beta}} for the mean squared error of the sharp model in section 1.7.
 #
 # ## 1.14 Likelihood does not find what does not fit
 #
@@ -1176,38 +1188,41 @@ for name, model in crowded.items():
 
 # %%
 blank = torch.zeros(1, 1, 28, 28, device=device)
-by_encoder = elbo_under(vae, blank, vae.encode(blank), K=500).item()
-refitted = refit_posterior(vae, blank, steps=refit_steps)
-after = elbo_under(vae, blank, refitted, K=500).item()
 elbos = dataset_elbo_terms(vae.loss, x_test)["elbo"]
-best = x_test[elbos.argsort(descending=True)[:20]]
-best_bound = dataset_iwae_bound(vae.log_weights, best, K=1000).max().item()
-claim("blank_by_encoder", by_encoder)
-claim("blank_refitted", after)
-claim("best_digit", best_bound)
+best = x_test[elbos.argsort(descending=True)[:50]]
+page, likely = three_bounds(blank), three_bounds(best)
+with torch.no_grad():  # no q at all: p(x) as the average of p(x | z) over the prior
+    logits = vae.decode(torch.randn(40_000, 16, generator=seeded(3)).to(device))
+log_p_x = m.bernoulli_log_likelihood(logits, blank.expand_as(logits)).cpu()
+claim("blank_by_encoder", page[0])
+claim("blank_weighted", page[2])
+claim("blank_from_prior", log_p_x.logsumexp(0) - math.log(40_000))
+claim("best_digit", likely[2].max())
 
 # %%
 ax = figures.panels(height=3.2)[1]
-ax.hist(elbos.numpy(), 60, color="0.75", label="test digits")
-ax.axvline(by_encoder, color=figures.PALETTE[1], ls="--",
+ax.hist(elbos.numpy(), 60, color="0.75", label="test digits, encoder's q")
+ax.axvline(page[0].item(), color=figures.PALETTE[1], ls="--",
            label="blank page, encoder's q")
-ax.axvline(after, color=figures.PALETTE[0], label="blank page, q refitted")
+ax.axvline(page[1].item(), color=figures.PALETTE[0], label="blank page, q refitted")
 ax.set(xlabel="ELBO, nats", ylabel="images",
        title="A blank page among two thousand digits")
 ax.legend();
 
 # %% [markdown]
-# *The bounds of all test digits, and that of a blank page, twice. With the encoder's q the page looks improbable, about
-# {{blank_by_encoder}} nats. With q refitted to it, the same decoder gives it at least about {{blank_refitted}} nats, to the right of
-# every digit.*
+# *The ELBO of all test digits, from one draw of the encoder's q each, and that of a blank page, from a hundred draws. With the encoder's
+# q the page looks improbable, about {{blank_by_encoder}} nats; with q refitted to it, it lies to the right of every digit.*
 #
-# The model finds a blank page *more* probable than a digit: even with a thousand draws the best test digit reaches only about
-# {{best_digit}} nats. The encoder, which had never seen such a page, had hidden it. (Why "at least"? By Markov's inequality an
-# importance-weighted estimate of log p exceeds the truth by more than c nats with probability at most $e^{-c}$: by three nats in at
-# most one case of twenty.)
+# A bad q makes an ELBO low whatever p(x) is, and the encoder has never seen such a page. So measure page and digits alike: with q
+# refitted and 500 weights the page gets about {{blank_weighted}} nats, and the best of the fifty likeliest test digits only
+# {{best_digit}}. Plain draws from the prior, with no q at all, confirm it: {{blank_from_prior}}. (For a digit such draws are hopeless;
+# its codes fill about $e^{-22}$ of the prior.) **The model finds a blank page more probable than any of these digits.**
 #
-# Every pixel of a blank page is easy: black. A digit has edges, and each edge pixel costs. Probable is not typical, and likelihood
-# prefers simple images (Nalisnick et al. 2019). An exercise lets you do it yourself.
+# Such estimates of log p are too high by more than c nats with probability at most $e^{-c}$ (Markov's inequality): by three nats in at
+# most one case of twenty. That they are too low is possible at any time.
+#
+# Every pixel of a blank page is easy: black. A digit has edges, and each edge pixel costs. What is probable need not be typical, and deep
+# models often give other kinds of images a higher likelihood than their own (Nalisnick et al. 2019). An exercise lets you do it yourself.
 #
 # ## 1.15 Asking for a digit
 #
@@ -1255,7 +1270,7 @@ figures.image_grid(columns.flatten(0, 1), columns=11,
 
 # %% [markdown]
 # *Left: four test images. Right of each: its code, decoded with each of the ten labels. Stroke and slant stay, the digit
-# changes, to some labels more cleanly than to others.*
+# changes, though not to every label.*
 #
 # How much does a label tell? For exact probabilities, $\log p(x \mid y) - \log p(x)$ is on average the information between image and
 # label, at most $\log 10 \approx 2.3$ nats. **Predict** the difference of the two bounds:
@@ -1274,7 +1289,7 @@ claim("label_gain", with_label - means[-1])
 # A model that had stored its training images would make perfect samples. Look for the nearest training image of each sample:
 
 # %%
-fresh = vae.sample(500, seed=9).cpu()
+fresh = made["VAE"][0]["40 normals"][:500]  # the better samples of section 1.11
 near_fresh, which = nearest_neighbours(fresh, digits.train)
 near_test, _ = nearest_neighbours(vae.reconstruct(x_test[::4]).cpu(), digits.train)
 # what copies would look like
@@ -1306,7 +1321,8 @@ claim("copies_to_test", near_stored.median() / near_test.median())
 # images, the median for samples is about {{samples_to_test}}, and for copies {{copies_to_test}}. The small bump on the left
 # is made by the digit 1: thin strokes are near to one another.*
 #
-# Samples lie no nearer than fresh images. But a copy shifted by one pixel would be missed: this test can convict, not acquit.
+# Samples lie no nearer than fresh images. But a copy shifted by one pixel would be missed, and bad samples are far from everything:
+# this test can convict, not acquit.
 #
 # ## 1.17 What a loss of 0.002 cannot tell you
 #
@@ -1329,7 +1345,7 @@ claim("nats_per_pixel_apart", (per_image["VAE (ELBO)"] - constant) / 784)
 claim("squared_error_apart", squared["average image"] - squared["VAE (ELBO)"])
 
 # %% [markdown]
-# Per image the two are {{nats_apart}} nats apart, in probability a factor of e to that power. Per pixel that is
+# Per image the two are at least {{nats_apart}} nats apart, in probability a factor of e to that power. Per pixel that is
 # {{nats_per_pixel_apart}} nats, and as mean squared error {{squared_error_apart}}: numbers that look like nothing.
 #
 # And could a loss per pixel be 0.002, counted in nats? The binarisation itself tosses a coin for every grey pixel. Not even a model that
@@ -1379,7 +1395,7 @@ claim("floor_per_pixel", floor / 784)
 # <details><summary>3. Reconstructions are good and samples are poor. Name the cause, and two cures.</summary>
 #
 # The codes of images do not follow the prior, so the prior draws codes that the decoder was not trained on. Fit a better distribution to
-# the codes; or charge more for them (β > 1), which draws each q towards the prior and makes reconstructions worse. More data helps, too.
+# the codes, or take more data and steps (section 1.11 measures both). A larger β draws each q to the prior, but blurs the decoder as well.
 # </details>
 #
 # <details><summary>4. Two papers report −86.8 and −93.7 on MNIST. Which model is better?</summary>
@@ -1415,13 +1431,16 @@ claim("floor_per_pixel", floor / 784)
 #   Rezende, Mohamed & Wierstra 2014, [arXiv:1401.4082](https://arxiv.org/abs/1401.4082).
 # - Williams 1992, *Simple Statistical Gradient-Following Algorithms*, Machine Learning 8.
 # - Hinton & Salakhutdinov 2006, *Reducing the Dimensionality of Data with Neural Networks*, Science 313: autoencoders.
-# - Tipping & Bishop 1999, *Probabilistic Principal Component Analysis*, J. Royal Statistical Society B 61.
+# - Tipping & Bishop 1999, *Probabilistic Principal Component Analysis*, J. Royal Statistical Society B 61; Lucas et al. 2019, *Don't
+#   Blame the ELBO!*, [arXiv:1911.02469](https://arxiv.org/abs/1911.02469).
 # - Burda, Grosse & Salakhutdinov 2016, *Importance Weighted Autoencoders*, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519).
 #
 # **Codes, prior, gap:**
 #
 # - Hoffman & Johnson 2016, *ELBO surgery*, NIPS workshop on approximate inference.
-# - Tomczak & Welling 2018, *VAE with a VampPrior*, [arXiv:1705.07120](https://arxiv.org/abs/1705.07120): a learned prior.
+# - Tomczak & Welling 2018, *VAE with a VampPrior*, [arXiv:1705.07120](https://arxiv.org/abs/1705.07120): a learned prior; Dai & Wipf
+#   2019, *Diagnosing and Enhancing VAE Models*, [arXiv:1903.05789](https://arxiv.org/abs/1903.05789); Ghosh et al. 2020, *From
+#   Variational to Deterministic Autoencoders*, [arXiv:1903.12436](https://arxiv.org/abs/1903.12436).
 # - Cremer, Li & Duvenaud 2018, *Inference Suboptimality in VAEs*, [arXiv:1801.03558](https://arxiv.org/abs/1801.03558).
 # - Townsend, Bird & Barber 2019, *Practical Lossless Compression with Latent Variables using Bits Back Coding*,
 #   [arXiv:1901.04866](https://arxiv.org/abs/1901.04866).

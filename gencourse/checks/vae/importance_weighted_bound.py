@@ -10,7 +10,7 @@ from gencourse.checks import draw, exercise
 
 @exercise(
     reference=evaluation.iwae_bound,
-    difficulty=3,
+    difficulty=2,
     minutes=12,
     points=4,
     hints=(

@@ -223,7 +223,10 @@ def small(init: Callable) -> dict[str, bool]:
 
 def subclasses(init: Callable) -> dict[str, bool]:
     """Whether layers start whose class is made from one of the five."""
-    made = {"Linear": Dense(60, 80), "ConvTranspose2d": Upsampling(16, 8, 4)}
+    made: dict[str, nn.Linear | nn.ConvTranspose2d] = {
+        "Linear": Dense(60, 80),
+        "ConvTranspose2d": Upsampling(16, 8, 4),
+    }
     norm = Scaling(3000)
     filled(nn.Sequential(*made.values(), norm)).apply(init)
     found = {name: spread_around(layer.weight.detach(), 0.0) for name, layer in made.items()}

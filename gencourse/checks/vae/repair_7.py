@@ -1,4 +1,4 @@
-"""The bug hunt: mending what is told to the world."""
+"""The bug hunt: piece 7, what is told to the world."""
 
 import math
 
@@ -23,7 +23,7 @@ def report_reference(reconstruction, kl, pixels):
     hints=("How many nats does one image cost? Then how many bits is that for one of its pixels?",),
     on_success="A loss of 0.002 says nothing until its unit is known. Yours now has one.",
 )
-def mended_report(answer, seed):
+def repair_7(answer, seed):
     reconstruction, kl = 80 + 20 * draw(seed, 50).abs(), 15 * draw(seed + 3, 50).exp()
     for pixels in (784, 64):
         report = answer.run(numbers_of_the_report, reconstruction, kl, pixels)
@@ -42,13 +42,13 @@ def mended_report(answer, seed):
     )
 
 
-@mended_report.alternative
+@repair_7.alternative
 def report_by_bits_per_dim(reconstruction, kl, pixels):
     nll = (reconstruction.double() + kl.double()).mean().item()
     return {"bits_per_dim": nll / pixels / math.log(2), "elbo": -nll}
 
 
-@mended_report.mistake(
+@repair_7.mistake(
     "This is still the planted piece: it divides by the pixels before anyone asked for bits."
 )
 def planted_report(reconstruction, kl, pixels):
@@ -56,13 +56,13 @@ def planted_report(reconstruction, kl, pixels):
     return {"elbo": per_pixel, "bits_per_dim": per_pixel}
 
 
-@mended_report.mistake("The ELBO bounds log p(x) from below. Can it be positive for binary images?")
+@repair_7.mistake("The ELBO bounds log p(x) from below. Can it be positive for binary images?")
 def report_with_positive_elbo(reconstruction, kl, pixels):
     right = report_reference(reconstruction, kl, pixels)
     return right | {"elbo": -right["elbo"]}
 
 
-@mended_report.mistake(
+@repair_7.mistake(
     "The nats are right. A description of an image has a length: can the bits be negative?"
 )
 def report_with_negative_bits(reconstruction, kl, pixels):
@@ -70,7 +70,7 @@ def report_with_negative_bits(reconstruction, kl, pixels):
     return right | {"bits_per_dim": -right["bits_per_dim"]}
 
 
-@mended_report.mistake(
+@repair_7.mistake(
     "The nats are right. How many nats are one bit: did you divide by log 2 or multiply?"
 )
 def report_log2_inverted(reconstruction, kl, pixels):
@@ -78,18 +78,18 @@ def report_log2_inverted(reconstruction, kl, pixels):
     return {"elbo": elbo, "bits_per_dim": -elbo * math.log(2) / pixels}
 
 
-@mended_report.mistake("The nats are right. These are nats per pixel; what turns them into bits?")
+@repair_7.mistake("The nats are right. These are nats per pixel; what turns them into bits?")
 def report_nats_as_bits(reconstruction, kl, pixels):
     elbo = float(-(reconstruction + kl).mean())
     return {"elbo": elbo, "bits_per_dim": -elbo / pixels}
 
 
-@mended_report.mistake("Which of the two terms does your bound leave out?")
+@repair_7.mistake("Which of the two terms does your bound leave out?")
 def report_without_kl(reconstruction, kl, pixels):
     return report_reference(reconstruction, torch.zeros_like(kl), pixels)
 
 
-@mended_report.mistake(
+@repair_7.mistake(
     "The nats are right. Bits per image are not yet bits per pixel: what is still to be divided by?"
 )
 def report_bits_per_image(reconstruction, kl, pixels):

@@ -1,20 +1,20 @@
-"""The bug hunt: mending what a step minimises."""
+"""The bug hunt: piece 5, what a step minimises."""
 
 from gencourse.checks import draw, exercise
 from gencourse.probes.vae.hunt import gradients_of_the_loss, loss_of_a_batch
 
 
 def step_loss_reference(output, x, reconstruction, kl):
-    """reconstruction(logits, x) + kl(mu, logvar), (B,), from output = (logits, mu, logvar)."""
-    logits, mu, logvar = output
-    return reconstruction(logits, x) + kl(mu, logvar)
+    """reconstruction(logits, x) + kl(mu, std), (B,), from output = (logits, mu, std)."""
+    logits, mu, std = output
+    return reconstruction(logits, x) + kl(mu, std)
 
 
 @exercise(
     reference=step_loss_reference,
-    difficulty=2,
-    minutes=4,
-    points=2,
+    difficulty=1,
+    minutes=3,
+    points=1,
     hints=(
         (
             "In which order does `forward` return its three results, and in which does the loss "
@@ -27,65 +27,63 @@ def step_loss_reference(output, x, reconstruction, kl):
     ),
     rtol=1e-5,
 )
-def mended_step_loss(answer, seed):
+def repair_5(answer, seed):
     logits, x = draw(seed, 2, 4, 6)
-    mu, logvar = draw(seed + 5, 2, 4, 3)
-    output = (logits, mu, logvar)
+    mu, std = draw(seed + 5, 2, 4, 3)
+    output = (logits, mu, std)
     yield "the loss of four examples", answer.run(loss_of_a_batch, output, x)
     learned = answer.run(gradients_of_the_loss, output, x)
     yield "the gradients that training sends to the output", learned
-    far = (40 * logits, 30 * mu, 30 * logvar)
+    far = (40 * logits, 30 * mu, 30 * std)
     yield "the loss of four examples with large outputs", answer.run(loss_of_a_batch, far, x)
     wide = draw(seed + 6, 4, 800), draw(seed + 7, 4, 11), draw(seed + 8, 4, 11)
     said = "the loss of four examples of 800 pixels and 11 latent numbers"
     yield said, answer.run(loss_of_a_batch, wide, draw(seed + 9, 4, 800))
-    cheap = (logits, 0.01 * mu, logvar - 60)
+    cheap = (logits, 0.01 * mu, std - 60)
     yield "the loss of four examples whose kl is small", answer.run(loss_of_a_batch, cheap, x)
 
 
-@mended_step_loss.alternative
+@repair_5.alternative
 def step_loss_by_star(output, x, reconstruction, kl):
     return kl(*output[1:]) + reconstruction(output[0], x)
 
 
-@mended_step_loss.mistake(
-    "As in the planted piece, `kl` gets logvar for mu and mu for logvar. Compare the order of what "
+@repair_5.mistake(
+    "As in the planted piece, `kl` gets std for mu and mu for std. Compare the order of what "
     "`forward` returns with the order in which you unpack, and in which you pass on."
 )
 def planted_step_loss(output, x, reconstruction, kl):
-    logits, logvar, mu = output
-    return reconstruction(logits, x) + kl(mu, logvar)
+    logits, std, mu = output
+    return reconstruction(logits, x) + kl(mu, std)
 
 
-@mended_step_loss.mistake("The order is right. Does a large KL make the loss smaller?")
+@repair_5.mistake("The order is right. Does a large KL make the loss smaller?")
 def step_loss_with_minus(output, x, reconstruction, kl):
-    logits, mu, logvar = output
-    return reconstruction(logits, x) - kl(mu, logvar)
+    logits, mu, std = output
+    return reconstruction(logits, x) - kl(mu, std)
 
 
-@mended_step_loss.mistake(
-    "The order is right. The loop takes the mean: what shape should reach it?"
-)
+@repair_5.mistake("The order is right. The loop takes the mean: what shape should reach it?")
 def step_loss_averaged(output, x, reconstruction, kl):
     return step_loss_reference(output, x, reconstruction, kl).mean()
 
 
-@mended_step_loss.mistake(
+@repair_5.mistake(
     "The numbers are right. `+=` and `add_` write into the tensor that one of the functions "
     "returned, which others may hold. What makes a new tensor of the sum?"
 )
 def step_loss_in_place(output, x, reconstruction, kl):
-    logits, mu, logvar = output
+    logits, mu, std = output
     loss = reconstruction(logits, x)
-    loss += kl(mu, logvar)
+    loss += kl(mu, std)
     return loss
 
 
-@mended_step_loss.mistake("A term may be negative, as -log p of a density is. What is cut off?")
+@repair_5.mistake("A term may be negative, as -log p of a density is. What is cut off?")
 def step_loss_without_negative_values(output, x, reconstruction, kl):
     return step_loss_reference(output, x, reconstruction, kl).clamp(min=0)
 
 
-@mended_step_loss.mistake("One of the two terms is missing.")
+@repair_5.mistake("One of the two terms is missing.")
 def step_loss_without_kl(output, x, reconstruction, kl):
     return reconstruction(output[0], x)
