@@ -202,7 +202,7 @@ def exercise_heading(number: int, exercise) -> str:
     stars = "★" * exercise.difficulty + "☆" * (3 - exercise.difficulty)
     return (
         f"{number} · `{exercise.name}`\n\n{stars} · about {exercise.minutes} minutes · "
-        f"{exercise.points} points"
+        f"{exercise.points} point{'s' * (exercise.points != 1)}"
     )
 
 
