@@ -803,7 +803,7 @@ with torch.no_grad():  # nobody needs gradients here
     z_p = torch.randn(40, 16, generator=seeded(4))  # the codes of section 1.1
     samples = vae.decode(z_p.to(device)).sigmoid()  # logits become grey values
 figures.image_grid(torch.cat([samples.cpu(), m.trained_decoder()(z_p)]), columns=20,
-                   title="1,200 steps on 10,000 digits (above), 20,000 on 55,000 (below)")
+                   title="1,200 steps on 10,000 digits; below 20,000 on 55,000")
 n = scaled(default=5000, smoke=100, full=20_000)
 start = time.perf_counter()
 vae.sample(n).cpu()
