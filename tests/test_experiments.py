@@ -3,6 +3,9 @@
 import json
 import math
 import struct
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -19,6 +22,7 @@ from gencourse.experiments import folder as folders
 from gencourse.experiments import load, load_text, measures, names, planning, recipes, train
 from gencourse.experiments.characters import Characters
 from gencourse.experiments.folder import Folder, read_weights, save_weights
+from gencourse.experiments.lock import alone
 from gencourse.experiments.pictures import Pictures, pictures
 from gencourse.experiments.recipe import recipe
 from gencourse.experiments.watch import Watch, looks
@@ -30,6 +34,7 @@ from gencourse.widgets import latent_explorer, latent_strip, sampling_explorer, 
 from tests.pretended.device import pretended
 
 plt.switch_backend("agg")
+ROOT = Path(__file__).parents[1]
 ALL = ("autoencoder", "gan", "gpt", "made", "pixelcnn", "vae", "wardrobe")
 FAST = ("gpt", "vae")
 SLOW = [name for name in ALL if name not in FAST]
@@ -490,6 +495,46 @@ def test_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "plan.json").write_text("[]", "utf-8")
     with pytest.raises(InputError, match=r"plan\.json that is none of ours"):
         smoke("vae", tmp_path)
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from gencourse.experiments.lock import alone
+if sys.argv[2] == "windows":
+    from tests.pretended.platforms import pretend
+    pretend("windows")
+with alone(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("system", ["", "windows"])
+def test_two_trainings_in_one_folder_are_refused(system, tmp_path):
+    """While a process works there, and no longer: also after one that was killed."""
+    folder = tmp_path / "run"
+    line = [sys.executable, "-c", HOLDING, str(folder), system]
+    with subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True, encoding="utf-8"
+    ) as holder:
+        assert holder.stdout.readline() == "locked\n"
+        with pytest.raises(InputError, match=r"no training is at work, got .*run.*--to PATH"):
+            smoke("vae", folder)
+        assert not (folder / "plan.json").exists()
+        holder.kill()
+    smoke("vae", folder, steps=1)
+    assert Folder(folder).scores()
+
+
+def test_disk_without_locks_is_trained_on(tmp_path, monkeypatch):
+    def lacking(file):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("gencourse.experiments.lock.lock", lacking)
+    with alone(tmp_path / "run"):
+        pass
+    assert (tmp_path / "run" / ".lock").exists()
 
 
 def test_nothing_to_load_is_said_in_a_sentence(tmp_path, finished, monkeypatch):
