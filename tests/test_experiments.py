@@ -24,6 +24,7 @@ from gencourse.experiments.characters import Characters
 from gencourse.experiments.folder import Folder, read_weights, save_weights
 from gencourse.experiments.lock import alone
 from gencourse.experiments.pictures import Pictures, pictures
+from gencourse.experiments.plan import Plan
 from gencourse.experiments.recipe import recipe
 from gencourse.experiments.watch import Watch, looks
 from gencourse.models.autoregressive import GPT, MADE, PixelCNN
@@ -259,7 +260,7 @@ def test_table_that_another_program_holds_open_does_not_end_the_training(tmp_pat
 def test_steps_fit_into_the_seconds_at_the_measured_rate(monkeypatch):
     now, calls = [0.0], []
 
-    def clocked(model, batches, *, steps, lr, on_step, progress):
+    def clocked(model, batches, *, steps, lr, on_step, precision, progress):
         """`fit` with steps of 10 ms, the first five of 1 s."""
         try:
             for step in range(steps):
@@ -271,17 +272,44 @@ def test_steps_fit_into_the_seconds_at_the_measured_rate(monkeypatch):
 
     monkeypatch.setattr(planning, "fit", clocked)
     monkeypatch.setattr(planning, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    fitting = planning.steps_within(100.0, None, (), lr=1.0)
+    fitting = planning.steps_within(100.0, None, (), 1.0, "auto")
     assert fitting == pytest.approx(0.97 * 100 * 100, rel=0.01)
     assert 200 <= len(calls) - 5 <= 202, "two seconds of the hundred"
-    assert planning.steps_within(1e-9, None, (), lr=1.0) == 1
+    assert planning.steps_within(1e-9, None, (), 1.0, "auto") == 1
 
     def stopped(*_, on_step, **__):
         on_step(0)
 
     monkeypatch.setattr(planning, "fit", stopped)
     with pytest.raises(KeyboardInterrupt):
-        planning.steps_within(100.0, None, (), lr=1.0)
+        planning.steps_within(100.0, None, (), 1.0, "auto")
+
+
+def test_precision_with_more_steps_is_taken(tmp_path, monkeypatch):
+    """Where there are units for bfloat16; elsewhere, and for steps, nothing is compared."""
+    fitting = {"bfloat16": 3, "float32": 5}
+    monkeypatch.setattr(planning, "steps_within", lambda *words: fitting[words[-1]])
+    monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: True)
+
+    def planned(name, **options):
+        plan = Folder(smoke("vae", tmp_path / name, **options)).plan()
+        return plan.precision, plan.steps
+
+    assert planned("one", seconds=9.0) == ("float32", 5)
+    fitting["bfloat16"] = 7
+    path = tmp_path / "two"
+    assert planned("two", seconds=9.0) == ("bfloat16", 7)
+    assert checkpoint.read(path / "checkpoint.safetensors")["run"]["precision"] == "bfloat16"
+    assert "| precision | bfloat16 |" in (path / "README.md").read_text("utf-8")
+    monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: False)
+    assert planned("three", seconds=9.0) == ("float32", 5)
+    assert planned("four", steps=2) == ("auto", 2)
+
+
+def test_plan_of_an_earlier_edition_is_read(finished):
+    content = Folder(finished("vae")).plan().as_json()
+    del content["precision"]
+    assert Plan.of_json(content).precision == "auto"
 
 
 def test_steps_of_seconds_are_measured_once(tmp_path, monkeypatch):

@@ -1,4 +1,6 @@
-"""From a request to a plan: where seconds are asked for, the steps that fit into them."""
+"""From a request to a plan: where seconds are asked for, the steps that fit into them, in the
+precision in which they are faster.
+"""
 
 import time
 from collections.abc import Iterable
@@ -9,7 +11,7 @@ from torch import nn
 import gencourse
 from gencourse.experiments.plan import Plan, Request, data_digest
 from gencourse.experiments.recipe import Recipe
-from gencourse.runtime import global_seed, on_cpu, pick_device
+from gencourse.runtime import bfloat16_is_faster, global_seed, on_cpu, pick_device
 from gencourse.training import fit
 
 WARM_UP = 5  # steps that are slower than those after them
@@ -22,12 +24,15 @@ def planned(chosen: Recipe, request: Request, parts: Any) -> Plan:
     """The plan of a new training; where seconds are given their steps are measured."""
     training = chosen.training[request.scale]
     settings = chosen.settings(parts, request.scale)
-    steps = request.steps or training.steps
+    steps, precision = request.steps or training.steps, "auto"
     if request.seconds is not None:
-        with global_seed(request.seed, pick_device()):
-            model = untrained(chosen, settings, parts)
-            batches = chosen.batches(model, parts, training.batch_size, request.seed)
-            steps = steps_within(request.seconds, model, batches, training.lr)
+        fitting = {}
+        for each in precisions():
+            with global_seed(request.seed, pick_device()):
+                model = untrained(chosen, settings, parts)
+                batches = chosen.batches(model, parts, training.batch_size, request.seed)
+                fitting[each] = steps_within(request.seconds, model, batches, training.lr, each)
+        steps, precision = max((count, each) for each, count in fitting.items())
     return Plan(
         request,
         gencourse.__version__,
@@ -36,7 +41,14 @@ def planned(chosen: Recipe, request: Request, parts: Any) -> Plan:
         training.lr,
         settings,
         data_digest(parts),
+        precision,
     )
+
+
+def precisions() -> tuple[str, ...]:
+    """Those worth measuring: a processor with units for bfloat16 may yet be faster in float32."""
+    units = bfloat16_is_faster(pick_device())
+    return ("bfloat16", "float32") if units else ("float32",)
 
 
 def untrained(chosen: Recipe, settings: dict[str, Any], parts: Any) -> nn.Module:
@@ -45,8 +57,10 @@ def untrained(chosen: Recipe, settings: dict[str, Any], parts: Any) -> nn.Module
         return chosen.model(settings, parts).to(pick_device())
 
 
-def steps_within(seconds: float, model: nn.Module, batches: Iterable, lr: float) -> int:
-    """The steps that a training of so many seconds makes, at least one.
+def steps_within(
+    seconds: float, model: nn.Module, batches: Iterable, lr: float, precision: str
+) -> int:
+    """The steps that a training of so many seconds makes in that precision, at least one.
 
     The model and the batches are used up: pass others than those of the training.
     """
@@ -60,7 +74,15 @@ def steps_within(seconds: float, model: nn.Module, batches: Iterable, lr: float)
             over = True
             raise KeyboardInterrupt  # `fit` ends by it
 
-    fit(model, batches, steps=MANY, lr=lr, on_step=on_step, progress=False)
+    fit(
+        model,
+        batches,
+        steps=MANY,
+        lr=lr,
+        on_step=on_step,
+        precision=precision,
+        progress=False,
+    )
     used = time.perf_counter() - begun
     if not over:
         raise KeyboardInterrupt  # it was the person's

@@ -126,6 +126,7 @@ def trained(
             steps=plan.steps,
             lr=plan.lr,
             on_step=watch,
+            precision=plan.precision,
             progress=progress,
             checkpoint=folder.checkpoint,
         )
