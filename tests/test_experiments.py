@@ -271,24 +271,24 @@ def test_steps_fit_into_the_seconds_at_the_measured_rate(monkeypatch):
             pass
 
     monkeypatch.setattr(planning, "fit", clocked)
-    monkeypatch.setattr(planning, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    fitting = planning.steps_within(100.0, None, (), 1.0, "auto")
+    words = (None, (), 1.0, "auto", lambda: now[0])
+    fitting = planning.steps_within(100.0, *words)
     assert fitting == pytest.approx(0.97 * 100 * 100, rel=0.01)
     assert 200 <= len(calls) - 5 <= 202, "two seconds of the hundred"
-    assert planning.steps_within(1e-9, None, (), 1.0, "auto") == 1
+    assert planning.steps_within(1e-9, *words) == 1
 
     def stopped(*_, on_step, **__):
         on_step(0)
 
     monkeypatch.setattr(planning, "fit", stopped)
     with pytest.raises(KeyboardInterrupt):
-        planning.steps_within(100.0, None, (), 1.0, "auto")
+        planning.steps_within(100.0, *words)
 
 
 def test_precision_with_more_steps_is_taken(tmp_path, monkeypatch):
     """Where there are units for bfloat16; elsewhere, and for steps, nothing is compared."""
     fitting = {"bfloat16": 3, "float32": 5}
-    monkeypatch.setattr(planning, "steps_within", lambda *words: fitting[words[-1]])
+    monkeypatch.setattr(planning, "steps_within", lambda *words: fitting[words[4]])
     monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: True)
 
     def planned(name, **options):

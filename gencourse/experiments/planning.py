@@ -3,7 +3,7 @@ precision in which they are faster.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import nn
@@ -20,8 +20,10 @@ USED = 0.97  # of the seconds; the rest is for what makes a training slower late
 MANY = 10**9  # steps: more than are made here
 
 
-def planned(chosen: Recipe, request: Request, parts: Any) -> Plan:
-    """The plan of a new training; where seconds are given their steps are measured."""
+def planned(
+    chosen: Recipe, request: Request, parts: Any, clock: Callable[[], float] = time.perf_counter
+) -> Plan:
+    """The plan of a new training; where seconds are given their steps are measured by `clock`."""
     training = chosen.training[request.scale]
     settings = chosen.settings(parts, request.scale)
     steps, precision = request.steps or training.steps, "auto"
@@ -31,7 +33,9 @@ def planned(chosen: Recipe, request: Request, parts: Any) -> Plan:
             with global_seed(request.seed, pick_device()):
                 model = untrained(chosen, settings, parts)
                 batches = chosen.batches(model, parts, training.batch_size, request.seed)
-                fitting[each] = steps_within(request.seconds, model, batches, training.lr, each)
+                fitting[each] = steps_within(
+                    request.seconds, model, batches, training.lr, each, clock
+                )
         steps, precision = max((count, each) for each, count in fitting.items())
     return Plan(
         request,
@@ -58,7 +62,12 @@ def untrained(chosen: Recipe, settings: dict[str, Any], parts: Any) -> nn.Module
 
 
 def steps_within(
-    seconds: float, model: nn.Module, batches: Iterable, lr: float, precision: str
+    seconds: float,
+    model: nn.Module,
+    batches: Iterable,
+    lr: float,
+    precision: str,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> int:
     """The steps that a training of so many seconds makes in that precision, at least one.
 
@@ -68,7 +77,7 @@ def steps_within(
 
     def on_step(step: int) -> None:
         nonlocal begun, done, over
-        now, done = time.perf_counter(), step - WARM_UP
+        now, done = clock(), step - WARM_UP
         begun = now if step == WARM_UP else begun
         if done > 0 and now - begun >= MEASURED * seconds:
             over = True
@@ -83,7 +92,7 @@ def steps_within(
         precision=precision,
         progress=False,
     )
-    used = time.perf_counter() - begun
+    used = clock() - begun
     if not over:
         raise KeyboardInterrupt  # it was the person's
     return max(1, int(USED * seconds * done / used))
