@@ -6,6 +6,8 @@
         one of them, as long as that
     python -m benchmarks.training ... --beside-others
         where others use the machine: planned by processor time, trained in one thread
+    python -m benchmarks.training --to FOLDER --collect
+        train nothing, and take up what has come to its end
     python -m benchmarks.training --table-only
         the table in docs/training.md anew from the saved file
 
@@ -219,11 +221,14 @@ def main() -> None:
         help="on a busy machine: plan for --threads by processor time, train in one thread",
     )
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file; results/training")
+    parser.add_argument("--collect", action="store_true", help="train nothing, read what is there")
     parser.add_argument("--table-only", action="store_true", help="measure nothing")
     args = parser.parse_args()
     asked = [] if args.table_only else list(itertools.product(args.seconds, args.only))
     for seconds, name in asked:
         data, folder = getattr(args, DATA.get(name, "mnist")), args.to / f"{name}-{seconds:g}"
+        if args.collect and not Folder(folder).scores():
+            continue
         if args.beside_others and not Folder(folder).plan():
             plan_beside_others(name, data, seconds, folder, args.threads)
         threads = 1 if args.beside_others else args.threads
