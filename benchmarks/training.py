@@ -14,7 +14,7 @@
 Each training is the command, in a process of its own, in a folder NAME-SECONDS below --to; stopped,
 it goes on, and a finished one is read at once, so the same line may be given again. What is
 measured replaces the row of the same model and seconds in the file of results, and leaves the
-others. The settings are the recipes' own, which tests/test_training_record.py compares.
+others. The settings are the recipes' own.
 """
 
 import argparse
