@@ -78,7 +78,7 @@ def counts_with_start(answer, seed):
     many = 1200 if seed % 3 == 2 else 150  # a loop over documents should not pay for it each time
     ones = written(seed + 5, *[1] * many, below=2)
     yield f"the counts of {many:,} documents of one token each, V = 2", answer(ones, 2)
-    yield "the counts of documents that come as bytes, V = 150", answer(in_bytes(seed + 6), 150)
+    yield "the counts of documents that come as bytes, V = 256", answer(in_bytes(seed + 6), 256)
 
 
 @counts_with_start.alternative
@@ -241,3 +241,16 @@ def place_in_bytes(documents, V):
         before = torch.cat([torch.tensor([V], dtype=tokens.dtype), tokens])[:-1]
         counts += torch.bincount(before * V + tokens, minlength=len(counts))
     return counts.view(V + 1, V)
+
+
+@counts_with_start.mistake(
+    "Documents may come as bytes, and V may be 256. Which number does a byte hold when 256 is "
+    "written into it?"
+)
+def start_as_a_byte(documents, V):
+    rows = [torch.cat([torch.tensor([V]).to(d.dtype), d]).tolist() for d in documents]
+    counts = torch.zeros(V + 1, V, dtype=torch.long)
+    for row in rows:
+        for i, j in pairwise(row):
+            counts[i, j] += 1
+    return counts
