@@ -1,6 +1,7 @@
 """`gencourse doctor`: a sentence and a command for each thing that is off; faults are simulated."""
 
 import re
+import shlex
 import types
 from pathlib import Path
 
@@ -230,8 +231,18 @@ def test_data_that_do_not_lie_beside_their_datasheets(tmp_path):
 
 def test_folder_for_data_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    assert install.folder_for_data(tmp_path / "file" / "gencourse").state == "off"
+    found = install.folder_for_data(tmp_path / "file" / "gencourse")
+    assert found.state == "off"
+    other = Path(found.command.split("GENCOURSE_DATA=")[1].split("   ")[0])
+    assert install.folder_for_data(other).state == "ok", "the command leads to a folder that works"
     assert install.folder_for_data(tmp_path / "new" / "gencourse").state == "ok"
+
+
+@pytest.mark.parametrize("value", ["/tmp/data", "/home/O'Brien/my $data"])
+def test_the_command_gives_the_variable_its_value(value):
+    assert finding.assign("X", value, "win32").startswith(f"set X={value}  ")
+    assert f'$env:X = "{value}"' in finding.assign("X", value, "win32")
+    assert shlex.split(finding.assign("X", value, "linux")) == ["export", f"X={value}"]
 
 
 def test_sandbox_is_a_note_where_there_is_none(monkeypatch):

@@ -1,5 +1,6 @@
 """What was found, and the commands that more than one finding names."""
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,3 +47,10 @@ def unset(variable: str, system: str = sys.platform) -> str:
     if system == "win32":
         return f"set {variable}=   (in PowerShell: Remove-Item Env:{variable})"
     return f"unset {variable}"
+
+
+def assign(variable: str, value: str, system: str = sys.platform) -> str:
+    """The command that gives a variable of the shell a value."""
+    if system == "win32":
+        return f'set {variable}={value}   (in PowerShell: $env:{variable} = "{value}")'
+    return f"export {variable}={shlex.quote(value)}"

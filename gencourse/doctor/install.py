@@ -3,12 +3,13 @@
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
 import gencourse
-from gencourse.doctor.finding import CLONE, Finding, note, off, ok, repair, unset
+from gencourse.doctor.finding import CLONE, Finding, assign, note, off, ok, repair
 from gencourse.editions.first_cell import numbers, other_edition
 from gencourse.errors import CourseError
 
@@ -135,7 +136,9 @@ def folder_for_data(folder: Path | None = None) -> Finding:
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         said = f"whole data sets should be kept in {folder}, where nothing can be written."
-        return off("data", f"{said} Set GENCOURSE_DATA to another folder.", unset("GENCOURSE_DATA"))
+        elsewhere = str(Path(tempfile.gettempdir()) / "gencourse")
+        way = assign("GENCOURSE_DATA", elsewhere)
+        return off("data", f"{said} Set GENCOURSE_DATA to another folder.", way)
     kept = sorted(path.name for path in folder.glob("[!.]*")) if folder.is_dir() else []
     return ok("data", f"whole sets are kept in {folder}: {', '.join(kept) or 'none so far'}.")
 
