@@ -278,6 +278,21 @@ def test_letters_that_an_output_lacks_do_not_end_a_program():
 
 
 @pytest.mark.slow
+def test_a_verdict_needs_neither_a_console_nor_docstrings():
+    """As under pythonw on Windows, and with PYTHONOPTIMIZE=2."""
+    code = """
+import os, sys
+sys.stdout = sys.stderr = None
+from gencourse.checks import vae as check
+verdict = check.reparameterize(lambda mu, logvar, eps: mu + logvar.exp() * eps)
+os.write(1, str(verdict).encode())
+"""
+    done = run_python(code, PYTHONOPTIMIZE="2", PYTHONDONTWRITEBYTECODE="1", GENCOURSE_STRICT="0")
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
+    assert b"exp(logvar) is the variance" in done.stdout
+
+
+@pytest.mark.slow
 def test_verdicts_and_tables_are_printed_in_few_letters():
     code = """
 import json
