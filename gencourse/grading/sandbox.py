@@ -47,7 +47,7 @@ class Sandbox:
         """The argv that starts a worker, which sets `limits` on itself. `name` is a container's, `told` where bubblewrap tells of its own."""
         last = [json.dumps(limits)]
         if self.kind == "bubblewrap":
-            return [*bubblewrap(self.files_mib, "--info-fd", str(told)), sys.executable, *WORKER, *last]
+            return [*bubblewrap(self.files_mib, "--info-fd", str(told)), python(), *WORKER, *last]
         if self.kind in ("podman", "docker"):
             own = {name: value for name, value in limits.items() if name != "processes"}  # the engine counts them
             return [*container(self.kind, name, self.files_mib, self.memory_mib), "python", *WORKER, json.dumps(own | {"processes": 4096})]
@@ -59,15 +59,21 @@ class Sandbox:
             output([self.kind, "rm", "--force", name])
 
 
+def python() -> str:
+    """This Python by a path that is seen in the box: the folder of an environment may be a link, to another disk say."""
+    path = Path(sys.executable)
+    return str(path.parent.resolve() / path.name)
+
+
 def bubblewrap(files_mib: int, *more: str) -> list[str]:
     """bwrap and its options: no network, none of the machine's files but Python's own, nothing to write but three small tmpfs.
 
     bwrap's own first process is covered in /proc, for its memory could be written there: it would then outlive the box.
     """
     size = ["--size", str(files_mib << 20)]
-    python = dict.fromkeys(str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix))
+    folders = dict.fromkeys(str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix))
     bound = [option for path in SYSTEM for option in ("--ro-bind-try", path, path)]
-    bound += [option for path in python for option in ("--ro-bind", path, path)]
+    bound += [option for path in folders for option in ("--ro-bind", path, path)]
     bound += [
         option
         for path in (p / "gencourse" for p in site_packages())
@@ -156,7 +162,7 @@ def refusal(kind: str) -> str:
         }[kind]
         return f"{program} is not installed. {mend}"
     if kind == "bubblewrap":
-        said = output([*bubblewrap(16), sys.executable, "-c", "print('works')"])
+        said = output([*bubblewrap(16), python(), "-c", "print('works')"])
         if said.endswith("works"):
             return ""
         blocked = any(text in said for text in ("uid map", "Operation not permitted", "Permission denied", "RTM_NEWADDR", "No permissions"))

@@ -5,6 +5,8 @@ import ctypes
 import os
 import platform
 import secrets
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from gencourse.runner import Raised
 from tests.lanes import mostly_slow
 
 MEMORY_MIB = 1024
+ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cell_s=40, total_s=80, memory_mib=MEMORY_MIB)
 pytestmark = pytest.mark.usefixtures("bubblewrap")
 C = "import ctypes, mmap, os, resource, socket, struct, time\nlibc = ctypes.CDLL(None, use_errno=True)\n"
@@ -104,6 +107,15 @@ if os.fork() == 0:
 time.sleep(1)
 got = True
 """
+
+
+def test_an_environment_may_be_a_link(tmp_path):
+    """As `.venv` is to another disk, where home folders are small."""
+    (tmp_path / "linked").symlink_to(sys.prefix)
+    code = "import sys; from gencourse.grading.sandbox import refusal; print(sys.prefix); print(refusal('bubblewrap'))"
+    line = [str(tmp_path / "linked" / "bin" / Path(sys.executable).name), "-c", code]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stdout.splitlines() == [str(tmp_path / "linked"), ""]
 
 
 def test_first_process_of_the_box_cannot_be_reached():
