@@ -47,7 +47,7 @@ ROOT = Path(__file__).parents[1]
 PICTURES = {"cover", "map"}
 TAGS = {"solution", "widget"} | PICTURES
 KEPT = {"tags", "nbgrader", "gencourse"}  # of the metadata of a cell
-SIZE_LIMIT = 2_200_000  # bytes of an executed chapter
+SIZE_LIMIT = 2_400_000  # bytes of an executed chapter
 METADATA = NotebookNode(
     kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
     language_info={"name": "python"},
@@ -202,7 +202,7 @@ def exercise_heading(number: int, exercise) -> str:
     stars = "★" * exercise.difficulty + "☆" * (3 - exercise.difficulty)
     return (
         f"{number} · `{exercise.name}`\n\n{stars} · about {exercise.minutes} minutes · "
-        f"{exercise.points} points"
+        f"{exercise.points} point{'s' * (exercise.points != 1)}"
     )
 
 

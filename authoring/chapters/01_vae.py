@@ -2,8 +2,9 @@
 # # 1 · Variational autoencoders
 #
 # A generative model learns a distribution from examples and then makes new ones. Here you build one from its equations: a
-# variational autoencoder (VAE), which learns to draw handwritten digits in less than a minute on a laptop. Every formula is
-# written in a cell and checked against something that does not depend on it.
+# variational autoencoder (VAE), which learns to draw handwritten digits, not all of them well, in less than a minute on a laptop. The
+# formulas of the model and its loss are written in cells and checked against something that does not depend on them; the rest comes
+# from the course's package.
 #
 # **You will be able to** derive the evidence lower bound and say how loose it is; write the model, train it and sample from
 # it; explain why its samples are poor, and mend them; read its numbers; and tell the usual failures apart.
@@ -57,7 +58,7 @@ figures.vae_diagram();
 
 # %% [markdown]
 # *Solid arrows are computed: an image x goes through the encoder, which says where its code z is likely to lie (μ and σ); a
-# code is drawn there with the help of noise ε; the decoder turns it back into an image. Dashed arrows are the way of the
+# code is drawn there with the help of noise ε; the decoder turns it back into an image. Dashed arrows are the path of the
 # gradient in training: through μ and σ, not through ε. To make a new image, leave the left half out and draw z from a
 # fixed distribution.*
 #
@@ -172,8 +173,8 @@ figures.graphical_model();
 # *The model as a graph. The shaded x is observed, z is not. Solid: how the model makes x. Dashed: the way back, from an
 # image to its codes, which section 1.4 approximates by a distribution q. The frame says: once for each of N images.*
 #
-# If $z$ were one of K labels and $p(x \mid z)$ normal, this would be a mixture of K normals, the oldest latent variable
-# model. With a continuous $z$ it is a mixture of infinitely many.
+# If $z$ were one of K labels and $p(x \mid z)$ normal, this would be a mixture of K normals, one of the oldest latent
+# variable models. With a continuous $z$ it is a mixture of infinitely many.
 #
 # **What to maximise.** We choose θ so that the data are probable: maximise the mean of $\log p_\theta(x)$ over the training
 # images. With more and more data that mean tends to
@@ -316,7 +317,7 @@ right.legend();
 # $$\mathrm{ELBO} = \underbrace{\mathbb E_{q}[\log p_\theta(x \mid z)]}_{\text{minus the reconstruction cost}}
 #   \;-\; \underbrace{\mathrm{KL}\big(q(z)\,\|\,p(z)\big)}_{\text{cost of the code}} .$$
 #
-# Read minus the ELBO as the length of a message in two parts. The first names a code, no more precisely than q does, and costs
+# Read minus the ELBO as the length of a message in two parts. The first sends one draw from q, and costs
 # KL nats: nothing if q is the prior, more the narrower q is. The second names what the code leaves open, and costs
 # $-\log p(x \mid z)$. (Why the first part costs only the KL is the *bits-back* argument: Townsend et al. 2019.) The loss is
 # the **sum** of the two costs.
@@ -394,7 +395,7 @@ figures.curves(std[:, 0], {"μ = 0": stretched}, "standard deviation σ", "KL in
 #   taken off $g$ first; a good one, a *baseline*, makes it scatter less.
 # - **reparameterisation** (Kingma & Welling 2014): write $z = \mu + \sigma\varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$; now
 #   the randomness comes from outside, and $\nabla_\mu\, g(\mu + \sigma\varepsilon)$ is an ordinary derivative. It asks for a $g$ that
-#   has one, and for a $z$ that is a smooth function of noise.
+#   has one, and for a $z$ that, with the noise fixed, has a derivative in μ and σ.
 #
 # All are right on average. **Predict** which scatters least, for $g(z) = (z - 2)^2$, $\mu = 0$ and $\sigma = 1$:
 
@@ -531,7 +532,7 @@ claim("effective_beta", 1 / (2 * errors[0]))
 # {{collapsed_to_the_average}} per pixel.*
 #
 # The last row is **posterior collapse**, made by nothing but a `mean` in the place of a `sum`. The average image has an error of
-# {{average_error}} per pixel, so no code can save more than that, and a code of a single nat costs 1: none is worth buying. State the
+# {{average_error}} per pixel, so no code can save more than that, while each nat of code costs 1: at these prices none pays. State the
 # deviation; else the weighting of your two terms is an accident. The best fixed $s^2$ is the mean squared error itself, and it can be
 # learned (Rybkin et al. 2021).
 #
@@ -577,7 +578,7 @@ ax.legend();
 #
 # For a neural decoder neither step has a closed form. A VAE takes a small step in both at once, with a network for q. Here, with a
 # linear encoder and a diagonal covariance, the family of q contains the posterior when the columns of W are orthogonal, and training
-# can turn W until they are. So the bound should rise until it **meets** $\log p(x)$:
+# can turn W towards that. So the bound should rise until it **meets** $\log p(x)$:
 
 # %%
 manual_seed(1)
@@ -597,6 +598,8 @@ def watch(step):
 fit(student, minibatches(data, batch_size=256, seed=0),
     steps=scaled(default=2000, smoke=200, full=2000), lr=3e-3, on_step=watch)
 watch(0)
+mu, logvar = student.encode(held_out)
+closed_form = student.elbo(held_out, mu, logvar[0].exp().diag()).mean().item()
 
 # %%
 ax = figures.curves(
@@ -607,19 +610,18 @@ ax = figures.curves(
 ax.axhline(truth.log_prob(held_out).mean().item(), color="black", ls=":",
            label="the model that made the data")
 ax.legend()
-claim("final_gap", exact_log_p[-1] - bound[-1])
+claim("final_gap", exact_log_p[-1] - closed_form)
 claim("cost_of_learning", truth.log_prob(held_out).mean().item() - exact_log_p[-1])
 
 # %% [markdown]
 # *On held-out data the bound starts well below the exact log-likelihood and meets it; both arrive at the model that made the data. At
-# the end the gap is less than {{final_gap}} nats, about what a mean over draws can be off by, and the student differs from the true
-# model by less than {{cost_of_learning}}.*
+# the end the gap, which has a closed form here, is less than {{final_gap}} nats, and the student differs from the true model by less
+# than {{cost_of_learning}}.*
 #
-# A wrong q has to pay exactly its divergence. Double the standard deviation of q; the bound must fall by the KL of that
+# A wrong q has to pay exactly its divergence. Double the standard deviation of q; the gap must then be the KL of that
 # wide q from the exact posterior, which is known here:
 
 # %%
-mu, logvar = student.encode(held_out)
 mean, covariance = student.exact_posterior(held_out)
 wide_logvar = logvar + 2 * math.log(2.0)
 gaussian = torch.distributions.MultivariateNormal
@@ -634,9 +636,9 @@ claim("predicted_loss", predicted)
 claim("prediction_error", exact_log_p[-1] - lowered - predicted)
 
 # %% [markdown]
-# The theory predicts a loss of about {{predicted_loss}} nats, and the measured one differs from it by less than
-# {{prediction_error}}. (An exact q would lose $3 - \log 4 = 1.61$; the student's was a little too wide already.) A wrong sign or a
-# missing ½ could not pass this test.
+# The theory predicts a gap of about {{predicted_loss}} nats, and the measured one differs from it by less than
+# {{prediction_error}}. (For an exact q it would be $3 - \log 4 = 1.61$; the student's was a little too wide already.) A wrong sign or a
+# missing ½ in the package's loss could not pass this test.
 #
 # ### A tighter bound from the same q
 #
@@ -663,7 +665,7 @@ ax.legend()
 claim("gap_of_500", exact_log_p[-1] - climbing[-1])
 
 # %% [markdown]
-# *The bound with the doubled q over the number of draws. At K = 1 it lies below the exact value by the predicted loss, at K = 500
+# *The bound with the doubled q over the number of draws. At K = 1 it lies below the exact value by the predicted gap, at K = 500
 # by less than {{gap_of_500}} nats. In two dimensions that is easy.*
 #
 # ## 1.9 The VAE, built
@@ -742,7 +744,7 @@ for _step, x in zip(tqdm(range(scaled(default=200, smoke=5, full=200))),
 print(f"first loss {losses[0]:.0f}, last loss {losses[-1]:.0f} nats")
 
 # %% [markdown]
-# From here on `fit` does the same, with a progress bar, a learning rate that falls to zero, and products in bfloat16 where
+# `fit`, which you have used already, does the same, with a progress bar, a learning rate that falls to zero, and products in bfloat16 where
 # the hardware is faster with them (`??fit` shows it). All it asks of a model is a `loss(x)` that returns a dict whose
 # `"loss"` holds one value per example; `check_model` says whether yours is ready.
 
@@ -764,8 +766,8 @@ vae, history = train_vae(seed=0)
 figures.training_curves(history, title="VAE on binarised digits", ylim=(0, 220));
 
 # %% [markdown]
-# *The loss and its two terms, in nats per image. The reconstruction cost falls quickly while the code gets more
-# expensive: the model learns what is worth saying.* The result is the bound on images that the model has never seen:
+# *The loss and its two terms, in nats per image. The reconstruction cost falls quickly while more nats are spent on the
+# code: the model learns what is worth saying.* The result is the bound on images that the model has never seen:
 
 # %%
 parts = {name: value.mean()
@@ -773,11 +775,13 @@ parts = {name: value.mean()
 claim("test_elbo", parts["elbo"])
 claim("test_reconstruction", parts["reconstruction"])
 claim("test_kl", parts["kl"])
-claim("overfitting", -parts["elbo"].item() - history.last("loss", steps=300))
+train = torch.bernoulli(digits.train, generator=seeded(8))
+on_train = dataset_elbo_terms(vae.loss, train.to(device))["elbo"].mean()
+claim("overfitting", on_train - parts["elbo"])
 
 # %% [markdown]
 # The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the
-# code leaves open. On training batches the bound is better by about {{overfitting}} nats: the model has learned some of these ten
+# code leaves open. On the training images the bound is better by about {{overfitting}} nats: the model has learned some of these ten
 # thousand images, not only what digits are like.
 
 # %%
@@ -799,7 +803,7 @@ with torch.no_grad():  # nobody needs gradients here
     z_p = torch.randn(40, 16, generator=seeded(4))  # the codes of section 1.1
     samples = vae.decode(z_p.to(device)).sigmoid()  # logits become grey values
 figures.image_grid(torch.cat([samples.cpu(), m.trained_decoder()(z_p)]), columns=20,
-                   title="Samples after 1,200 steps (above), after 20,000 (below)")
+                   title="1,200 steps on 10,000 digits; below 20,000 on 55,000")
 n = scaled(default=5000, smoke=100, full=20_000)
 start = time.perf_counter()
 vae.sample(n).cpu()
@@ -844,9 +848,9 @@ figures.image_map(pictures, grid[0, :, 0], title="The decoder over most of the p
                   ax=right);
 
 # %% [markdown]
-# *Left: the means of q for test images. Right: what the decoder makes of a grid that holds over nine tenths of the prior in each
-# direction. Compare with section 1.2: the codes are gathered where the prior has its mass, and most cells show a digit, though
-# not all.*
+# *Left: the means of q for test images, in units of z. Right: what the decoder makes of a grid over nine tenths of the prior in each
+# direction, each cell an equal share. Compare with section 1.2: the codes are gathered where the prior has its mass, and most cells show
+# a digit, though not all.*
 #
 # ### What does each number of the code do?
 #
@@ -876,7 +880,7 @@ latent_explorer(vae.decode_mean, start_code, dims=tuple(busiest.tolist()))
 #
 # Why are so many samples no digits, when reconstructions are good? The decoder is the same. What differs is where the codes
 # come from: from images through q, or from the prior. The KL pulls each q towards the prior, and for a perfect model and a perfect q
-# their mixture would fill it; with ten thousand images and a limited q it does not. So draw codes from something closer to those of
+# their average would equal it; with ten thousand images and a limited q it does not. So draw codes from something closer to those of
 # images: a mixture of normals, fitted to them by EM. For a fair comparison do the same with plain autoencoders of the same size,
 # trained for as many steps. **Predict** which makes the best samples.
 
@@ -895,7 +899,6 @@ autoencoders = [train_autoencoder(seed) for seed in seeds]
 vaes = [vae] + [train_vae(seed)[0] for seed in seeds[1:]]
 
 # %%
-train = torch.bernoulli(digits.train, generator=seeded(8))
 judge = feature_network("mnist")
 test_features = judge.features(digits.test)
 
@@ -964,9 +967,10 @@ figures.image_rows(
 # The number printed above is a *Fréchet distance*: fit one normal distribution to the features that a classifier sees in 2,000 samples,
 # another to those in the test images, and measure how far they are apart (chapter 2). Real training images have {{real_images}}. Mean of
 # three seeds: the VAE goes from about {{vae_prior}} with its prior to {{vae_mixture}} with the mixture, near the {{vae_codes}} that its
-# decoder makes of the codes of real images; the plain autoencoder goes from {{autoencoder_normal}} to {{autoencoder_mixture}}. So **the
-# prior over codes makes the samples, with either model** (Dai & Wipf 2019; Ghosh et al. 2020), and for samples alone no VAE is needed. That is why the autoencoders under today's
-# picture generators are hardly variational, and a second model, far stronger than forty normals, draws their codes. (More data and
+# decoder makes of the codes of real images; the plain autoencoder goes from {{autoencoder_normal}} to {{autoencoder_mixture}}. So with
+# this decoder **the prior over codes makes the samples, with either model** (Dai & Wipf 2019; Ghosh et al. 2020), and for samples alone no
+# VAE is needed. It fits that the autoencoders under today's
+# picture generators are hardly variational, and that a second model, far stronger than forty normals, draws their codes. (More data and
 # more steps help as well: the decoder of section 1.1 has a distance of about {{longer_prior}} from its plain prior.)
 #
 # What the VAE buys is something else: a bound in nats, a cost on codes, and an encoder that knows its uncertainty.
@@ -989,7 +993,7 @@ claim("mismatch", mismatch)
 
 # %% [markdown]
 # It is tempting to read the {{mismatch}} nats as the fault of the prior. Most of them would be there with any prior: I cannot exceed $\log N = 9.2$, since there are
-# only ten thousand images to tell apart, and it is {{index_information}}; all else that codes say is booked as mismatch, even if the
+# only ten thousand images to tell apart, and it is {{index_information}}; everything beyond that must appear as mismatch, even if the
 # codes of *all* digits followed the prior. What a better prior gains, with q as it is, shows on images that took no part: how much
 # does the test ELBO rise when a mixture takes the place of N(0, I)?
 
@@ -1036,7 +1040,7 @@ claim("standard_error", tighter[500].std() / len(few) ** 0.5)
 
 # %% [markdown]
 # *The bound on five hundred test images over the number of importance samples. The first point is their ELBO, {{elbo_of_these}} nats; with
-# K = 500 it is {{tightening}} nats higher. The steps shrink but have not ended: the true log p(x) lies higher by an unknown amount.*
+# K = 500 it is {{tightening}} nats higher. The steps shrink but have not ended: the true log p(x) lies higher.*
 #
 # Three things can make the gap. The posterior is no diagonal normal (**family**). The encoder does not find the best normal for an image
 # (**amortisation**; Cremer et al. 2018). And it is worse for images that it was not trained on (**generalisation**). To tell them apart,
@@ -1162,19 +1166,18 @@ per_number = {f"{name} warm-up": kl_per_number(model)
 figures.curves(torch.arange(1, 65), per_number, "latent number, sorted", "KL, nats",
                "How much each of 64 numbers says")
 claim("numbers_in_use", (per_number["without warm-up"] > 0.1).sum())
-for name, model in crowded.items():
-    terms = dataset_elbo_terms(model.loss, x_test)
-    print(f"{name:7} warm-up: KL {terms['kl'].mean():.1f}, ELBO "
-          f"{terms['elbo'].mean():.1f} nats")
+ends = {name: dataset_elbo_terms(model.loss, x_test)["elbo"].mean().item()
+        for name, model in crowded.items()}
+claim("warmup_loss", ends["without"] - ends["with"])
 
 # %% [markdown]
 # *A model with 64 latent numbers, each with its own share of the KL. Without a warm-up about {{numbers_in_use}} of them say more than a
 # tenth of a nat; the others have all but collapsed onto the prior, where a number costs nothing and says nothing. (After 500 steps twice
-# as many are in use: the sorting takes time.)*
+# as many are in use: the sorting takes time.) With a warm-up more stay in use.*
 #
 # Early in training the decoder is poor, and the cheapest thing to do is to say nothing. **Warm-up** (Bowman et al. 2016) raises β from
-# zero during the first part of training, so that the code is learned before it has to be paid for. Whether the bound gains, the
-# printed lines say for this run; one run is no proof.
+# zero during the first part of training, so that the code is learned before it has to be paid for. Numbers in use are not the goal,
+# though: here the bound with the warm-up is about {{warmup_loss}} nats *lower* after as many steps. Measure before you believe.
 #
 # **Effective β.** A loss often contains a β that nobody chose. If the cost of binary pixels is averaged over P of them and the
 # KL summed, multiply by P: you are training with $\beta = P$. If the KL is averaged over D latent numbers as well,
@@ -1215,11 +1218,12 @@ ax.legend();
 #
 # A bad q makes an ELBO low whatever p(x) is, and the encoder has never seen such a page. So measure page and digits alike: with q
 # refitted and 500 weights the page gets about {{blank_weighted}} nats, and the best of the fifty likeliest test digits only
-# {{best_digit}}. Plain draws from the prior, with no q at all, confirm it: {{blank_from_prior}}. (For a digit such draws are hopeless;
-# its codes fill about $e^{-22}$ of the prior.) **The model finds a blank page more probable than any of these digits.**
+# {{best_digit}}. Plain draws from the prior, with no q at all, give about {{blank_from_prior}}, though only a handful of the 40,000
+# count. (For a digit such draws are hopeless: its codes have about $e^{-22}$ of the prior's mass.) As far as such estimates can tell, **the
+# model finds a blank page more probable than any of these digits.**
 #
-# Such estimates of log p are too high by more than c nats with probability at most $e^{-c}$ (Markov's inequality): by three nats in at
-# most one case of twenty. That they are too low is possible at any time.
+# How far is that? Such an estimate of log p is too high by more than c nats with probability at most $e^{-c}$ (Markov's inequality): by
+# three nats in at most one case of twenty. It may well be too low.
 #
 # Every pixel of a blank page is easy: black. A digit has edges, and each edge pixel costs. What is probable need not be typical, and deep
 # models often give other kinds of images a higher likelihood than their own (Nalisnick et al. 2019). An exercise lets you do it yourself.
@@ -1321,7 +1325,7 @@ claim("copies_to_test", near_stored.median() / near_test.median())
 # images, the median for samples is about {{samples_to_test}}, and for copies {{copies_to_test}}. The small bump on the left
 # is made by the digit 1: thin strokes are near to one another.*
 #
-# Samples lie no nearer than fresh images. But a copy shifted by one pixel would be missed, and bad samples are far from everything:
+# Samples lie about as near as fresh images. But a copy shifted by one pixel would be missed, and bad samples are far from everything:
 # this test can convict, not acquit.
 #
 # ## 1.17 What a loss of 0.002 cannot tell you
@@ -1369,7 +1373,7 @@ claim("floor_per_pixel", floor / 784)
 #
 # - **Better networks.** Convolutions, and a hierarchy of codes, coarse to fine, draw faces (NVAE: Vahdat & Kautz 2020).
 # - **Decoders that are too strong.** If p(x | z) can model an image alone, as the models of chapter 3 can, the cheapest code is an empty
-#   one. One keeps z in use by weakening the decoder, or by not charging for the first few nats (*free bits*: Kingma et al. 2016).
+#   one. One keeps z in use by hiding part of the image from the decoder, or by not charging for the first few nats (*free bits*: Kingma et al. 2016).
 # - **Codes that are tokens.** VQ-VAE (van den Oord et al. 2017) replaces μ and σ by the nearest of a few hundred learned vectors. An image
 #   becomes a small grid of whole numbers, and a model of text can write it: chapter 3's models on pictures.
 # - **Diffusion among codes.** Latent diffusion (Rombach et al. 2022) compresses pictures with an autoencoder whose KL has a weight of about
@@ -1380,7 +1384,7 @@ claim("floor_per_pixel", floor / 784)
 #
 # Think first, then open the answer.
 #
-# <details><summary>1. The KL term falls to zero during training and the samples all look alike. What has happened?</summary>
+# <details><summary>1. The KL term falls to zero during training. What has happened?</summary>
 #
 # Posterior collapse: q equals the prior and the decoder ignores z. Look for a mean over pixels, a large (effective) β,
 # or a decoder that can do without the code; try a warm-up.

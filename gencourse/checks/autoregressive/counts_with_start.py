@@ -78,7 +78,8 @@ def counts_with_start(answer, seed):
     many = 1200 if seed % 3 == 2 else 150  # a loop over documents should not pay for it each time
     ones = written(seed + 5, *[1] * many, below=2)
     yield f"the counts of {many:,} documents of one token each, V = 2", answer(ones, 2)
-    yield "the counts of documents that come as bytes, V = 150", answer(in_bytes(seed + 6), 150)
+    for V in (150, 256):  # 256 itself is no byte
+        yield f"the counts of documents that come as bytes, V = {V}", answer(in_bytes(seed + 6), V)
 
 
 @counts_with_start.alternative
@@ -111,6 +112,16 @@ def no_start_token(documents, V):
 )
 def no_row_for_the_start(documents, V):
     return pair_counts(documents, V, start=[])[:V]
+
+
+@counts_with_start.mistake(
+    "Right but for bytes with V = 256: your start has the dtype of the tokens, and as a byte 256 "
+    "is 0. Which type holds both?"
+)
+def start_as_a_byte(documents, V):
+    return torch.stack(
+        [pair_counts([d], V, start=torch.tensor([V]).to(d.dtype).tolist()) for d in documents]
+    ).sum(0)
 
 
 @counts_with_start.mistake(
