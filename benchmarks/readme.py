@@ -114,9 +114,8 @@ def rewrite(name: str, tables: dict[Path, str], page: Path = PAGE) -> None:
     if tables:
         text = replaced(page.read_text(encoding="utf-8"), name, "\n\n".join(tables.values()))
         page.write_text(text, encoding="utf-8", newline="\n")
-        print(
-            f"benchmarks/README.md: {name} is made from {', '.join(path.name for path in tables)}."
-        )
+        where, files = page.relative_to(ROOT).as_posix(), ", ".join(path.name for path in tables)
+        print(f"{where}: {name} is made from {files}.")
 
 
 def stored(*paths: Path) -> dict[Path, dict]:

@@ -3,6 +3,9 @@
 import json
 import math
 import struct
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -19,7 +22,9 @@ from gencourse.experiments import folder as folders
 from gencourse.experiments import load, load_text, measures, names, planning, recipes, train
 from gencourse.experiments.characters import Characters
 from gencourse.experiments.folder import Folder, read_weights, save_weights
+from gencourse.experiments.lock import alone
 from gencourse.experiments.pictures import Pictures, pictures
+from gencourse.experiments.plan import Plan
 from gencourse.experiments.recipe import recipe
 from gencourse.experiments.watch import Watch, looks
 from gencourse.models.autoregressive import GPT, MADE, PixelCNN
@@ -30,6 +35,7 @@ from gencourse.widgets import latent_explorer, latent_strip, sampling_explorer, 
 from tests.pretended.device import pretended
 
 plt.switch_backend("agg")
+ROOT = Path(__file__).parents[1]
 ALL = ("autoencoder", "gan", "gpt", "made", "pixelcnn", "vae", "wardrobe")
 FAST = ("gpt", "vae")
 SLOW = [name for name in ALL if name not in FAST]
@@ -254,7 +260,7 @@ def test_table_that_another_program_holds_open_does_not_end_the_training(tmp_pat
 def test_steps_fit_into_the_seconds_at_the_measured_rate(monkeypatch):
     now, calls = [0.0], []
 
-    def clocked(model, batches, *, steps, lr, on_step, progress):
+    def clocked(model, batches, *, steps, lr, on_step, precision, progress):
         """`fit` with steps of 10 ms, the first five of 1 s."""
         try:
             for step in range(steps):
@@ -265,18 +271,45 @@ def test_steps_fit_into_the_seconds_at_the_measured_rate(monkeypatch):
             pass
 
     monkeypatch.setattr(planning, "fit", clocked)
-    monkeypatch.setattr(planning, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    fitting = planning.steps_within(100.0, None, (), lr=1.0)
+    words = (None, (), 1.0, "auto", lambda: now[0])
+    fitting = planning.steps_within(100.0, *words)
     assert fitting == pytest.approx(0.97 * 100 * 100, rel=0.01)
     assert 200 <= len(calls) - 5 <= 202, "two seconds of the hundred"
-    assert planning.steps_within(1e-9, None, (), lr=1.0) == 1
+    assert planning.steps_within(1e-9, *words) == 1
 
     def stopped(*_, on_step, **__):
         on_step(0)
 
     monkeypatch.setattr(planning, "fit", stopped)
     with pytest.raises(KeyboardInterrupt):
-        planning.steps_within(100.0, None, (), lr=1.0)
+        planning.steps_within(100.0, *words)
+
+
+def test_precision_with_more_steps_is_taken(tmp_path, monkeypatch):
+    """Where there are units for bfloat16; elsewhere, and for steps, nothing is compared."""
+    fitting = {"bfloat16": 3, "float32": 5}
+    monkeypatch.setattr(planning, "steps_within", lambda *words: fitting[words[4]])
+    monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: True)
+
+    def planned(name, **options):
+        plan = Folder(smoke("vae", tmp_path / name, **options)).plan()
+        return plan.precision, plan.steps
+
+    assert planned("one", seconds=9.0) == ("float32", 5)
+    fitting["bfloat16"] = 7
+    path = tmp_path / "two"
+    assert planned("two", seconds=9.0) == ("bfloat16", 7)
+    assert checkpoint.read(path / "checkpoint.safetensors")["run"]["precision"] == "bfloat16"
+    assert "| precision | bfloat16 |" in (path / "README.md").read_text("utf-8")
+    monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: False)
+    assert planned("three", seconds=9.0) == ("float32", 5)
+    assert planned("four", steps=2) == ("auto", 2)
+
+
+def test_plan_of_an_earlier_edition_is_read(finished):
+    content = Folder(finished("vae")).plan().as_json()
+    del content["precision"]
+    assert Plan.of_json(content).precision == "auto"
 
 
 def test_steps_of_seconds_are_measured_once(tmp_path, monkeypatch):
@@ -490,6 +523,46 @@ def test_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "plan.json").write_text("[]", "utf-8")
     with pytest.raises(InputError, match=r"plan\.json that is none of ours"):
         smoke("vae", tmp_path)
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from gencourse.experiments.lock import alone
+if sys.argv[2] == "windows":
+    from tests.pretended.platforms import pretend
+    pretend("windows")
+with alone(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("system", ["", "windows"])
+def test_two_trainings_in_one_folder_are_refused(system, tmp_path):
+    """While a process works there, and no longer: also after one that was killed."""
+    folder = tmp_path / "run"
+    line = [sys.executable, "-c", HOLDING, str(folder), system]
+    with subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True, encoding="utf-8"
+    ) as holder:
+        assert holder.stdout.readline() == "locked\n"
+        with pytest.raises(InputError, match=r"no training is at work, got .*run.*--to PATH"):
+            smoke("vae", folder)
+        assert not (folder / "plan.json").exists()
+        holder.kill()
+    smoke("vae", folder, steps=1)
+    assert Folder(folder).scores()
+
+
+def test_disk_without_locks_is_trained_on(tmp_path, monkeypatch):
+    def lacking(file):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("gencourse.experiments.lock.lock", lacking)
+    with alone(tmp_path / "run"):
+        pass
+    assert (tmp_path / "run" / ".lock").exists()
 
 
 def test_nothing_to_load_is_said_in_a_sentence(tmp_path, finished, monkeypatch):

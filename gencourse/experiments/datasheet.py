@@ -40,6 +40,7 @@ The weights are those after step {best_step:,}, which were best on the part that
 | model | {settings} |
 | steps | {steps:,} of {batch_size} examples, seed {seed} |
 | learning rate | {lr:g}, falling to 0 |
+| precision | {precision} |
 | seconds | {seconds:.0f}, the looks along the way included |
 | machine | {machine} |
 | versions | gencourse {edition}, torch {torch} |
@@ -102,6 +103,7 @@ def write(folder: Folder, recipe: Recipe, plan: Plan, content: dict[str, Any]) -
         batch_size=plan.batch_size,
         seed=plan.request.seed,
         lr=plan.lr,
+        precision=plan.precision,
         seconds=content["seconds"],
         machine=content["machine"],
         edition=content["versions"]["gencourse"],

@@ -10,6 +10,7 @@
 | model.safetensors | the weights that were best, once the training is complete |
 | scores.json | the scores on the test part; with it the folder is finished |
 | README.md | the datasheet |
+| .lock | locked while a training is at work there; empty |
 """
 
 import csv

@@ -78,6 +78,7 @@ class Plan:
     lr: float
     settings: dict[str, Any]
     data_digest: str
+    precision: str = "auto"  # of matrix products, as `fit` takes it
 
     def as_json(self) -> dict[str, Any]:
         """The plan as JSON has it, the request's fields beside the others."""
@@ -90,7 +91,7 @@ class Plan:
     def of_json(cls, content: dict[str, Any]) -> "Plan":
         """The inverse of `as_json`."""
         request = {name: content[name] for name in ("name", "scale", "data", "seed")}
-        own = {one.name: content[one.name] for one in fields(cls) if one.name != "request"}
+        own = {one.name: content[one.name] for one in fields(cls) if one.name in content}
         return cls(Request(**request, **content["asked"]), **own)
 
 

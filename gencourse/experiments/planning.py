@@ -1,7 +1,9 @@
-"""From a request to a plan: where seconds are asked for, the steps that fit into them."""
+"""From a request to a plan: where seconds are asked for, the steps that fit into them, in the
+precision in which they are faster.
+"""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import nn
@@ -9,7 +11,7 @@ from torch import nn
 import gencourse
 from gencourse.experiments.plan import Plan, Request, data_digest
 from gencourse.experiments.recipe import Recipe
-from gencourse.runtime import global_seed, on_cpu, pick_device
+from gencourse.runtime import bfloat16_is_faster, global_seed, on_cpu, pick_device
 from gencourse.training import fit
 
 WARM_UP = 5  # steps that are slower than those after them
@@ -18,16 +20,23 @@ USED = 0.97  # of the seconds; the rest is for what makes a training slower late
 MANY = 10**9  # steps: more than are made here
 
 
-def planned(chosen: Recipe, request: Request, parts: Any) -> Plan:
-    """The plan of a new training; where seconds are given their steps are measured."""
+def planned(
+    chosen: Recipe, request: Request, parts: Any, clock: Callable[[], float] = time.perf_counter
+) -> Plan:
+    """The plan of a new training; where seconds are given their steps are measured by `clock`."""
     training = chosen.training[request.scale]
     settings = chosen.settings(parts, request.scale)
-    steps = request.steps or training.steps
+    steps, precision = request.steps or training.steps, "auto"
     if request.seconds is not None:
-        with global_seed(request.seed, pick_device()):
-            model = untrained(chosen, settings, parts)
-            batches = chosen.batches(model, parts, training.batch_size, request.seed)
-            steps = steps_within(request.seconds, model, batches, training.lr)
+        fitting = {}
+        for each in precisions():
+            with global_seed(request.seed, pick_device()):
+                model = untrained(chosen, settings, parts)
+                batches = chosen.batches(model, parts, training.batch_size, request.seed)
+                fitting[each] = steps_within(
+                    request.seconds, model, batches, training.lr, each, clock
+                )
+        steps, precision = max((count, each) for each, count in fitting.items())
     return Plan(
         request,
         gencourse.__version__,
@@ -36,7 +45,14 @@ def planned(chosen: Recipe, request: Request, parts: Any) -> Plan:
         training.lr,
         settings,
         data_digest(parts),
+        precision,
     )
+
+
+def precisions() -> tuple[str, ...]:
+    """Those worth measuring: a processor with units for bfloat16 may yet be faster in float32."""
+    units = bfloat16_is_faster(pick_device())
+    return ("bfloat16", "float32") if units else ("float32",)
 
 
 def untrained(chosen: Recipe, settings: dict[str, Any], parts: Any) -> nn.Module:
@@ -45,8 +61,15 @@ def untrained(chosen: Recipe, settings: dict[str, Any], parts: Any) -> nn.Module
         return chosen.model(settings, parts).to(pick_device())
 
 
-def steps_within(seconds: float, model: nn.Module, batches: Iterable, lr: float) -> int:
-    """The steps that a training of so many seconds makes, at least one.
+def steps_within(
+    seconds: float,
+    model: nn.Module,
+    batches: Iterable,
+    lr: float,
+    precision: str,
+    clock: Callable[[], float] = time.perf_counter,
+) -> int:
+    """The steps that a training of so many seconds makes in that precision, at least one.
 
     The model and the batches are used up: pass others than those of the training.
     """
@@ -54,14 +77,22 @@ def steps_within(seconds: float, model: nn.Module, batches: Iterable, lr: float)
 
     def on_step(step: int) -> None:
         nonlocal begun, done, over
-        now, done = time.perf_counter(), step - WARM_UP
+        now, done = clock(), step - WARM_UP
         begun = now if step == WARM_UP else begun
         if done > 0 and now - begun >= MEASURED * seconds:
             over = True
             raise KeyboardInterrupt  # `fit` ends by it
 
-    fit(model, batches, steps=MANY, lr=lr, on_step=on_step, progress=False)
-    used = time.perf_counter() - begun
+    fit(
+        model,
+        batches,
+        steps=MANY,
+        lr=lr,
+        on_step=on_step,
+        precision=precision,
+        progress=False,
+    )
+    used = clock() - begun
     if not over:
         raise KeyboardInterrupt  # it was the person's
     return max(1, int(USED * seconds * done / used))

@@ -1,5 +1,6 @@
 """The training: `gencourse train` as a function."""
 
+import contextlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from gencourse.errors import InputError
 from gencourse.experiments import datasheet
 from gencourse.experiments import processes as parallel
 from gencourse.experiments.folder import Folder, read_weights, save_weights
+from gencourse.experiments.lock import alone
 from gencourse.experiments.measures import measuring
 from gencourse.experiments.plan import Plan, Request, requested, require_data, require_same
 from gencourse.experiments.planning import planned, untrained
@@ -42,7 +44,7 @@ def train(
 
     The same call goes on where it was stopped, and ends as if it had not been. Ctrl-C stops after
     a step. Several `processes` share each batch; their number may be another when it goes on.
-    Raises InputError for a folder of another training.
+    Raises InputError for a folder of another training, or in which one is at work.
     """
     require_count("train", "processes", processes)
     chosen = recipe(name)
@@ -54,22 +56,23 @@ def train(
             print(f"{folder.path}: the training is finished.")
             print(datasheet.scores(chosen, finished))
         return folder.path
-    if parallel.is_first():
-        if plan := folder.plan():
-            require_same(folder.path, plan.request, request)
-        parts = data_of(chosen, request)
-        plan = plan or planned(chosen, request, parts)
-        require_data(folder.path, plan, parts)
-        require_shares(plan, processes)
-        folder.write_plan(plan)
-        print(f"{name}: {plan.steps:,} steps on {pick_device()}, into {folder.path}.")
-    else:
+    with contextlib.ExitStack() as until_the_end:
         parts = None
-    if processes > 1:
-        parallel.start(processes, folder.path, carry_out)
-    else:
-        with parallel.joined():
-            carry_out(folder.path, parts, progress)
+        if parallel.is_first():
+            if plan := folder.plan():
+                require_same(folder.path, plan.request, request)
+            parts = data_of(chosen, request)
+            until_the_end.enter_context(alone(folder.path))
+            plan = plan or planned(chosen, request, parts)
+            require_data(folder.path, plan, parts)
+            require_shares(plan, processes)
+            folder.write_plan(plan)
+            print(f"{name}: {plan.steps:,} steps on {pick_device()}, into {folder.path}.")
+        if processes > 1:
+            parallel.start(processes, folder.path, carry_out)
+        else:
+            with parallel.joined():
+                carry_out(folder.path, parts, progress)
     if parallel.is_first() and not folder.scores():
         print(f"Stopped. This goes on from where it is: {request.command(folder.path)}")
     return folder.path
@@ -123,6 +126,7 @@ def trained(
             steps=plan.steps,
             lr=plan.lr,
             on_step=watch,
+            precision=plan.precision,
             progress=progress,
             checkpoint=folder.checkpoint,
         )

@@ -101,11 +101,27 @@ def without_modules(names: set[str]) -> None:
     real = builtins.__import__
 
     def import_(name: str, *more: object, **kwargs: object) -> ModuleType:
+        if name == "msvcrt" and "fcntl" in names and is_ours(sys._getframe(1)):
+            return windows_locks()
         if name.split(".")[0] in names and is_ours(sys._getframe(1)):
             raise ModuleNotFoundError(f"No module named {name!r} (pretended)", name=name)
         return real(name, *more, **kwargs)
 
     builtins.__import__ = import_
+
+
+def windows_locks() -> ModuleType:
+    """What Windows has in the place of fcntl: a module msvcrt that locks a whole file."""
+    fcntl, module = importlib.import_module("fcntl"), ModuleType("msvcrt")
+
+    def locking(fd: int, mode: int, nbytes: int) -> None:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermissionError(13, "Permission denied (pretended)") from None
+
+    module.LK_NBLCK, module.locking = 2, locking
+    return module
 
 
 def without_places(places: tuple[str, ...]) -> None:

@@ -78,8 +78,7 @@ def counts_with_start(answer, seed):
     many = 1200 if seed % 3 == 2 else 150  # a loop over documents should not pay for it each time
     ones = written(seed + 5, *[1] * many, below=2)
     yield f"the counts of {many:,} documents of one token each, V = 2", answer(ones, 2)
-    for V in (150, 256):  # 256 itself is no byte
-        yield f"the counts of documents that come as bytes, V = {V}", answer(in_bytes(seed + 6), V)
+    yield "the counts of documents that come as bytes, V = 256", answer(in_bytes(seed + 6), 256)
 
 
 @counts_with_start.alternative
@@ -112,16 +111,6 @@ def no_start_token(documents, V):
 )
 def no_row_for_the_start(documents, V):
     return pair_counts(documents, V, start=[])[:V]
-
-
-@counts_with_start.mistake(
-    "Right but for bytes with V = 256: your start has the dtype of the tokens, and as a byte 256 "
-    "is 0. Which type holds both?"
-)
-def start_as_a_byte(documents, V):
-    return torch.stack(
-        [pair_counts([d], V, start=torch.tensor([V]).to(d.dtype).tolist()) for d in documents]
-    ).sum(0)
 
 
 @counts_with_start.mistake(
@@ -252,3 +241,16 @@ def place_in_bytes(documents, V):
         before = torch.cat([torch.tensor([V], dtype=tokens.dtype), tokens])[:-1]
         counts += torch.bincount(before * V + tokens, minlength=len(counts))
     return counts.view(V + 1, V)
+
+
+@counts_with_start.mistake(
+    "Documents may come as bytes, and V may be 256. Which number does a byte hold when 256 is "
+    "written into it?"
+)
+def start_as_a_byte(documents, V):
+    rows = [torch.cat([torch.tensor([V]).to(d.dtype), d]).tolist() for d in documents]
+    counts = torch.zeros(V + 1, V, dtype=torch.long)
+    for row in rows:
+        for i, j in pairwise(row):
+            counts[i, j] += 1
+    return counts

@@ -191,8 +191,8 @@ def values_not_split(attend, q, k, v, heads):
 
 
 @multi_head.mistake(
-    "Right for tensors that lie in memory in one piece. The parts that `chunk` makes below do not, "
-    "and `view` refuses to join two of their dimensions. Which single dimension has to be cut?"
+    "Right for tensors that lie in memory in one piece. Parts of others and transposed ones do "
+    "not, and `view` may refuse to join their dimensions. Which single dimension has to be cut?"
 )
 def joined_by_view(attend, q, k, v, heads):
     B, T, C = q.shape

@@ -53,12 +53,12 @@ RECIPE = GPTRecipe(
     training={
         "smoke": Training(steps=6, batch_size=4, lr=0.03),
         "default": Training(steps=360, batch_size=20, lr=0.03),
-        "full": Training(steps=20_000, batch_size=24, lr=0.02),
+        "full": Training(steps=20_000, batch_size=16, lr=0.02),
     },
     sizes={
         "smoke": {"block_size": 16, "layers": 1, "heads": 2, "width": 16},
         "default": {"block_size": 64, "layers": 3, "heads": 3, "width": 96},
-        "full": {"block_size": 64, "layers": 4, "heads": 3, "width": 96},
+        "full": {"block_size": 128, "layers": 4, "heads": 4, "width": 128},
     },
     meanings={"nats": "per character of the whole validation text; lower is better"},
 )

@@ -36,12 +36,12 @@ RECIPE = PixelCNNRecipe(
     training={
         "smoke": Training(steps=6, batch_size=4, lr=8e-3),
         "default": Training(steps=400, batch_size=8, lr=8e-3),
-        "full": Training(steps=20_000, batch_size=64, lr=8e-3),
+        "full": Training(steps=20_000, batch_size=8, lr=6e-3),
     },
     sizes={
         "smoke": {"channels": 4, "kernel": 3, "layers": 1},
         "default": {"channels": 16, "kernel": 7, "layers": 3},
-        "full": {"channels": 16, "kernel": 7, "layers": 3},
+        "full": {"channels": 24, "kernel": 5, "layers": 4},
     },
     samples_every=2,
     meanings={"nats": "-log p(x) per binary test image, exact; lower is better"},

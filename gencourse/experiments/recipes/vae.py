@@ -42,7 +42,7 @@ RECIPE = VAERecipe(
     training={
         "smoke": Training(steps=6, batch_size=16, lr=4e-3),
         "default": Training(steps=1_200, batch_size=128, lr=4e-3),
-        "full": Training(steps=30_000, batch_size=256, lr=4e-3),
+        "full": Training(steps=30_000, batch_size=512, lr=4e-3),
     },
     sizes={
         "smoke": {"latent_dim": 2, "hidden": 16},
