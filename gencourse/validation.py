@@ -204,3 +204,12 @@ def require_count(where: str, name: str, value: object, at_least: int = 1) -> No
         raise InputError(
             f"{where}: {name} should be at least {at_least}, got {value}. Pass a larger number."
         )
+
+
+def require_gradients(where: str) -> None:
+    """Raise unless torch records gradients here."""
+    if not torch.is_grad_enabled():
+        raise InputError(
+            f"{where}: gradients should be recorded, got a call under no_grad or inference_mode. "
+            "Call it outside, or torch.set_grad_enabled(True) first."
+        )

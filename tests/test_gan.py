@@ -215,6 +215,16 @@ def test_penalties_reach_the_parameters_of_an_image_critic():
         assert any(g is not None and g.abs().sum() > 0 for g in gradients)
 
 
+@pytest.mark.parametrize("setting", [torch.no_grad, torch.inference_mode])
+def test_penalties_without_gradients_are_refused_in_a_sentence(setting):
+    x, square = torch.ones(3, 2), lambda x: x.square().sum(1)
+    with setting():
+        with pytest.raises(InputError, match="gradient_penalty: gradients should be recorded"):
+            gan.gradient_penalty(square, x, x, torch.ones(3))
+        with pytest.raises(InputError, match="r1_penalty: gradients should be recorded"):
+            gan.r1_penalty(square, x)
+
+
 def test_spectral_normalisation_leaves_no_layer_that_stretches():
     D = gan.Discriminator(8)
     for _ in range(40):

@@ -17,7 +17,7 @@ from gencourse.training.contract import Player, players_of, require_parts, requi
 from gencourse.training.history import History, Reader
 from gencourse.training.interrupts import deferred_interrupt
 from gencourse.training.processes import Processes
-from gencourse.validation import batch_parts, require_count, values_trusted
+from gencourse.validation import batch_parts, require_count, require_gradients, values_trusted
 
 READ_EVERY = 20  # steps on a GPU
 
@@ -55,11 +55,7 @@ def fit(
     """
     require_count("fit", "steps", steps)
     require_batches(batches)
-    if not torch.is_grad_enabled():
-        raise InputError(
-            "fit: gradients should be recorded, got a call under no_grad or inference_mode. Call "
-            "it outside, or torch.set_grad_enabled(True) first."
-        )
+    require_gradients("fit")
     device = next(model.parameters()).device
     players = players_of(model, lr)
     rates = [[group["lr"] for group in player.optimizer.param_groups] for player in players]

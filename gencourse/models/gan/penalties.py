@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gencourse.errors import InputError
-from gencourse.validation import require_same_shape, require_tensor
+from gencourse.validation import require_gradients, require_same_shape, require_tensor
 
 
 def gradient_penalty(
@@ -25,6 +25,7 @@ def gradient_penalty(
             f"gradient_penalty: eps should have shape ({len(real)},), got {tuple(eps.shape)}. "
             "One number per example."
         )
+    require_gradients("gradient_penalty")
     eps = eps.view(-1, *[1] * (real.ndim - 1))
     return (gradient_norm(critic, eps * real + (1 - eps) * fake) - 1).square()
 
@@ -37,6 +38,7 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
     equation 9.
     """
     require_tensor("r1_penalty", "real", real)
+    require_gradients("r1_penalty")
     return 0.5 * input_gradient(discriminator, real).square().flatten(1).sum(1)
 
 
