@@ -179,14 +179,14 @@ def test_a_player_knows_of_its_layers_and_whether_it_was_called(kind):
     assert seen["whether G itself was called"] and not seen["whether D itself was called"]
 
 
-def test_a_frozen_parameter_with_an_old_gradient_may_be_moved():
+def test_a_frozen_parameter_with_an_old_gradient_may_be_moved_and_decay():
     def turn(generator, discriminator, optimizer, real, z):
         optimizer.step()
         return 0.5
 
     seen = probed(players.discriminator_turn, turn, torch.ones(3, 2), torch.ones(4, 3), frozen=True)
     moved, untouched = seen["the parameters of D"], players.Discriminator().w.detach()
-    assert torch.allclose(moved[0], untouched - 0.1 * 2)
+    assert torch.allclose(moved[0], untouched - 0.1 * (2 + 0.1 * untouched))
     assert not seen["whether all parameters of D can learn"]
     assert seen["whether D was asked once or twice in a step"]
 

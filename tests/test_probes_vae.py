@@ -286,8 +286,17 @@ def test_q_arrives_at_the_posterior_in_300_steps_and_not_in_30(steps):
 
 
 def test_pixels_are_on_as_often_as_their_probability_says():
+    normal = "whether as often as normal noise on logits makes it"
+    cut = "whether as often as logits say that are cut at 0 and 1"
     right = pixels.frequencies(check.repair_6.reference, 0)
-    assert all(right.values())
+    assert [said for said, value in right.items() if not value] == [normal, cut]
+    for mistake in check.repair_6.mistakes:
+        if mistake.name in ("normal_noise", "logits_cut"):
+            seen = pixels.frequencies(mistake.answer, 0)
+            assert (seen[normal], seen[cut]) == (
+                mistake.name == "normal_noise",
+                mistake.name == "logits_cut",
+            )
     for scale, said in (
         (1.1, "whether each pixel is on as often as p(x given z) says"),
         (-1.0, "whether bright pixels are on more often than dark ones"),

@@ -77,6 +77,20 @@ def test_mixed_precision_is_used_only_where_asked_or_gained(monkeypatch):
         runtime.autocast(torch.device("cpu"), "half")
 
 
+@pytest.mark.parametrize(
+    ("units", "slower", "want"), [(True, 0.5, True), (True, 0.9, False), (False, 0.1, False)]
+)
+def test_bfloat16_is_for_cpus_whose_products_are_faster_with_it(monkeypatch, units, slower, want):
+    seconds = {torch.float32: 1.0, torch.bfloat16: slower}
+    monkeypatch.setattr(runtime, "_seconds_of_a_product", seconds.get)
+    for unit in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, unit, lambda: units, raising=False)
+    runtime._bfloat16_products_are_faster.cache_clear()
+    assert runtime.bfloat16_is_faster(torch.device("cpu")) == want
+    assert not runtime.bfloat16_is_faster(torch.device("cuda"))
+    runtime._bfloat16_products_are_faster.cache_clear()
+
+
 def test_global_seed_is_put_back():
     before = torch.random.get_rng_state()
     with runtime.global_seed(1):

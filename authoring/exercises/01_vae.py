@@ -50,6 +50,7 @@ check.gaussian_log_density(gaussian_log_density)
 # ### {{exercise reparameterize}}
 #
 # Turn standard normal noise into a draw from $\mathcal N(\mu, \sigma^2)$, such that gradients reach `mu` and `logvar` and z rises with `eps`.
+# `logvar` lies between −60 and 60.
 
 # %%
 def reparameterize(mu, logvar, eps):
@@ -207,9 +208,9 @@ check.kl_weight(kl_weight)
 # D is `latent_dim`.
 #
 # - `self.encoder` and `self.decoder` are each an `nn.Sequential` of a linear layer to `hidden` numbers, an `nn.SiLU()`, and a
-#   linear layer (`m.mlp(n_in, hidden, n_out)` makes one). The encoder takes the C · H · W pixels of an image and gives 2D
-#   numbers, of which the first D are `mu`; the decoder takes a code and gives a logit for each pixel. There are no other
-#   parameters.
+#   linear layer (`m.mlp(n_in, hidden, n_out)` makes one). The encoder takes the C · H · W pixels of an image, in the order
+#   of `x.flatten(1)`, and gives 2D numbers, of which the first D are `mu`; the decoder takes a code and gives a logit for
+#   each pixel, in the same order. There are no other parameters.
 # - `encode(x)` returns `mu` and `logvar`, each (B, D).
 # - `decode(z)` returns logits (B, C, H, W).
 # - `loss(x, eps=None)` returns `{"loss", "reconstruction", "kl"}`, each (B,) in nats; the first is the sum of the others, and
@@ -749,7 +750,7 @@ check.repair_3(repair_3)
 # %% [markdown]
 # ### {{exercise repair_4}}
 #
-# `kl(mu, std)`: the price of the code, of any std above 0.
+# `kl(mu, std)`: the price of the code, for `std` from 1e-12 to 1e12.
 
 # %%
 def repair_4(mu, std):

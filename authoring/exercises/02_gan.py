@@ -101,7 +101,7 @@ check.optimal_discriminator(optimal_discriminator)
 #
 # The value of the game, $V = \mathbb E_{x\sim p_{\text{data}}}[\log D(x)] + \mathbb E_{x\sim p_{\text{model}}}[\log(1 - D(x))]$, as a sum over a
 # grid. `cell` is the length of a cell, or its area if the grid lies in the plane. Where a density is zero its term
-# counts zero, whatever D says there. Where D excludes what occurs (exactly 0 at data, 1 at samples), however rare that is,
+# counts zero, whatever probability D gives there. Where D excludes what occurs (exactly 0 at data, 1 at samples), however rare that is,
 # V is −∞: any value far below zero may stand for it, or a refusal of log 0.
 
 # %%

@@ -37,7 +37,7 @@ def discriminator_step_reference(generator, discriminator, optimizer, real, z):
             "For D the samples are data like any other. What tells torch that nobody wants "
             "gradients behind them?"
         ),
-        "Four things happen in a step, in one order: forward, clear, backward, move.",
+        "A step goes forward, backward, and moves; clear at any time before backward.",
         "D may hold gradients from the generator's turn. When is the last moment to clear them?",
     ),
     on_success=(
@@ -287,6 +287,18 @@ def cleared_where_learning(generator, discriminator, optimizer, real, z):
     for p in discriminator.parameters():
         if p.requires_grad:
             p.grad = None
+    loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@discriminator_step.mistake(
+    "A frozen parameter of D moved. Its gradient is 0, but it has one, and weight decay or the "
+    "optimizer's memory moves it on. What should `grad` be, so that a parameter is passed by?"
+)
+def zero_for_none(generator, discriminator, optimizer, real, z):
+    optimizer.zero_grad(set_to_none=False)
     loss = loss_of(discriminator(real), discriminator(generator(z).detach()))
     loss.backward()
     optimizer.step()

@@ -24,7 +24,7 @@ def generator_step_reference(generator, discriminator, optimizer, z):
             "Only the parameters that the optimizer was made with can move. D's are not among "
             "them, so nothing need be done to keep D still."
         ),
-        "G may hold gradients from before. Four things happen in a step, in one order.",
+        "G may hold gradients from before. When is the last moment to clear them?",
     ),
     on_success="G moved as it should, D did not, and D's next step is what it would have been.",
 )
@@ -62,7 +62,7 @@ def discriminator_frozen_meanwhile(generator, discriminator, optimizer, z):
 
 @generator_step.alternative
 def everything_cleared_around(generator, discriminator, optimizer, z):
-    optimizer.zero_grad(set_to_none=False)
+    optimizer.zero_grad()
     loss = -F.logsigmoid(discriminator(generator(z))).mean()
     loss.backward()
     optimizer.step()
@@ -224,6 +224,18 @@ def cleared_where_learning(generator, discriminator, optimizer, z):
     for p in generator.parameters():
         if p.requires_grad:
             p.grad = None
+    loss = F.softplus(-discriminator(generator(z))).mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@generator_step.mistake(
+    "A frozen parameter of G moved. Its gradient is 0, but it has one, and weight decay or the "
+    "optimizer's memory moves it on. What should `grad` be, so that a parameter is passed by?"
+)
+def zero_for_none(generator, discriminator, optimizer, z):
+    optimizer.zero_grad(set_to_none=False)
     loss = F.softplus(-discriminator(generator(z))).mean()
     loss.backward()
     optimizer.step()

@@ -35,7 +35,7 @@ def with_singular_values(seed, *values, rows):
     hints=(
         (
             "W stretches the unit circle to an ellipse. Going there and back, by W and its "
-            "transpose, turns any vector towards the longest axis."
+            "transpose, turns almost any vector towards the longest axis."
         ),
         (
             "What happens to the length of a vector that is multiplied fifty times by a matrix "

@@ -270,6 +270,12 @@ class SamplesAreLogits(Reference):
         return self.decode(torch.randn(n, self.latent_dim, generator=generator))
 
 
+@TinyVAE.mistake("The samples are zeros and ones, drawn. Which values does the text ask for?")
+class SamplesAreDrawn(Reference):
+    def sample(self, n, generator):
+        return torch.bernoulli(super().sample(n, generator), generator=generator)
+
+
 @TinyVAE.mistake("The codes of the samples come from [0, 1]. Which is the prior?")
 class UniformCodes(Reference):
     @torch.no_grad()

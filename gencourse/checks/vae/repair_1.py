@@ -39,6 +39,10 @@ def repair_1(answer, seed):
     yield "the gradients that training sends to h", answer.run(gradients_of_q, h)
     far = "the gradients that training sends to h around ±50"
     yield far, answer.run(gradients_of_q, 50 * h.sign() + h)
+    yield (
+        "the gradients that training sends to h around 200",
+        answer.run(gradients_of_q, 250 + sure),
+    )
 
 
 @repair_1.alternative
@@ -105,6 +109,16 @@ def clamped_below(h):
 def naive_softplus(h):
     mu, raw = h.chunk(2, dim=1)
     return mu, (1 + raw.exp()).log()
+
+
+@repair_1.mistake(
+    "The values are right. Where exp r is infinite the gradient is NaN: torch.where sends 0 times "
+    "infinity back through the branch that it does not take. Which function of torch is made for "
+    "this?"
+)
+def chosen_by_where(h):
+    mu, raw = h.chunk(2, dim=1)
+    return mu, torch.where(raw > 20, raw, raw.exp().log1p())
 
 
 @repair_1.mistake("Mean and standard deviation have exchanged their halves of h.")

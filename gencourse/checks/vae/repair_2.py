@@ -58,7 +58,17 @@ def noise_alone_is_constant(mu, std, eps):
     return noise * std + mu
 
 
-@repair_2.mistake("This is still the planted piece: what comes out of a no_grad block?")
+@repair_2.mistake(
+    "mu is overwritten: `+=` works in place, so that the mean of q is lost. And what is computed "
+    "without gradients teaches std nothing."
+)
+def mean_overwritten(mu, std, eps):
+    with torch.no_grad():
+        mu += std * eps
+    return mu
+
+
+@repair_2.mistake("Still std learns nothing, as in the planted piece: where is it cut off from z?")
 def planted_draw(mu, std, eps):
     with torch.no_grad():
         noise = std * eps

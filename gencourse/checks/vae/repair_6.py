@@ -47,7 +47,10 @@ def by_logistic_noise(decoder, z, generator):
     return torch.where(logits + u.logit() > 0, 1.0, 0.0)
 
 
-@repair_6.mistake("This is still the planted piece: how often is a pixel of probability 0.2 on?")
+@repair_6.mistake(
+    "Each pixel takes its more probable value, as in the planted piece. How often should one of "
+    "probability 0.2 be on?"
+)
 def planted_generate(decoder, z, generator):
     return (decoder(z).sigmoid() > 0.5).float()
 
@@ -95,7 +98,10 @@ def one_noise_for_the_batch(decoder, z, generator):
         return (torch.rand(1, p.shape[1], generator=generator) < p).float()
 
 
-@repair_6.mistake("The right images, as truth values. A decoder's images are numbers 0 and 1.")
+@repair_6.mistake(
+    "The right images, in another type, of truth values or integers. Which numbers does the "
+    "docstring ask for?"
+)
 def truth_values(decoder, z, generator):
     return repair_6_reference(decoder, z, generator).bool()
 
@@ -105,6 +111,12 @@ def normal_noise(decoder, z, generator):
     with torch.no_grad():
         found = decoder(z)
         return (found + torch.randn(found.shape, generator=generator) > 0).float()
+
+
+@repair_6.mistake("A logit that is cut at 0 and 1 is no probability. Which function makes it one?")
+def logits_cut(decoder, z, generator):
+    with torch.no_grad():
+        return torch.bernoulli(decoder(z).clamp(0, 1), generator=generator)
 
 
 @repair_6.mistake("The sigmoid is applied twice: a probability is no logit.")

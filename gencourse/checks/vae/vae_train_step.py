@@ -30,7 +30,7 @@ def vae_train_step_reference(model, optimizer, x, eps, beta):
     minutes=10,
     points=3,
     hints=(
-        "Four things happen in a step, in one order: forward, clear, backward, move.",
+        "A step goes forward, backward, and moves; clear at any time before backward.",
         "Gradients add up until somebody clears them. When is the last moment to do so?",
         "What you return is kept for a plot. Should a plot hold on to the graph?",
     ),

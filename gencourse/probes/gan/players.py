@@ -80,10 +80,11 @@ def hold_gradients(player: nn.Module, frozen: bool = False) -> None:
     first.requires_grad_(not frozen)
 
 
-def momentum(player: nn.Module) -> torch.optim.Optimizer:
-    """An optimizer with a memory for a player's parameters, in two groups."""
+def momentum(player: nn.Module, decay: float = 0.0) -> torch.optim.Optimizer:
+    """An optimizer with a memory, and weight decay, for a player's parameters, in two groups."""
     first, *others = player.parameters()
-    return torch.optim.SGD([{"params": [first]}, {"params": others}], lr=0.1, momentum=0.5)
+    groups = [{"params": [first]}, {"params": others}]
+    return torch.optim.SGD(groups, lr=0.1, momentum=0.5, weight_decay=decay)
 
 
 def settings(optimizer: torch.optim.Optimizer) -> list[dict]:
@@ -133,13 +134,14 @@ def discriminator_turn(
 ) -> dict[str, object]:
     """One step of D for each batch of noise.
 
-    `stale`: D held gradients before the first; `frozen`: so did a parameter that cannot learn;
+    `stale`: D held gradients before the first; `frozen`: so did a parameter that cannot learn,
+    and weights decay;
     `training`: the mode in which both networks arrive, `part`: in which their batch norms do.
     """
     generator, discriminator = Generator(real.shape[1:]), Discriminator(real.shape[1:], scale)
     for player in (generator, discriminator):
         player.arrive(training, part)
-    optimizer = momentum(discriminator)
+    optimizer = momentum(discriminator, decay=0.1 * frozen)
     if stale or frozen:
         hold_gradients(discriminator, frozen)
     before, set_to = state(generator), settings(optimizer)
@@ -171,14 +173,15 @@ def generator_turn(
 ) -> dict[str, object]:
     """One step of G for each batch of noise.
 
-    `stale`: G held gradients before the first; `frozen`: so did a parameter that cannot learn;
+    `stale`: G held gradients before the first; `frozen`: so did a parameter that cannot learn,
+    and weights decay;
     `training`: the mode in which both networks arrive, `part`: in which their batch norms do;
     `shift` multiplies what G adds to every sample.
     """
     generator, discriminator = Generator(shape, shift), Discriminator(shape, scale)
     for player in (generator, discriminator):
         player.arrive(training, part)
-    optimizer = momentum(generator)
+    optimizer = momentum(generator, decay=0.1 * frozen)
     if stale or frozen:
         hold_gradients(generator, frozen)
     arrived, before, opposite = [], state(generator), state(discriminator)

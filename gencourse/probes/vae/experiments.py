@@ -46,6 +46,13 @@ def borderline(beta: float, seed: int) -> tuple[float, float]:
     return rate, 60.0 + rate
 
 
+def below_the_border(beta: float, seed: int) -> tuple[float, float]:
+    """A rate that falls from one whole β to the next by 1.2 combined errors of seeds 0 and 1."""
+    error = abs(scatter(0) - scatter(1)) / 2.0
+    rate = 40.0 - 1.2 * 2.0**0.5 * error * beta + scatter(seed)
+    return rate, 60.0 + rate
+
+
 def beyond_the_border(beta: float, seed: int) -> tuple[float, float]:
     """A rate that falls from one whole β to the next by 2.5 combined errors of seeds 0 and 1."""
     error = abs(scatter(0) - scatter(1)) / 2.0
@@ -73,6 +80,7 @@ TRAININGS = {
         turning,
         flat_at_first,
         borderline,
+        below_the_border,
         beyond_the_border,
         rising_beyond_the_border,
         constant,

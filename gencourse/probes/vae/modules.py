@@ -165,11 +165,14 @@ def samples(build: Callable, n: int, seed: int) -> dict[str, object]:
     z = torch.cat([torch.zeros(0, 4), *codes])
     if images.shape != shape or z.shape != (n, 4):
         return found
+    logits = model.decode(z).detach()
     return {
         **found,
         "whether they are sigmoid of the logits": torch.allclose(
-            images, model.decode(z).detach().sigmoid(), atol=1e-5
+            images, logits.sigmoid(), atol=1e-5
         ),
+        "whether they are the logits": torch.allclose(images, logits, atol=1e-5),
+        "whether they are all 0 or 1": bool(((images == 0) | (images == 1)).all()),
         "whether two generators in one state give the same images": torch.equal(images, again),
         "whether a second call with one generator repeats the first": torch.equal(images, second),
         **(standard(z) if n > 100 else {}),

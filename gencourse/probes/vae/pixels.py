@@ -42,15 +42,23 @@ def frequencies(generate: Callable, seed: int) -> dict[str, object]:
     if images.shape != (n, PIXELS):
         return found
     images = images.detach().double()
-    p = decoder.bias.detach().double().sigmoid()
-    apart = (images.mean(0) - p).abs() / (p * (1 - p) / n).sqrt()
+    logits = decoder.bias.detach().double()
+
+    def as_often_as(p: Tensor) -> bool:
+        return bool(((images.mean(0) - p).abs() <= SIGMAS * (p * (1 - p) / n).sqrt()).all())
+
+    p = logits.sigmoid()
     standard = (images - p) / (p * (1 - p)).sqrt()
     together = (standard.T @ standard / n - torch.eye(PIXELS)).triu(1).abs()
     neighbours = (standard[1:] * standard[:-1]).mean(0).abs()
     limit = SIGMAS * 1.3 / math.sqrt(n)
     return {
         **found,
-        "whether each pixel is on as often as p(x given z) says": bool((apart < SIGMAS).all()),
+        "whether each pixel is on as often as p(x given z) says": as_often_as(p),
+        "whether as often as normal noise on logits makes it": as_often_as(
+            torch.special.ndtr(logits)
+        ),
+        "whether as often as logits say that are cut at 0 and 1": as_often_as(logits.clamp(0, 1)),
         "whether images of one code differ": bool((images != images[0]).any()),
         "whether bright pixels are on more often than dark ones": bool(
             images.mean(0)[-1] > images.mean(0)[0]
