@@ -75,13 +75,12 @@ class LinearGaussianVAE(nn.Module):
         self,
         x: Tensor,
         K: int,
-        generator: torch.Generator | None = None,
         q: Posterior | None = None,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
-        """log w at K draws z ~ q(z given x), the encoder's if none is given: x (B, data_dim) ->
-        (K, B), nats.
+        """x (B, data_dim) -> log w (K, B), nats, at K draws from q, the encoder's if none is given.
 
-        See importance_log_weights.
+        Source: as importance_log_weights, which computes them.
         """
         mu, logvar = self._posterior(x, q)
         return importance_log_weights(self.log_likelihood, mu, logvar, x, K=K, generator=generator)
