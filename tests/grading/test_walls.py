@@ -1,5 +1,7 @@
 """The wall around a submission, attacked: what would outlive the box, read the teacher's keys, or hold memory that nobody counts."""
 
+# POSIX: boxes, and links
+
 import contextlib
 import ctypes
 import os
@@ -36,7 +38,11 @@ def box(limits: Limits = LIMITS):
 def got(one: Box, code: str):
     """What a cell leaves under the name `got`, or the Raised that ended it. Raises BoxLost."""
     error = one.request({"do": "cell", "source": C + code}, LIMITS.cell_s)["error"]
-    return error if isinstance(error, Raised) else one.request({"do": "look", "name": "got"}, LIMITS.ask_s)["value"]
+    return (
+        error
+        if isinstance(error, Raised)
+        else one.request({"do": "look", "name": "got"}, LIMITS.ask_s)["value"]
+    )
 
 
 def outcome(code: str):
@@ -62,7 +68,9 @@ def survivors(number: int) -> list[str]:
     found = []
     for link in Path("/proc").glob("[0-9]*/ns/pid"):
         with contextlib.suppress(OSError):
-            if link.stat().st_ino == number and "\nState:\tZ" not in (link.parents[1] / "status").read_text("utf-8"):
+            if link.stat().st_ino == number and "\nState:\tZ" not in (
+                link.parents[1] / "status"
+            ).read_text("utf-8"):
                 found.append(link.parts[2])
     return found
 
@@ -114,7 +122,9 @@ def test_an_environment_may_be_a_link(tmp_path):
     (tmp_path / "linked").symlink_to(sys.prefix)
     code = "import sys; from gencourse.grading.sandbox import refusal; print(sys.prefix); print(refusal('bubblewrap'))"
     line = [str(tmp_path / "linked" / "bin" / Path(sys.executable).name), "-c", code]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True)
+    done = subprocess.run(
+        line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True
+    )
     assert done.stdout.splitlines() == [str(tmp_path / "linked"), ""]
 
 
@@ -123,7 +133,9 @@ def test_first_process_of_the_box_cannot_be_reached():
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="writes registers of x86-64")
-@pytest.mark.parametrize("code", [OUTLIVE, "os.setsid()\nif os.fork() == 0:\n    time.sleep(60)\ngot = True"])
+@pytest.mark.parametrize(
+    "code", [OUTLIVE, "os.setsid()\nif os.fork() == 0:\n    time.sleep(60)\ngot = True"]
+)
 def test_nothing_outlives_the_box(code):
     try:
         with box() as one:
@@ -160,7 +172,10 @@ except OSError:
 def key():
     """(name, content) of a key in this thread's session keyring, as a login or a mounted file system leaves one."""
     name, content = secrets.token_hex(8), secrets.token_hex(16)
-    if LIBC.syscall(KEYCTL, 1, None) == -1 or LIBC.syscall(ADD_KEY, b"user", name.encode(), content.encode(), 32, SESSION) == -1:
+    if (
+        LIBC.syscall(KEYCTL, 1, None) == -1
+        or LIBC.syscall(ADD_KEY, b"user", name.encode(), content.encode(), 32, SESSION) == -1
+    ):
         pytest.skip("this kernel keeps no keys for us")
     return name, content
 
