@@ -327,7 +327,7 @@ def test_gan_can_be_saved_as_a_whole(classes):
 # chapters and exercises
 
 
-@pytest.mark.parametrize("chapter", ["01_vae", "02_gan"])
+@pytest.mark.parametrize("chapter", ["01_vae", "02_gan", "03_autoregressive"])
 def test_chapter_runs_on_a_gpu(chapter, monkeypatch):
     from IPython.core.interactiveshell import InteractiveShell
 
