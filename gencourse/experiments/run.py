@@ -62,10 +62,10 @@ def train(
             if plan := folder.plan():
                 require_same(folder.path, plan.request, request)
             parts = data_of(chosen, request)
-            until_the_end.enter_context(alone(folder.path))
             plan = plan or planned(chosen, request, parts)
             require_data(folder.path, plan, parts)
             require_shares(plan, processes)
+            until_the_end.enter_context(alone(folder.path))
             folder.write_plan(plan)
             print(f"{name}: {plan.steps:,} steps on {pick_device()}, into {folder.path}.")
         if processes > 1:
