@@ -245,11 +245,22 @@ def test_gradients_of_a_draw_have_names():
     }
 
 
-def test_steps_of_the_border_are_as_many_errors_as_they_say():
-    for training, factor in (("borderline", 1.5), ("beyond_the_border", 2.5)):
-        table = check.sweep.reference(experiments.TRAININGS[training], [1.0, 2.0], [0, 1])
-        error = (table["error"][0] ** 2 + table["error"][1] ** 2) ** 0.5
-        assert (table["rate"][0] - table["rate"][1]) / error == pytest.approx(factor)
+@pytest.mark.parametrize(
+    ("training", "factors"),
+    [
+        ("borderline", (1.9, 4.0)),
+        ("below_the_border", (1.2, 1.2)),
+        ("beyond_the_border", (2.1, 2.1)),
+        ("rising_beyond_the_border", (-2.1, -2.1)),
+        ("rising_borderline", (-1.9, -4.0)),
+    ],
+)
+def test_steps_are_as_many_errors_as_they_say(training, factors):
+    train = experiments.TRAININGS[training]
+    table = check.sweep.reference(train, [1.0, 2.0, 3.0], [0, 1])
+    rate, error = torch.tensor(table["rate"]), torch.tensor(table["error"])
+    found = -rate.diff() / (error[1:] ** 2 + error[:-1] ** 2).sqrt()
+    torch.testing.assert_close(found, torch.tensor(factors), rtol=1e-3, atol=0)
 
 
 def test_a_training_that_is_run_again_gives_something_else():

@@ -7,7 +7,7 @@ import statistics
 import torch
 
 from gencourse.checks import exercise
-from gencourse.probes.vae.experiments import swept
+from gencourse.probes.vae.experiments import STEPS, swept
 
 
 def standard_error(rates):
@@ -59,13 +59,10 @@ def sweep(answer, seed):
         yield f"the same with the seeds {seeds}", answer.run(swept, training, betas, seeds)
     yield "a rate that seeds scatter more", answer.run(swept, "scattered", [2.0, 0.5, 1.0])
     ends, whole = [3.0 + seed, 0.0, 1.0], [2.0, 3.0, 1.0]
-    yield "a rate that rises and then falls", answer.run(swept, "turning", ends)
-    yield "a rate that is flat and then falls", answer.run(swept, "flat_at_first", ends)
-    yield "a rate that never moves", answer.run(swept, "constant", [0.3, 0.1, 0.2])
-    yield "steps of 1.5 times their error", answer.run(swept, "borderline", whole, [0, 1])
-    yield "steps of 1.2 times their error", answer.run(swept, "below_the_border", whole, [0, 1])
-    yield "steps of 2.5 times their error", answer.run(swept, "beyond_the_border", whole, [0, 1])
-    yield "large steps upwards", answer.run(swept, "rising_beyond_the_border", whole, [0, 1])
+    for training in ("turning", "flat_at_first", "flat_at_last", "constant"):
+        yield f"a rate that is {training.replace('_', ' ')}", answer.run(swept, training, ends)
+    for name, training in STEPS.items():
+        yield name, answer.run(swept, training, whole, [0, 1])
     yield "a single β, given three times", answer.run(swept, "falling", [0.7, 0.7, 0.7])
 
 

@@ -39,31 +39,55 @@ def flat_at_first(beta: float, seed: int) -> tuple[float, float]:
     return rate, 99.0 - rate
 
 
-def borderline(beta: float, seed: int) -> tuple[float, float]:
-    """A rate that falls from one whole β to the next by 1.5 combined errors of seeds 0 and 1."""
-    error = abs(scatter(0) - scatter(1)) / 2.0
-    rate = 40.0 - 1.5 * 2.0**0.5 * error * beta + scatter(seed)
+def flat_at_last(beta: float, seed: int) -> tuple[float, float]:
+    """A rate that falls up to β = 1."""
+    rate = 12.0 - 5.0 * min(beta, 1.0) + 0.05 * scatter(seed)
+    return rate, 99.0 - rate
+
+
+def spread(beta: float) -> float:
+    """How far seeds scatter the rate: less for larger β, so that no two errors are the same."""
+    return 1.6 - 0.3 * beta
+
+
+def by_errors(steps: tuple[float, float], beta: float, seed: int) -> tuple[float, float]:
+    """A rate that falls from β = 1 to 2, and from there to 3, by so many combined errors of seeds
+    0 and 1.
+    """
+    single = abs(scatter(0) - scatter(1)) / 2.0
+    fall = sum(
+        step * single * (spread(b) ** 2 + spread(b + 1.0) ** 2) ** 0.5
+        for b, step in zip((1.0, 2.0), steps, strict=True)
+        if b < beta
+    )
+    centred = scatter(seed) - (scatter(0) + scatter(1)) / 2.0
+    rate = 40.0 - fall + spread(beta) * centred
     return rate, 60.0 + rate
+
+
+def borderline(beta: float, seed: int) -> tuple[float, float]:
+    """The first step is 1.9 of its errors, the second 4."""
+    return by_errors((1.9, 4.0), beta, seed)
 
 
 def below_the_border(beta: float, seed: int) -> tuple[float, float]:
-    """A rate that falls from one whole β to the next by 1.2 combined errors of seeds 0 and 1."""
-    error = abs(scatter(0) - scatter(1)) / 2.0
-    rate = 40.0 - 1.2 * 2.0**0.5 * error * beta + scatter(seed)
-    return rate, 60.0 + rate
+    """Steps of 1.2 of their errors."""
+    return by_errors((1.2, 1.2), beta, seed)
 
 
 def beyond_the_border(beta: float, seed: int) -> tuple[float, float]:
-    """A rate that falls from one whole β to the next by 2.5 combined errors of seeds 0 and 1."""
-    error = abs(scatter(0) - scatter(1)) / 2.0
-    rate = 40.0 - 2.5 * 2.0**0.5 * error * beta + scatter(seed)
-    return rate, 60.0 + rate
+    """Steps of 2.1 of their errors."""
+    return by_errors((2.1, 2.1), beta, seed)
 
 
 def rising_beyond_the_border(beta: float, seed: int) -> tuple[float, float]:
-    """A rate that rises from one whole β to the next by 2.5 combined errors of seeds 0 and 1."""
-    rate, distortion = beyond_the_border(-beta, seed)
-    return rate, distortion
+    """The same upwards."""
+    return by_errors((-2.1, -2.1), beta, seed)
+
+
+def rising_borderline(beta: float, seed: int) -> tuple[float, float]:
+    """Upwards, the first step by 1.9 of its errors, the second by 4."""
+    return by_errors((-1.9, -4.0), beta, seed)
 
 
 def constant(beta: float, seed: int) -> tuple[float, float]:
@@ -79,12 +103,24 @@ TRAININGS = {
         scattered,
         turning,
         flat_at_first,
+        flat_at_last,
         borderline,
         below_the_border,
         beyond_the_border,
         rising_beyond_the_border,
+        rising_borderline,
         constant,
     )
+}
+
+
+# what a sweep should look at closely, and the training in which it happens
+STEPS = {
+    "a first step of 1.9 times its error": "borderline",
+    "steps of 1.2 times their error": "below_the_border",
+    "steps of 2.1 times their error": "beyond_the_border",
+    "the same upwards": "rising_beyond_the_border",
+    "a first step of 1.9 times its error, upwards": "rising_borderline",
 }
 
 
