@@ -285,25 +285,18 @@ def test_steps_fit_into_the_seconds_at_the_measured_rate(monkeypatch):
         planning.steps_within(100.0, *words)
 
 
-def test_precision_with_more_steps_is_taken(tmp_path, monkeypatch):
-    """Where there are units for bfloat16; elsewhere, and for steps, nothing is compared."""
-    fitting = {"bfloat16": 3, "float32": 5}
-    monkeypatch.setattr(planning, "steps_within", lambda *words: fitting[words[4]])
+def test_precision_is_the_machines_and_stays_with_the_plan(tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: True)
-
-    def planned(name, **options):
-        plan = Folder(smoke("vae", tmp_path / name, **options)).plan()
-        return plan.precision, plan.steps
-
-    assert planned("one", seconds=9.0) == ("float32", 5)
-    fitting["bfloat16"] = 7
-    path = tmp_path / "two"
-    assert planned("two", seconds=9.0) == ("bfloat16", 7)
+    path = smoke("vae", tmp_path / "one", steps=2)
     assert checkpoint.read(path / "checkpoint.safetensors")["run"]["precision"] == "bfloat16"
     assert "| precision | bfloat16 |" in (path / "README.md").read_text("utf-8")
     monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: False)
-    assert planned("three", seconds=9.0) == ("float32", 5)
-    assert planned("four", steps=2) == ("auto", 2)
+    smoke("vae", path, steps=2)
+    assert Folder(path).plan().precision == "bfloat16"
+    asked = []
+    monkeypatch.setattr(planning, "steps_within", lambda *words: asked.append(words[4]) or 3)
+    assert Folder(smoke("vae", tmp_path / "two", seconds=9.0)).plan().precision == "float32"
+    assert asked == ["float32"]
 
 
 def test_plan_of_an_earlier_edition_is_read(finished):

@@ -1,6 +1,4 @@
-"""From a request to a plan: where seconds are asked for, the steps that fit into them, in the
-precision in which they are faster.
-"""
+"""From a request to a plan: where seconds are asked for, the steps that fit into them."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -26,17 +24,13 @@ def planned(
     """The plan of a new training; where seconds are given their steps are measured by `clock`."""
     training = chosen.training[request.scale]
     settings = chosen.settings(parts, request.scale)
-    steps, precision = request.steps or training.steps, "auto"
+    steps = request.steps or training.steps
+    precision = "bfloat16" if bfloat16_is_faster(pick_device()) else "float32"
     if request.seconds is not None:
-        fitting = {}
-        for each in precisions():
-            with global_seed(request.seed, pick_device()):
-                model = untrained(chosen, settings, parts)
-                batches = chosen.batches(model, parts, training.batch_size, request.seed)
-                fitting[each] = steps_within(
-                    request.seconds, model, batches, training.lr, each, clock
-                )
-        steps, precision = max((count, each) for each, count in fitting.items())
+        with global_seed(request.seed, pick_device()):
+            model = untrained(chosen, settings, parts)
+            batches = chosen.batches(model, parts, training.batch_size, request.seed)
+            steps = steps_within(request.seconds, model, batches, training.lr, precision, clock)
     return Plan(
         request,
         gencourse.__version__,
@@ -47,12 +41,6 @@ def planned(
         data_digest(parts),
         precision,
     )
-
-
-def precisions() -> tuple[str, ...]:
-    """Those worth measuring: a processor with units for bfloat16 may yet be faster in float32."""
-    units = bfloat16_is_faster(pick_device())
-    return ("bfloat16", "float32") if units else ("float32",)
 
 
 def untrained(chosen: Recipe, settings: dict[str, Any], parts: Any) -> nn.Module:
