@@ -9,7 +9,6 @@ benchmarks/README.md the place of a table lies between `<!-- results:NAME -->` a
 
 import json
 import os
-import platform
 import re
 import sys
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from gencourse.experiments.datasheet import processor
 from gencourse.runtime import bfloat16_is_faster, pick_device
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,15 +40,9 @@ def origin() -> dict:
 
 def hardware(device: torch.device) -> dict:
     """The machine, as far as it bears on speed."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = (
-        re.findall(r"model name\s*: (.*)", cpuinfo.read_text(encoding="utf-8"))
-        if cpuinfo.exists()
-        else []
-    )
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "cpu": names[0] if names else platform.processor() or platform.machine(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

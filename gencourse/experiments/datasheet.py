@@ -61,17 +61,21 @@ def result(scores: dict[str, float], about: dict[str, float], seconds: float) ->
     }
 
 
-def machine(device: torch.device) -> str:
-    """The device and the processor, as far as they bear on speed."""
+def processor() -> str:
+    """The name of the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     told = cpuinfo.read_text("utf-8", "replace") if cpuinfo.exists() else ""
     named = re.search(r"model name\s*: (.+)", told)
-    name = named[1] if named else platform.processor() or platform.machine()
+    return named[1] if named else platform.processor() or platform.machine()
+
+
+def machine(device: torch.device) -> str:
+    """The device and the processor, as far as they bear on speed."""
     threads = torch.get_num_threads()
-    processor = f"{name}, {threads} thread{'s' * (threads != 1)}"
+    cpu = f"{processor()}, {threads} thread{'s' * (threads != 1)}"
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({processor})"
-    return f"{device.type} ({processor})"
+        return f"{torch.cuda.get_device_name(device)} ({cpu})"
+    return f"{device.type} ({cpu})"
 
 
 def scores(recipe: Recipe, content: dict[str, Any]) -> str:
