@@ -1,0 +1,92 @@
+"""Editing with a model that is trained already: inpainting by replacement, image to image."""
+
+import torch
+from torch import Tensor
+
+from gencourse.errors import InputError, describe
+from gencourse.models.diffusion.losses import Field
+from gencourse.models.diffusion.noise import noise_like
+from gencourse.models.diffusion.paths import Level, Path, perturb
+from gencourse.models.diffusion.samplers import ddim_step, ddpm_step, rows
+from gencourse.models.diffusion.times import follow
+from gencourse.validation import require_same_shape
+
+
+def replace_known(
+    x_t: Tensor, known: Tensor, mask: Tensor, eps: Tensor, alpha: Level, sigma: Level
+) -> Tensor:
+    """x_t where the mask is 0, and α known + σ ε where it is 1: what is known, with the noise that
+    belongs to the level of x_t.
+
+    x_t, known, eps (B, ...), mask of a shape that broadcasts with them, alpha and sigma as for
+    `perturb`.
+    """
+    require_same_shape("replace_known", x_t=x_t, known=known, eps=eps)
+    return torch.where(mask.bool(), perturb(known, eps, alpha, sigma), x_t)
+
+
+def inpaint(
+    denoise: Field,
+    x: Tensor,
+    known: Tensor,
+    mask: Tensor,
+    path: Path,
+    times: Tensor,
+    generator: torch.Generator | None = None,
+    deterministic: bool = False,
+) -> Tensor:
+    """Inpainting by replacement: a sampler along the times that puts what is known (mask 1), with
+    fresh noise of its level, into x_t after every step; ancestral, or DDIM if deterministic.
+
+    x (B, ...) noise to start from, known (B, ...) data whose entries under mask 0 are not used ->
+    (B, ...), equal to known where the mask is 1. A heuristic: the rest is denoised as if the noised
+    known part were all that is known of it, so this does not sample p(rest given known), whatever
+    the steps. Source: Song et al. 2021, section 5; mended by Lugmayr et al. 2022 (RePaint).
+    """
+    x = replace_known(x, known, mask, noise_like(x, generator), *path.levels(times[0]))
+
+    def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        x_hat, start, end = denoise(x, rows(t, x)), path.levels(t), path.levels(s)
+        if deterministic:
+            x = ddim_step(x, x_hat, start, end)
+        else:
+            x = ddpm_step(x, x_hat, noise_like(x, generator), start, end)
+        return replace_known(x, known, mask, noise_like(x, generator), *end)
+
+    return follow(step, x, times)
+
+
+def image_to_image(
+    denoise: Field,
+    x: Tensor,
+    path: Path,
+    times: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Noise x up to the first of the times, then DDIM's steps down: x (B, ...), times (n + 1,) from
+    t_0 < 1 to 0 -> (B, ...). The larger t_0, the more of x is replaced. Source: Meng et al. 2022
+    (SDEdit, arXiv 2108.01073).
+    """
+    x_t = perturb(x, noise_like(x, generator), *path.levels(times[0]))
+
+    def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        return ddim_step(x, denoise(x, rows(t, x)), path.levels(t), path.levels(s))
+
+    return follow(step, x_t, times)
+
+
+def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
+    """From noise a to noise b on the sphere: [sin((1 - λ) Ω) a + sin(λ Ω) b] / sin Ω, with Ω the
+    angle between them and λ = share: (B, ...).
+
+    Two independent noises stay noise of variance 1 on the way; linear interpolation has variance ½
+    in the middle. Source: Shoemake 1985.
+    """
+    require_same_shape("slerp", a=a, b=b)
+    if not 0 <= share <= 1:
+        raise InputError(f"slerp: share should lie in [0, 1], got {describe(share)}. 0 gives a.")
+    p, q = a.flatten(1), b.flatten(1)
+    cosine = (p * q).sum(1, keepdim=True) / (p.norm(dim=1) * q.norm(dim=1))[:, None]
+    angle = cosine.clamp(-1, 1).acos().clamp_min(1e-6)
+    mixed = (((1 - share) * angle).sin() * p + (share * angle).sin() * q) / angle.sin()
+    return mixed.view_as(a)
