@@ -10,7 +10,7 @@ import torch
 
 from gencourse.errors import InputError
 from gencourse.models import diffusion as df
-from tests.test_diffusion import DOUBLE, close, has_power, mixture, normal
+from tests.test_diffusion import DOUBLE, PATHS, close, has_power, mixture, normal
 
 STEPS = (1, 2, 5, 10, 25, 50)
 
@@ -319,7 +319,7 @@ def test_noise_of_a_step_is_normal_and_not_a_product_of_two():
 
 @pytest.mark.parametrize("name", ["cosine", "linear beta", "linear", "ve"])
 def test_coefficients_of_the_sde_give_the_levels_back(name):
-    path = {"cosine": df.cosine(0.0), "linear beta": df.linear_beta(), "linear": df.linear(), "ve": df.ve(10.0)}[name]  # fmt: skip
+    path = PATHS["cosine, s = 0" if name == "cosine" else name]
     t = torch.linspace(0.1, 0.9, 9, dtype=DOUBLE)
     f, g = df.sde_coefficients(path, t)
     (alpha, sigma), (a, b) = path.levels(t), path.slopes(t)

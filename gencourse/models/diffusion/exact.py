@@ -96,14 +96,12 @@ def _to_components(
             f"mixture_score: x_t and means should have shapes (B, D) and (K, D), got "
             f"{describe(x_t)} and {describe(means)}. In one dimension D is 1: x[:, None]."
         )
-    alpha = per_row("mixture_score", "alpha", alpha, x_t)
-    sigma = per_row("mixture_score", "sigma", sigma, x_t)
-    centres = alpha[:, :, None] * means if _is_column(alpha) else alpha * means
+    alpha, sigma = (
+        per_row("mixture_score", name, value, x_t)
+        for name, value in (("alpha", alpha), ("sigma", sigma))
+    )
+    centres = alpha[..., None] * means if alpha.ndim else alpha * means
     return x_t[:, None] - centres, (alpha**2 * stds**2 + sigma**2).view(-1, len(stds))
-
-
-def _is_column(level: Level) -> bool:
-    return isinstance(level, Tensor) and level.ndim > 0
 
 
 class ExactDiffusion:

@@ -163,7 +163,7 @@ def min_snr_weight(alpha: Level, sigma: Level, gamma: float = 5.0) -> Tensor:
     """min(SNR, γ), a weight of the error of x; for the error of ε divide it by SNR, which fails
     where SNR is 0. Any shape. Source: Hang et al. 2023 (arXiv 2303.09556).
     """
-    return as_time(snr(alpha, sigma)).clamp(max=gamma)
+    return snr(alpha, sigma).clamp(max=gamma)
 
 
 def edm_weight(sigma: Level, sigma_data: float = 0.5) -> Tensor:
