@@ -1040,6 +1040,7 @@ def _(at: str) -> Any:
 @entry(
     "figures.families", "figures.graphical_model", "figures.vae_diagram", "figures.gan_diagram",
     "figures.gpt_block", "figures.query_key_value", "figures.pixelcnn_stacks", "figures.panels",
+    "figures.coupling_diagram", "figures.diffusion_diagram",
     "figures.use_style", lies="cpu",
 )  # fmt: skip
 def _(at: str) -> Any:
@@ -1047,6 +1048,7 @@ def _(at: str) -> Any:
     schematics = (
         figures.families, figures.graphical_model, figures.vae_diagram, figures.gan_diagram,
         figures.gpt_block, figures.query_key_value, figures.pixelcnn_stacks,
+        figures.coupling_diagram, figures.diffusion_diagram,
     )  # fmt: skip
     _, axes = figures.panels(len(schematics))
     counts = [len(draw(ax=ax).patches) for draw, ax in zip(schematics, axes, strict=True)]
