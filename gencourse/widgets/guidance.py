@@ -45,7 +45,8 @@ def guidance_map(
     reach = (-limit, limit, -limit, limit)
     ax.imshow(everything, origin="lower", extent=reach, cmap="Greys", vmax=2 * everything.max())
     ax.contour(wanted, extent=reach, levels=4, colors=PALETTE[0], linewidths=0.8)
-    ax.scatter(*x.T.numpy(), s=5, color=PALETTE[1], linewidths=0)
+    x1, x2 = x.T.numpy()
+    ax.scatter(x1, x2, s=5, color=PALETTE[1], linewidths=0)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="x₁", ylabel="x₂", aspect="equal")
     return ax
 

@@ -27,7 +27,7 @@ def coupling_diagram(inverse: bool = False, ax: Axes | None = None) -> Axes:
     first, last = ("z", "x") if inverse else ("x", "z")
     rule = r"$e^{-s}\,(z_2 - b)$" if inverse else r"$e^{s}\,x_2 + b$"
     stays, moved = (circle(ax, 0.6, y, f"${first}_{i}$") for y, i in ((2.1, 1), (0.5, 2)))
-    network = box(ax, 3.0, 1.35, "network", 1.2, 0.5)
+    box(ax, 3.0, 1.35, "network", 1.2, 0.5)
     step = box(ax, 4.6, 0.5, rule, 1.7, 0.6, kind="plain")
     ends = [circle(ax, 6.6, y, f"${last}_{i}$") for y, i in ((2.1, 1), (0.5, 2))]
     arrow(ax, stays, ends[0])
