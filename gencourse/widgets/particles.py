@@ -17,7 +17,7 @@ from gencourse.widgets import notebook
 from gencourse.widgets.drawing import figure_png
 from gencourse.widgets.notebook import ipywidgets
 
-SIDE, REACH, STEPS, LIMIT = 15, 2.1, 60, 3.5
+SIDE, REACH, STEPS, LIMIT = 16, 2.1, 60, 3.5
 
 
 def carried_grid(

@@ -613,7 +613,7 @@ def _(at: str) -> Any:
 @entry(
     "diffusion.mixture_score", "diffusion.mixture_denoiser", "diffusion.mixture_responsibilities",
     "diffusion.isotropic_mixture", "diffusion.marginal", "diffusion.GaussianMixture",
-    "diffusion.gaussian_flow_map", "diffusion.optimal_denoiser",
+    "diffusion.gaussian_flow_map", "diffusion.optimal_denoiser", "diffusion.copying_denoiser",
 )  # fmt: skip
 def _(at: str) -> Any:
     x, t, means, stds = (
@@ -634,7 +634,13 @@ def _(at: str) -> Any:
     noisy = diffusion.marginal(mixture, 0.5, 0.5).log_prob(x)
     moved = diffusion.gaussian_flow_map(x, 1.0, 0.5, (0.2, 0.8), (1.0, 0.0))
     copies = diffusion.optimal_denoiser(x, 0.5, means), diffusion.optimal_denoiser(x, t, means, t)
+    copies = *copies, diffusion.copying_denoiser(means, diffusion.linear())(x, t.clamp(max=0.9))
     return fields, noisy, moved, copies, diffusion.isotropic_mixture(means, 0.5).covariances
+
+
+@entry("diffusion.copying_ratio", lies="cpu")
+def _(at: str) -> Any:
+    return diffusion.copying_ratio(*(normal(at, 9, 2, seed=s) for s in range(3)))
 
 
 @entry("diffusion.ExactDiffusion")

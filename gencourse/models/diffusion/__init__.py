@@ -51,7 +51,6 @@ from gencourse.models.diffusion.exact import (
     mixture_responsibilities,
     mixture_score,
     noise_floor,
-    optimal_denoiser,
     straightness_of_gaussian,
     velocity_floor,
 )
@@ -92,6 +91,11 @@ from gencourse.models.diffusion.losses import (
     squared_error,
     uniform_times,
     weight_of,
+)
+from gencourse.models.diffusion.memory import (
+    copying_denoiser,
+    copying_ratio,
+    optimal_denoiser,
 )
 from gencourse.models.diffusion.model import (
     PREDICTS,
@@ -183,6 +187,8 @@ __all__ = [
     "classifier_guidance",
     "continuity_residual",
     "convert",
+    "copying_denoiser",
+    "copying_ratio",
     "cosine",
     "cosine_betas",
     "ddim",

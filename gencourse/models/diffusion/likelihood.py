@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gencourse.likelihoods import LOG_2PI
-from gencourse.models.diffusion.losses import Field, field_and_divergence
+from gencourse.models.diffusion.losses import Field, field_and_divergence, slopes
 from gencourse.models.diffusion.noise import noise_like
 from gencourse.models.diffusion.paths import Path, perturb
 from gencourse.models.diffusion.samplers import rows
@@ -38,8 +38,8 @@ def hutchinson(velocity: Field, x: Tensor, t: Tensor, probe: Tensor) -> tuple[Te
     with torch.enable_grad():
         x = x if x.requires_grad else x.detach().requires_grad_()
         u = velocity(x, t)
-        vjp = torch.autograd.grad((u * probe).sum(), x, create_graph=True)[0]
-    return u, (vjp * probe).flatten(1).sum(1)
+        along = slopes(u * probe, x)  # vᵀ J
+    return u, (along * probe).flatten(1).sum(1)
 
 
 def sign_probe(x: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -122,13 +122,15 @@ def field_and_divergence(field: Callable[[Tensor], Tensor], x: Tensor) -> tuple[
     with torch.enable_grad():
         x = x if x.requires_grad else x.detach().requires_grad_()
         f = field(x)
-        columns = [
-            torch.autograd.grad(f[:, d].sum(), x, create_graph=True)[0][:, d]
-            if f.requires_grad
-            else torch.zeros_like(x[:, d])
-            for d in range(x.shape[1])
-        ]
+        columns = [slopes(f[:, d], x)[:, d] for d in range(x.shape[1])]
     return f, torch.stack(columns).sum(0)
+
+
+def slopes(f: Tensor, x: Tensor) -> Tensor:
+    """The gradient of Σ f for x, with a graph of its own: 0 where f does not depend on x."""
+    if not f.requires_grad:
+        return torch.zeros_like(x)
+    return torch.autograd.grad(f.sum(), x, create_graph=True, materialize_grads=True)[0]
 
 
 # weights: an error of another quantity is an error of x, times this
