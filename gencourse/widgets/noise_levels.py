@@ -130,7 +130,8 @@ class NoiseExplorer:
             figure = Figure(figsize=(8.2, 4.2), dpi=110)
             left, right = (figure.add_axes((x, 0.12, 0.4, 0.78)) for x in (0.07, 0.57))
             marginal_map(self.exact, t, self.limit, left).set_title("points x_t on their density")
-            score_map(self.exact, t, self.limit, right).set_title("score field, long arrows shortened")
+            right = score_map(self.exact, t, self.limit, right)
+            right.set_title("score field, long arrows shortened")
             return figure_png(figure)
 
     def redraw(self) -> None:

@@ -785,10 +785,11 @@ def _(at: str) -> Any:
     return diffusion.guided(a, b, 3.0), field(a, t), diffusion.classifier_guidance(a, b, 2.0)
 
 
-@entry("diffusion.TwoClasses", lies="cpu")
+@entry("diffusion.TwoClasses", "diffusion.replacement_limit", lies="cpu")
 def _(at: str) -> Any:
     classes = diffusion.TwoClasses()
-    return classes.product_moments(2.0), classes.guided_moments(2.0, n=10, particles=11)
+    limit = diffusion.replacement_limit(0.9, 2.0, n=200)
+    return limit, classes.product_moments(2.0), classes.guided_moments(2.0, n=10, particles=11)
 
 
 @entry(

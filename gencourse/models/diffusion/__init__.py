@@ -38,6 +38,7 @@ from gencourse.models.diffusion.editing import (
     image_to_image,
     inpaint,
     replace_known,
+    replacement_limit,
     slerp,
 )
 from gencourse.models.diffusion.exact import (
@@ -254,6 +255,7 @@ __all__ = [
     "predictor_corrector",
     "reflow_pairs",
     "replace_known",
+    "replacement_limit",
     "reverse_sde",
     "rho_levels",
     "row_of",
