@@ -119,7 +119,7 @@ def diffusion_elbo(
     steps = Σ ½ (SNR(s) - SNR(t)) |x - x̂(x_t, t)|² over neighbouring t > s, each with a fresh draw
     of x_t, unbiased; reconstruction = -log N(x; x_{t_0}/α, (σ/α)² I) at the last time. With more
     steps and the best x̂ it rises to log p(x) of the exact model. On a path with σ(1) ≠ 1 the prior
-    is N(0, σ(1)² I). x (B, ...). Source: Kingma et al. 2021 (arXiv 2107.00630), equation 13.
+    is N(0, σ(1)² I). x (B, ...). Source: Kingma et al. 2021 (arXiv 2107.00630).
     """
     with torch.no_grad():
         (alpha, sigma), (alpha_0, sigma_0) = path.levels(times[0]), path.levels(times[-1])

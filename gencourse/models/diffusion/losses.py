@@ -33,7 +33,7 @@ def logit_normal_times(
     n: int, generator: torch.Generator | None = None, mean: float = 0.0, std: float = 1.0
 ) -> Tensor:
     """n independent times sigmoid(mean + std · z) with z ~ N(0, 1), (n,): more of them in the
-    middle, where the target is hardest to tell. Source: Esser et al. 2024 (arXiv 2403.03206).
+    middle, where x_t tells least of the pair. Source: Esser et al. 2024 (arXiv 2403.03206).
     """
     require_count("logit_normal_times", "n", n)
     return (mean + std * torch.randn(n, generator=generator, device=drawn_on(generator))).sigmoid()
