@@ -9,7 +9,7 @@ from gencourse.errors import InputError, describe
 from gencourse.models.diffusion.losses import Field
 from gencourse.models.diffusion.noise import noise_like
 from gencourse.models.diffusion.paths import Level, Path, perturb
-from gencourse.models.diffusion.samplers import ddim_step, ddpm_step, rows
+from gencourse.models.diffusion.samplers import ddim, ddim_step, ddpm_step, rows
 from gencourse.models.diffusion.times import follow
 from gencourse.validation import require_same_shape
 
@@ -99,11 +99,7 @@ def image_to_image(
     (SDEdit, arXiv 2108.01073).
     """
     x_t = perturb(x, noise_like(x, generator), *path.levels(times[0]))
-
-    def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        return ddim_step(x, denoise(x, rows(t, x)), path.levels(t), path.levels(s))
-
-    return follow(step, x_t, times)
+    return ddim(denoise, x_t, path, times)
 
 
 def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
