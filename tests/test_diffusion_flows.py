@@ -204,6 +204,24 @@ def test_likelihood_of_a_linear_field_is_a_determinant_and_one_probe_is_unbiased
     assert guesses.std(0).min() > 0.1
 
 
+def test_one_step_of_the_likelihood_is_eulers():
+    A, x = torch.tensor([[0.3, 0.5], [-0.2, -0.4]], dtype=DOUBLE), normal(3, 2)
+    t, s = torch.tensor([0.2, 0.35], dtype=DOUBLE).unbind()
+
+    def oracle(step):
+        y, added = step(lambda x, t: t[:, None] * x @ A.T, x, t, s)
+        close(y, x + 0.15 * 0.2 * x @ A.T)
+        close(added, torch.full((3,), 0.15 * 0.2 * -0.1))
+
+    right = df.ode_likelihood_step
+    slips = {
+        "sign": lambda u, x, t, s: (right(u, x, t, s)[0], -right(u, x, t, s)[1]),
+        "time_not_advanced": lambda u, x, t, s: right(u, x, t, t),
+        "of_the_new_time": lambda u, x, t, s: (right(u, x, t, s)[0], right(u, x, s, 2 * s - t)[1]),
+    }
+    has_power(oracle, right, slips)
+
+
 def test_mass_is_kept_by_the_marginal_velocity_alone():
     path = df.linear()
     exact, x, t = df.ExactDiffusion(mixture(), path), normal(8, 2), uniform(8) * 0.8 + 0.1

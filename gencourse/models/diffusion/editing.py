@@ -27,6 +27,24 @@ def replace_known(
     return torch.where(mask.bool(), perturb(known, eps, alpha, sigma), x_t)
 
 
+def inpaint_step(
+    x_t: Tensor,
+    x_hat: Tensor,
+    known: Tensor,
+    mask: Tensor,
+    noises: tuple[Tensor, Tensor],
+    start: tuple[Level, Level],
+    end: tuple[Level, Level],
+) -> Tensor:
+    """One step of inpainting by replacement, from the levels (α, σ) to (α', σ'): an ancestral step
+    with the first of two noises, then α' known + σ' · (the second) where the mask is 1.
+
+    What is known gets the level where the step ends, not the one where it starts. All (B, ...).
+    """
+    eps, eps_known = noises
+    return replace_known(ddpm_step(x_t, x_hat, eps, start, end), known, mask, eps_known, *end)
+
+
 def inpaint(
     denoise: Field,
     x: Tensor,
@@ -49,11 +67,10 @@ def inpaint(
 
     def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         x_hat, start, end = denoise(x, rows(t, x)), path.levels(t), path.levels(s)
+        eps = noise_like(x, generator), noise_like(x, generator)
         if deterministic:
-            x = ddim_step(x, x_hat, start, end)
-        else:
-            x = ddpm_step(x, x_hat, noise_like(x, generator), start, end)
-        return replace_known(x, known, mask, noise_like(x, generator), *end)
+            return replace_known(ddim_step(x, x_hat, start, end), known, mask, eps[1], *end)
+        return inpaint_step(x, x_hat, known, mask, eps, start, end)
 
     return follow(step, x, times)
 
