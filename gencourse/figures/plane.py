@@ -185,7 +185,7 @@ def vector_field(
         _, ax = panels(height=3.8)
     x, v = x.detach().cpu(), v.detach().cpu()
     if longest is not None:
-        v = longest * v / (1 + v.norm(dim=1, keepdim=True))
+        v = longest * v / (1 + torch.linalg.vector_norm(v, dim=1, keepdim=True))
     (x1, x2), (v1, v2) = x.T.numpy(), v.T.numpy()
     own: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1}
     ax.quiver(x1, x2, v1, v2, color=PALETTE[0], width=0.006, **own)

@@ -130,7 +130,8 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
     if not 0 <= share <= 1:
         raise InputError(f"slerp: share should lie in [0, 1], got {describe(share)}. 0 gives a.")
     p, q = a.flatten(1), b.flatten(1)
-    cosine = (p * q).sum(1, keepdim=True) / (p.norm(dim=1) * q.norm(dim=1))[:, None]
+    lengths = torch.linalg.vector_norm(p, dim=1) * torch.linalg.vector_norm(q, dim=1)
+    cosine = ((p * q).sum(1) / lengths)[:, None]
     angle = cosine.clamp(-1, 1).acos().clamp_min(1e-6)
     mixed = (((1 - share) * angle).sin() * p + (share * angle).sin() * q) / angle.sin()
     return mixed.view_as(a)
