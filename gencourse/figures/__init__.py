@@ -7,6 +7,8 @@ alone. The import sets the style of all figures, see `use_style`.
 
 from gencourse.figures.curves import bars, curves, log_scale, running_mean, training_curves
 from gencourse.figures.diagrams import (
+    coupling_diagram,
+    diffusion_diagram,
     gan_diagram,
     gpt_block,
     graphical_model,
@@ -36,7 +38,9 @@ __all__ = [
     "PALETTE",
     "SMALL",
     "bars",
+    "coupling_diagram",
     "curves",
+    "diffusion_diagram",
     "families",
     "gan_diagram",
     "gpt_block",

@@ -1,5 +1,7 @@
 """Editing with a model that is trained already: inpainting by replacement, image to image."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -54,6 +56,35 @@ def inpaint(
         return replace_known(x, known, mask, noise_like(x, generator), *end)
 
     return follow(step, x, times)
+
+
+def replacement_limit(
+    rho: float, known: float, deterministic: bool = False, n: int = 4000
+) -> tuple[float, float]:
+    """Mean and standard deviation of x_2 that `inpaint` tends to with many steps, for two standard
+    normals of correlation rho and x_1 = known: on every schedule the same.
+
+    With τ = (σ/α)², C the covariance and P = (C + τ I)⁻¹ the fresh noise in the known part averages
+    out, and c · dm/dτ = P₂₂ m + P₂₁ known, with c = 2 for the ODE and 1 for the reverse SDE;
+    c · dv/dτ = 2 P₂₂ v, less 1 for the SDE. From τ = ∞, where m = 0 and v = τ, to 0; in n steps of
+    Heun in log τ. The truth is rho · known and √(1 - rho²).
+    """
+    c, noise = (2.0, 0.0) if deterministic else (1.0, 1.0)
+
+    def slopes(log_tau: float, m: float, v: float) -> tuple[float, float]:
+        tau = math.exp(log_tau)
+        a, b = 1 / (1 + rho + tau), 1 / (1 - rho + tau)  # P has these in its own axes
+        own, cross = 0.5 * (a + b), 0.5 * (a - b)
+        return tau * (own * m + cross * known) / c, tau * (2 * own * v / c - noise)
+
+    first, last = math.log(1e8), math.log(1e-9)
+    h, m, v = (last - first) / n, 0.0, 1e8
+    for i in range(n):
+        at = first + i * h
+        dm, dv = slopes(at, m, v)
+        dm2, dv2 = slopes(at + h, m + h * dm, v + h * dv)
+        m, v = m + h * (dm + dm2) / 2, v + h * (dv + dv2) / 2
+    return m, math.sqrt(v)
 
 
 def image_to_image(
