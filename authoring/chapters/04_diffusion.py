@@ -37,6 +37,11 @@ def mixture_of(name):  # a known density of the plane, as a mixture of normals
     return m.isotropic_mixture(p.centres, p.stds, p.weights)
 
 
+def batches_of(p, size=256, seed=0):  # fresh draws: no training set, so no overfitting
+    for i in itertools.count():
+        yield p.sample(size, seed=1000 * seed + i)
+
+
 # %% [markdown]
 # ## What we are going to build
 #
@@ -136,13 +141,6 @@ claim("coupling_and_theirs", (z[:, 1:] - theirs).abs().max()
 
 # %%
 ring = points("ring")
-
-
-def batches_of(p, size=256, seed=0):  # fresh draws: no training set, so no overfitting
-    for i in itertools.count():
-        yield p.sample(size, seed=1000 * seed + i)
-
-
 manual_seed(0)
 flow = m.NormalizingFlow(layers=8, width=32)
 fit(flow, batches_of(ring), steps=scaled(default=1000, smoke=5, full=5000), lr=5e-3,
@@ -316,4 +314,323 @@ ax.legend(ncols=2);
 # Its root mean squared distance to the score of the noisy data is {{score_network_error}}; to that of the clean data
 # {{score_network_from_clean}}. Little noise gives a score that is nearly right, near the data only; much noise one that is known everywhere,
 # of a density that is blurred. The way out is to learn **all noise levels at once** (Song & Ermon 2019), and to walk from much to little.
+#
+# ## 4.3 To noise, and back
+#
+# A **path** is a choice of $\alpha_t$ and $\sigma_t$. One level of noise for each example of a batch, in one line:
+
+# %%
+def perturb(x, eps, alpha, sigma):  # alpha and sigma are numbers, or have one per row
+    return alpha * x + sigma * eps
+
+
+vp = m.linear_beta()  # α² + σ² = 1, as in DDPM
+x, t = clean.sample(200_000, seed=0), torch.rand(200_000, generator=seeded(1)).double()
+eps = torch.randn(x.shape, dtype=double, generator=seeded(2))
+alpha, sigma = (level[:, None] for level in vp.levels(t))
+x_t = perturb(x, eps, alpha, sigma)
+claim("perturb_and_theirs", (x_t - vp.perturb(x, eps, t)).abs().max())
+exact = m.ExactDiffusion(clean, vp)
+near = (t - 0.3).abs() < 0.02
+variance = m.marginal(clean, *(level.item() for level in vp.levels(0.3)))
+second = (variance.weights * (variance.means**2 + variance.covariances[..., 0]).T).sum()
+claim("marginal_second_moment", x_t[near].square().mean() - second)
+
+# %% [markdown]
+# The same can be reached in many small steps, $x \leftarrow x + f h + g \sqrt h\, \varepsilon$ with fresh noise at each. In the limit it is a
+# **stochastic differential equation** (SDE),
+#
+# $$dx = f(x, t)\, dt + g(t)\, dw .$$
+#
+# The root is what makes it work: n independent pieces of variance $g^2 h$ add up to $g^2 n h$, however small the steps. Without a drift
+# that is Brownian motion, whose variance grows like t. With a drift of $-x$ it is an Ornstein-Uhlenbeck process, whose variance tends to
+# $g^2/2$. **Predict** both at t = 5, for g = 1:
+
+# %%
+def simulate(drift, diffusion, x, times, seed=0):  # all states, along rising or falling times
+    states, generator = [x], seeded(seed)
+    for t, s in pairwise(times):
+        h = s - t
+        eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+        x = x + h * drift(x, t) + diffusion(t) * abs(h) ** 0.5 * eps
+        states.append(x)
+    return torch.stack(states)
+
+
+nothing, times = torch.zeros(20_000, 1, dtype=double), torch.linspace(0, 5, 201)
+brownian = simulate(lambda x, t: 0 * x, lambda t: 1.0, nothing, times)
+tied = simulate(lambda x, t: -x, lambda t: 1.0, nothing, times)
+theirs = m.euler_maruyama(lambda x, t: -x, lambda t: torch.tensor(1.0), nothing, times,
+                          seeded(0))
+claim("sde_and_theirs", (tied[-1] - theirs).abs().max())
+claim("brownian_variance", brownian[-1].var())
+claim("tied_variance", tied[-1].var())
+
+# %% [markdown]
+# {{brownian_variance}} and {{tied_variance}}. For a path, $f = \frac{\dot\alpha}{\alpha} x$ and
+# $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ give exactly its marginals: `m.sde_coefficients`.
+#
+# **Three ways back.** How does the density of such a process change? Drift carries it, noise spreads it (the *Fokker-Planck equation*):
+#
+# $$\frac{\partial p}{\partial t} = -\mathrm{div}(f p) + \tfrac12 g^2 \Delta p .$$
+#
+# Now the observation on which everything rests. Since $\Delta p = \mathrm{div}\, \nabla p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* a
+# transport, with the velocity $-\tfrac12 g^2 \nabla \log p$. So noise can be traded for velocity, as much of it as one likes. Trade all of it, and
+# there is no noise left: the **probability-flow ODE** has the same marginals as the SDE,
+#
+# $$\frac{dx}{dt} = f - \tfrac12 g^2\, \nabla \log p_t(x),$$
+#
+# and can be run backwards. Trade more, and add fresh noise λg while going back:
+#
+# $$dx = \big[f - \tfrac12 (1 + \lambda^2)\, g^2\, \nabla \log p_t(x)\big]\, dt + \lambda g\, dw, \qquad t \text{ from 1 to 0}.$$
+#
+# λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; all λ have the same marginals. What λ adds, a pull along the score and noise, is a
+# piece of **Langevin dynamics**, $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score
+# gathers. EDM adds a little of it by hand, and calls it *churn*. From pure noise, with the exact score:
+
+# %%
+def backwards(churn, n=4000):
+    def drift(x, t):
+        f, g = m.sde_coefficients(vp, t)
+        return f * x - 0.5 * (1 + churn**2) * g**2 * exact.score(x, t)
+
+    start = torch.randn(n, 1, dtype=double, generator=seeded(5))
+    return simulate(drift, lambda t: churn * m.sde_coefficients(vp, t)[1], start, down)
+
+
+down = torch.linspace(1, 0.001, 301, dtype=double)
+runs = {churn: backwards(churn) for churn in (0, 1, 2)}
+shares = torch.stack([(run[-1] < 0).double().mean() for run in runs.values()])
+print("share of the left peak:", shares)
+claim("reverse_share_error", (shares - 0.4).abs().max())
+pulls = torch.stack([run[-1][run[-1] < 0].std() for run in runs.values()])
+claim("reverse_width_error", (pulls - 0.3).abs().max())
+
+# %%
+x_axis, t_axis = torch.linspace(-4, 4, 161), torch.linspace(0.001, 1, 120)
+t, x = torch.meshgrid(t_axis.double(), x_axis.double(), indexing="ij")
+density = exact.log_prob(x.reshape(-1, 1), t.flatten()).exp().view_as(x)
+figure, axes = figures.panels(3, height=3.2, sharey=True)
+for ax, (churn, run) in zip(axes, runs.items(), strict=True):
+    ax.pcolormesh(t_axis, x_axis, density.T.sqrt(), cmap="viridis", rasterized=True)
+    ax.plot(down, run[:, :14, 0], color="white", lw=0.7)
+    ax.set(xlabel="t, from noise to data", title=f"λ = {churn}", xlim=(1, 0), ylim=(-4, 4))
+axes[0].set_ylabel("x");
+
+# %% [markdown]
+# *Colour: the exact density of $x_t$ (its root, to show faint parts), which a mixture leaves at t = 0 and a normal reaches at t = 1. White:
+# fourteen points on their way back, from the same noise. Paths of the ODE are smooth and never meet; those of the SDEs are rough and
+# cross. They are distributed alike.*
+#
+# The left peak holds 0.4 of the data. All three come within {{reverse_share_error}} of that, and within {{reverse_width_error}} of its deviation
+# of 0.3.
+#
+# **What Langevin alone cannot do.** In steps of h it is `simulate` with the score as drift and $g = \sqrt2$. Two facts to know. A finite step
+# changes what it leaves alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And it does not find a peak behind a valley. Start
+# all points in the left peak. **Predict** the share that is still there after 500 steps of 0.01:
+
+# %%
+start = torch.randn(20_000, 1, dtype=double, generator=seeded(3))
+coarse = simulate(lambda x, t: -x, lambda t: 2**0.5, start, 0.5 * torch.arange(40))
+claim("langevin_variance", coarse[-1].var())
+trapped = simulate(lambda x, t: exact.score(x, 0.0), lambda t: 2**0.5,
+                   -1.5 + 0.3 * start[:1000], 0.01 * torch.arange(501))
+claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
+
+# %% [markdown]
+# With h = 0.5 the variance is {{langevin_variance}}. And {{langevin_left}} % are on the left still, where 40 should be. Diffusion models cross the
+# valley while it is filled with noise.
+#
+# ## 4.4 One thing under five names
+#
+# Networks are asked for different things: the clean example x, the noise ε, the score, $v = \alpha\varepsilon - \sigma x$, or the **velocity**
+# $u = dx_t/dt = \dot\alpha x + \dot\sigma \varepsilon$, in the flow form $\varepsilon - x$. Each is a combination $a\,x + b\,\varepsilon$, and
+# so is $x_t$ itself. Two equations, two unknowns: **given $x_t$, any one of them gives all others**, for $0 < t < 1$. All is linear, so it
+# holds for conditional means as well, which is what networks learn.
+#
+# | name | is | x from it, any path | an error of 1 in it is, in x (flow form) |
+# | --- | --- | --- | --- |
+# | denoiser | $\mathbb E[x \mid x_t]$ | x | 1 |
+# | noise | $\mathbb E[\varepsilon \mid x_t]$ | $(x_t - \sigma\varepsilon)/\alpha$ | $t/(1-t)$: lost at t = 1 |
+# | score | $-\mathbb E[\varepsilon \mid x_t]/\sigma$ | $(x_t + \sigma^2 s)/\alpha$ | $t^2/(1-t)$: lost at t = 1; no limit at t = 0 |
+# | v | $\mathbb E[\alpha\varepsilon - \sigma x \mid x_t]$ | $(\alpha x_t - \sigma v)/(\alpha^2 + \sigma^2)$ | $t/((1-t)^2 + t^2)$ |
+# | velocity | $\mathbb E[\varepsilon - x \mid x_t]$ (flow form) | $x_t - t u$ (flow form) | $t$ |
+#
+# At t = 0 the denoiser is lost, too: $x_t$ is x, and x says nothing of ε. **v and u are good at both ends.** In the flow form:
+
+# %%
+def all_five(u, x_t, t):  # from the velocity, in the flow form
+    x, eps = x_t - t * u, x_t + (1 - t) * u
+    return {"x": x, "eps": eps, "score": -eps / t, "v": (1 - t) * eps - t * x, "u": u}
+
+
+flow_form = m.linear()
+x, eps = torch.randn(2, 400, 3, dtype=double, generator=seeded(0))
+t = torch.linspace(0.05, 0.95, 400, dtype=double)
+x_t = perturb(x, eps, 1 - t[:, None], t[:, None])
+five = all_five(eps - x, x_t, t[:, None])
+ways = [m.convert(five[a], a, b, x_t, flow_form, t) - five[b] for a in five for b in five]
+claim("round_trips", torch.stack(ways).abs().max())
+
+# %%
+t = torch.linspace(0.01, 0.99, 99, dtype=double)
+growth = {name: m.weight_of(kind, flow_form, t) ** -0.5 for name, kind in
+          {"denoiser x": "x", "noise ε": "eps", "v": "v", "velocity u": "u"}.items()}
+ax = figures.curves(t, growth, "t", "error of x", "What an error of 1 in each becomes, in x")
+figures.log_scale(ax, "y")
+
+# %% [markdown]
+# *Flow form. A network that is asked for the noise must know it to many digits near t = 1, as its error is multiplied without limit; one that
+# is asked for the velocity never has its error enlarged.*
+#
+# Read the other way round it is a **weight**: squared errors of ε are squared errors of x times the signal-to-noise ratio
+# $\alpha^2/\sigma^2$, those of u times $1/t^2$. So "predict the noise" with a plain loss *is* a choice of what matters. One may also fix the
+# weight by hand (*min-SNR*: Hang et al. 2023), or the network's scales: **preconditioning** (EDM, Karras et al. 2022) takes
+# $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$, with the best linear denoiser as the skip, so that F sees and
+# returns numbers of variance 1 at every level of noise:
+
+# %%
+x, eps = 0.5 * torch.randn(100_000, generator=seeded(0)), torch.randn(100_000, generator=seeded(1))
+seen, asked = [], []
+for sigma in (0.01, 0.5, 3.0, 80.0):
+    skip, out, inside = m.preconditioning(1.0, sigma, sigma_data=0.5)
+    x_t = perturb(x, eps, 1.0, sigma)
+    seen.append((inside * x_t).var())
+    asked.append(((x - skip * x_t) / out).var())  # what F should say
+claim("precondition_seen", max(seen, key=lambda v: abs(v - 1)))
+claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
+
+# %% [markdown]
+# Over four decades of noise the variances that are farthest from 1 are {{precondition_seen}} (seen) and {{precondition_asked}} (asked for).
+#
+# ### The conventions of others
+#
+# A denoiser does not care for scale: x̂ at $(x_t, \alpha, \sigma)$ is x̂ at $(c x_t, c\alpha, c\sigma)$. So **any model is ours** after $x_t$
+# is divided by $\alpha + \sigma$ and the time read as $t = \sigma/(\alpha + \sigma)$.
+#
+# | who | time, and where the data are | α, σ | predicts |
+# | --- | --- | --- | --- |
+# | this course; rectified flow; Stable Diffusion 3 | 0 to 1, data at 0 | 1 − t, t | u = ε − x |
+# | MIT 6.S184; Meta's flow_matching; torchcfm | 0 to 1, **data at 1** | t, 1 − t | **x − ε** = −u at 1 − t |
+# | DDPM; Stable Diffusion 1 | steps 1 to T (in code 0 to T − 1), data at 0 | √ᾱ, √(1 − ᾱ) | ε |
+# | score SDE, VP | 0 to 1, data at 0 | DDPM's, continuous | score, or ε |
+# | score SDE, VE | 0 to 1, data at 0 | 1, σ | score |
+# | EDM | σ itself | 1, σ | F, preconditioned |
+#
+# One point of the spiral's noise in five conventions, and one answer:
+
+# %%
+spiral = mixture_of("spiral")
+columns = (spiral.means.double(), points("spiral").stds.double(), spiral.weights.double())
+x, eps = torch.randn(2, 100, 2, dtype=double, generator=seeded(0))
+theirs = {"DDPM": m.ddpm_levels(m.linear_betas(), 300), "EDM": m.edm_levels(0.7),
+          "VP": m.score_sde_levels(0.4, "vp"), "VE": m.score_sde_levels(0.6, "ve"),
+          "6.S184": (0.7, 0.3)}
+off = []
+for alpha, sigma in theirs.values():
+    x_t = perturb(x, eps, alpha, sigma)
+    ours = m.to_linear(x_t, alpha, sigma)
+    back = m.mixture_denoiser(ours.x_t, 1 - ours.sigma, ours.sigma, *columns)
+    off.append((back - m.mixture_denoiser(x_t, alpha, sigma, *columns)).abs().max())
+claim("translations", max(off))
+x_t, wide = perturb(x, eps, 0.7, 0.3), m.isotropic_mixture(*columns)
+velocity = m.ExactDiffusion(wide, flow_form).velocity(x_t, 0.3)
+t, u = m.from_reversed_time(0.7, -velocity)  # what a model of 6.S184's kind says at its 0.7
+claim("reversed_time", (u - velocity).abs().max() + abs(t - 0.3))
+
+# %% [markdown]
+# **Check where a schedule ends.** Sampling starts at pure noise, so α at the end has to be nearly 0. DDPM's betas, from 0.0001 to 0.02, leave a
+# signal-to-noise ratio of 0.00004 after 1,000 steps, but 0.57 after the 100 steps to which tutorials like to shorten them; `m.check_terminal_snr`
+# refuses that.
+#
+# ### The loss and its floor
+#
+# The loss of the flow form asks for the velocity of a single pair, which nobody can know from $x_t$: other pairs lead to the same point.
+# The error splits in two:
+#
+# $$\mathbb E\,\lVert \hat u - (\varepsilon - x) \rVert^2 = \mathbb E\,\lVert \hat u - u(x_t, t) \rVert^2
+#   + \mathbb E\,\lVert u(x_t, t) - (\varepsilon - x) \rVert^2, \qquad u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t].$$
+#
+# The second does not depend on the network: **a floor, well above zero**. For data $\mathcal N(m, s^2)$ it is
+# $s^2/((1-t)^2 s^2 + t^2)$ at time t, in each dimension; its mean over t, for uniform t and independent pairs, is $\pi s/2$.
+#
+# **Predict** the loss of a *perfect* model on two-dimensional normal data with s = 0.5, summed over dimensions:
+
+# %%
+def flow_loss(field, x, eps, t):
+    x_t = perturb(x, eps, 1 - t[:, None], t[:, None])
+    return (field(x_t, t) - (eps - x)).square().sum(1)
+
+
+n = scaled(default=100_000, smoke=1000, full=1_000_000)
+x, eps = torch.randn(2, n, 2, dtype=double, generator=seeded(0))
+x, t = 0.5 * x, torch.rand(n, dtype=double, generator=seeded(1))
+disc = m.ExactDiffusion(m.isotropic_mixture(torch.zeros(1, 2, dtype=double), 0.5), flow_form)
+ours, theirs = (loss(disc.velocity, x, eps, t) for loss in (flow_loss, m.flow_matching_loss))
+claim("flow_loss_and_theirs", (ours - theirs).abs().max())
+claim("perfect_loss", ours.mean())
+claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
+
+# %% [markdown]
+# {{perfect_loss}}, from πs/2 by less than {{perfect_loss_off}}. A loss of that size is no sign that something is wrong, and a smaller one would
+# be. Average over dimensions, weight by t or draw t otherwise, and the floor is another; **say how a loss was taken**.
+#
+# Now a network, on the ring. The exact model knows the floor at each t, and how far the network's field is from the true one:
+
+# %%
+def new_flow(seed=0, **options):
+    manual_seed(seed)
+    return m.DiffusionModel(m.PointNetwork(width=96), flow_form, predict="u", **options)
+
+
+steps = scaled(default=2000, smoke=5, full=20_000)
+net = new_flow()
+history = fit(net, batches_of(ring), steps=steps, lr=4e-3, precision="float32")
+
+# %%
+perfect_ring = m.ExactDiffusion(mixture_of("ring"), flow_form)
+x, eps = ring.sample(20_000, seed=50), torch.randn(20_000, 2, generator=seeded(51))
+t = torch.rand(20_000, generator=seeded(52)).clamp(0.001)
+
+
+@torch.no_grad()
+def losses_of(model):  # of each example: the loss, and the distance to the true field
+    x_t = flow_form.perturb(x, eps, t)
+    off = (model.velocity(x_t, t) - perfect_ring.velocity(x_t, t)).square().sum(1)
+    return flow_loss(model.velocity, x, eps, t), off
+
+
+def by_time(values, bins=40):  # means over t in bins
+    which = (t * bins).long()
+    total = torch.zeros(bins).index_add(0, which, values.float())
+    return total / which.bincount(minlength=bins)
+
+
+loss, excess = losses_of(net)
+x_t = flow_form.perturb(x, eps, t)
+floor = perfect_ring.posterior_variance(x_t, t) / t**2
+claim("ring_floor", floor.mean())
+claim("ring_excess", excess.mean())
+claim("ring_loss_gap", loss.mean() - floor.mean() - excess.mean())
+
+# %%
+figure, (left, right) = figures.panels(2, height=3.2)
+at, values = figures.running_mean(history["loss"], 40)
+figures.curves(at, {"loss, running mean": values}, "training step", "squared error, summed",
+               "Training", ax=left)
+left.axhline(floor.mean().item(), color="black", ls=":", label="exact floor")
+left.set_ylim(0, 4)
+left.legend()
+middle = (torch.arange(40) + 0.5) / 40
+figures.curves(middle, {"loss": by_time(loss), "exact floor": by_time(floor),
+                        "distance to the true field": by_time(excess)},
+               "t", "squared error, summed", "After training, by time", ax=right)
+right.set_ylim(0);
+
+# %% [markdown]
+# *Left: the loss sinks to its floor and no further; what looks like a model that has stopped learning is one that is nearly perfect. Right: at
+# each t the loss is the floor plus the squared distance to the true field, which is small beside it.*
+#
+# The floor is {{ring_floor}}, and the part that training can still lower is {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without the
+# floor, the loss says almost nothing about how good a model is.
 #
