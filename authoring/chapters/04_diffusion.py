@@ -23,11 +23,13 @@ from torch import nn
 
 from gencourse import figures
 from gencourse.claims import claim
-from gencourse.data import points
+from gencourse.data import binarised, images, minibatches, points
 from gencourse.evaluation import nearest_neighbours
 from gencourse.models import diffusion as m
+from gencourse.models.vae import VAE, trained_decoder
 from gencourse.runtime import manual_seed, scaled, seeded
 from gencourse.training import fit
+from gencourse.widgets import flow_replay, guidance_explorer, noise_explorer
 
 pairwise, double = itertools.pairwise, torch.float64
 
@@ -60,7 +62,14 @@ for ax, frame in zip(axes, (0, 16, 28, 35, 40), strict=True):
 # *From noise to data in forty steps, the same points in each panel. The field that moves them was computed exactly, from the
 # known density of the spiral. A network that has seen nothing but examples will take its place.*
 #
-# That is the machine: a field, and a way to follow it.
+# The way to noise needs no network. The way back asks one, at each step, what is under the noise:
+
+# %%
+figures.diffusion_diagram();
+
+# %% [markdown]
+# *Solid: noise is added by a formula, and to any level at once. Dashed: it is taken away in steps, with a network that sees the noisy
+# example and the time.*
 #
 # In the whole chapter **data are at t = 0 and noise is at t = 1**, and a noisy example is
 #
@@ -589,26 +598,27 @@ history = fit(net, batches_of(ring), steps=steps, lr=4e-3, precision="float32")
 
 # %%
 perfect_ring = m.ExactDiffusion(mixture_of("ring"), flow_form)
-x, eps = ring.sample(20_000, seed=50), torch.randn(20_000, 2, generator=seeded(51))
-t = torch.rand(20_000, generator=seeded(52)).clamp(0.001)
+x_drawn = ring.sample(20_000, seed=50)
+eps_drawn = torch.randn(20_000, 2, generator=seeded(51))
+t_drawn = torch.rand(20_000, generator=seeded(52)).clamp(0.001)
+x_drawn_t = flow_form.perturb(x_drawn, eps_drawn, t_drawn)
+true_field = perfect_ring.velocity(x_drawn_t, t_drawn)
 
 
 @torch.no_grad()
 def losses_of(model):  # of each example: the loss, and the distance to the true field
-    x_t = flow_form.perturb(x, eps, t)
-    off = (model.velocity(x_t, t) - perfect_ring.velocity(x_t, t)).square().sum(1)
-    return flow_loss(model.velocity, x, eps, t), off
+    off = (model.velocity(x_drawn_t, t_drawn) - true_field).square().sum(1)
+    return flow_loss(model.velocity, x_drawn, eps_drawn, t_drawn), off
 
 
 def by_time(values, bins=40):  # means over t in bins
-    which = (t * bins).long()
+    which = (t_drawn * bins).long()
     total = torch.zeros(bins).index_add(0, which, values.float())
     return total / which.bincount(minlength=bins)
 
 
 loss, excess = losses_of(net)
-x_t = flow_form.perturb(x, eps, t)
-floor = perfect_ring.posterior_variance(x_t, t) / t**2
+floor = perfect_ring.posterior_variance(x_drawn_t, t_drawn) / t_drawn**2
 claim("ring_floor", floor.mean())
 claim("ring_excess", excess.mean())
 claim("ring_loss_gap", loss.mean() - floor.mean() - excess.mean())
@@ -634,3 +644,752 @@ right.set_ylim(0);
 # The floor is {{ring_floor}}, and the part that training can still lower is {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without the
 # floor, the loss says almost nothing about how good a model is.
 #
+# ## 4.5 Samplers
+#
+# Now walk from noise to data, in finite steps. Two follow the ODE: Euler's rule, and **Heun's**, which looks ahead and takes the mean of two
+# slopes (its last step is Euler's, since a velocity that is computed from x̂ is divided by σ, which ends at 0). Three think in x̂. **DDIM** splits $x_t$ into
+# x̂ and ε̂, and puts them together anew at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is
+# normal. And a **Langevin corrector** shakes points at a fixed level, to mend what the steps have spoiled.
+
+# %%
+def euler(velocity, x, times):
+    for t, s in pairwise(times):
+        x = x + (s - t) * velocity(x, t)
+    return x
+
+
+def heun(velocity, x, times):
+    for t, s in pairwise(times):
+        slope = velocity(x, t)
+        if s > 0:
+            slope = 0.5 * (slope + velocity(x + (s - t) * slope, s))
+        x = x + (s - t) * slope
+    return x
+
+
+def ddim(denoise, x, path, times):
+    for t, s in pairwise(times):
+        (alpha, sigma), (alpha_s, sigma_s) = path.levels(t), path.levels(s)
+        x_hat = denoise(x, t)
+        x = alpha_s * x_hat + sigma_s * (x - alpha * x_hat) / sigma
+    return x
+
+
+# %%
+def ancestral(denoise, x, path, times, generator):
+    for t, s in pairwise(times):
+        (alpha, sigma), (alpha_s, sigma_s) = path.levels(t), path.levels(s)
+        kept = alpha / alpha_s  # x_t = kept · x_s + fresh noise of this variance:
+        fresh = sigma**2 - kept**2 * sigma_s**2
+        mean = kept * sigma_s**2 * x + alpha_s * fresh * denoise(x, t)
+        eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+        x = (mean + (fresh.sqrt() * sigma_s * sigma) * eps) / sigma**2
+    return x
+
+
+def corrected(velocity, score, x, path, times, generator, ratio=0.1):
+    for t, s in pairwise(times):
+        x, sigma = x + (s - t) * velocity(x, t), path.levels(s)[1]
+        if s > 0:
+            h, eps = ratio * sigma**2, torch.randn(x.shape, dtype=x.dtype, generator=generator)
+            x = x + h * score(x, s) + (2 * h) ** 0.5 * eps
+    return x
+
+
+# %% [markdown]
+# The same noise, the exact field of the ring: yours and the package's.
+
+# %%
+field, noise = perfect_ring, torch.randn(1500, 2, generator=seeded(7))
+times = m.even_times(12)
+yours = [euler(field.velocity, noise, times), heun(field.velocity, noise, times),
+         ddim(field.denoise, noise, flow_form, times),
+         ancestral(field.denoise, noise, flow_form, times, seeded(1)),
+         corrected(field.velocity, field.score, noise, flow_form, times, seeded(1))]
+theirs = [m.euler(field.velocity, noise, times), m.heun(field.velocity, noise, times),
+          m.ddim(field.denoise, noise, flow_form, times),
+          m.ancestral(field.denoise, noise, flow_form, times, seeded(1)),
+          m.predictor_corrector(field.velocity, field.score, noise, flow_form, times,
+                                seeded(1))]
+off = [(a - b).abs().max() for a, b in zip(yours, theirs, strict=True)]
+claim("samplers_and_theirs", max(off))
+claim("ddim_is_euler", (yours[2] - yours[0]).abs().max())
+
+# %% [markdown]
+# They differ by less than {{samplers_and_theirs}}; and on the flow form's straight path DDIM *is* Euler, to {{ddim_is_euler}}.
+#
+# **How wrong is a step?** For normal data the flow has a closed form: from level σ to σ′ it maps x to
+# $m + (x - m)\sqrt{(s^2 + \sigma'^2)/(s^2 + \sigma^2)}$. So the error is known. Data N(1, 0.5²), $x + \sigma\varepsilon$ with σ from 10 down to
+# 0.002, steps even in $\sigma^{1/7}$ (EDM's spacing). **Predict** by what the error falls if steps are doubled, for Euler and for Heun:
+
+# %%
+bell = m.ExactDiffusion(m.isotropic_mixture(torch.ones(1, 1, dtype=double), 0.5), m.ve(10.0))
+start = 10 * torch.linspace(-2, 2, 101, dtype=double)[:, None]
+truth = m.gaussian_flow_map(start, 1.0, 0.5, (1.0, 10.0), (1.0, 0.002))
+
+
+def levels(n, last):  # times of the path, whose σ is 10 t
+    return m.rho_levels(n, sigma_max=10.0, last=last) / 10
+
+
+numbers = torch.tensor([8, 16, 32, 64, 128, 256])
+errors = {rule.__name__: torch.stack(
+    [(rule(bell.velocity, start, levels(n, "sigma_min")) - truth).square().mean().sqrt()
+     for n in numbers.tolist()]) for rule in (euler, heun)}
+claim("euler_slope", (errors["euler"][-2] / errors["euler"][-1]).log2())
+claim("heun_slope", (errors["heun"][-2] / errors["heun"][-1]).log2())
+
+
+def spread(n, last):  # deviation of the samples over that of the data
+    x = euler(bell.velocity, 10 * torch.tensor([[-1.0], [1.0]], dtype=double), levels(n, last))
+    return (x[1] - x[0]) / 2 / 0.5
+
+
+# %%
+few = (1, 2, 5, 10, 25, 50)
+table = {last: torch.cat([spread(n, last) for n in few]) for last in ("sigma_min", "zero")}
+for last, row in table.items():
+    print(f"{last:10}", *(f"{value:.3f}" for value in row))
+claim("shrink_two", table["sigma_min"][1])
+claim("shrink_ten", table["sigma_min"][3])
+claim("shrink_fifty", table["sigma_min"][5])
+claim("shrink_two_to_zero", table["zero"][1])
+claim("shrink_ten_to_zero", table["zero"][3])
+
+figure, (left, right) = figures.panels(2, height=3.2)
+figures.curves(numbers, {"Euler (DDIM)": errors["euler"], "Heun": errors["heun"]}, "steps n",
+               "error of x", "Order 1 and order 2", ax=left)
+figures.log_scale(left, "both")
+figures.curves(torch.tensor(few), {"n steps 10 → 0.002": table["sigma_min"],
+                                   "n levels to 0.002, then 0": table["zero"]},
+               "Euler steps n", "spread, 1 is right", "Few steps shrink the spread", ax=right)
+figures.log_scale(right, "x")
+right.axhline(1, color="black", ls=":");
+
+# %% [markdown]
+# *Left: root mean squared distance to the exact map, on logarithmic axes; the slopes are −1 and −2. Heun asks the field twice in a step. Right:
+# the deviation of the samples over that of the data, for two schedules that are easily confused.*
+#
+# Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And the error has a direction. Each step
+# goes for x̂, a mean, as if it were x: **few steps shrink the spread.** With the last step *ending at* 0.002 it is {{shrink_two}},
+# {{shrink_ten}} and {{shrink_fifty}} of the truth at 2, 10 and 50 steps. With one more usual choice, n levels down to 0.002 and the last step
+# to 0, it is {{shrink_two_to_zero}} at 2 and {{shrink_ten_to_zero}} at 10. (DDIM is exact only where x̂ does not change on the way: for a single
+# point.) A number of steps means nothing without its schedule.
+#
+# **Whose error is it?** A bad sample may be the sampler's fault or the network's. So run both, on the exact field and on the network
+# of section 4.4. The measure is the *energy distance* of 1,500 samples to 1,500 true ones,
+# $2\,\mathbb E\lVert a - b \rVert - \mathbb E\lVert a - a' \rVert - \mathbb E\lVert b - b' \rVert$, which is 0 only for equal distributions:
+
+# %%
+def energy_distance(a, b):
+    return (2 * torch.cdist(a, b).mean() - torch.cdist(a, a).mean() - torch.cdist(b, b).mean())
+
+
+@torch.no_grad()
+def four_ways(field, evaluations):  # each may ask the field so often
+    whole, half = m.even_times(evaluations), m.even_times(evaluations // 2)
+    yield "Euler", euler(field.velocity, noise, whole)
+    yield "Heun", heun(field.velocity, noise, half)
+    yield "ancestral", ancestral(field.denoise, noise, flow_form, whole, seeded(1))
+    yield "corrector", corrected(field.velocity, field.score, noise, flow_form, half, seeded(1))
+
+
+budgets, real = (4, 8, 16, 32, 64, 128), ring.sample(1500, seed=77)
+chance = energy_distance(ring.sample(1500, seed=78), real)
+far = {}
+for who, field in (("the exact field", perfect_ring), ("the network", net)):
+    for n in budgets:
+        for name, x in four_ways(field, n):
+            far.setdefault((who, name), []).append(energy_distance(x, real))
+
+# %%
+figure, axes = figures.panels(2, height=3.2, sharey=True)
+for ax, who in zip(axes, ("the exact field", "the network"), strict=True):
+    lines = {name: torch.stack(v) for (w, name), v in far.items() if w == who}
+    figures.curves(torch.tensor(budgets), lines, "evaluations of the field",
+                   "energy distance to the truth", f"On {who}", ax=ax)
+    ax.axhline(chance, color="black", ls=":", label="true samples")
+    figures.log_scale(ax, "both")
+    ax.legend()
+with torch.no_grad():
+    by_network = heun(net.velocity, torch.randn(10_000, 2, generator=seeded(8)),
+                      m.even_times(50))
+claim("exact_heun", far["the exact field", "Heun"][-1] / chance)
+claim("network_between", 100 * between_islands(by_network))
+claim("few_euler", far["the exact field", "Euler"][0] / chance)
+
+# %% [markdown]
+# *Left: with the exact field all four come down to the distance of true samples from one another (dotted; below it differences are chance). What is
+# left above it is the sampler's error. Right: with the network they stop where its own error begins. More steps do not mend a field.*
+#
+# In units of that dotted line, four Euler steps on the exact field have {{few_euler}}. Of the network's samples {{network_between}} % lie in the
+# water, though as a flow it tears nothing either; the coupling layers had {{flow_between}}. Velocity fields have become steep more easily than eight layers.
+
+# %% tags=["widget"]
+noise_explorer(perfect_ring)
+
+# %% [markdown]
+# *Noise level against points, density and score field (without a kernel: a picture of five levels). With little noise each island pulls
+# for itself; with much, the field has forgotten that there are eight.*
+#
+# ## 4.6 Flow matching
+#
+# Section 4.3 came to the ODE through noise. Flow matching takes it directly (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden 2022):
+# connect each example with a draw of noise by a straight line, and learn the velocity. The lines of pairs cross. At a crossing the
+# network can give only one answer, the mean of those who pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal**
+# velocity $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices. As many pass through each point with the mean
+# velocity as did with their own, so the density at each t is the same (the *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$).
+
+# %%
+two_peaks = m.ExactDiffusion(clean, flow_form)
+x, eps = clean.sample(60, seed=3), torch.randn(60, 1, dtype=double, generator=seeded(4))
+straight = torch.stack([x, eps])[:, :, 0]
+flowing = m.heun(two_peaks.velocity, eps, m.even_times(100), keep=True)[:, :, 0]
+figure, (left, right) = figures.panels(2, height=3.2, sharey=True)
+left.plot([0, 1], straight, color=figures.PALETTE[0], lw=0.6)
+left.set(xlabel="t", ylabel="x", title="Pairs: straight lines that cross", xlim=(1, 0))
+right.plot(m.even_times(100), flowing, color=figures.PALETTE[1], lw=0.6)
+right.set(xlabel="t", title="Their flow: curves that do not", xlim=(1, 0))
+order = flowing[0].argsort()
+claim("flow_crossings", (flowing[:, order].diff(dim=1) < 0).sum())
+theirs = x[:, 0][order]  # the ends of the straight lines, in the order of their noise
+claim("pairs_that_cross", 100 * (theirs[:, None] > theirs).triu(1).sum() / (60 * 59 / 2))
+
+# %% [markdown]
+# *Sixty pairs of noise (left ends) and data. Left: their own lines, of which {{pairs_that_cross}} % of all couples cross. Right: what the exact
+# marginal velocity makes of the same noise. {{flow_crossings}} crossings, and at each t the same density.*
+#
+# Why is it allowed to regress on $\varepsilon - x$ in the place of u? For any field $\hat u$ the two losses differ by the floor, a constant,
+# so their gradients are equal; in expectation, not in a batch. Two data points, ±1, and $\hat u = a \tanh x_t + b$ at t = 0.4, every
+# expectation an integral over a grid of noise:
+
+# %%
+t, wide = 0.4, torch.linspace(-8, 8, 4001, dtype=double)
+density = (-0.5 * wide**2).softmax(0) / 2  # of the noise, for each of two points
+x, eps = torch.tensor([[-1.0], [1.0]], dtype=double), wide.expand(2, -1)
+x_t = (1 - t) * x + t * eps
+x_hat = ((1 - t) * x_t / t**2).tanh()  # the posterior mean of two points
+marginal = (x_t - x_hat) / t  # u = (x_t - x̂) / t
+feature = torch.stack([x_t.tanh(), torch.ones_like(x_t)])
+
+
+def gradient(target, p):  # of the mean of (a tanh x_t + b - target)², at a = 0.3, b = -0.2
+    error = 0.3 * feature[0] - 0.2 - target
+    return (2 * error * feature * p).flatten(1).sum(1)
+
+
+claim("gradients_differ", (gradient(eps - x, density) - gradient(marginal, density)).abs().max())
+batch = torch.zeros(2, 4001, dtype=double)
+batch.view(-1)[torch.multinomial(density.flatten(), 64, generator=seeded(0))] = 1 / 64
+claim("batch_differs", (gradient(eps - x, batch) - gradient(marginal, batch)).norm())
+
+# %% [markdown]
+# The gradients agree to {{gradients_differ}}; in one batch of 64 they are {{batch_differs}} apart.
+#
+# **Straight pairs do not make straight flows.** How far a flow is from straight is the mean of
+# $\int \lVert x_1 - x_0 - u(x_t, t) \rVert^2 dt$ along it. For N(0, s²) with independent pairs it is $s(2 - \pi/2)$ per dimension, not zero.
+# **Reflow** (Liu et al. 2022) makes pairs with the flow itself, noise with the sample that it became, and trains again. Such pairs never cross. For normal
+# data the second field is known as well, and exactly straight:
+
+# %%
+eps = torch.randn(4000, 1, dtype=double, generator=seeded(0))
+unit = m.ExactDiffusion(m.isotropic_mixture(torch.zeros(1, 1, dtype=double), 0.6), flow_form)
+claim("straightness", m.straightness(unit.velocity, eps, m.even_times(60)).mean())
+claim("straightness_off", m.straightness(unit.velocity, eps, m.even_times(60)).mean()
+      - m.straightness_of_gaussian(0.6))
+
+
+def after_reflow(x_t, t):  # pairs (x, ε) with x = 0.6 ε
+    return (1 - 0.6) * x_t / ((1 - t) * 0.6 + t)[:, None]
+
+
+claim("straight_after", m.straightness(after_reflow, eps, m.even_times(60)).mean())
+
+# %% [markdown]
+# {{straightness}} before, as the formula has it; less than {{straight_after}} after. Then a single Euler step is exact. With networks it is only
+# nearly so. **Predict** what one step gives on the ring, before and after:
+
+# %%
+class OnPairs(nn.Module):  # the loss of a model on pairs that belong together
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def loss(self, x, eps):
+        return self.model.loss(x, eps=eps)
+
+
+made, its_noise = m.reflow_pairs(net.velocity, torch.randn(20_000, 2, generator=seeded(20)),
+                                 m.even_times(20))
+second = new_flow(seed=1)
+fit(OnPairs(second), minibatches(made, its_noise, batch_size=256, seed=0), steps=steps,
+    lr=4e-3, precision="float32")
+
+# %%
+with torch.no_grad():
+    ones = {name: euler(model.velocity, noise, m.even_times(1))
+            for name, model in (("first flow", net), ("after reflow", second))}
+    bent, mended = (m.straightness(model.velocity, noise, m.even_times(40)).mean()
+                    for model in (net, second))
+figure, axes = figures.panels(2, height=3.4)
+for ax, (name, x) in zip(axes, ones.items(), strict=True):
+    figures.point_clouds({"data": real, "one step": x}, f"One Euler step, {name}", ax=ax)
+claim("bent", bent)
+claim("mended", mended)
+claim("one_step_gain", energy_distance(ones["first flow"], real)
+      / energy_distance(ones["after reflow"], real))
+
+# %% [markdown]
+# *1,500 samples, each from one evaluation of a network. The first flow's single step goes to the mean of all data that the noise could
+# have come from; after one reflow it lands near the islands.*
+#
+# Straightness falls from {{bent}} to {{mended}}, and the energy distance of one-step samples by a factor of {{one_step_gain}}. The price: the second network
+# learns from the first one's samples, mistakes included.
+#
+# **Which times?** So far t was uniform. But near the ends the target is easy: at t = 1 the best answer is ε less the mean of the data, at t = 0
+# it is −x plus nothing that could be known. A *logit-normal* t, the sigmoid of a normal draw, trains more in the middle (Esser et al. 2024).
+# Same network, same steps; the measure is the squared distance to the true field, at each t:
+
+# %%
+middle_first = new_flow(draw_times=m.logit_normal_times)
+fit(middle_first, batches_of(ring), steps=steps, lr=4e-3, precision="float32")
+_, other = losses_of(middle_first)
+ax = figures.curves((torch.arange(20) + 0.5) / 20,
+                    {"t uniform": by_time(excess, 20), "t logit-normal": by_time(other, 20)},
+                    "t", "squared distance to the true field", "What was trained at which t")
+figures.log_scale(ax, "y")
+central = (t_drawn > 0.3) & (t_drawn < 0.7)
+claim("central_ratio", other[central].mean() / excess[central].mean())
+claim("edge_ratio", other[t_drawn < 0.05].mean() / excess[t_drawn < 0.05].mean())
+
+# %% [markdown]
+# *Logit-normal times buy a better field in the middle with a worse one at the ends, where few were drawn.*
+#
+# Between 0.3 and 0.7 its error is {{central_ratio}} times that with uniform t, below 0.05 it is {{edge_ratio}} times. What counts in the end are samples:
+# for pictures the middle matters most; for islands as sharp as these, the end.
+
+# %% tags=["widget"]
+flow_replay(net.velocity)
+
+# %% [markdown]
+# *The learned flow, applied to a grid (without a kernel: five moments). Cells are stretched and squeezed, and never torn.*
+#
+# ## 4.7 Likelihood along the flow
+#
+# Follow one point of a flow. The volume around it grows at the rate $\mathrm{div}\, u$, so its density falls at that rate. From data to noise,
+# this is section 4.1's formula for infinitely many layers (Chen et al. 2018):
+#
+# $$\log p(x_0) = \log \mathcal N(x_1; 0, I) + \int_0^1 \mathrm{div}\, u(x_t, t)\, dt .$$
+
+# %%
+def velocity_and_divergence(velocity, x, t):
+    x = x.detach().requires_grad_()
+    u = velocity(x, t.to(x).expand(len(x)))
+    parts = [torch.autograd.grad(u[:, d].sum(), x, retain_graph=True)[0][:, d] for d in (0, 1)]
+    return u.detach(), sum(parts)
+
+
+def log_prob_along(velocity, x, times):  # rising times, Heun's rule for x and the integral
+    total = torch.zeros(len(x), dtype=x.dtype)
+    for t, s in pairwise(times):
+        u, growth = velocity_and_divergence(velocity, x, t)
+        later, later_growth = velocity_and_divergence(velocity, x + (s - t) * u, s)
+        x, total = x + (s - t) * (u + later) / 2, total + (s - t) * (growth + later_growth) / 2
+    return -0.5 * x.square().sum(1) - math.log(2 * math.pi) + total
+
+
+up = torch.linspace(0, 1, 61, dtype=double) ** 2  # finer where the field is steep
+x = ring.sample(scaled(default=600, smoke=20, full=4000), seed=98)
+truth, ours = ring.log_prob(x), log_prob_along(perfect_ring.velocity, x, up)
+claim("ode_log_prob_and_theirs", (ours - m.ode_log_prob(perfect_ring.velocity, x, up)[0]).abs().max())
+claim("ode_log_prob_error", (ours - truth).abs().mean())
+claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
+
+# %% [markdown]
+# With the exact field the log-densities are those of the ring to {{ode_log_prob_error}} nats on average. The network's, of the same size of
+# effort as section 4.1's layers: it is {{network_kl}} nats below the truth, those {{flow_kl}}. Both numbers are divergences, not bounds.
+#
+# In D dimensions the divergence costs D backward passes. **Hutchinson's** estimate takes one: $v^\top J v$ for a random v with
+# $\mathbb E[v v^\top] = I$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of normal numbers:
+
+# %%
+A = torch.tensor([[1.0, 2.0], [0.0, -3.0]])
+normal = torch.randn(200_000, 2, generator=seeded(0))
+by_normal, by_sign = ((v @ A * v).sum(1) for v in (normal, normal.sign()))
+print(f"trace {A.trace():.0f}; means {by_normal.mean():.2f} and {by_sign.mean():.2f}")
+claim("hutchinson_normal", by_normal.var())
+claim("hutchinson_sign", by_sign.var())
+
+# %% [markdown]
+# Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$ and the same without the
+# diagonal, which signs get exactly right.
+#
+# **The other view** makes a diffusion model chapter 1's VAE, with a great many codes and an encoder that learns nothing, the noise. Its ELBO
+# is a sum over steps (Kingma et al. 2021),
+#
+# $$-\log p(x) \le \text{ends} + \sum_{\text{steps } t \to s} \tfrac12 \big(\mathrm{SNR}(s) - \mathrm{SNR}(t)\big)\,
+#   \mathbb E\,\lVert x - \hat x(x_t, t) \rVert^2,$$
+#
+# so the denoising loss *is* a likelihood bound, with one particular weight. On the exact model it must rise to $\log p$ as steps get many:
+
+# %%
+x = ring.sample(2000, seed=97).double()
+sharp = m.ExactDiffusion(m.isotropic_mixture(
+    ring.centres.double(), ring.stds.double(), ring.weights.double()), flow_form)
+many = (4, 8, 16, 32, 64, 128, scaled(default=256, smoke=130, full=1024))
+bounds = torch.stack([
+    m.diffusion_elbo(sharp.denoise, x, flow_form,
+                     torch.linspace(6, -6, n + 1, dtype=double).sigmoid(), seeded(0))["elbo"].mean()
+    for n in many])
+truth = ring.log_prob(x).mean()
+ax = figures.curves(torch.tensor(many), {"ELBO of the exact denoiser": bounds}, "steps",
+                    "nats", "A bound that closes as steps get fine")
+ax.axhline(truth, color="black", ls=":", label="log p(x), exact")
+figures.log_scale(ax, "x")
+ax.set_ylim(truth - 6, truth + 1)
+ax.legend()
+claim("elbo_gap", truth - bounds[-1])
+
+# %% [markdown]
+# *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that the model takes; with fine steps it is
+# one, and the bound closes, to {{elbo_gap}} nats.*
+#
+# ## 4.8 Guidance
+#
+# To ask for a class y, one may train a network that sees y. One may also keep the network that does not, and add a classifier that can
+# read noisy examples. By Bayes' rule
+#
+# $$\nabla \log p_t(x_t \mid y) = \nabla \log p_t(x_t) + \nabla \log p_t(y \mid x_t) ,$$
+#
+# and in **classifier guidance** (Dhariwal & Nichol 2021) the second term is multiplied by w, to obey more. **Classifier-free
+# guidance** (Ho & Salimans 2022) has no classifier: its gradient is the difference of two scores, of a network that sees the class and of one that
+# does not; in practice of one network, whose label is hidden in a tenth of its training. So
+#
+# $$\hat s = s(x_t) + w\,\big[s(x_t, y) - s(x_t)\big],$$
+#
+# and alike for x̂, ε and u. Here **w = 1 is the plain conditional model**; papers that write $(1 + w)\,s(x_t, y) - w\,s(x_t)$ call that w = 0.
+# On two classes, N(1, 0.5²) and N(−1, 0.5²), all of it is known:
+
+# %%
+def guided(cond, uncond, w):
+    return uncond + w * (cond - uncond)
+
+
+classes, exploding = m.TwoClasses(mean=1.0, std=0.5), m.ve(20.0)
+asked, anything = classes.exact(exploding, 0), classes.exact(exploding)
+x_t = torch.linspace(-4, 4, 81, dtype=double)[:, None].requires_grad_()
+sigma = 20 * 0.05
+log_class = nn.functional.logsigmoid(2 * x_t / (0.5**2 + sigma**2))  # log p_t(y | x_t)
+by_classifier = torch.autograd.grad(log_class.sum(), x_t)[0]
+x_t = x_t.detach()
+scores = asked.score(x_t, 0.05), anything.score(x_t, 0.05)
+with_classifier = m.classifier_guidance(scores[1], by_classifier, 3.0)
+claim("guidance_two_ways", (guided(*scores, 3.0) - with_classifier).abs().max())
+claim("guided_and_theirs", (guided(*scores, 3.0) - m.guided(*scores, 3.0)).abs().max())
+
+# %% [markdown]
+# Both kinds agree to {{guidance_two_ways}}. What does the guided ODE sample? The formula looks like the score of $p(x)\,p(y \mid x)^w$, normalised, and
+# many texts say so. **Predict** mean and deviation of the samples at w = 4. The plain class has 1 and 0.5.
+
+# %%
+weights_of_guidance = (1.0, 2.0, 4.0, 8.0)
+n = scaled(default=100, smoke=10, full=200)
+rows = {w: (classes.product_moments(w), classes.guided_moments(w, 1000.0, n, 1001),
+            classes.guided_moments(w, 20.0, n, 1001)) for w in weights_of_guidance}
+print("w     the product       guided, from σ = 1000   guided, from σ = 20")
+for w, row in rows.items():
+    print(f"{w:g}   " + "      ".join(f"{mean:7.3f} ± {std:.3f}" for mean, std in row))
+claim("product_mean", rows[4.0][0][0])
+claim("product_std", rows[4.0][0][1])
+claim("guided_mean", rows[4.0][1][0])
+claim("guided_std", rows[4.0][1][1])
+claim("guided_mean_from_20", rows[4.0][2][0])
+claim("guided_std_from_20", rows[4.0][2][1])
+
+# %%
+field = m.guided_field(asked.velocity, anything.velocity, 4.0)
+start = 20 * torch.randn(4000, 1, dtype=double, generator=seeded(0))
+samples = m.heun(field, start, m.rho_levels(60, 20.0) / 20)[:, 0]
+x = torch.linspace(-1, 4, 401, dtype=double)
+plain = torch.distributions.Normal(1.0, 0.5).log_prob(x).exp()
+product = anything.log_prob(x[:, None], 0.0) + 4 * nn.functional.logsigmoid(8 * x)
+product = product.softmax(0) / (x[1] - x[0])
+ax = figures.panels(height=3)[1]
+ax.hist(samples, 60, density=True, color="0.8", label="guided samples, w = 4")
+figures.curves(x, {"the class": plain, "the product": product}, "x", "density",
+               "What guidance samples, and what it does not", ax=ax)
+ax.legend();
+
+# %% [markdown]
+# *Guided samples of the exact field, the class that was asked for, and the product density with which guidance is often confused. The samples
+# lie farther out than either, and closer together.*
+#
+# The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 makes
+# {{guided_mean}} ± {{guided_std}}, and even the start matters: from 20 it is {{guided_mean_from_20}} ± {{guided_std_from_20}}. The reason: noise and
+# powers cannot be exchanged. The guided score at level t is that of $p_t(x_t)\,p_t(y \mid x_t)^w$; these densities are not the noisy versions of any
+# one density, so no flow takes one into the next. **Guidance is not sampling from a sharper distribution. It is a push away from what
+# the classes have in common,** and is paid for with variety. (Two ways to pay less: guide only at middle levels, Kynkäänniemi et al. 2024; push
+# away from a worse model of the same class instead, *autoguidance*, Karras et al. 2024.)
+
+# %% tags=["widget"]
+two = mixture_of("two")
+right_one = m.isotropic_mixture(two.means[two.means[:, 0] > 0], 0.5)
+guidance_explorer(m.ExactDiffusion(right_one, flow_form), m.ExactDiffusion(two, flow_form))
+
+# %% [markdown]
+# *Steps and guidance on an exact mixture in the plane (without a kernel: a table of pictures). The number above each is the spread of the samples
+# over that of the class. Few steps shrink it, and so does w.*
+#
+# ## 4.9 Editing, with a field that is right
+#
+# A trained model can be asked for things for which it was not trained. How well, one can see on an exact field, where nothing but the method
+# is to blame.
+#
+# **Inpainting by replacement.** Some entries of x are known. Run a sampler, and after each step put the known entries, with fresh noise of the
+# level that is reached, in their place. Two normal numbers with correlation 0.9, the first known to be 2: the second
+# has the mean 1.8 and the deviation 0.44. **Predict** what many steps give:
+
+# %%
+def inpaint(denoise, x, known, mask, path, times, generator, deterministic=False):
+    for t, s in pairwise(times):
+        step = torch.stack([t, s])
+        if deterministic:
+            x = ddim(denoise, x, path, step)
+        else:
+            x = ancestral(denoise, x, path, step, generator)
+        alpha, sigma = path.levels(s)
+        eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+        x = torch.where(mask, perturb(known, eps, alpha, sigma), x)
+    return x
+
+
+covariance = torch.tensor([[[1.0, 0.9], [0.9, 1.0]]], dtype=double)
+pair = m.ExactDiffusion(m.GaussianMixture(
+    torch.ones(1, dtype=double), torch.zeros(1, 2, dtype=double), covariance), vp)
+noise2 = torch.randn(3000, 2, dtype=double, generator=seeded(0))
+known, mask = torch.tensor([2.0, 0.0], dtype=double).expand(3000, 2), torch.tensor([True, False])
+step_numbers = scaled(default=(10, 30, 100, 300, 1000), smoke=(10, 20), full=(10, 100, 1000))
+filled = {kind: torch.stack([inpaint(pair.denoise, noise2, known, mask, vp, m.even_times(n),
+                                     seeded(1), kind == "DDIM")[:, 1] for n in step_numbers])
+          for kind in ("ancestral", "DDIM")}
+
+# %%
+ax = figures.curves(torch.tensor(step_numbers), {k: v.mean(1) for k, v in filled.items()},
+                    "steps", "mean of the unknown entry", "Inpainting with an exact field")
+ax.axhline(1.8, color="black", ls=":", label="truth")
+for i, deterministic in enumerate((False, True)):
+    limit = m.replacement_limit(0.9, 2.0, deterministic)[0]
+    ax.axhline(limit, color=figures.PALETTE[i], lw=0.8)
+figures.log_scale(ax, "x")
+ax.set_ylim(0.6, 1.9)
+ax.legend()
+claim("inpaint_ancestral", filled["ancestral"][-1].mean())
+claim("inpaint_ddim", filled["DDIM"][-1].mean())
+claim("limit_ancestral", m.replacement_limit(0.9, 2.0)[0])
+claim("limit_ddim", m.replacement_limit(0.9, 2.0, deterministic=True)[0])
+
+# %% [markdown]
+# *Mean of 3,000 fillings over the number of steps; thin lines: the limits, from the moments' own equations. Neither sampler comes to the
+# truth.*
+#
+# The ancestral sampler comes to {{inpaint_ancestral}} (its limit is {{limit_ancestral}}), the deterministic one to {{inpaint_ddim}} (limit {{limit_ddim}}), and
+# **more steps do not help: it is not a matter of steps.** At each level the unknown entry is denoised as if the noisy known one were all that
+# is known. What was decided early, under much noise, is only partly revised; a deterministic sampler revises least. *RePaint* (Lugmayr et al. 2022)
+# goes back up several times at each level; a model trained to see known entries needs no such trick.
+#
+# **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back from there. How much survives? Start on an island of
+# the ring, and ask how often one comes back to it:
+
+# %%
+x = ring.sample(2000, seed=60).double()
+home = torch.cdist(x, ring.centres.double()).argmin(1)
+depths = torch.linspace(0.1, 0.99, 10)
+stayed = []
+for depth in depths.tolist():
+    back = m.image_to_image(sharp.denoise, x, flow_form, m.even_times(40, depth), seeded(2))
+    stayed.append((torch.cdist(back, ring.centres.double()).argmin(1) == home).double().mean())
+ax = figures.curves(depths, {"share": 100 * torch.stack(stayed)}, "noise level t₀ from which one walks back",
+                    "% on the same island", "Image to image, on the ring")
+ax.axhline(100 / 8, color="black", ls=":", label="chance")
+ax.legend()
+claim("stayed_low", 100 * stayed[1])
+claim("stayed_high", 100 * stayed[-1])
+
+# %% [markdown]
+# *The share of points that return to their own island. With little noise all do, with nearly pure noise one in eight. In between one chooses how
+# much of the original to keep.*
+#
+# ## 4.10 Why does it not copy?
+#
+# The loss is a mean over a *finite* training set. Of that set the best denoiser is known: the posterior mean over its N points,
+#
+# $$\hat x = \sum_i w_i\, x_i, \qquad w = \mathrm{softmax}_i\!\Big(-\frac{\lVert x_t - \alpha x_i \rVert^2}{2\sigma^2}\Big).$$
+#
+# **Predict** what a sampler draws with it. The measure is the median distance of samples to the nearest training point, *relative to that of
+# held-out data*: 1 is as new as new data are, 0 is a copy. A small distance alone would prove nothing.
+
+# %%
+def copier(x_t, alpha, sigma, train):
+    squared = torch.cdist(x_t, alpha * train).square()
+    return (-squared / (2 * sigma**2)).softmax(1) @ train
+
+
+few_points = points("spiral").sample(64, seed=5)
+x_t, (alpha, sigma) = torch.randn(50, 2, generator=seeded(0)), (0.7, 0.3)
+theirs = m.optimal_denoiser(x_t, sigma, few_points, alpha)
+claim("copier_and_theirs", (copier(x_t, alpha, sigma, few_points) - theirs).abs().max())
+ends = torch.tensor([[-1.0], [1.0]])  # two points: a hyperbolic tangent
+claim("copier_of_two", (copier(x_t[:, :1], alpha, sigma, ends)
+                        - (alpha * x_t[:, :1] / sigma**2).tanh()).abs().max())
+copies = ddim(m.copying_denoiser(few_points, flow_form), noise, flow_form, m.even_times(50))
+fresh = points("spiral").sample(1500, seed=6)
+claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
+
+# %% [markdown]
+# {{copies_of_the_best}}: **a perfect fit to the training loss copies, and does nothing else.** Everything that is new in a diffusion model's samples comes
+# from its failure to reach that minimum. What stops it? The same small network, as many steps, on more and more points; once on the spiral, and once
+# on codes of digits, of chapter 1's shipped decoder. That came without its encoder, so one is fitted to it:
+
+# %%
+digits = images("mnist")
+manual_seed(0)
+vae = VAE(latent_dim=16)
+vae.decoder.load_state_dict(trained_decoder().layers.state_dict())
+vae.decoder.requires_grad_(False)
+stream = binarised(minibatches(digits.train_bytes, batch_size=128, seed=0), seed=1)
+fit(vae, stream, steps=scaled(default=400, smoke=5, full=3000), lr=3e-3)
+with torch.no_grad():
+    codes = vae.encode(digits.train).mu
+
+# %%
+def trained_on(train, width):
+    size = min(256, len(train))
+    manual_seed(0)
+    model = m.DiffusionModel(m.PointNetwork(train.shape[1], width), flow_form,
+                             shape=train.shape[1:])
+    fit(model, minibatches(train, batch_size=size, seed=0), precision="float32",
+        steps=scaled(default=1200, smoke=5, full=10_000), lr=4e-3)
+    return model
+
+
+sizes = scaled(default=(16, 64, 256, 1024, 4096), smoke=(16, 64), full=(16, 128, 1024, 8192))
+spirals = {n: points("spiral").sample(n, seed=5) for n in sizes}
+flat = {n: trained_on(x, 128) for n, x in spirals.items()}
+
+# %%
+deep = {n: trained_on(codes[:n], 192) for n in sizes}
+
+# %%
+drawn_flat = {n: model.sample(1000, seed=1) for n, model in flat.items()}
+drawn_deep = {n: model.sample(1000, seed=1) for n, model in deep.items()}
+ratios = {"the spiral, network": [m.copying_ratio(drawn_flat[n], spirals[n], fresh) for n in sizes],
+          "codes of digits, network": [m.copying_ratio(drawn_deep[n], codes[:n], codes[-1000:])
+                                       for n in sizes]}
+best = []
+for n in sizes:
+    start = torch.randn(300, 16, generator=seeded(2))
+    x = ddim(m.copying_denoiser(codes[:n], flow_form), start, flow_form, m.even_times(50))
+    best.append(m.copying_ratio(x, codes[:n], codes[-1000:]))
+ratios["codes, the best fit"] = best
+ax = figures.curves(torch.tensor(sizes), {k: torch.tensor(v) for k, v in ratios.items()},
+                    "training points N", "distance, relative to held-out",
+                    "Copying, by the size of the training set")
+figures.log_scale(ax, "x")
+ax.axhline(1, color="black", ls=":")
+claim("codes_few", ratios["codes of digits, network"][0])
+claim("codes_many", ratios["codes of digits, network"][-1])
+claim("spiral_few", ratios["the spiral, network"][0])
+claim("spiral_many", ratios["the spiral, network"][-1])
+claim("best_fit_copies", max(best))
+
+# %%
+few, many = sizes[0], sizes[-1]
+rows = {}
+for n in (few, many):
+    x = drawn_deep[n][:14]
+    near = nearest_neighbours(x, codes[:n])[1][:, 0]
+    rows |= {f"sample, N = {n}": x, f"nearest of {n}": codes[:n][near]}
+with torch.no_grad():
+    figures.image_rows({name: trained_decoder()(z) for name, z in rows.items()},
+                       title="Samples of codes and their nearest training codes, decoded");
+
+# %% [markdown]
+# *All pictures are decoded codes. Trained on few codes the network repeats them; trained on thousands it draws digits whose nearest training code
+# is another one. No sample was selected.*
+#
+# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 4,096; on the spiral from {{spiral_few}} to {{spiral_many}}; the best
+# fit stays below {{best_fit_copies}} at all sizes. A network of limited size that is trained for a limited time cannot place a spike on every one of
+# thousands of points; it learns what they have in common, a smooth field. With few examples, or many repeats of one, or a network large and trained
+# long enough, it does copy: where the change comes depends on all of these (Gu et al. 2023; Kadkhodaie et al. 2024). And as in chapter 1
+# such a test can convict, not acquit: a copy that is shifted or recoloured is far away.
+#
+# **A bridge to chapter 3: masked diffusion.** What if x is text, and there is no adding a little noise to a letter? Let each token be replaced, with
+# probability t, by a mask. Then the "denoiser" gives a distribution for each masked token, given those that are left, and its loss is a cross-entropy on masked
+# places, weighted by 1/t, a bound on $-\log p(x)$ as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts
+# with masks only and uncovers some tokens in each step. If it uncovers one at a time, in any order, it is chapter 3's model without a fixed order; several at a time is
+# faster, and wrong by as much as these tokens depend on one another: a discretisation error, as in section 4.5.
+#
+# ## 4.11 Questions
+#
+# Think first, then open the answer.
+#
+# <details><summary>1. The loss of a diffusion model has stopped falling at 1.4. Is it trained?</summary>
+#
+# It cannot be told from that number. The floor may be 1.3 or 1.4; it depends on the data, the target, the weights, the times, and on sum or mean. Compare
+# with a floor that is known, look at samples, or at the loss of a larger network.
+# </details>
+#
+# <details><summary>2. Why do the ODE and the reverse SDE give the same distribution, though their paths differ?</summary>
+#
+# Spreading by noise is the same change of density as a transport along minus the score. What the SDE adds in noise it takes away with
+# more of the score; the change of the density at each t is equal.
+# </details>
+#
+# <details><summary>3. Somebody's model predicts ε. Where would you not trust the x̂ that you compute from it?</summary>
+#
+# Near t = 1, where α is small: an error of ε is multiplied by σ/α.
+# </details>
+#
+# <details><summary>4. Samples in four steps are too alike. Is the network to blame?</summary>
+#
+# Run the same four steps on an exact field, or the network with many steps. Few steps of an ODE go to means and shrink the spread whatever the
+# network is; guidance shrinks it as well.
+# </details>
+#
+# <details><summary>5. Does guidance with w = 3 sample from p(x) p(y | x)³, normalised?</summary>
+#
+# No. The guided scores of different levels do not belong to the noisy versions of one density. Samples lie farther out and closer together, and even depend on where
+# one starts.
+# </details>
+#
+# <details><summary>6. Could a diffusion model reach a lower training loss and draw worse samples?</summary>
+#
+# Yes. Towards the minimum over a finite set it becomes the denoiser that copies. Watch the loss on held-out examples, and distances relative to them.
+# </details>
+#
+# Now the exercises: [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb).
+#
+# ## 4.12 Where this comes from
+#
+# Titles and numbers below are given from memory. **Courses and books:** MIT 6.S184, *Generative AI with Stochastic Differential Equations*; Berkeley's
+# *Deep Unsupervised Learning*; Prince, *Understanding Deep Learning*, 2023, chapters 16 and 18; Bishop & Bishop, *Deep Learning*, 2024, chapters 18 and 20.
+#
+# - **Flows:** Rezende & Mohamed 2015, [arXiv:1505.05770](https://arxiv.org/abs/1505.05770); Dinh et al. 2017 (Real NVP),
+#   [arXiv:1605.08803](https://arxiv.org/abs/1605.08803); Papamakarios et al. 2017, [arXiv:1705.07057](https://arxiv.org/abs/1705.07057); Chen et al. 2018
+#   (neural ODEs), [arXiv:1806.07366](https://arxiv.org/abs/1806.07366); Grathwohl et al. 2019, [arXiv:1810.01367](https://arxiv.org/abs/1810.01367).
+# - **Scores:** Hyvärinen 2005, J. Machine Learning Research 6; Vincent 2011, Neural Computation 23; Efron 2011 (Tweedie's formula); Song & Ermon 2019,
+#   [arXiv:1907.05600](https://arxiv.org/abs/1907.05600).
+# - **Diffusion:** Sohl-Dickstein et al. 2015, [arXiv:1503.03585](https://arxiv.org/abs/1503.03585); Ho et al. 2020 (DDPM),
+#   [arXiv:2006.11239](https://arxiv.org/abs/2006.11239); Song et al. 2021 (DDIM), [arXiv:2010.02502](https://arxiv.org/abs/2010.02502); Song et al. 2021 (SDEs),
+#   [arXiv:2011.13456](https://arxiv.org/abs/2011.13456); Anderson 1982; Kingma et al. 2021, [arXiv:2107.00630](https://arxiv.org/abs/2107.00630); Karras et al.
+#   2022 (EDM), [arXiv:2206.00364](https://arxiv.org/abs/2206.00364); Hang et al. 2023 (min-SNR), [arXiv:2303.09556](https://arxiv.org/abs/2303.09556).
+# - **Flow matching:** Lipman et al. 2022, [arXiv:2210.02747](https://arxiv.org/abs/2210.02747); Liu et al. 2022,
+#   [arXiv:2209.03003](https://arxiv.org/abs/2209.03003); Albergo & Vanden-Eijnden 2022, [arXiv:2209.15571](https://arxiv.org/abs/2209.15571); Esser et al. 2024
+#   (Stable Diffusion 3), [arXiv:2403.03206](https://arxiv.org/abs/2403.03206).
+# - **Guidance and editing:** Dhariwal & Nichol 2021, [arXiv:2105.05233](https://arxiv.org/abs/2105.05233); Ho & Salimans 2022,
+#   [arXiv:2207.12598](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. 2024, [arXiv:2404.07724](https://arxiv.org/abs/2404.07724); Karras et al. 2024,
+#   [arXiv:2406.02507](https://arxiv.org/abs/2406.02507); Meng et al. 2022, [arXiv:2108.01073](https://arxiv.org/abs/2108.01073); Lugmayr et al. 2022,
+#   [arXiv:2201.09865](https://arxiv.org/abs/2201.09865).
+# - **Copying, and discrete data:** Gu et al. 2023, [arXiv:2310.02664](https://arxiv.org/abs/2310.02664); Kadkhodaie et al. 2024,
+#   [arXiv:2310.02557](https://arxiv.org/abs/2310.02557); Austin et al. 2021, [arXiv:2107.03006](https://arxiv.org/abs/2107.03006); Sahoo et al. 2024,
+#   [arXiv:2406.07524](https://arxiv.org/abs/2406.07524); Shi et al. 2024, [arXiv:2406.04329](https://arxiv.org/abs/2406.04329).
