@@ -31,12 +31,25 @@ from gencourse.runtime import manual_seed, scaled, seeded
 from gencourse.training import fit
 from gencourse.widgets import flow_replay, guidance_explorer, noise_explorer
 
+# %% [markdown]
+# Some shorthand. Exact answers are computed in double precision, networks in single.
+
+# %%
 pairwise, double = itertools.pairwise, torch.float64
 
 
 def mixture_of(name):  # a known density of the plane, as a mixture of normals
     p = points(name)
     return m.isotropic_mixture(p.centres, p.stds, p.weights)
+
+
+def normal_data(mean, std, path):  # all that is known of N(mean, std² I) on a path
+    mixture = m.isotropic_mixture(torch.tensor(mean, dtype=double), std)
+    return m.ExactDiffusion(mixture, path)
+
+
+def normal(*shape, seed):  # noise in double precision, for exact fields
+    return torch.randn(*shape, dtype=double, generator=seeded(seed))
 
 
 def batches_of(p, size=256, seed=0):  # fresh draws: no training set, so no overfitting
@@ -133,7 +146,7 @@ def coupling_inverse(z, network):
 # %%
 manual_seed(0)
 network = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 2)).double()
-x = torch.randn(50, 2, dtype=double, generator=seeded(1))
+x = normal(50, 2, seed=1)
 z, log_det = coupling(x, network)
 log_scale, shift = network(x[:, :1]).chunk(2, dim=1)
 theirs, their_log_det = m.affine_coupling(x[:, 1:], log_scale, shift)
@@ -159,7 +172,7 @@ with torch.no_grad():
     claim("flow_kl", (ring.log_prob(held_out) - flow.log_prob(held_out)).mean())
 
 
-def between_islands(x, p=ring):  # share of points more than 5 deviations from all centres
+def between_islands(x, p=ring):  # share of points 5 deviations off all centres, or more
     return (torch.cdist(x, p.centres).amin(1) > 5 * p.stds[0]).double().mean()
 
 
@@ -229,7 +242,8 @@ claim("score_and_theirs", (mixture_score(line, 0.8, 0.6) - theirs).abs().max())
 clean = m.isotropic_mixture(*columns)
 log_p = clean.log_prob(line[:, None])
 slopes = (log_p[2:] - log_p[:-2]) / (2 * dx)  # a derivative without any formula
-claim("score_by_differences", (mixture_score(line[1:-1]) - slopes)[900:-900].abs().max())
+off = (mixture_score(line[1:-1]) - slopes).abs()
+claim("score_by_differences", off[900:-900].max())
 
 # %% [markdown]
 # It agrees with the package's to {{score_and_theirs}}, and with differences of $\log p$ to {{score_by_differences}}.
@@ -335,7 +349,7 @@ def perturb(x, eps, alpha, sigma):  # alpha and sigma are numbers, or have one p
 
 vp = m.linear_beta()  # α² + σ² = 1, as in DDPM
 x, t = clean.sample(200_000, seed=0), torch.rand(200_000, generator=seeded(1)).double()
-eps = torch.randn(x.shape, dtype=double, generator=seeded(2))
+eps = normal(x.shape, seed=2)
 alpha, sigma = (level[:, None] for level in vp.levels(t))
 x_t = perturb(x, eps, alpha, sigma)
 claim("perturb_and_theirs", (x_t - vp.perturb(x, eps, t)).abs().max())
@@ -356,7 +370,7 @@ claim("marginal_second_moment", x_t[near].square().mean() - second)
 # $g^2/2$. **Predict** both at t = 5, for g = 1:
 
 # %%
-def simulate(drift, diffusion, x, times, seed=0):  # all states, along rising or falling times
+def simulate(drift, diffusion, x, times, seed=0):  # all states; times rise or fall
     states, generator = [x], seeded(seed)
     for t, s in pairwise(times):
         h = s - t
@@ -403,7 +417,7 @@ def backwards(churn, n=4000):
         f, g = m.sde_coefficients(vp, t)
         return f * x - 0.5 * (1 + churn**2) * g**2 * exact.score(x, t)
 
-    start = torch.randn(n, 1, dtype=double, generator=seeded(5))
+    start = normal(n, 1, seed=5)
     return simulate(drift, lambda t: churn * m.sde_coefficients(vp, t)[1], start, down)
 
 
@@ -423,7 +437,8 @@ figure, axes = figures.panels(3, height=3.2, sharey=True)
 for ax, (churn, run) in zip(axes, runs.items(), strict=True):
     ax.pcolormesh(t_axis, x_axis, density.T.sqrt(), cmap="viridis", rasterized=True)
     ax.plot(down, run[:, :14, 0], color="white", lw=0.7)
-    ax.set(xlabel="t, from noise to data", title=f"λ = {churn}", xlim=(1, 0), ylim=(-4, 4))
+    ax.set(xlabel="t, from noise to data", title=f"λ = {churn}", xlim=(1, 0),
+           ylim=(-4, 4))
 axes[0].set_ylabel("x");
 
 # %% [markdown]
@@ -439,7 +454,7 @@ axes[0].set_ylabel("x");
 # all points in the left peak. **Predict** the share that is still there after 500 steps of 0.01:
 
 # %%
-start = torch.randn(20_000, 1, dtype=double, generator=seeded(3))
+start = normal(20_000, 1, seed=3)
 coarse = simulate(lambda x, t: -x, lambda t: 2**0.5, start, 0.5 * torch.arange(40))
 claim("langevin_variance", coarse[-1].var())
 trapped = simulate(lambda x, t: exact.score(x, 0.0), lambda t: 2**0.5,
@@ -474,18 +489,20 @@ def all_five(u, x_t, t):  # from the velocity, in the flow form
 
 
 flow_form = m.linear()
-x, eps = torch.randn(2, 400, 3, dtype=double, generator=seeded(0))
+x, eps = normal(2, 400, 3, seed=0)
 t = torch.linspace(0.05, 0.95, 400, dtype=double)
 x_t = perturb(x, eps, 1 - t[:, None], t[:, None])
 five = all_five(eps - x, x_t, t[:, None])
-ways = [m.convert(five[a], a, b, x_t, flow_form, t) - five[b] for a in five for b in five]
+ways = [m.convert(five[a], a, b, x_t, flow_form, t) - five[b]
+        for a in five for b in five]
 claim("round_trips", torch.stack(ways).abs().max())
 
 # %%
 t = torch.linspace(0.01, 0.99, 99, dtype=double)
 growth = {name: m.weight_of(kind, flow_form, t) ** -0.5 for name, kind in
           {"denoiser x": "x", "noise ε": "eps", "v": "v", "velocity u": "u"}.items()}
-ax = figures.curves(t, growth, "t", "error of x", "What an error of 1 in each becomes, in x")
+ax = figures.curves(t, growth, "t", "error of x",
+                    "What an error of 1 in each becomes, in x")
 figures.log_scale(ax, "y")
 
 # %% [markdown]
@@ -499,7 +516,7 @@ figures.log_scale(ax, "y")
 # returns numbers of variance 1 at every level of noise:
 
 # %%
-x, eps = 0.5 * torch.randn(100_000, generator=seeded(0)), torch.randn(100_000, generator=seeded(1))
+x, eps = 0.5 * normal(100_000, seed=0), normal(100_000, seed=1)
 seen, asked = [], []
 for sigma in (0.01, 0.5, 3.0, 80.0):
     skip, out, inside = m.preconditioning(1.0, sigma, sigma_data=0.5)
@@ -530,8 +547,8 @@ claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
 
 # %%
 spiral = mixture_of("spiral")
-columns = (spiral.means.double(), points("spiral").stds.double(), spiral.weights.double())
-x, eps = torch.randn(2, 100, 2, dtype=double, generator=seeded(0))
+columns = spiral.means.double(), points("spiral").stds.double(), spiral.weights.double()
+x, eps = normal(2, 100, 2, seed=0)
 theirs = {"DDPM": m.ddpm_levels(m.linear_betas(), 300), "EDM": m.edm_levels(0.7),
           "VP": m.score_sde_levels(0.4, "vp"), "VE": m.score_sde_levels(0.6, "ve"),
           "6.S184": (0.7, 0.3)}
@@ -544,7 +561,7 @@ for alpha, sigma in theirs.values():
 claim("translations", max(off))
 x_t, wide = perturb(x, eps, 0.7, 0.3), m.isotropic_mixture(*columns)
 velocity = m.ExactDiffusion(wide, flow_form).velocity(x_t, 0.3)
-t, u = m.from_reversed_time(0.7, -velocity)  # what a model of 6.S184's kind says at its 0.7
+t, u = m.from_reversed_time(0.7, -velocity)  # what 6.S184's model says at its 0.7
 claim("reversed_time", (u - velocity).abs().max() + abs(t - 0.3))
 
 # %% [markdown]
@@ -572,10 +589,11 @@ def flow_loss(field, x, eps, t):
 
 
 n = scaled(default=100_000, smoke=1000, full=1_000_000)
-x, eps = torch.randn(2, n, 2, dtype=double, generator=seeded(0))
+x, eps = normal(2, n, 2, seed=0)
 x, t = 0.5 * x, torch.rand(n, dtype=double, generator=seeded(1))
-disc = m.ExactDiffusion(m.isotropic_mixture(torch.zeros(1, 2, dtype=double), 0.5), flow_form)
-ours, theirs = (loss(disc.velocity, x, eps, t) for loss in (flow_loss, m.flow_matching_loss))
+disc = normal_data([[0.0, 0.0]], 0.5, flow_form)
+ours, theirs = (loss(disc.velocity, x, eps, t)
+                for loss in (flow_loss, m.flow_matching_loss))
 claim("flow_loss_and_theirs", (ours - theirs).abs().max())
 claim("perfect_loss", ours.mean())
 claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
@@ -617,6 +635,7 @@ def by_time(values, bins=40):  # means over t in bins
     return total / which.bincount(minlength=bins)
 
 
+# %%
 loss, excess = losses_of(net)
 floor = perfect_ring.posterior_variance(x_drawn_t, t_drawn) / t_drawn**2
 claim("ring_floor", floor.mean())
@@ -626,8 +645,8 @@ claim("ring_loss_gap", loss.mean() - floor.mean() - excess.mean())
 # %%
 figure, (left, right) = figures.panels(2, height=3.2)
 at, values = figures.running_mean(history["loss"], 40)
-figures.curves(at, {"loss, running mean": values}, "training step", "squared error, summed",
-               "Training", ax=left)
+figures.curves(at, {"loss, running mean": values}, "training step",
+               "squared error, summed", "Training", ax=left)
 left.axhline(floor.mean().item(), color="black", ls=":", label="exact floor")
 left.set_ylim(0, 4)
 left.legend()
@@ -691,7 +710,8 @@ def corrected(velocity, score, x, path, times, generator, ratio=0.1):
     for t, s in pairwise(times):
         x, sigma = x + (s - t) * velocity(x, t), path.levels(s)[1]
         if s > 0:
-            h, eps = ratio * sigma**2, torch.randn(x.shape, dtype=x.dtype, generator=generator)
+            h = ratio * sigma**2
+            eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
             x = x + h * score(x, s) + (2 * h) ** 0.5 * eps
     return x
 
@@ -723,7 +743,7 @@ claim("ddim_is_euler", (yours[2] - yours[0]).abs().max())
 # 0.002, steps even in $\sigma^{1/7}$ (EDM's spacing). **Predict** by what the error falls if steps are doubled, for Euler and for Heun:
 
 # %%
-bell = m.ExactDiffusion(m.isotropic_mixture(torch.ones(1, 1, dtype=double), 0.5), m.ve(10.0))
+bell = normal_data([[1.0]], 0.5, m.ve(10.0))
 start = 10 * torch.linspace(-2, 2, 101, dtype=double)[:, None]
 truth = m.gaussian_flow_map(start, 1.0, 0.5, (1.0, 10.0), (1.0, 0.002))
 
@@ -741,13 +761,15 @@ claim("heun_slope", (errors["heun"][-2] / errors["heun"][-1]).log2())
 
 
 def spread(n, last):  # deviation of the samples over that of the data
-    x = euler(bell.velocity, 10 * torch.tensor([[-1.0], [1.0]], dtype=double), levels(n, last))
+    ends = torch.tensor([[-10.0], [10.0]], dtype=double)  # one deviation of the noise
+    x = euler(bell.velocity, ends, levels(n, last))
     return (x[1] - x[0]) / 2 / 0.5
 
 
 # %%
 few = (1, 2, 5, 10, 25, 50)
-table = {last: torch.cat([spread(n, last) for n in few]) for last in ("sigma_min", "zero")}
+table = {last: torch.cat([spread(n, last) for n in few])
+         for last in ("sigma_min", "zero")}
 for last, row in table.items():
     print(f"{last:10}", *(f"{value:.3f}" for value in row))
 claim("shrink_two", table["sigma_min"][1])
@@ -757,12 +779,13 @@ claim("shrink_two_to_zero", table["zero"][1])
 claim("shrink_ten_to_zero", table["zero"][3])
 
 figure, (left, right) = figures.panels(2, height=3.2)
-figures.curves(numbers, {"Euler (DDIM)": errors["euler"], "Heun": errors["heun"]}, "steps n",
-               "error of x", "Order 1 and order 2", ax=left)
+figures.curves(numbers, {"Euler (DDIM)": errors["euler"], "Heun": errors["heun"]},
+               "steps n", "error of x", "Order 1 and order 2", ax=left)
 figures.log_scale(left, "both")
 figures.curves(torch.tensor(few), {"n steps 10 → 0.002": table["sigma_min"],
                                    "n levels to 0.002, then 0": table["zero"]},
-               "Euler steps n", "spread, 1 is right", "Few steps shrink the spread", ax=right)
+               "Euler steps n", "spread, 1 is right", "Few steps shrink the spread",
+               ax=right)
 figures.log_scale(right, "x")
 right.axhline(1, color="black", ls=":");
 
@@ -782,7 +805,8 @@ right.axhline(1, color="black", ls=":");
 
 # %%
 def energy_distance(a, b):
-    return (2 * torch.cdist(a, b).mean() - torch.cdist(a, a).mean() - torch.cdist(b, b).mean())
+    within = torch.cdist(a, a).mean() + torch.cdist(b, b).mean()
+    return 2 * torch.cdist(a, b).mean() - within
 
 
 @torch.no_grad()
@@ -791,7 +815,8 @@ def four_ways(field, evaluations):  # each may ask the field so often
     yield "Euler", euler(field.velocity, noise, whole)
     yield "Heun", heun(field.velocity, noise, half)
     yield "ancestral", ancestral(field.denoise, noise, flow_form, whole, seeded(1))
-    yield "corrector", corrected(field.velocity, field.score, noise, flow_form, half, seeded(1))
+    yield "corrector", corrected(field.velocity, field.score, noise, flow_form, half,
+                                 seeded(1))
 
 
 budgets, real = (4, 8, 16, 32, 64, 128), ring.sample(1500, seed=77)
@@ -842,7 +867,7 @@ noise_explorer(perfect_ring)
 
 # %%
 two_peaks = m.ExactDiffusion(clean, flow_form)
-x, eps = clean.sample(60, seed=3), torch.randn(60, 1, dtype=double, generator=seeded(4))
+x, eps = clean.sample(60, seed=3), normal(60, 1, seed=4)
 straight = torch.stack([x, eps])[:, :, 0]
 flowing = m.heun(two_peaks.velocity, eps, m.even_times(100), keep=True)[:, :, 0]
 figure, (left, right) = figures.panels(2, height=3.2, sharey=True)
@@ -853,7 +878,8 @@ right.set(xlabel="t", title="Their flow: curves that do not", xlim=(1, 0))
 order = flowing[0].argsort()
 claim("flow_crossings", (flowing[:, order].diff(dim=1) < 0).sum())
 theirs = x[:, 0][order]  # the ends of the straight lines, in the order of their noise
-claim("pairs_that_cross", 100 * (theirs[:, None] > theirs).triu(1).sum() / (60 * 59 / 2))
+crossed = (theirs[:, None] > theirs).triu(1).sum()
+claim("pairs_that_cross", 100 * crossed / (60 * 59 / 2))
 
 # %% [markdown]
 # *Sixty pairs of noise (left ends) and data. Left: their own lines, of which {{pairs_that_cross}} % of all couples cross. Right: what the exact
@@ -873,12 +899,13 @@ marginal = (x_t - x_hat) / t  # u = (x_t - x̂) / t
 feature = torch.stack([x_t.tanh(), torch.ones_like(x_t)])
 
 
-def gradient(target, p):  # of the mean of (a tanh x_t + b - target)², at a = 0.3, b = -0.2
+def gradient(target, p):  # of the mean of (a tanh x_t + b - target)²
     error = 0.3 * feature[0] - 0.2 - target
     return (2 * error * feature * p).flatten(1).sum(1)
 
 
-claim("gradients_differ", (gradient(eps - x, density) - gradient(marginal, density)).abs().max())
+difference = gradient(eps - x, density) - gradient(marginal, density)
+claim("gradients_differ", difference.abs().max())
 batch = torch.zeros(2, 4001, dtype=double)
 batch.view(-1)[torch.multinomial(density.flatten(), 64, generator=seeded(0))] = 1 / 64
 claim("batch_differs", (gradient(eps - x, batch) - gradient(marginal, batch)).norm())
@@ -892,11 +919,11 @@ claim("batch_differs", (gradient(eps - x, batch) - gradient(marginal, batch)).no
 # data the second field is known as well, and exactly straight:
 
 # %%
-eps = torch.randn(4000, 1, dtype=double, generator=seeded(0))
-unit = m.ExactDiffusion(m.isotropic_mixture(torch.zeros(1, 1, dtype=double), 0.6), flow_form)
-claim("straightness", m.straightness(unit.velocity, eps, m.even_times(60)).mean())
-claim("straightness_off", m.straightness(unit.velocity, eps, m.even_times(60)).mean()
-      - m.straightness_of_gaussian(0.6))
+eps = normal(4000, 1, seed=0)
+field = normal_data([[0.0]], 0.6, flow_form).velocity
+bend = m.straightness(field, eps, m.even_times(60)).mean()
+claim("straightness", bend)
+claim("straightness_off", bend - m.straightness_of_gaussian(0.6))
 
 
 def after_reflow(x_t, t):  # pairs (x, ε) with x = 0.6 ε
@@ -919,8 +946,8 @@ class OnPairs(nn.Module):  # the loss of a model on pairs that belong together
         return self.model.loss(x, eps=eps)
 
 
-made, its_noise = m.reflow_pairs(net.velocity, torch.randn(20_000, 2, generator=seeded(20)),
-                                 m.even_times(20))
+its_noise = torch.randn(20_000, 2, generator=seeded(20))
+made, its_noise = m.reflow_pairs(net.velocity, its_noise, m.even_times(20))
 second = new_flow(seed=1)
 fit(OnPairs(second), minibatches(made, its_noise, batch_size=256, seed=0), steps=steps,
     lr=4e-3, precision="float32")
@@ -933,7 +960,8 @@ with torch.no_grad():
                     for model in (net, second))
 figure, axes = figures.panels(2, height=3.4)
 for ax, (name, x) in zip(axes, ones.items(), strict=True):
-    figures.point_clouds({"data": real, "one step": x}, f"One Euler step, {name}", ax=ax)
+    figures.point_clouds({"data": real, "one step": x}, f"One Euler step, {name}",
+                         ax=ax)
 claim("bent", bent)
 claim("mended", mended)
 claim("one_step_gain", energy_distance(ones["first flow"], real)
@@ -955,8 +983,9 @@ middle_first = new_flow(draw_times=m.logit_normal_times)
 fit(middle_first, batches_of(ring), steps=steps, lr=4e-3, precision="float32")
 _, other = losses_of(middle_first)
 ax = figures.curves((torch.arange(20) + 0.5) / 20,
-                    {"t uniform": by_time(excess, 20), "t logit-normal": by_time(other, 20)},
-                    "t", "squared distance to the true field", "What was trained at which t")
+                    {"t uniform": by_time(excess, 20),
+                     "t logit-normal": by_time(other, 20)},
+                    "t", "squared distance to the true field", "Two ways to draw t")
 figures.log_scale(ax, "y")
 central = (t_drawn > 0.3) & (t_drawn < 0.7)
 claim("central_ratio", other[central].mean() / excess[central].mean())
@@ -985,23 +1014,27 @@ flow_replay(net.velocity)
 def velocity_and_divergence(velocity, x, t):
     x = x.detach().requires_grad_()
     u = velocity(x, t.to(x).expand(len(x)))
-    parts = [torch.autograd.grad(u[:, d].sum(), x, retain_graph=True)[0][:, d] for d in (0, 1)]
+    parts = [torch.autograd.grad(u[:, d].sum(), x, retain_graph=True)[0][:, d]
+             for d in (0, 1)]
     return u.detach(), sum(parts)
 
 
-def log_prob_along(velocity, x, times):  # rising times, Heun's rule for x and the integral
+def log_prob_along(velocity, x, times):  # Heun's rule for x and for the integral
     total = torch.zeros(len(x), dtype=x.dtype)
     for t, s in pairwise(times):
         u, growth = velocity_and_divergence(velocity, x, t)
         later, later_growth = velocity_and_divergence(velocity, x + (s - t) * u, s)
-        x, total = x + (s - t) * (u + later) / 2, total + (s - t) * (growth + later_growth) / 2
+        x = x + (s - t) * (u + later) / 2
+        total = total + (s - t) * (growth + later_growth) / 2
     return -0.5 * x.square().sum(1) - math.log(2 * math.pi) + total
 
 
+# %%
 up = torch.linspace(0, 1, 61, dtype=double) ** 2  # finer where the field is steep
 x = ring.sample(scaled(default=600, smoke=20, full=4000), seed=98)
 truth, ours = ring.log_prob(x), log_prob_along(perfect_ring.velocity, x, up)
-claim("ode_log_prob_and_theirs", (ours - m.ode_log_prob(perfect_ring.velocity, x, up)[0]).abs().max())
+theirs, _ = m.ode_log_prob(perfect_ring.velocity, x, up)
+claim("ode_log_prob_and_theirs", (ours - theirs).abs().max())
 claim("ode_log_prob_error", (ours - truth).abs().mean())
 claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 
@@ -1037,10 +1070,10 @@ x = ring.sample(2000, seed=97).double()
 sharp = m.ExactDiffusion(m.isotropic_mixture(
     ring.centres.double(), ring.stds.double(), ring.weights.double()), flow_form)
 many = (4, 8, 16, 32, 64, 128, scaled(default=256, smoke=130, full=1024))
+grids = [torch.linspace(6, -6, n + 1, dtype=double).sigmoid() for n in many]
 bounds = torch.stack([
-    m.diffusion_elbo(sharp.denoise, x, flow_form,
-                     torch.linspace(6, -6, n + 1, dtype=double).sigmoid(), seeded(0))["elbo"].mean()
-    for n in many])
+    m.diffusion_elbo(sharp.denoise, x, flow_form, times, seeded(0))["elbo"].mean()
+    for times in grids])
 truth = ring.log_prob(x).mean()
 ax = figures.curves(torch.tensor(many), {"ELBO of the exact denoiser": bounds}, "steps",
                     "nats", "A bound that closes as steps get fine")
@@ -1108,7 +1141,7 @@ claim("guided_std_from_20", rows[4.0][2][1])
 
 # %%
 field = m.guided_field(asked.velocity, anything.velocity, 4.0)
-start = 20 * torch.randn(4000, 1, dtype=double, generator=seeded(0))
+start = 20 * normal(4000, 1, seed=0)
 samples = m.heun(field, start, m.rho_levels(60, 20.0) / 20)[:, 0]
 x = torch.linspace(-1, 4, 401, dtype=double)
 plain = torch.distributions.Normal(1.0, 0.5).log_prob(x).exp()
@@ -1134,7 +1167,7 @@ ax.legend();
 # %% tags=["widget"]
 two = mixture_of("two")
 right_one = m.isotropic_mixture(two.means[two.means[:, 0] > 0], 0.5)
-guidance_explorer(m.ExactDiffusion(right_one, flow_form), m.ExactDiffusion(two, flow_form))
+guidance_explorer(*(m.ExactDiffusion(each, flow_form) for each in (right_one, two)))
 
 # %% [markdown]
 # *Steps and guidance on an exact mixture in the plane (without a kernel: a table of pictures). The number above each is the spread of the samples
@@ -1152,11 +1185,10 @@ guidance_explorer(m.ExactDiffusion(right_one, flow_form), m.ExactDiffusion(two, 
 # %%
 def inpaint(denoise, x, known, mask, path, times, generator, deterministic=False):
     for t, s in pairwise(times):
-        step = torch.stack([t, s])
         if deterministic:
-            x = ddim(denoise, x, path, step)
+            x = ddim(denoise, x, path, (t, s))
         else:
-            x = ancestral(denoise, x, path, step, generator)
+            x = ancestral(denoise, x, path, (t, s), generator)
         alpha, sigma = path.levels(s)
         eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
         x = torch.where(mask, perturb(known, eps, alpha, sigma), x)
@@ -1166,16 +1198,18 @@ def inpaint(denoise, x, known, mask, path, times, generator, deterministic=False
 covariance = torch.tensor([[[1.0, 0.9], [0.9, 1.0]]], dtype=double)
 pair = m.ExactDiffusion(m.GaussianMixture(
     torch.ones(1, dtype=double), torch.zeros(1, 2, dtype=double), covariance), vp)
-noise2 = torch.randn(3000, 2, dtype=double, generator=seeded(0))
-known, mask = torch.tensor([2.0, 0.0], dtype=double).expand(3000, 2), torch.tensor([True, False])
-step_numbers = scaled(default=(10, 30, 100, 300, 1000), smoke=(10, 20), full=(10, 100, 1000))
-filled = {kind: torch.stack([inpaint(pair.denoise, noise2, known, mask, vp, m.even_times(n),
-                                     seeded(1), kind == "DDIM")[:, 1] for n in step_numbers])
-          for kind in ("ancestral", "DDIM")}
+start, mask = normal(3000, 2, seed=0), torch.tensor([True, False])
+known = torch.tensor([2.0, 0.0], dtype=double).expand(3000, 2)
+counts = scaled(default=(10, 30, 100, 300, 1000), smoke=(10, 20), full=(10, 100, 1000))
+filled = {kind: torch.stack([
+    inpaint(pair.denoise, start, known, mask, vp, m.even_times(n), seeded(1),
+            deterministic=kind == "DDIM")[:, 1] for n in counts])
+    for kind in ("ancestral", "DDIM")}
 
 # %%
-ax = figures.curves(torch.tensor(step_numbers), {k: v.mean(1) for k, v in filled.items()},
-                    "steps", "mean of the unknown entry", "Inpainting with an exact field")
+ax = figures.curves(torch.tensor(counts), {k: v.mean(1) for k, v in filled.items()},
+                    "steps", "mean of the unknown entry",
+                    "Inpainting with an exact field")
 ax.axhline(1.8, color="black", ls=":", label="truth")
 for i, deterministic in enumerate((False, True)):
     limit = m.replacement_limit(0.9, 2.0, deterministic)[0]
@@ -1201,14 +1235,19 @@ claim("limit_ddim", m.replacement_limit(0.9, 2.0, deterministic=True)[0])
 # the ring, and ask how often one comes back to it:
 
 # %%
+def island(x):
+    return torch.cdist(x, ring.centres.double()).argmin(1)
+
+
 x = ring.sample(2000, seed=60).double()
-home = torch.cdist(x, ring.centres.double()).argmin(1)
 depths = torch.linspace(0.1, 0.99, 10)
 stayed = []
 for depth in depths.tolist():
-    back = m.image_to_image(sharp.denoise, x, flow_form, m.even_times(40, depth), seeded(2))
-    stayed.append((torch.cdist(back, ring.centres.double()).argmin(1) == home).double().mean())
-ax = figures.curves(depths, {"share": 100 * torch.stack(stayed)}, "noise level t₀ from which one walks back",
+    times = m.even_times(40, depth)
+    back = m.image_to_image(sharp.denoise, x, flow_form, times, seeded(2))
+    stayed.append((island(back) == island(x)).double().mean())
+ax = figures.curves(depths, {"share": 100 * torch.stack(stayed)},
+                    "noise level t₀ from which one walks back",
                     "% on the same island", "Image to image, on the ring")
 ax.axhline(100 / 8, color="black", ls=":", label="chance")
 ax.legend()
@@ -1241,7 +1280,8 @@ claim("copier_and_theirs", (copier(x_t, alpha, sigma, few_points) - theirs).abs(
 ends = torch.tensor([[-1.0], [1.0]])  # two points: a hyperbolic tangent
 claim("copier_of_two", (copier(x_t[:, :1], alpha, sigma, ends)
                         - (alpha * x_t[:, :1] / sigma**2).tanh()).abs().max())
-copies = ddim(m.copying_denoiser(few_points, flow_form), noise, flow_form, m.even_times(50))
+best = m.copying_denoiser(few_points, flow_form)
+copies = ddim(best, noise, flow_form, m.even_times(50))
 fresh = points("spiral").sample(1500, seed=6)
 claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
 
@@ -1272,7 +1312,7 @@ def trained_on(train, width):
     return model
 
 
-sizes = scaled(default=(16, 64, 256, 1024, 4096), smoke=(16, 64), full=(16, 128, 1024, 8192))
+sizes = scaled(default=(16, 64, 256, 1024, 4096), smoke=(16, 64), full=(16, 256, 4096))
 spirals = {n: points("spiral").sample(n, seed=5) for n in sizes}
 flat = {n: trained_on(x, 128) for n, x in spirals.items()}
 
@@ -1280,38 +1320,41 @@ flat = {n: trained_on(x, 128) for n, x in spirals.items()}
 deep = {n: trained_on(codes[:n], 192) for n in sizes}
 
 # %%
-drawn_flat = {n: model.sample(1000, seed=1) for n, model in flat.items()}
-drawn_deep = {n: model.sample(1000, seed=1) for n, model in deep.items()}
-ratios = {"the spiral, network": [m.copying_ratio(drawn_flat[n], spirals[n], fresh) for n in sizes],
-          "codes of digits, network": [m.copying_ratio(drawn_deep[n], codes[:n], codes[-1000:])
-                                       for n in sizes]}
-best = []
-for n in sizes:
-    start = torch.randn(300, 16, generator=seeded(2))
-    x = ddim(m.copying_denoiser(codes[:n], flow_form), start, flow_form, m.even_times(50))
-    best.append(m.copying_ratio(x, codes[:n], codes[-1000:]))
-ratios["codes, the best fit"] = best
-ax = figures.curves(torch.tensor(sizes), {k: torch.tensor(v) for k, v in ratios.items()},
-                    "training points N", "distance, relative to held-out",
+new_codes, path = codes[-1000:], flow_form
+drawn = {n: model.sample(1000, seed=1) for n, model in deep.items()}
+from_spiral = [m.copying_ratio(model.sample(1000, seed=1), spirals[n], fresh)
+               for n, model in flat.items()]
+from_codes = [m.copying_ratio(drawn[n], codes[:n], new_codes) for n in sizes]
+start = torch.randn(300, 16, generator=seeded(2))
+best = [ddim(m.copying_denoiser(codes[:n], path), start, path, m.even_times(50))
+        for n in sizes]
+best = [m.copying_ratio(x, codes[:n], new_codes)
+        for x, n in zip(best, sizes, strict=True)]
+
+# %%
+ratios = {"the spiral, network": from_spiral, "codes of digits, network": from_codes,
+          "codes of digits, the best fit": best}
+ratios = {name: torch.tensor(each) for name, each in ratios.items()}
+ax = figures.curves(torch.tensor(sizes), ratios, "training points N",
+                    "distance, relative to held-out",
                     "Copying, by the size of the training set")
 figures.log_scale(ax, "x")
 ax.axhline(1, color="black", ls=":")
-claim("codes_few", ratios["codes of digits, network"][0])
-claim("codes_many", ratios["codes of digits, network"][-1])
-claim("spiral_few", ratios["the spiral, network"][0])
-claim("spiral_many", ratios["the spiral, network"][-1])
+claim("codes_few", from_codes[0])
+claim("codes_many", from_codes[-1])
+claim("spiral_few", from_spiral[0])
+claim("spiral_many", from_spiral[-1])
 claim("best_fit_copies", max(best))
 
 # %%
-few, many = sizes[0], sizes[-1]
 rows = {}
-for n in (few, many):
-    x = drawn_deep[n][:14]
+for n in (sizes[0], sizes[-1]):
+    x = drawn[n][:14]
     near = nearest_neighbours(x, codes[:n])[1][:, 0]
     rows |= {f"sample, N = {n}": x, f"nearest of {n}": codes[:n][near]}
 with torch.no_grad():
     figures.image_rows({name: trained_decoder()(z) for name, z in rows.items()},
-                       title="Samples of codes and their nearest training codes, decoded");
+                       title="Samples of codes and nearest training codes, decoded");
 
 # %% [markdown]
 # *All pictures are decoded codes. Trained on few codes the network repeats them; trained on thousands it draws digits whose nearest training code
