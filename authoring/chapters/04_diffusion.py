@@ -3,14 +3,14 @@
 #
 # Adding noise to an example is easy. If a network learns to take a little of it away again, one can start from pure noise and walk to
 # a new example. That is how most of today's pictures are drawn. This chapter builds the method on a line and in a plane, where every
-# answer is known: each formula meets a number that does not depend on it, each sampler is run on the *exact* field before it is
-# run on a network, and each loss is drawn against the floor below which it cannot fall.
+# answer is known: each sampler is run on the *exact* field before it is run on a network, and each loss is drawn against the floor below
+# which it cannot fall.
 #
-# **You will be able to** follow a density through an invertible map and along a flow; derive and train a score, a denoiser and a velocity,
-# and turn each into the others; write five samplers and know the error of each; compute a likelihood along a flow; and say what
-# guidance, inpainting and a perfect fit really do.
+# **You will be able to** follow a density through a map and along a flow; train a score, a denoiser and a velocity, and turn each into the
+# others; write five samplers and know their errors; compute a likelihood along a flow; and say what guidance, inpainting and a perfect
+# fit really do.
 #
-# **You need** chapter 1's normal distributions, Taylor's formula, and PyTorch. The exercises are in
+# **You need** chapter 1's normal distributions, and PyTorch. The exercises are in
 # [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb), the answers in
 # [`solutions/04_diffusion.ipynb`](../solutions/04_diffusion.ipynb). Everything is small, and runs on the CPU.
 
@@ -60,7 +60,7 @@ def batches_of(p, size=256, seed=0):  # fresh draws: no training set, so no over
 # %% [markdown]
 # ## What we are going to build
 #
-# First the goal. Fifteen hundred points of pure noise, and what becomes of them when they follow a velocity field from t = 1 to t = 0:
+# First the goal: fifteen hundred points of pure noise, following a velocity field from t = 1 to t = 0.
 
 # %%
 perfect = m.ExactDiffusion(mixture_of("spiral"), m.linear())
@@ -72,8 +72,8 @@ for ax, frame in zip(axes, (0, 16, 28, 35, 40), strict=True):
     ax.label_outer()
 
 # %% [markdown]
-# *From noise to data in forty steps, the same points in each panel. The field that moves them was computed exactly, from the
-# known density of the spiral. A network that has seen nothing but examples will take its place.*
+# *From noise to data in forty steps, the same points in each panel. Here the field was computed exactly, from the known density of the
+# spiral. A network that has seen nothing but examples will take its place.*
 #
 # The way to noise needs no network. The way back asks one, at each step, what is under the noise:
 
@@ -122,9 +122,9 @@ ax.legend();
 #
 # ### A layer that can be inverted
 #
-# A model made of such maps, a **normalising flow**, is trained on $-\log p(x)$ itself: no bound and no opponent. Each layer has to be
-# easy to invert, and its determinant easy to compute. A **coupling layer** (Dinh et al. 2017) leaves one half of x as it is, and
-# scales and shifts the other by what a network makes of the first:
+# A **normalising flow** is made of such maps, and trained on $-\log p(x)$ itself. Each layer has to be easy to invert, its determinant easy to
+# compute. A **coupling layer** (Dinh et al. 2017) leaves one half of x as it is, and scales and shifts the other by what a network makes
+# of the first:
 
 # %%
 def coupling(x, network):
@@ -140,8 +140,8 @@ def coupling_inverse(z, network):
 
 
 # %% [markdown]
-# The network itself is never inverted. The Jacobian is triangular, with 1 and the scale on its diagonal, so its log-determinant is the
-# log-scale. Both can be tested, against automatic differentiation and against the package's layer:
+# The network is never inverted. The Jacobian is triangular, with 1 and the scale on its diagonal, so its log-determinant is the log-scale. All
+# of it can be tested, against automatic differentiation and the package:
 
 # %%
 manual_seed(0)
@@ -156,9 +156,8 @@ off = {"inverse": coupling_inverse(z, network) - x, "theirs": z[:, 1:] - theirs,
 claim("coupling_errors", max(each.abs().max() for each in off.values()))
 
 # %% [markdown]
-# All differences are below {{coupling_errors}}. Now eight such layers, whose halves take turns, on a density that we know: eight
-# islands on a ring. **Predict:** a chain of stretches and shears turns one round hill into this. What will the water between
-# the islands look like?
+# All differences are below {{coupling_errors}}. Now eight such layers, whose halves take turns, on a known density: eight islands
+# on a ring. **Predict:** stretches and shears turn one round hill into this. What will the water between the islands look like?
 
 # %%
 ring = points("ring")
@@ -207,15 +206,15 @@ third.legend(fontsize=7, loc="center");
 # in a million. **A continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays in one piece, and a hole is
 # never made. Bridges can be as thin as you like, but only with a map that is as steep, and layers are steep only to a degree.
 #
-# *Autoregressive flows* scale and shift each coordinate by a function of all before it: triangular too, and stronger; one direction is one
-# pass, the other goes coordinate by coordinate (Papamakarios et al. 2017). Chapter 3's models with normal conditionals are of this kind.
-# And a chain of very many layers, each close to doing nothing? A velocity field, whose log-determinants add up to an integral (section 4.7).
+# *Autoregressive flows* scale and shift each coordinate by a function of all before it: triangular too, and stronger, but one of the two
+# directions goes coordinate by coordinate (Papamakarios et al. 2017). And very many layers, each close to doing nothing, are a velocity
+# field, whose log-determinants add up to an integral (section 4.7).
 #
 # ## 4.2 Energy and score
 #
-# Another way to write a density: $p(x) = e^{-E(x)}/Z$ with any function E, an **energy**. A network may be E, but Z is an integral over all
-# x, and nobody has it. Energy-based models are trained all the same: maximum likelihood lowers the energy of data and raises
-# that of the model's own samples, which have to be drawn anew for each step, by a Markov chain. That is what makes them slow.
+# Another way to write a density: $p(x) = e^{-E(x)}/Z$ with an **energy** E, which any network may be. But Z is an integral over all x, and
+# nobody has it. Maximum likelihood then lowers the energy of data and raises that of the model's own samples, which a Markov chain has to
+# draw anew for each step. That is what makes *energy-based models* slow.
 #
 # The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. It points, everywhere, to where the density grows fastest. For a
 # mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is a mean of the pulls of all components, weighted with the
@@ -247,7 +246,7 @@ claim("score_by_differences", off[900:-900].max())
 # %% [markdown]
 # It agrees with the package's to {{score_and_theirs}}, and with differences of $\log p$ to {{score_by_differences}}.
 #
-# How can one learn a score from samples, without knowing it? Suppose we did know it and minimised the squared error of a field s:
+# How can one learn a score from samples? Suppose we knew it, and minimised the squared error of a field s:
 #
 # $$\tfrac12 \mathbb E\,\lVert s - \nabla \log p \rVert^2 = \mathbb E\big[\tfrac12 \lVert s \rVert^2\big]
 #   - \mathbb E\big[s \cdot \nabla \log p\big] + \text{const}.$$
@@ -268,16 +267,15 @@ implicit = ((0.5 * s**2 + ds_dx) * p).sum() * dx
 claim("implicit_difference", explicit - implicit)
 
 # %% [markdown]
-# They agree to {{implicit_difference}}. But the divergence of a network in D dimensions costs D backward passes, and where there are no data
-# there is nothing to learn. Noise mends both. For a single example, $x_t$ given $x$ is normal, with the score
-# $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of all noisy examples is the mean of these over everything that could have
-# led to $x_t$:
+# They agree to {{implicit_difference}}. But the divergence in D dimensions costs D backward passes, and where there are no data there is nothing
+# to learn. Noise mends both. Given $x$, $x_t$ is normal, with the score $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of
+# all noisy examples is the mean of these over everything that could have led to $x_t$:
 #
 # $$\nabla \log p_t(x_t) = \frac{\int \nabla_{x_t}\, p(x_t \mid x)\, p(x)\, dx}{p_t(x_t)}
 #   = \mathbb E\!\left[-\frac{\varepsilon}{\sigma} \,\Big|\, x_t\right].$$
 #
-# A regression finds a conditional mean. So regress $-\varepsilon/\sigma$ on $x_t$: **denoising score matching** (Vincent 2011). Put
-# $\varepsilon = (x_t - \alpha x)/\sigma$ in, and one has **Tweedie's formula**: the best guess of the clean example is a step along the score,
+# A regression finds conditional means. So regress $-\varepsilon/\sigma$ on $x_t$: **denoising score matching** (Vincent 2011). With
+# $\varepsilon = (x_t - \alpha x)/\sigma$ it is **Tweedie's formula**: the best guess of the clean example is a step along the score,
 #
 # $$\mathbb E[x \mid x_t] = \frac{x_t + \sigma^2\, \nabla \log p_t(x_t)}{\alpha} .$$
 #
@@ -333,9 +331,9 @@ ax.legend(ncols=2);
 # *The network's score and the exact ones; grey, not to scale: where the noisy examples lie. It learns the score of the noisy data, and where
 # there are none, it is a guess.*
 #
-# Its root mean squared distance to the score of the noisy data is {{score_network_error}}; to that of the clean data
-# {{score_network_from_clean}}. Little noise gives a score that is nearly right, near the data only; much noise one that is known everywhere,
-# of a density that is blurred. The way out is to learn **all noise levels at once** (Song & Ermon 2019), and to walk from much to little.
+# Its root mean squared distance to the score of the noisy data is {{score_network_error}}, to that of the clean data
+# {{score_network_from_clean}}. Little noise gives a score that is nearly right, but near the data only; much noise one that is known everywhere, of a
+# blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
 #
 # ## 4.3 To noise, and back
 #
@@ -359,17 +357,17 @@ second = (variance.weights * (variance.means**2 + variance.covariances[..., 0]).
 claim("marginal_second_moment", x_t[near].square().mean() - second)
 
 # %% [markdown]
-# The package's `perturb` agrees to {{perturb_and_theirs}}; and among 200,000 draws those with t near 0.3 have the second moment of the mixture with
-# means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$, to {{marginal_second_moment}}.
+# The package's `perturb` agrees to {{perturb_and_theirs}}, and draws with t near 0.3 have the second moment of section 4.2's noisy mixture, to
+# {{marginal_second_moment}}.
 #
-# The same can be reached in many small steps, $x \leftarrow x + f h + g \sqrt h\, \varepsilon$ with fresh noise at each. In the limit it is a
+# The same can be reached in many small steps, $x \leftarrow x + f h + g \sqrt h\, \varepsilon$ with fresh noise at each; in the limit a
 # **stochastic differential equation** (SDE),
 #
 # $$dx = f(x, t)\, dt + g(t)\, dw .$$
 #
-# The root is what makes it work: n independent pieces of variance $g^2 h$ add up to $g^2 n h$, however small the steps. Without a drift
-# that is Brownian motion, whose variance grows like t. With a drift of $-x$ it is an Ornstein-Uhlenbeck process, whose variance tends to
-# $g^2/2$. **Predict** both at t = 5, for g = 1:
+# The root makes it work: n independent pieces of variance $g^2 h$ add up to $g^2 n h$, however small the steps. Without drift that is Brownian
+# motion, whose variance is $g^2 t$; with the drift $-x$ an Ornstein-Uhlenbeck process, whose variance tends to $g^2/2$. **Predict** both at t = 5,
+# for g = 1:
 
 # %%
 def simulate(drift, diffusion, x, times, seed=0):  # all states; times rise or fall
@@ -399,9 +397,9 @@ claim("tied_variance", tied[-1].var())
 #
 # $$\frac{\partial p}{\partial t} = -\mathrm{div}(f p) + \tfrac12 g^2 \Delta p .$$
 #
-# Now the observation on which everything rests. Since $\Delta p = \mathrm{div}\, \nabla p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* a
-# transport, with the velocity $-\tfrac12 g^2 \nabla \log p$. So noise can be traded for velocity, as much of it as one likes. Trade all of it, and
-# there is no noise left: the **probability-flow ODE** has the same marginals as the SDE,
+# On one observation everything rests. Since $\Delta p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* a transport, with the velocity
+# $-\tfrac12 g^2 \nabla \log p$. So noise can be traded for velocity. Trade all of it, and the **probability-flow ODE** has the same marginals
+# as the SDE,
 #
 # $$\frac{dx}{dt} = f - \tfrac12 g^2\, \nabla \log p_t(x),$$
 #
@@ -409,9 +407,9 @@ claim("tied_variance", tied[-1].var())
 #
 # $$dx = \big[f - \tfrac12 (1 + \lambda^2)\, g^2\, \nabla \log p_t(x)\big]\, dt + \lambda g\, dw, \qquad t \text{ from 1 to 0}.$$
 #
-# λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; all λ have the same marginals. What λ adds, a pull along the score and noise, is a
-# piece of **Langevin dynamics**, $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score
-# gathers. EDM adds a little of it by hand, and calls it *churn*. From pure noise, with the exact score:
+# λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; all λ have the same marginals. What λ adds is a piece of **Langevin dynamics**,
+# $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score gathers. EDM adds a little of it by
+# hand, and calls it *churn*. From pure noise, with the exact score:
 
 # %%
 def backwards(churn, n=4000):
@@ -444,16 +442,13 @@ for ax, (churn, run) in zip(axes, runs.items(), strict=True):
 axes[0].set_ylabel("x");
 
 # %% [markdown]
-# *Colour: the exact density of $x_t$ (its root, to show faint parts), which a mixture leaves at t = 0 and a normal reaches at t = 1. White:
-# fourteen points on their way back, from the same noise. Paths of the ODE are smooth and never meet; those of the SDEs are rough and
-# cross. They are distributed alike.*
+# *Colour: the exact density of $x_t$ (its root, to show faint parts). White: fourteen points on their way back, from the same noise. Paths of the
+# ODE are smooth and never meet; those of the SDEs are rough and cross. They are distributed alike.*
 #
-# The left peak holds 0.4 of the data. All three come within {{reverse_share_error}} of that, and within {{reverse_width_error}} of its deviation
-# of 0.3.
+# The left peak holds 0.4 of the data, with a deviation of 0.3. All three come within {{reverse_share_error}} and {{reverse_width_error}} of these.
 #
-# **What Langevin alone cannot do.** In steps of h it is `simulate` with the score as drift and $g = \sqrt2$. Two facts to know. A finite step
-# changes what it leaves alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And it does not find a peak behind a valley. Start
-# all points in the left peak. **Predict** the share that is still there after 500 steps of 0.01:
+# **What Langevin alone cannot do.** A finite step h changes what it should leave alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And it
+# hardly finds a peak behind a valley. Start all points in the left one. **Predict** the share that is still there after 500 steps of 0.01:
 
 # %%
 start = normal(20_000, 1, seed=3)
@@ -464,15 +459,15 @@ trapped = simulate(lambda x, t: exact.score(x, 0.0), lambda t: 2**0.5,
 claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
 
 # %% [markdown]
-# With h = 0.5 the variance is {{langevin_variance}}. And {{langevin_left}} % are on the left still, where 40 should be. Diffusion models cross the
-# valley while it is filled with noise.
+# With h = 0.5 the variance is {{langevin_variance}}. And {{langevin_left}} % are on the left still, where 40 should be. Diffusion models cross
+# the valley while it is filled with noise.
 #
 # ## 4.4 One thing under five names
 #
 # Networks are asked for different things: the clean example x, the noise ε, the score, $v = \alpha\varepsilon - \sigma x$, or the **velocity**
 # $u = dx_t/dt = \dot\alpha x + \dot\sigma \varepsilon$, in the flow form $\varepsilon - x$. Each is a combination $a\,x + b\,\varepsilon$, and
-# so is $x_t$ itself. Two equations, two unknowns: **given $x_t$, any one of them gives all others**, for $0 < t < 1$. All is linear, so it
-# holds for conditional means as well, which is what networks learn.
+# so is $x_t$. Two equations, two unknowns: **given $x_t$, any one of them gives all others**, for $0 < t < 1$; and since all is linear, so
+# do their conditional means, which networks learn.
 #
 # | name | is | x from it, any path | an error of 1 in it is, in x (flow form) |
 # | --- | --- | --- | --- |
@@ -508,13 +503,13 @@ ax = figures.curves(t, growth, "t", "error of x",
 figures.log_scale(ax, "y")
 
 # %% [markdown]
-# *Flow form. All ways from one name to another agree to {{round_trips}}. A network that is asked for the noise must know it to many digits near t = 1, as its error is multiplied without limit; one that
-# is asked for the velocity never has its error enlarged.*
+# *Flow form. All ways from one name to another agree to {{round_trips}}. Near t = 1 an error of the noise is multiplied without limit; one of
+# the velocity is never enlarged.*
 #
-# Read the other way round it is a **weight**: squared errors of ε are squared errors of x times the signal-to-noise ratio
-# $\alpha^2/\sigma^2$, those of u times $1/t^2$. So "predict the noise" with a plain loss *is* a choice of what matters. One may also fix the
-# weight by hand (*min-SNR*: Hang et al. 2023), or the network's scales: **preconditioning** (EDM, Karras et al. 2022) takes
-# $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$, with the best linear denoiser as the skip, so that F sees and
+# Read the other way round it is a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR)
+# $\alpha^2/\sigma^2$, those of u times $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight
+# by hand (*min-SNR*: Hang et al. 2023). **Preconditioning** (EDM, Karras et al. 2022) takes
+# $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, so that F sees and
 # returns numbers of variance 1 at every level of noise:
 
 # %%
@@ -529,7 +524,7 @@ claim("precondition_seen", max(seen, key=lambda v: abs(v - 1)))
 claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
 
 # %% [markdown]
-# Over four decades of noise the variances that are farthest from 1 are {{precondition_seen}} (seen) and {{precondition_asked}} (asked for).
+# Over four decades of noise the variances farthest from 1 are {{precondition_seen}} (seen) and {{precondition_asked}} (asked for).
 #
 # ### The conventions of others
 #
@@ -568,14 +563,13 @@ claim("translations", max([*off, (u - velocity).abs().max(), abs(t - 0.3)]))
 # %% [markdown]
 # All agree to {{translations}}, and so does the velocity of the model that counts its time the other way.
 #
-# **Check where a schedule ends.** Sampling starts at pure noise, so α at the end has to be nearly 0. DDPM's betas, from 0.0001 to 0.02, leave a
-# signal-to-noise ratio of 0.00004 after 1,000 steps, but 0.57 after the 100 steps to which tutorials like to shorten them; `m.check_terminal_snr`
-# refuses that.
+# **Check where a schedule ends.** Sampling starts at pure noise, so α has to end near 0. DDPM's betas, from 0.0001 to 0.02, leave an SNR of 0.00004
+# after 1,000 steps, but 0.57 after the 100 to which tutorials like to shorten them; `m.check_terminal_snr` refuses that.
 #
 # ### The loss and its floor
 #
-# The loss of the flow form asks for the velocity of a single pair, which nobody can know from $x_t$: other pairs lead to the same point.
-# The error splits in two:
+# The loss asks for the velocity of a single pair, which nobody can know from $x_t$: other pairs lead to the same point. So the error splits
+# in two:
 #
 # $$\mathbb E\,\lVert \hat u - (\varepsilon - x) \rVert^2 = \mathbb E\,\lVert \hat u - u(x_t, t) \rVert^2
 #   + \mathbb E\,\lVert u(x_t, t) - (\varepsilon - x) \rVert^2, \qquad u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t].$$
@@ -602,8 +596,8 @@ claim("perfect_loss", ours.mean())
 claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
 
 # %% [markdown]
-# {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). A loss of that size is no sign that something is wrong, and a smaller one would
-# be. Average over dimensions, weight by t or draw t otherwise, and the floor is another; **say how a loss was taken**.
+# {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean over dimensions, a
+# weight, or other times t the floor is another: **say how a loss was taken**.
 #
 # Now a network, on the ring. The exact model knows the floor at each t, and how far the network's field is from the true one:
 
@@ -660,11 +654,11 @@ figures.curves(middle, {"loss": by_time(loss), "exact floor": by_time(floor),
 right.set_ylim(0);
 
 # %% [markdown]
-# *Left: the loss sinks to its floor and no further; what looks like a model that has stopped learning is one that is nearly perfect. Right: at
-# each t the loss is the floor plus the squared distance to the true field, which is small beside it.*
+# *Left: the loss sinks to its floor and no further: it looks as if learning had stopped, and is nearly perfect. Right: at each t the loss is the
+# floor plus the squared distance to the true field.*
 #
-# The floor is {{ring_floor}}, and the part that training can still lower is {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without the
-# floor, the loss says almost nothing about how good a model is.
+# The floor is {{ring_floor}}, the distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its floor, a loss
+# says almost nothing about how good a model is.
 #
 # ## 4.5 Samplers
 #
