@@ -163,7 +163,7 @@ claim("coupling_errors", max(each.abs().max() for each in off.values()))
 ring = points("ring")
 manual_seed(0)
 flow = m.NormalizingFlow(layers=8, width=32)
-fit(flow, batches_of(ring), steps=scaled(default=1000, smoke=5, full=5000), lr=5e-3,
+fit(flow, batches_of(ring), steps=scaled(default=1000, smoke=5, full=5000), lr=2e-3,
     precision="float32")
 held_out = ring.sample(4000, seed=99)
 with torch.no_grad():
@@ -662,10 +662,10 @@ right.set_ylim(0);
 #
 # ## 4.5 Samplers
 #
-# Now walk from noise to data, in finite steps. Two follow the ODE: Euler's rule, and **Heun's**, which looks ahead and takes the mean of two
-# slopes (its last step is Euler's, since a velocity that is computed from x̂ is divided by σ, which ends at 0). Three think in x̂. **DDIM** splits $x_t$ into
-# x̂ and ε̂, and puts them together anew at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is
-# normal. And a **Langevin corrector** shakes points at a fixed level, to mend what the steps have spoiled.
+# Now walk from noise to data, in finite steps. Two samplers follow the ODE: Euler's rule, and **Heun's**, which looks ahead and takes the mean
+# of two slopes (its last step is Euler's, since a velocity that is computed from x̂ is divided by σ). **DDIM** splits $x_t$ into x̂ and ε̂, and puts
+# them together at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And a
+# **Langevin corrector** shakes points at a fixed level, to mend what a step has spoiled.
 
 # %%
 def euler(velocity, x, times):
@@ -714,7 +714,7 @@ def corrected(velocity, score, x, path, times, generator, ratio=0.1):
 
 
 # %% [markdown]
-# The same noise, the exact field of the ring: yours and the package's.
+# On the exact field of the ring, yours and the package's:
 
 # %%
 sharp = m.ExactDiffusion(m.isotropic_mixture(
@@ -734,11 +734,11 @@ claim("samplers_and_theirs", max(off))
 claim("ddim_is_euler", (yours[2] - yours[0]).abs().max())
 
 # %% [markdown]
-# They differ by less than {{samplers_and_theirs}}; and on the flow form's straight path DDIM *is* Euler, to {{ddim_is_euler}}.
+# They agree to {{samplers_and_theirs}}; and in the flow form DDIM *is* Euler, to {{ddim_is_euler}}.
 #
 # **How wrong is a step?** For normal data the flow has a closed form: from level σ to σ′ it maps x to
-# $m + (x - m)\sqrt{(s^2 + \sigma'^2)/(s^2 + \sigma^2)}$. So the error is known. Data N(1, 0.5²), $x + \sigma\varepsilon$ with σ from 10 down to
-# 0.002, steps even in $\sigma^{1/7}$ (EDM's spacing). **Predict** by what the error falls if steps are doubled, for Euler and for Heun:
+# $m + (x - m)\sqrt{(s^2 + \sigma'^2)/(s^2 + \sigma^2)}$. Take N(1, 0.5²), and σ from 10 down to 0.002, in steps even in $\sigma^{1/7}$ (EDM's
+# spacing). **Predict** by what the error falls if steps are doubled, for Euler and for Heun:
 
 # %%
 bell = normal_data([[1.0]], 0.5, m.ve(10.0))
@@ -788,14 +788,14 @@ figures.log_scale(right, "x")
 right.axhline(1, color="black", ls=":");
 
 # %% [markdown]
-# *Left: root mean squared distance to the exact map, on logarithmic axes; the slopes are −1 and −2. Heun asks the field twice in a step. Right:
-# the deviation of the samples over that of the data, for two schedules that are easily confused.*
+# *Left: root mean squared distance to the exact map, with slopes of −1 and −2; Heun asks the field twice in a step. Right: the deviation of
+# the samples over that of the data, for two schedules that are easily confused.*
 #
 # Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And the error has a direction. Each step
-# goes for x̂, a mean, as if it were x: **few steps shrink the spread.** With the last step *ending at* 0.002 it is {{shrink_two}},
-# {{shrink_ten}} and {{shrink_fifty}} of the truth at 2, 10 and 50 steps. With one more usual choice, n levels down to 0.002 and the last step
-# to 0, it is {{shrink_two_to_zero}} at 2 and {{shrink_ten_to_zero}} at 10. (DDIM is exact only where x̂ does not change on the way: for a single
-# point.) A number of steps means nothing without its schedule.
+# goes for x̂, a mean, as if it were x: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}} and
+# {{shrink_fifty}} of the truth at n = 2, 10 and 50. With the usual n levels down to 0.002 and a last step to 0 it is {{shrink_two_to_zero}} and
+# {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule. (DDIM is exact only where x̂ does not change on
+# the way: for data at a single point.)
 #
 # **Whose error is it?** A bad sample may be the sampler's fault or the network's. So run both, on the exact field and on the network
 # of section 4.4, and count samples in the water, where three in ten thousand belong. Each sampler may ask the field equally often:
@@ -846,16 +846,16 @@ claim("few_euler", wet["the exact field", "Euler"][0])
 noise_explorer(perfect_ring)
 
 # %% [markdown]
-# *Noise level against points, density and score field (without a kernel: a picture of five levels). With little noise each island pulls
-# for itself; with much, the field has forgotten that there are eight.*
+# *Noise level, density and score field (without a kernel: five levels). With little noise each island pulls for itself; with much, the field
+# has forgotten that there are eight.*
 #
 # ## 4.6 Flow matching
 #
 # Section 4.3 came to the ODE through noise. Flow matching takes it directly (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden 2022):
-# connect each example with a draw of noise by a straight line, and learn the velocity. The lines of pairs cross. At a crossing the
-# network can give only one answer, the mean of those who pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal**
-# velocity $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices. As many pass through each point with the mean
-# velocity as did with their own, so the density at each t is the same (the *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$).
+# connect each example with a draw of noise by a straight line, and learn the velocity. Lines cross, and at a crossing the network can give
+# only one answer, the mean of those who pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
+# $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices: it carries as much through each point as all together did, so the
+# density at each t is the same (the *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$).
 
 # %%
 two_peaks = m.ExactDiffusion(clean, flow_form)
@@ -874,12 +874,11 @@ crossed = (theirs[:, None] > theirs).triu(1).sum()
 claim("pairs_that_cross", 100 * crossed / (60 * 59 / 2))
 
 # %% [markdown]
-# *Sixty pairs of noise (left ends) and data. Left: their own lines, of which {{pairs_that_cross}} % of all couples cross. Right: what the exact
-# marginal velocity makes of the same noise. {{flow_crossings}} crossings, and at each t the same density.*
+# *Sixty pairs of noise (left ends) and data. Left: their own lines; {{pairs_that_cross}} % of all couples cross. Right: where the exact
+# marginal velocity takes the same noise, with {{flow_crossings}} crossings, and the same density at each t.*
 #
-# Why is it allowed to regress on $\varepsilon - x$ in the place of u? For any field $\hat u$ the two losses differ by the floor, a constant,
-# so their gradients are equal; in expectation, not in a batch. Two data points, ±1, and $\hat u = a \tanh x_t + b$ at t = 0.4, every
-# expectation an integral over a grid of noise:
+# The losses with $\varepsilon - x$ and with u as target differ by the floor, a constant, so their gradients are equal; in expectation, not in a
+# batch. Two data points, ±1, and $\hat u = a \tanh x_t + b$ at t = 0.4, every expectation a sum over a grid of noise:
 
 # %%
 t, wide = 0.4, torch.linspace(-8, 8, 4001, dtype=double)
@@ -908,10 +907,9 @@ claim("batch_differs", torch.stack(apart).mean())
 # %% [markdown]
 # The gradients agree to {{gradients_differ}}; in a batch of 64 they are {{batch_differs}} apart on average.
 #
-# **Straight pairs do not make straight flows.** How far a flow is from straight is the mean of
-# $\int \lVert x_1 - x_0 - u(x_t, t) \rVert^2 dt$ along it. For N(0, s²) with independent pairs it is $s(2 - \pi/2)$ per dimension, not zero.
-# **Reflow** (Liu et al. 2022) makes pairs with the flow itself, noise with the sample that it became, and trains again. Such pairs never cross. For normal
-# data the second field is known as well, and exactly straight:
+# **Straight pairs do not make straight flows.** The bend of a flow is the mean of $\int \lVert x_1 - x_0 - u(x_t, t) \rVert^2 dt$ along it.
+# For N(0, s²) with independent pairs it is $s(2 - \pi/2)$ per dimension. **Reflow** (Liu et al. 2022) makes pairs with the flow itself, noise with
+# the sample that it became, and trains again. Such pairs cross less. For normal data the second field is known too, and exactly straight:
 
 # %%
 eps = normal(4000, 1, seed=0)
@@ -928,8 +926,8 @@ def after_reflow(x_t, t):  # pairs (x, ε) with x = 0.6 ε
 claim("straight_after", m.straightness(after_reflow, eps, m.even_times(60)).mean())
 
 # %% [markdown]
-# {{straightness}} before, the formula's number to {{straightness_off}}; less than {{straight_after}} after. Then a single Euler step is exact. With networks it is only
-# nearly so. **Predict** what one step gives on the ring, before and after:
+# For s = 0.6 it is {{straightness}}, the formula's number to {{straightness_off}}; afterwards less than {{straight_after}}, and a single Euler step is
+# exact. **Predict** what one step gives on the ring, before and after:
 
 # %%
 class OnPairs(nn.Module):  # the loss of a model on pairs that belong together
@@ -980,9 +978,8 @@ claim("one_step_after", energy_distance(ones["after reflow"], real) / chance)
 # \mathbb E\lVert b - b' \rVert$ of samples a and data b, falls from {{one_step_before}} to {{one_step_after}} times that of two sets of data. The
 # price: the second network learns the first one's mistakes.
 #
-# **Which times?** So far t was uniform. But near the ends the target is easy: at t = 1 the best answer is ε less the mean of the data, at t = 0
-# it is −x plus nothing that could be known. A *logit-normal* t, the sigmoid of a normal draw, trains more in the middle (Esser et al. 2024).
-# Same network, same steps; the measure is the squared distance to the true field, at each t:
+# **Which times?** So far t was uniform. Near the ends the best answer is simple: ε less the mean of the data at t = 1, −x at t = 0. A *logit-normal*
+# t, the sigmoid of a normal draw, trains more in the middle (Esser et al. 2024). Same network, same steps:
 
 # %%
 middle_first = new_flow(draw_times=m.logit_normal_times)
@@ -1000,14 +997,14 @@ claim("edge_ratio", other[t_drawn < 0.05].mean() / excess[t_drawn < 0.05].mean()
 # %% [markdown]
 # *Logit-normal times buy a better field in the middle with a worse one at the ends, where few were drawn.*
 #
-# Between 0.3 and 0.7 its error is {{central_ratio}} times that with uniform t, below 0.05 it is {{edge_ratio}} times. What counts in the end are samples:
-# for pictures the middle matters most; for islands as sharp as these, the end.
+# Between 0.3 and 0.7 the error is {{central_ratio}} times that with uniform t, below 0.05 it is {{edge_ratio}} times. For pictures the middle is said to
+# matter most.
 
 # %% tags=["widget"]
 flow_replay(net.velocity)
 
 # %% [markdown]
-# *The learned flow, applied to a grid (without a kernel: five moments). Cells are stretched and squeezed, and never torn.*
+# *The learned flow, applied to a grid (without a kernel: five moments). Cells are stretched and squeezed, never torn.*
 #
 # ## 4.7 Likelihood along the flow
 #
@@ -1045,8 +1042,8 @@ claim("ode_log_prob_error", (ours - truth).abs().mean())
 claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 
 # %% [markdown]
-# Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are those of the ring to {{ode_log_prob_error}} nats on average. The network's, of the same size of
-# effort as section 4.1's layers: it is {{network_kl}} nats below the truth, those {{flow_kl}}. Both numbers are divergences, not bounds.
+# Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to {{ode_log_prob_error}} nats on
+# average. The network's are {{network_kl}} nats below the truth, section 4.1's layers, which took longer to train, {{flow_kl}}. Both are divergences, not bounds.
 #
 # In D dimensions the divergence costs D backward passes. **Hutchinson's** estimate takes one: $v^\top J v$ for a random v with
 # $\mathbb E[v v^\top] = I$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of normal numbers:
@@ -1060,16 +1057,16 @@ claim("hutchinson_normal", by_normal.var())
 claim("hutchinson_sign", by_sign.var())
 
 # %% [markdown]
-# Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$ and the same without the
-# diagonal, which signs get exactly right.
+# Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$, and the same without the
+# diagonal, which signs get right.
 #
-# **The other view** makes a diffusion model chapter 1's VAE, with a great many codes and an encoder that learns nothing, the noise. Its ELBO
-# is a sum over steps (Kingma et al. 2021),
+# **The other view:** a diffusion model is a VAE with very many codes, whose encoder learns nothing: the noise. Its ELBO is a sum over steps
+# (Kingma et al. 2021),
 #
 # $$-\log p(x) \le \text{ends} + \sum_{\text{steps } t \to s} \tfrac12 \big(\mathrm{SNR}(s) - \mathrm{SNR}(t)\big)\,
 #   \mathbb E\,\lVert x - \hat x(x_t, t) \rVert^2,$$
 #
-# so the denoising loss *is* a likelihood bound, with one particular weight. On the exact model it must rise to $\log p$ as steps get many:
+# so the denoising loss *is* a likelihood bound, with one particular weight. With the exact denoiser it must rise to $\log p$:
 
 # %%
 x = ring.sample(2000, seed=97).double()
@@ -1088,19 +1085,19 @@ ax.legend()
 claim("elbo_gap", truth - bounds[-1])
 
 # %% [markdown]
-# *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that the model takes; the finer the steps,
-# the nearer, and the gap is about halved when their number is doubled. With the most steps it is {{elbo_gap}} nats.*
+# *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that the model takes. Once they are many,
+# doubling them about halves the gap; at the end it is {{elbo_gap}} nats.*
 #
 # ## 4.8 Guidance
 #
-# To ask for a class y, one may train a network that sees y. One may also keep the network that does not, and add a classifier that can
-# read noisy examples. By Bayes' rule
+# To ask for a class y, train a network that sees y; or keep the network that does not, and add a classifier that can read noisy examples. By
+# Bayes' rule
 #
 # $$\nabla \log p_t(x_t \mid y) = \nabla \log p_t(x_t) + \nabla \log p_t(y \mid x_t) ,$$
 #
-# and in **classifier guidance** (Dhariwal & Nichol 2021) the second term is multiplied by w, to obey more. **Classifier-free
-# guidance** (Ho & Salimans 2022) has no classifier: its gradient is the difference of two scores, of a network that sees the class and of one that
-# does not; in practice of one network, whose label is hidden in a tenth of its training. So
+# and **classifier guidance** (Dhariwal & Nichol 2021) multiplies the second term by w, to obey more. **Classifier-free guidance** (Ho &
+# Salimans 2022) takes for it the difference of two scores, with the class and without; in practice of one network, whose label is hidden in
+# a tenth of its training. So
 #
 # $$\hat s = s(x_t) + w\,\big[s(x_t, y) - s(x_t)\big],$$
 #
@@ -1126,8 +1123,8 @@ off = ours - with_classifier, ours - theirs
 claim("guidance_two_ways", max(each.abs().max() for each in off))
 
 # %% [markdown]
-# Both kinds, and the package's, agree to {{guidance_two_ways}}. What does the guided ODE sample? The formula looks like the score of $p(x)\,p(y \mid x)^w$, normalised, and
-# many texts say so. **Predict** mean and deviation of the samples at w = 4. The plain class has 1 and 0.5.
+# Both kinds, and the package's, agree to {{guidance_two_ways}}. What does the guided ODE sample? The formula looks like the score of
+# $p(x)\,p(y \mid x)^w$, normalised. **Predict** mean and deviation of the samples at w = 4. The plain class has 1 and 0.5.
 
 # %%
 weights_of_guidance = (1.0, 2.0, 4.0, 8.0)
@@ -1159,15 +1156,15 @@ figures.curves(x, {"the class": plain, "the product": product}, "x", "density",
 ax.legend();
 
 # %% [markdown]
-# *Guided samples of the exact field, the class that was asked for, and the product density with which guidance is often confused. The samples
-# lie farther out than either, and closer together.*
+# *Guided samples of the exact field, the class that was asked for, and the product density. The samples lie farther out than either, and closer
+# together.*
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 makes
-# {{guided_mean}} ± {{guided_std}}, and even the start matters: from 20 it is {{guided_mean_from_20}} ± {{guided_std_from_20}}. The reason: noise and
-# powers cannot be exchanged. The guided score at level t is that of $p_t(x_t)\,p_t(y \mid x_t)^w$; these densities are not the noisy versions of any
-# one density, so no flow takes one into the next. **Guidance is not sampling from a sharper distribution. It is a push away from what
-# the classes have in common,** and is paid for with variety. (Two ways to pay less: guide only at middle levels, Kynkäänniemi et al. 2024; push
-# away from a worse model of the same class instead, *autoguidance*, Karras et al. 2024.)
+# {{guided_mean}} ± {{guided_std}}, and from 20 it makes {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters. Noise and powers
+# cannot be exchanged. The guided score is that of $p_t(x_t)\,p_t(y \mid x_t)^w$, but these are not the noisy versions of any one density, so the
+# flow does not carry one into the next. **Guidance is not sampling from a sharper distribution, but a push away from what the classes have in
+# common,** paid for with variety. (To pay less: guide only at middle levels, Kynkäänniemi et al. 2024; or push away from a worse model of the
+# same class, *autoguidance*, Karras et al. 2024.)
 
 # %% tags=["widget"]
 two = mixture_of("two")
@@ -1175,17 +1172,16 @@ right_one = m.isotropic_mixture(two.means[two.means[:, 0] > 0], 0.5)
 guidance_explorer(*(m.ExactDiffusion(each, flow_form) for each in (right_one, two)))
 
 # %% [markdown]
-# *Steps and guidance on an exact mixture in the plane (without a kernel: a table of pictures). The number above each is the spread of the samples
-# over that of the class. Few steps shrink it, and so does w.*
+# *Steps and guidance on an exact mixture in the plane (without a kernel: a table of pictures). Above each: the spread of the samples over that of
+# the class.*
 #
 # ## 4.9 Editing, with a field that is right
 #
-# A trained model can be asked for things for which it was not trained. How well, one can see on an exact field, where nothing but the method
-# is to blame.
+# A trained model can be asked for things it was not trained for. On an exact field nothing but the method is to blame.
 #
 # **Inpainting by replacement.** Some entries of x are known. Run a sampler, and after each step put the known entries, with fresh noise of the
-# level that is reached, in their place. Two normal numbers with correlation 0.9, the first known to be 2: the second
-# has the mean 1.8 and the deviation 0.44. **Predict** what many steps give:
+# new level, in their place. Two normal numbers with correlation 0.9, the first known to be 2: the second then has the mean 1.8. **Predict**
+# what many steps give:
 
 # %%
 def inpaint(denoise, x, known, mask, path, times, generator, deterministic=False):
@@ -1194,9 +1190,8 @@ def inpaint(denoise, x, known, mask, path, times, generator, deterministic=False
             x = ddim(denoise, x, path, (t, s))
         else:
             x = ancestral(denoise, x, path, (t, s), generator)
-        alpha, sigma = path.levels(s)
         eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
-        x = torch.where(mask, perturb(known, eps, alpha, sigma), x)
+        x = torch.where(mask, perturb(known, eps, *path.levels(s)), x)
     return x
 
 
@@ -1229,16 +1224,15 @@ claim("limit_ancestral", m.replacement_limit(0.9, 2.0)[0])
 claim("limit_ddim", m.replacement_limit(0.9, 2.0, deterministic=True)[0])
 
 # %% [markdown]
-# *Mean of 3,000 fillings over the number of steps; thin lines: the limits, from the moments' own equations. Neither sampler comes to the
-# truth.*
+# *Mean of 3,000 fillings; thin lines: the limits, from the moments' own equations. Neither sampler comes to the truth.*
 #
-# The ancestral sampler comes to {{inpaint_ancestral}} (its limit is {{limit_ancestral}}), the deterministic one to {{inpaint_ddim}} (limit {{limit_ddim}}), and
-# **more steps do not help: it is not a matter of steps.** At each level the unknown entry is denoised as if the noisy known one were all that
-# is known. What was decided early, under much noise, is only partly revised; a deterministic sampler revises least. *RePaint* (Lugmayr et al. 2022)
-# goes back up several times at each level; a model trained to see known entries needs no such trick.
+# The ancestral sampler comes to {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one to {{inpaint_ddim}} ({{limit_ddim}}), and **no
+# number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all that is known, and what was decided early is
+# only partly revised, least by a deterministic sampler. *RePaint* (Lugmayr et al. 2022) goes back up several times at each level; a model that is
+# trained to see known entries needs no such trick.
 #
-# **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back from there. How much survives? Start on an island of
-# the ring, and ask how often one comes back to it:
+# **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back. How much survives? On the ring, how often does one
+# return to the same island?
 
 # %%
 def island(x):
@@ -1270,8 +1264,8 @@ claim("stayed_high", 100 * stayed[-1])
 #
 # $$\hat x = \sum_i w_i\, x_i, \qquad w = \mathrm{softmax}_i\!\Big(-\frac{\lVert x_t - \alpha x_i \rVert^2}{2\sigma^2}\Big).$$
 #
-# **Predict** what a sampler draws with it. The measure is the median distance of samples to the nearest training point, *relative to that of
-# held-out data*: 1 is as new as new data are, 0 is a copy. A small distance alone would prove nothing.
+# **Predict** what a sampler draws with it. The measure is the median distance of samples to the nearest training point *relative to that of
+# held-out data*: 1 is as new as new data are, 0 is a copy.
 
 # %%
 def copier(x_t, alpha, sigma, train):
@@ -1292,9 +1286,10 @@ fresh = points("spiral").sample(1500, seed=6)
 claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
 
 # %% [markdown]
-# (For two points, ±1, it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below {{copies_of_the_best}}: **a perfect fit to the training loss copies, and does nothing else.** Everything that is new in a diffusion model's samples comes
-# from its failure to reach that minimum. What stops it? The same small network, as many steps, on more and more points; once on the spiral, and once
-# on codes of digits, of chapter 1's shipped decoder. That came without its encoder, so one is fitted to it:
+# (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below {{copies_of_the_best}}: **a perfect
+# fit to the training loss copies, and does nothing else.** All that is new in a diffusion model's samples comes from missing that minimum. What makes it
+# miss? A small network, the same number of steps, more and more points: once on the spiral, once on codes of chapter 1's shipped decoder. That came
+# without an encoder, so one is fitted to it:
 
 # %%
 digits = images("mnist")
@@ -1363,20 +1358,19 @@ with torch.no_grad():
                        title="Samples of codes and nearest training codes, decoded");
 
 # %% [markdown]
-# *All pictures are decoded codes. Trained on few codes the network repeats them; trained on thousands it draws digits whose nearest training code
-# is another one. No sample was selected.*
+# *Decoded codes, none selected. Trained on few codes the network mostly repeats them; trained on thousands it draws digits that differ from their
+# nearest training code.*
 #
-# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral from {{spiral_few}} to {{spiral_many}}; the best
-# fit stays below {{best_fit_copies}} at all sizes. A network of limited size that is trained for a limited time cannot place a spike on every one of
-# thousands of points; it learns what they have in common, a smooth field. With few examples, or many repeats of one, or a network large and trained
-# long enough, it does copy: where the change comes depends on all of these (Gu et al. 2023; Kadkhodaie et al. 2024). And as in chapter 1
-# such a test can convict, not acquit: a copy that is shifted or recoloured is far away.
+# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192, on the spiral from {{spiral_few}} to {{spiral_many}}; the best
+# fit stays below {{best_fit_copies}}. A network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth
+# field, what they have in common. With few examples, or many repeats of one, or a network large and trained long enough, it does copy (Gu et al. 2023;
+# Kadkhodaie et al. 2024). And such a test can convict, not acquit: a copy that is shifted is far away.
 #
-# **A bridge to chapter 3: masked diffusion.** What if x is text, and there is no adding a little noise to a letter? Let each token be replaced, with
-# probability t, by a mask. Then the "denoiser" gives a distribution for each masked token, given those that are left, and its loss is a cross-entropy on masked
-# places, weighted by 1/t, a bound on $-\log p(x)$ as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts
-# with masks only and uncovers some tokens in each step. If it uncovers one at a time, in any order, it is chapter 3's model without a fixed order; several at a time is
-# faster, and wrong by as much as these tokens depend on one another: a discretisation error, as in section 4.5.
+# **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with probability t.
+# The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked places with the weight 1/t, is a bound on
+# $-\log p(x)$, as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts with masks only and uncovers some in each
+# step. One at a time, it is chapter 3's model without a fixed order; several at a time is faster, and wrong by as much as these tokens depend on one
+# another: a discretisation error, as in section 4.5.
 #
 # ## 4.11 Questions
 #
@@ -1384,14 +1378,13 @@ with torch.no_grad():
 #
 # <details><summary>1. The loss of a diffusion model has stopped falling at 1.4. Is it trained?</summary>
 #
-# It cannot be told from that number. The floor may be 1.3 or 1.4; it depends on the data, the target, the weights, the times, and on sum or mean. Compare
-# with a floor that is known, look at samples, or at the loss of a larger network.
+# That number cannot tell. The floor may be 1.3 or 1.4; it depends on the data, the target, weights, times, and on sum or mean. Look at samples, or at
+# the loss of a larger network.
 # </details>
 #
 # <details><summary>2. Why do the ODE and the reverse SDE give the same distribution, though their paths differ?</summary>
 #
-# Spreading by noise is the same change of density as a transport along minus the score. What the SDE adds in noise it takes away with
-# more of the score; the change of the density at each t is equal.
+# Spreading by noise changes a density as a transport along minus the score does. What the SDE adds in noise it takes away with more of the score.
 # </details>
 #
 # <details><summary>3. Somebody's model predicts ε. Where would you not trust the x̂ that you compute from it?</summary>
@@ -1401,19 +1394,17 @@ with torch.no_grad():
 #
 # <details><summary>4. Samples in four steps are too alike. Is the network to blame?</summary>
 #
-# Run the same four steps on an exact field, or the network with many steps. Few steps of an ODE go to means and shrink the spread whatever the
-# network is; guidance shrinks it as well.
+# Run the network with many steps, or the four steps on an exact field. Few steps shrink the spread whatever the network is; so does guidance.
 # </details>
 #
 # <details><summary>5. Does guidance with w = 3 sample from p(x) p(y | x)³, normalised?</summary>
 #
-# No. The guided scores of different levels do not belong to the noisy versions of one density. Samples lie farther out and closer together, and even depend on where
-# one starts.
+# No. The guided scores of different levels do not belong to the noisy versions of one density. Samples lie farther out and closer together.
 # </details>
 #
 # <details><summary>6. Could a diffusion model reach a lower training loss and draw worse samples?</summary>
 #
-# Yes. Towards the minimum over a finite set it becomes the denoiser that copies. Watch the loss on held-out examples, and distances relative to them.
+# Yes: at the minimum over a finite set it copies. Watch the loss on held-out examples, and distances relative to them.
 # </details>
 #
 # Now the exercises: [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb).
