@@ -140,8 +140,8 @@ def coupling_inverse(z, network):
 
 
 # %% [markdown]
-# The network is never inverted. The Jacobian is triangular, with 1 and the scale on its diagonal, so its log-determinant is the log-scale. All
-# of it can be tested, against automatic differentiation and the package:
+# The network is never inverted. The Jacobian is triangular, with 1 and the scale on its diagonal, so its log-determinant is the log-scale.
+# Tested against automatic differentiation and the package:
 
 # %%
 manual_seed(0)
@@ -192,14 +192,13 @@ density_map(first, ring.log_prob(grid), "the known density")
 density_map(second, flow.log_prob(grid), "the flow's density")
 for i, circle in enumerate(circles):
     x1, x2 = flow.inverse(circle).detach().T
-    third.plot(x1, x2, color=figures.PALETTE[i], lw=1, label=f"|z| = {0.5 + i / 2:g}")
+    third.plot(x1, x2, color=figures.PALETTE[i], lw=1)
 third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
-          xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
-third.legend(fontsize=7, loc="center");
+          xlim=(-3, 3), ylim=(-3, 3), aspect="equal");
 
 # %% [markdown]
-# *Left and middle: densities over the plane, per unit of area, on one scale. Right: where the flow takes five circles around the origin.
-# Each stays one closed curve that crosses neither itself nor another.*
+# *Left and middle: densities over the plane, on one scale of colours. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5. Each
+# stays one closed curve that crosses neither itself nor another.*
 #
 # On held-out points the flow's log-density is {{flow_kl}} nats below the truth on average: its divergence KL(p ‖ q), without any bound. And
 # {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand.
@@ -328,8 +327,7 @@ ax.set(xlim=(-4, 4), ylim=(-8, 8))
 ax.legend(ncols=2);
 
 # %% [markdown]
-# *The network's score and the exact ones; grey, not to scale: where the noisy examples lie. It learns the score of the noisy data, and where
-# there are none, it is a guess.*
+# *Grey, not to scale: where the noisy examples lie. The network learns the score of the noisy data, and where there are none, it is a guess.*
 #
 # Its root mean squared distance to the score of the noisy data is {{score_network_error}}, to that of the clean data
 # {{score_network_from_clean}}. Little noise gives a score that is nearly right, but near the data only; much noise one that is known everywhere, of a
@@ -615,7 +613,7 @@ def new_flow(seed=0, **options):
     return m.DiffusionModel(m.PointNetwork(width=96), flow_form, predict="u", **options)
 
 
-steps = scaled(default=2000, smoke=5, full=20_000)
+steps = scaled(default=1500, smoke=5, full=20_000)
 net = new_flow()
 history = fit(net, batches_of(ring), steps=steps, lr=4e-3, precision="float32")
 
@@ -662,8 +660,7 @@ figures.curves(middle, {"loss": by_time(loss), "exact floor": by_time(floor),
 right.set_ylim(0);
 
 # %% [markdown]
-# *Left: the loss sinks to its floor and no further: it looks as if learning had stopped, and is nearly perfect. Right: at each t the loss is the
-# floor plus the squared distance to the true field.*
+# *Left: the loss sinks to its floor and no further. Right: at each t it is the floor plus the squared distance to the true field.*
 #
 # The floor is {{ring_floor}}, the distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its floor, a loss
 # says almost nothing about how good a model is.
@@ -838,7 +835,7 @@ for ax, who in zip(axes, fields, strict=True):
     ax.set_yscale("symlog", linthresh=0.1)
     ax.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
     ax.set_ylim(0, 120)
-    ax.legend()
+    ax.legend().set_visible(who == "the exact field")
 claim("exact_heun", wet["the exact field", "Heun"][-1])
 claim("network_heun", wet["the network", "Heun"][-1])
 claim("few_euler", wet["the exact field", "Euler"][0])
@@ -1003,10 +1000,9 @@ claim("central_ratio", other[central].mean() / excess[central].mean())
 claim("edge_ratio", other[t_drawn < 0.05].mean() / excess[t_drawn < 0.05].mean())
 
 # %% [markdown]
-# *Logit-normal times buy a better field in the middle with a worse one at the ends, where few were drawn.*
+# *Logit-normal times buy a better field in the middle with a worse one at the ends.*
 #
-# Between 0.3 and 0.7 the error is {{central_ratio}} times that with uniform t, below 0.05 it is {{edge_ratio}} times. For pictures the middle is said to
-# matter most.
+# Between 0.3 and 0.7 the error is {{central_ratio}} times that with uniform t, below 0.05 it is {{edge_ratio}} times.
 
 # %% tags=["widget"]
 flow_replay(net.velocity)
@@ -1171,8 +1167,8 @@ ax.legend();
 # {{guided_mean}} ± {{guided_std}}, and from 20 it makes {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters. Noise and powers
 # cannot be exchanged. The guided score is that of $p_t(x_t)\,p_t(y \mid x_t)^w$, but these are not the noisy versions of any one density, so the
 # flow does not carry one into the next. **Guidance is not sampling from a sharper distribution, but a push away from what the classes have in
-# common,** paid for with variety. (To pay less: guide only at middle levels, Kynkäänniemi et al. 2024; or push away from a worse model of the
-# same class, *autoguidance*, Karras et al. 2024.)
+# common,** paid for with variety. (To pay less: guide at middle levels only, Kynkäänniemi et al. 2024; or away from a worse model of the
+# same class, Karras et al. 2024.)
 
 # %% tags=["widget"]
 two = mixture_of("two")
@@ -1306,7 +1302,7 @@ vae = VAE(latent_dim=16)
 vae.decoder.load_state_dict(trained_decoder().layers.state_dict())
 vae.decoder.requires_grad_(False)
 stream = binarised(minibatches(digits.train_bytes, batch_size=128, seed=0), seed=1)
-fit(vae, stream, steps=scaled(default=400, smoke=5, full=3000), lr=3e-3)
+fit(vae, stream, steps=scaled(default=300, smoke=5, full=3000), lr=3e-3)
 with torch.no_grad():
     codes = vae.encode(digits.train).mu
 
@@ -1317,7 +1313,7 @@ def trained_on(train, width):
     model = m.DiffusionModel(m.PointNetwork(train.shape[1], width), flow_form,
                              shape=train.shape[1:])
     fit(model, minibatches(train, batch_size=size, seed=0), precision="float32",
-        steps=scaled(default=1000, smoke=5, full=10_000), lr=4e-3)
+        steps=scaled(default=800, smoke=5, full=10_000), lr=4e-3)
     return model
 
 
@@ -1370,7 +1366,7 @@ with torch.no_grad():
 # nearest training code.*
 #
 # On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192, on the spiral from {{spiral_few}} to {{spiral_many}}; the best
-# fit stays below {{best_fit_copies}}. A network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth
+# fit stays below {{best_fit_copies}}. (Above 1 samples are farther off than new data: not copied, but not quite right.) A network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth
 # field, what they have in common. With few examples, or many repeats of one, or a network large and trained long enough, it does copy (Gu et al. 2023;
 # Kadkhodaie et al. 2024). And such a test can convict, not acquit: a copy that is shifted is far away.
 #
@@ -1395,22 +1391,17 @@ with torch.no_grad():
 # Spreading by noise changes a density as a transport along minus the score does. What the SDE adds in noise it takes away with more of the score.
 # </details>
 #
-# <details><summary>3. Somebody's model predicts ε. Where would you not trust the x̂ that you compute from it?</summary>
-#
-# Near t = 1, where α is small: an error of ε is multiplied by σ/α.
-# </details>
-#
-# <details><summary>4. Samples in four steps are too alike. Is the network to blame?</summary>
+# <details><summary>3. Samples in four steps are too alike. Is the network to blame?</summary>
 #
 # Run the network with many steps, or the four steps on an exact field. Few steps shrink the spread whatever the network is; so does guidance.
 # </details>
 #
-# <details><summary>5. Does guidance with w = 3 sample from p(x) p(y | x)³, normalised?</summary>
+# <details><summary>4. Does guidance with w = 3 sample from p(x) p(y | x)³, normalised?</summary>
 #
 # No. The guided scores of different levels do not belong to the noisy versions of one density. Samples lie farther out and closer together.
 # </details>
 #
-# <details><summary>6. Could a diffusion model reach a lower training loss and draw worse samples?</summary>
+# <details><summary>5. Could a diffusion model reach a lower training loss and draw worse samples?</summary>
 #
 # Yes: at the minimum over a finite set it copies. Watch the loss on held-out examples, and distances relative to them.
 # </details>
