@@ -599,6 +599,15 @@ def test_what_is_known_gets_the_noise_of_the_new_level():
     has_power(oracle, lambda *given: right(*given[:2], given[2].expand_as(x), *given[3:]), slips)
 
 
+def test_an_inpainting_step_is_an_ancestral_one_with_what_is_known_put_in():
+    x, x_hat, known = normal(4, 3), normal(4, 3, seed=1), normal(4, 3, seed=2)
+    noises, mask = (normal(4, 3, seed=3), normal(4, 3, seed=4)), torch.tensor([1.0, 0.0, 0.0])
+    start, end = (0.5, 0.8), (0.9, 0.3)
+    found = df.inpaint_step(x, x_hat, known, mask, noises, start, end)
+    close(found[:, 1:], df.ddpm_step(x, x_hat, noises[0], start, end)[:, 1:])
+    close(found[:, 0], (0.9 * known + 0.3 * noises[1])[:, 0])
+
+
 def test_image_to_image_keeps_more_the_less_noise_there_is():
     mix, path = mixture(), df.linear()
     exact, x = df.ExactDiffusion(mix, path), mixture().sample(1500, seed=1)

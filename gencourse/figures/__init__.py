@@ -26,7 +26,14 @@ from gencourse.figures.images import (
     prior_quantile_grid,
     tile,
 )
-from gencourse.figures.plane import heatmap, latent_scatter, plane_grid, point_clouds
+from gencourse.figures.plane import (
+    heatmap,
+    latent_scatter,
+    plane_grid,
+    point_clouds,
+    trajectories,
+    vector_field,
+)
 from gencourse.figures.style import DASHES, MARKERS, PAGE_WIDTH, PALETTE, SMALL, panels, use_style
 
 use_style()
@@ -62,6 +69,8 @@ __all__ = [
     "running_mean",
     "tile",
     "training_curves",
+    "trajectories",
     "use_style",
     "vae_diagram",
+    "vector_field",
 ]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gencourse.errors import InputError, describe
-from gencourse.figures import PAGE_WIDTH, PALETTE, SMALL, plane_grid
+from gencourse.figures import PAGE_WIDTH, PALETTE, SMALL, plane_grid, vector_field
 from gencourse.models.diffusion import ExactDiffusion
 from gencourse.runtime import standard_normal
 from gencourse.widgets import notebook
@@ -48,14 +48,9 @@ def score_map(exact: ExactDiffusion, t: float, limit: float, ax: Axes) -> Axes:
     """The field ∇ log p_t as arrows on [-limit, limit]², of length |s| / (1 + |s|): so that all can
     be seen, long ones are shortened.
     """
-    grid, _ = plane_grid(0.9 * limit, ARROWS)
-    score = exact.score(grid.to(exact.mixture.means), t).detach().cpu()
-    norm = score.norm(dim=1, keepdim=True)
-    arrows = score / (1 + norm) * (2 * 0.9 * limit / (ARROWS - 1))
-    (x1, x2), (s1, s2) = grid.T.numpy(), arrows.T.numpy()
-    ax.quiver(x1, x2, s1, s2, angles="xy", scale_units="xy", scale=1, color=PALETTE[0], width=0.008)
-    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="x₁", ylabel="x₂", aspect="equal")
-    return ax
+    grid, cell = plane_grid(0.9 * limit, ARROWS)
+    score = exact.score(grid.to(exact.mixture.means), t)
+    return vector_field(grid.to(score), score, "", limit, longest=cell**0.5, ax=ax)
 
 
 def noise_strip(

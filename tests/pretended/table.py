@@ -793,7 +793,11 @@ def _(at: str) -> Any:
 
 
 @entry(
-    "diffusion.inpaint", "diffusion.replace_known", "diffusion.image_to_image", "diffusion.slerp"
+    "diffusion.inpaint",
+    "diffusion.inpaint_step",
+    "diffusion.replace_known",
+    "diffusion.image_to_image",
+    "diffusion.slerp",
 )
 def _(at: str) -> Any:
     exact, x, known = exact_model(at), normal(at, 4, 2), normal(at, 4, 2, seed=1)
@@ -818,7 +822,8 @@ def _(at: str) -> Any:
 
 @entry(
     "diffusion.divergence", "diffusion.hutchinson", "diffusion.sign_probe",
-    "diffusion.ode_log_prob", "diffusion.hutchinson_variance", "diffusion.standard_normal_log_prob",
+    "diffusion.ode_log_prob", "diffusion.ode_likelihood_step", "diffusion.hutchinson_variance",
+    "diffusion.standard_normal_log_prob",
     "diffusion.continuity_residual", "diffusion.diffusion_elbo",
 )  # fmt: skip
 def _(at: str) -> Any:
@@ -830,6 +835,7 @@ def _(at: str) -> Any:
         diffusion.hutchinson(exact.velocity, x, t, probes[0]),
     ]
     log_p = [diffusion.ode_log_prob(exact.velocity, x, times, p) for p in (None, probes[0])]
+    log_p.append(diffusion.ode_likelihood_step(exact.velocity, x, times[1], times[2]))
     residual = diffusion.continuity_residual(exact.log_prob, exact.velocity, x, t)
     falling = diffusion.even_times(3, 1.0, 0.1)
     bounds = [
@@ -1088,6 +1094,13 @@ def _(at: str) -> Any:
 @entry("figures.made_network", lies="cpu")
 def _(at: str) -> Any:
     return drawn(figures.made_network([(uniform(at, 4, 3) > 0.5).float(), whole(at, 2, 3, 4)]))
+
+
+@entry("figures.vector_field", "figures.trajectories", lies="cpu")
+def _(at: str) -> Any:
+    x, v = normal(at, 5, 2), normal(at, 5, 2, seed=1)
+    lines = drawn(figures.trajectories(uniform(at, 3), normal(at, 3, 4, 1), "title"))
+    return lines, [drawn(figures.vector_field(x, v, "title", longest=r)) for r in (None, 0.5)]
 
 
 @entry("figures.heatmap", "figures.plane_grid", lies="cpu")

@@ -9,7 +9,7 @@ from gencourse.errors import InputError, describe
 from gencourse.models.diffusion.losses import Field
 from gencourse.models.diffusion.noise import noise_like
 from gencourse.models.diffusion.paths import Level, Path, perturb
-from gencourse.models.diffusion.samplers import ddim_step, ddpm_step, rows
+from gencourse.models.diffusion.samplers import ddim, ddim_step, ddpm_step, rows
 from gencourse.models.diffusion.times import follow
 from gencourse.validation import require_same_shape
 
@@ -25,6 +25,24 @@ def replace_known(
     """
     require_same_shape("replace_known", x_t=x_t, known=known, eps=eps)
     return torch.where(mask.bool(), perturb(known, eps, alpha, sigma), x_t)
+
+
+def inpaint_step(
+    x_t: Tensor,
+    x_hat: Tensor,
+    known: Tensor,
+    mask: Tensor,
+    noises: tuple[Tensor, Tensor],
+    start: tuple[Level, Level],
+    end: tuple[Level, Level],
+) -> Tensor:
+    """One step of inpainting by replacement, from the levels (α, σ) to (α', σ'): an ancestral step
+    with the first of two noises, then α' known + σ' · (the second) where the mask is 1.
+
+    What is known gets the level where the step ends, not the one where it starts. All (B, ...).
+    """
+    eps, eps_known = noises
+    return replace_known(ddpm_step(x_t, x_hat, eps, start, end), known, mask, eps_known, *end)
 
 
 def inpaint(
@@ -49,11 +67,10 @@ def inpaint(
 
     def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         x_hat, start, end = denoise(x, rows(t, x)), path.levels(t), path.levels(s)
+        eps = noise_like(x, generator), noise_like(x, generator)
         if deterministic:
-            x = ddim_step(x, x_hat, start, end)
-        else:
-            x = ddpm_step(x, x_hat, noise_like(x, generator), start, end)
-        return replace_known(x, known, mask, noise_like(x, generator), *end)
+            return replace_known(ddim_step(x, x_hat, start, end), known, mask, eps[1], *end)
+        return inpaint_step(x, x_hat, known, mask, eps, start, end)
 
     return follow(step, x, times)
 
@@ -99,11 +116,7 @@ def image_to_image(
     (SDEdit, arXiv 2108.01073).
     """
     x_t = perturb(x, noise_like(x, generator), *path.levels(times[0]))
-
-    def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        return ddim_step(x, denoise(x, rows(t, x)), path.levels(t), path.levels(s))
-
-    return follow(step, x_t, times)
+    return ddim(denoise, x_t, path, times)
 
 
 def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
@@ -117,7 +130,8 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
     if not 0 <= share <= 1:
         raise InputError(f"slerp: share should lie in [0, 1], got {describe(share)}. 0 gives a.")
     p, q = a.flatten(1), b.flatten(1)
-    cosine = (p * q).sum(1, keepdim=True) / (p.norm(dim=1) * q.norm(dim=1))[:, None]
+    lengths = torch.linalg.vector_norm(p, dim=1) * torch.linalg.vector_norm(q, dim=1)
+    cosine = ((p * q).sum(1) / lengths)[:, None]
     angle = cosine.clamp(-1, 1).acos().clamp_min(1e-6)
     mixed = (((1 - share) * angle).sin() * p + (share * angle).sin() * q) / angle.sin()
     return mixed.view_as(a)

@@ -61,6 +61,17 @@ def hutchinson_variance(A: Tensor, probe: str = "sign") -> float:
     return (2 * (S.square().sum() - diagonal)).item()
 
 
+def ode_likelihood_step(velocity: Field, x: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    """An Euler step from the scalar time t to s, and what it adds to log p(x): x + (s - t) u and
+    (s - t) div u, both at (x, t). x (B, D) -> (B, D), (B,), nats, without gradients.
+
+    From data to noise the sum of these and log p_1(x_1) is log p(x): where u spreads points, the
+    data are denser than the noise that they become.
+    """
+    u, trace = divergence(velocity, x, rows(t, x))
+    return x + (s - t) * u.detach(), (s - t) * trace.detach()
+
+
 def ode_log_prob(
     velocity: Field,
     x: Tensor,

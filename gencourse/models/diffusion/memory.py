@@ -46,10 +46,9 @@ def copying_denoiser(train: Tensor, path: Path) -> Field:
 
 def copying_ratio(x: Tensor, train: Tensor, held_out: Tensor) -> float:
     """The median distance of samples x to their nearest training point, over that of held-out data:
-    1 for samples as new as new data, 0 for copies. All (.., ...) in rows of one shape.
+    1 for samples as new as new data, 0 for copies. x (B, ...), train (N, ...), held_out (M, ...).
 
-    A small distance alone says little: where data lie close, so do new ones. The ratio falls and
-    rises with the size of the set by what the model does, and not by how full the space is.
+    A small distance alone says little: the larger the set, the nearer to it lie new data as well.
     """
     ours, theirs = (nearest_neighbours(rows, train)[0].median() for rows in (x, held_out))
     return (ours / theirs).item()
