@@ -266,8 +266,8 @@ implicit = ((0.5 * s**2 + ds_dx) * p).sum() * dx
 claim("implicit_difference", explicit - implicit)
 
 # %% [markdown]
-# They agree to {{implicit_difference}}. But the divergence in D dimensions costs D backward passes, and where there are no data there is nothing
-# to learn. Noise mends both. Given $x$, $x_t$ is normal, with the score $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of
+# They agree to {{implicit_difference}}. But the divergence costs D backward passes in D dimensions, and where no data are nothing is learned. Noise
+# mends both. Given $x$, $x_t$ is normal, with the score $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of
 # all noisy examples is the mean of these over everything that could have led to $x_t$:
 #
 # $$\nabla \log p_t(x_t) = \frac{\int \nabla_{x_t}\, p(x_t \mid x)\, p(x)\, dx}{p_t(x_t)}
@@ -395,7 +395,7 @@ claim("tied_variance", tied[-1].var())
 #
 # $$\frac{\partial p}{\partial t} = -\mathrm{div}(f p) + \tfrac12 g^2 \Delta p .$$
 #
-# On one observation everything rests. Since $\Delta p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* a transport, with the velocity
+# On one observation everything rests: since $\Delta p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* a transport, with the velocity
 # $-\tfrac12 g^2 \nabla \log p$. So noise can be traded for velocity. Trade all of it, and the **probability-flow ODE** has the same marginals
 # as the SDE,
 #
@@ -504,7 +504,7 @@ figures.log_scale(ax, "y")
 # *Flow form. All ways from one name to another agree to {{round_trips}}. Near t = 1 an error of the noise is multiplied without limit; one of
 # the velocity is never enlarged.*
 #
-# Read the other way round it is a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR)
+# Conversely it is a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR)
 # $\alpha^2/\sigma^2$, those of u times $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight
 # by hand (*min-SNR*: Hang et al. 2023). **Preconditioning** (EDM, Karras et al. 2022) takes
 # $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, so that F sees and
@@ -914,7 +914,8 @@ claim("batch_differs", torch.stack(apart).mean())
 #
 # **Straight pairs do not make straight flows.** The bend of a flow is the mean of $\int \lVert x_1 - x_0 - u(x_t, t) \rVert^2 dt$ along it.
 # For N(0, s²) with independent pairs it is $s(2 - \pi/2)$ per dimension. **Reflow** (Liu et al. 2022) makes pairs with the flow itself, noise with
-# the sample that it became, and trains again. Such pairs cross less. For normal data the second field is known too, and exactly straight:
+# the sample that it became, and trains again. Such pairs cross less. (So do those matched within a batch by least distance,
+# *minibatch optimal transport*: Tong et al. 2023.) For normal data the second field is known too, and straight:
 
 # %%
 eps = normal(4000, 1, seed=0)
@@ -1232,8 +1233,7 @@ claim("limit_ddim", m.replacement_limit(0.9, 2.0, deterministic=True)[0])
 #
 # The ancestral sampler comes to {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one to {{inpaint_ddim}} ({{limit_ddim}}), and **no
 # number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all that is known, and what was decided early is
-# only partly revised, least by a deterministic sampler. *RePaint* (Lugmayr et al. 2022) goes back up several times at each level; a model that is
-# trained to see known entries needs no such trick.
+# only partly revised, least by a deterministic sampler. *RePaint* (Lugmayr et al. 2022) goes back up several times at each level.
 #
 # **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back. How much survives? On the ring, how often does one
 # return to the same island?
@@ -1366,7 +1366,7 @@ with torch.no_grad():
 # nearest training code.*
 #
 # On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192, on the spiral from {{spiral_few}} to {{spiral_many}}; the best
-# fit stays below {{best_fit_copies}}. (Above 1 samples are farther off than new data: not copied, but not quite right.) A network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth
+# fit stays below {{best_fit_copies}}. (Above 1: farther off than new data, so not quite right either.) A network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth
 # field, what they have in common. With few examples, or many repeats of one, or a network large and trained long enough, it does copy (Gu et al. 2023;
 # Kadkhodaie et al. 2024). And such a test can convict, not acquit: a copy that is shifted is far away.
 #
@@ -1423,7 +1423,7 @@ with torch.no_grad():
 #   [arXiv:2011.13456](https://arxiv.org/abs/2011.13456); Anderson 1982; Kingma et al. 2021, [arXiv:2107.00630](https://arxiv.org/abs/2107.00630); Karras et al.
 #   2022 (EDM), [arXiv:2206.00364](https://arxiv.org/abs/2206.00364); Hang et al. 2023 (min-SNR), [arXiv:2303.09556](https://arxiv.org/abs/2303.09556).
 # - **Flow matching:** Lipman et al. 2022, [arXiv:2210.02747](https://arxiv.org/abs/2210.02747); Liu et al. 2022,
-#   [arXiv:2209.03003](https://arxiv.org/abs/2209.03003); Albergo & Vanden-Eijnden 2022, [arXiv:2209.15571](https://arxiv.org/abs/2209.15571); Esser et al. 2024
+#   [arXiv:2209.03003](https://arxiv.org/abs/2209.03003); Tong et al. 2023, [arXiv:2302.00482](https://arxiv.org/abs/2302.00482); Albergo & Vanden-Eijnden 2022, [arXiv:2209.15571](https://arxiv.org/abs/2209.15571); Esser et al. 2024
 #   (Stable Diffusion 3), [arXiv:2403.03206](https://arxiv.org/abs/2403.03206).
 # - **Guidance and editing:** Dhariwal & Nichol 2021, [arXiv:2105.05233](https://arxiv.org/abs/2105.05233); Ho & Salimans 2022,
 #   [arXiv:2207.12598](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. 2024, [arXiv:2404.07724](https://arxiv.org/abs/2404.07724); Karras et al. 2024,
