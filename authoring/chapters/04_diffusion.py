@@ -842,7 +842,8 @@ claim("few_euler", wet["the exact field", "Euler"][0])
 
 # %% [markdown]
 # *Samples between the islands, on an axis that is logarithmic above 0.1 %. Left: what is wrong on the exact field is the sampler's error,
-# and goes away with steps. Right: on the network all stop where its own error begins. More steps do not mend a field.*
+# and goes away with steps. Right: on the network all level off far above the truth. More steps do not mend a field, though fresh noise forgets
+# a part of its errors.*
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations {{exact_heun}} %; on the network, with as many,
 # {{network_heun}} %. A flow cannot tear the plane either, but it makes steeper maps than eight coupling layers with their {{flow_between}} %.
