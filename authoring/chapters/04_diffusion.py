@@ -1215,20 +1215,22 @@ filled = {kind: torch.stack([
     for kind in ("ancestral", "DDIM")}
 
 # %%
+limits = [m.replacement_limit(0.9, 2.0, deterministic)[0] for deterministic in (False, True)]
+claim("limit_ancestral", limits[0])
+claim("limit_ddim", limits[1])
+
+# %%
 ax = figures.curves(torch.tensor(counts), {k: v.mean(1) for k, v in filled.items()},
                     "steps", "mean of the unknown entry",
                     "Inpainting with an exact field")
 ax.axhline(1.8, color="black", ls=":", label="truth")
-for i, deterministic in enumerate((False, True)):
-    limit = m.replacement_limit(0.9, 2.0, deterministic)[0]
-    ax.axhline(limit, color=figures.PALETTE[i], lw=0.8)
+for limit, color in zip(limits, figures.PALETTE, strict=False):
+    ax.axhline(limit, color=color, lw=0.8)
 figures.log_scale(ax, "x")
 ax.set_ylim(0.6, 1.9)
 ax.legend()
 claim("inpaint_ancestral", filled["ancestral"][-1].mean())
 claim("inpaint_ddim", filled["DDIM"][-1].mean())
-claim("limit_ancestral", m.replacement_limit(0.9, 2.0)[0])
-claim("limit_ddim", m.replacement_limit(0.9, 2.0, deterministic=True)[0])
 
 # %% [markdown]
 # *Mean of 3,000 fillings; thin lines: the limits, from the moments' own equations. Neither sampler comes to the truth.*
