@@ -1215,7 +1215,8 @@ filled = {kind: torch.stack([
     for kind in ("ancestral", "DDIM")}
 
 # %%
-limits = [m.replacement_limit(0.9, 2.0, deterministic)[0] for deterministic in (False, True)]
+limits = [m.replacement_limit(0.9, 2.0, deterministic)[0]
+          for deterministic in (False, True)]
 claim("limit_ancestral", limits[0])
 claim("limit_ddim", limits[1])
 
