@@ -277,8 +277,8 @@ claim("implicit_difference", explicit - implicit)
 #
 # $$\mathbb E[x \mid x_t] = \frac{x_t + \sigma^2\, \nabla \log p_t(x_t)}{\alpha} .$$
 #
-# Test it against the posterior itself, summed over a grid of x: they agree to {{tweedie_error}}. Then train a network of a few lines. **Predict:** noise has σ = 0.4. Does it
-# learn the score of the data, or of the noisy data?
+# Test it against the posterior itself, summed over a grid of x: they agree to {{tweedie_error}}. Then train a network of a few lines.
+# **Predict:** noise has σ = 0.4. Does it learn the score of the data, or of the noisy data?
 
 # %%
 alpha, sigma = 0.8, 0.6
@@ -560,8 +560,8 @@ claim("translations", max([*off, (u - velocity).abs().max(), abs(t - 0.3)]))
 # %% [markdown]
 # All agree to {{translations}}, and so does the velocity of the model that counts its time the other way.
 #
-# **Check where a schedule ends.** Sampling starts at pure noise, so α has to end near 0. DDPM has 1,000 steps, with betas from 0.0001 to 0.02. What if
-# one takes only 100?
+# **Check where a schedule ends.** Sampling starts at pure noise, so α has to end near 0. DDPM has 1,000 steps, with betas from 0.0001 to
+# 0.02. What if one takes only 100?
 
 # %%
 snr = {T: m.terminal_snr(m.alpha_bars(m.linear_betas(T))) for T in (1000, 100)}
@@ -601,8 +601,8 @@ claim("perfect_loss", ours.mean())
 claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
 
 # %% [markdown]
-# {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean over dimensions, a
-# weight, or other times t the floor is another: **say how a loss was taken**.
+# {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean
+# over dimensions, a weight, or other times t the floor is another: **say how a loss was taken**.
 #
 # Now a network, on the ring. The exact model knows the floor at each t, and how far the network's field is from the true one:
 
@@ -661,8 +661,8 @@ right.set_ylim(0);
 # %% [markdown]
 # *Left: the loss sinks to its floor and no further. Right: at each t it is the floor plus the squared distance to the true field.*
 #
-# The floor is {{ring_floor}}, the distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its floor, a loss
-# says almost nothing about how good a model is.
+# The floor is {{ring_floor}}, the distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its
+# floor, a loss says almost nothing about how good a model is.
 #
 # ## 4.5 Samplers
 #
@@ -844,8 +844,9 @@ claim("few_euler", wet["the exact field", "Euler"][0])
 # and goes away with steps. Right: on the network all level off far above the truth. More steps do not mend a field, though fresh noise forgets
 # a part of its errors.*
 #
-# Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations {{exact_heun}} %; on the network, with as many,
-# {{network_heun}} %. A flow cannot tear the plane either, but it makes steeper maps than eight coupling layers with their {{flow_between}} %.
+# Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations {{exact_heun}} %; on the network,
+# with as many, {{network_heun}} %. A flow cannot tear the plane either, but it makes steeper maps than eight coupling layers with their
+# {{flow_between}} %.
 
 # %% tags=["widget"]
 noise_explorer(perfect_ring)
@@ -932,8 +933,8 @@ def after_reflow(x_t, t):  # pairs (x, ε) with x = 0.6 ε
 claim("straight_after", m.straightness(after_reflow, eps, m.even_times(60)).mean())
 
 # %% [markdown]
-# For s = 0.6 it is {{straightness}}, the formula's number to {{straightness_off}}; afterwards less than {{straight_after}}, and a single Euler step is
-# exact. **Predict** what one step gives on the ring, before and after:
+# For s = 0.6 it is {{straightness}}, the formula's number to {{straightness_off}}; afterwards less than {{straight_after}}, and a single
+# Euler step is exact. **Predict** what one step gives on the ring, before and after:
 
 # %%
 class OnPairs(nn.Module):  # the loss of a model on pairs that belong together
@@ -1049,8 +1050,9 @@ claim("ode_log_prob_error", (ours - truth).abs().mean())
 claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 
 # %% [markdown]
-# Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to {{ode_log_prob_error}} nats on
-# average. The network's are {{network_kl}} nats below the truth, section 4.1's layers, which took longer to train, {{flow_kl}}. Both are divergences, not bounds.
+# Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to
+# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, section 4.1's layers, which took longer
+# to train, {{flow_kl}}. Both are divergences, not bounds.
 #
 # In D dimensions the divergence costs D backward passes. **Hutchinson's** estimate takes one: $v^\top J v$ for a random v with
 # $\mathbb E[v v^\top] = I$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of normal numbers:
@@ -1236,9 +1238,10 @@ claim("inpaint_ddim", filled["DDIM"][-1].mean())
 # %% [markdown]
 # *Mean of 3,000 fillings; thin lines: the limits, from the moments' own equations. Neither sampler comes to the truth.*
 #
-# The ancestral sampler comes to {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one to {{inpaint_ddim}} ({{limit_ddim}}), and **no
-# number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all that is known, and what was decided early is
-# only partly revised, least by a deterministic sampler. *RePaint* (Lugmayr et al. 2022) goes back up several times at each level.
+# The ancestral sampler comes to {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one to {{inpaint_ddim}}
+# ({{limit_ddim}}), and **no number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all
+# that is known, and what was decided early is only partly revised, least by a deterministic sampler. *RePaint* (Lugmayr et al. 2022) goes
+# back up several times at each level.
 #
 # **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back. How much survives? On the ring, how often does one
 # return to the same island?
@@ -1296,10 +1299,10 @@ fresh = points("spiral").sample(1500, seed=6)
 claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
 
 # %% [markdown]
-# (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below {{copies_of_the_best}}: **a perfect
-# fit to the training loss copies, and does nothing else.** All that is new in a diffusion model's samples comes from missing that minimum. What makes it
-# miss? A small network, the same number of steps, more and more points: once on the spiral, once on codes of chapter 1's shipped decoder. That came
-# without an encoder, so one is fitted to it:
+# (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below
+# {{copies_of_the_best}}: **a perfect fit to the training loss copies, and does nothing else.** All that is new in a diffusion model's
+# samples comes from missing that minimum. What makes it miss? A small network, the same number of steps, more and more points: once on
+# the spiral, once on codes of chapter 1's shipped decoder. That came without an encoder, so one is fitted to it:
 
 # %%
 digits = images("mnist")
@@ -1375,16 +1378,17 @@ with torch.no_grad():
 # *Decoded codes, none selected. Trained on few codes the network mostly repeats them; trained on thousands it draws digits that differ from their
 # nearest training code.*
 #
-# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192, on the spiral from {{spiral_few}} to {{spiral_many}}; the best
-# fit stays below {{best_fit_copies}}. (Above 1: farther off than new data, so not quite right either.) A network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth
-# field, what they have in common. With few examples, or many repeats of one, or a network large and trained long enough, it does copy (Gu et al. 2023;
-# Kadkhodaie et al. 2024). And such a test can convict, not acquit: a copy that is shifted is far away.
+# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192, on the spiral from {{spiral_few}} to
+# {{spiral_many}}; the best fit stays below {{best_fit_copies}}. (Above 1: farther off than new data, so not quite right either.) A
+# network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth field, what they have in
+# common. With few examples, or many repeats of one, or a network large and trained long enough, it does copy (Gu et al. 2023; Kadkhodaie
+# et al. 2024). And such a test can convict, not acquit: a copy that is shifted is far away.
 #
-# **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with probability t.
-# The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked places with the weight 1/t, is a bound on
-# $-\log p(x)$, as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts with masks only and uncovers some in each
-# step. One at a time, it is chapter 3's model without a fixed order; several at a time is faster, and wrong by as much as these tokens depend on one
-# another: a discretisation error, as in section 4.5.
+# **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with
+# probability t. The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked places with the
+# weight 1/t, is a bound on $-\log p(x)$, as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts with
+# masks only and uncovers some in each step. One at a time, it is chapter 3's model without a fixed order; several at a time is faster,
+# and wrong by as much as these tokens depend on one another: a discretisation error, as in section 4.5.
 #
 # ## 4.11 Questions
 #
@@ -1420,8 +1424,9 @@ with torch.no_grad():
 #
 # ## 4.12 Where this comes from
 #
-# Titles and numbers below are given from memory. **Courses and books:** MIT 6.S184, *Generative AI with Stochastic Differential Equations*; Berkeley's
-# *Deep Unsupervised Learning*; Prince, *Understanding Deep Learning*, 2023, chapters 16 and 18; Bishop & Bishop, *Deep Learning*, 2024, chapters 18 and 20.
+# Titles and numbers below are given from memory. **Courses and books:** MIT 6.S184, *Generative AI with Stochastic Differential
+# Equations*; Berkeley's *Deep Unsupervised Learning*; Prince, *Understanding Deep Learning*, 2023, chapters 16 and 18; Bishop & Bishop,
+# *Deep Learning*, 2024, chapters 18 and 20.
 #
 # - **Flows:** Rezende & Mohamed 2015, [arXiv:1505.05770](https://arxiv.org/abs/1505.05770); Dinh et al. 2017 (Real NVP),
 #   [arXiv:1605.08803](https://arxiv.org/abs/1605.08803); Papamakarios et al. 2017, [arXiv:1705.07057](https://arxiv.org/abs/1705.07057); Chen et al. 2018
