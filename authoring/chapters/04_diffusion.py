@@ -161,14 +161,16 @@ claim("coupling_errors", max(each.abs().max() for each in off.values()))
 # on a ring. **Predict:** stretches and shears turn one round hill into this. What will the water between the islands look like?
 
 # %%
-def between_islands(x):  # share of points 4 deviations off all centres, or more
-    return (torch.cdist(x, ring.centres).amin(1) > 4 * ring.stds[0]).double().mean()
-
-
 manual_seed(0)
 flow = m.NormalizingFlow(layers=8, width=32)
 fit(flow, batches_of(ring), steps=scaled(default=1000, smoke=5, full=5000), lr=2e-3,
     precision="float32")
+
+# %%
+def between_islands(x):  # share of points 4 deviations off all centres, or more
+    return (torch.cdist(x, ring.centres).amin(1) > 4 * ring.stds[0]).double().mean()
+
+
 held_out = ring.sample(4000, seed=99)
 with torch.no_grad():
     claim("flow_kl", (ring.log_prob(held_out) - flow.log_prob(held_out)).mean())
