@@ -1364,7 +1364,7 @@ claim("best_fit_copies", max(best))
 
 # %% [markdown]
 # *Median distance of samples to the nearest training point over that of held-out data; dotted: as new as new data. The best fit copies at every
-# size; networks copy when examples are few, and stop when they are many.*
+# size; networks come close to copying when examples are few, and do not when they are many.*
 
 # %%
 rows = {}
