@@ -27,8 +27,10 @@ def optimal_denoiser(x: Tensor, sigma: Level, train: Tensor, alpha: Level = 1.0)
     a, s = (
         per_row("optimal_denoiser", n, v, flat) for n, v in (("alpha", alpha), ("sigma", sigma))
     )
+    centre = points.mean(0)  # squares of large numbers would lose digits
+    near, own = flat - a * centre, points - centre
     # |x - α y|² without |x|², which the softmax does not see
-    squared = a**2 * points.square().sum(1) - 2 * a * (flat @ points.T)
+    squared = a**2 * own.square().sum(1) - 2 * a * (near @ own.T)
     return ((-squared / (2 * s**2)).softmax(1) @ points).view_as(x)
 
 
