@@ -336,7 +336,8 @@ ax.legend(ncols=2);
 #
 # ## 4.3 To noise, and back
 #
-# A **path** is a choice of $\alpha_t$ and $\sigma_t$. One level of noise for each example of a batch, in one line:
+# A **path**, or schedule, is a choice of $\alpha_t$ and $\sigma_t$: the straight line of the flow form, DDPM's linear β, the cosine schedule
+# (Nichol & Dhariwal 2021). One level of noise for each example of a batch, in one line:
 
 # %%
 def perturb(x, eps, alpha, sigma):  # alpha and sigma are numbers, or have one per row
@@ -1437,7 +1438,7 @@ with torch.no_grad():
 #   [arXiv:1907.05600](https://arxiv.org/abs/1907.05600).
 # - **Diffusion:** Sohl-Dickstein et al. 2015, [arXiv:1503.03585](https://arxiv.org/abs/1503.03585); Ho et al. 2020 (DDPM),
 #   [arXiv:2006.11239](https://arxiv.org/abs/2006.11239); Song et al. 2021 (DDIM), [arXiv:2010.02502](https://arxiv.org/abs/2010.02502); Song et al. 2021 (SDEs),
-#   [arXiv:2011.13456](https://arxiv.org/abs/2011.13456); Anderson 1982; Kingma et al. 2021, [arXiv:2107.00630](https://arxiv.org/abs/2107.00630); Karras et al.
+#   [arXiv:2011.13456](https://arxiv.org/abs/2011.13456); Nichol & Dhariwal 2021, [arXiv:2102.09672](https://arxiv.org/abs/2102.09672); Anderson 1982; Kingma et al. 2021, [arXiv:2107.00630](https://arxiv.org/abs/2107.00630); Karras et al.
 #   2022 (EDM), [arXiv:2206.00364](https://arxiv.org/abs/2206.00364); Hang et al. 2023 (min-SNR), [arXiv:2303.09556](https://arxiv.org/abs/2303.09556).
 # - **Flow matching:** Lipman et al. 2022, [arXiv:2210.02747](https://arxiv.org/abs/2210.02747); Liu et al. 2022,
 #   [arXiv:2209.03003](https://arxiv.org/abs/2209.03003); Tong et al. 2023, [arXiv:2302.00482](https://arxiv.org/abs/2302.00482); Albergo & Vanden-Eijnden 2022, [arXiv:2209.15571](https://arxiv.org/abs/2209.15571); Esser et al. 2024
