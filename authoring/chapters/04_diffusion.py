@@ -186,7 +186,7 @@ def density_map(ax, log_p, title, limit=3.0):
 
 grid, _ = figures.plane_grid(n=121)
 circles = [r * torch.stack([a.cos(), a.sin()], 1) for r in (0.5, 1, 1.5, 2, 2.5)
-           for a in [torch.linspace(0, 2 * math.pi, 400)]]
+           for a in [torch.linspace(0, 2 * math.pi, 6001)]]
 figure, (first, second, third) = figures.panels(3, height=3.2)
 densities = {"the known density": ring, "the flow's density": flow}
 for ax, (title, p) in zip((first, second), densities.items(), strict=True):
