@@ -1,0 +1,1452 @@
+# %% [markdown]
+# # 4 · Diffusion and flow matching
+#
+# Adding noise to an example is easy. If a network learns to take a little of it away again, one can start from pure noise and walk to
+# a new example. That is how most of today's pictures are drawn. This chapter builds the method on a line and in a plane, where every
+# answer is known: each sampler is run on the *exact* field before it is run on a network, and each loss is drawn against the floor below
+# which it cannot fall.
+#
+# **You will be able to** follow a density through a map and along a flow; train a score, a denoiser and a velocity, and turn each into the
+# others; write five samplers and know their errors; compute a likelihood along a flow; and say what guidance, inpainting and a perfect
+# fit really do.
+#
+# **You need** chapter 1's normal distributions, and PyTorch. The exercises are in
+# [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb), the answers in
+# [`solutions/04_diffusion.ipynb`](../solutions/04_diffusion.ipynb). Everything is small, and runs on the CPU.
+
+# %%
+import itertools
+import math
+
+import torch
+from torch import nn
+
+from gencourse import figures
+from gencourse.claims import claim
+from gencourse.data import binarised, images, minibatches, points
+from gencourse.evaluation import nearest_neighbours
+from gencourse.models import diffusion as m
+from gencourse.models.vae import VAE, trained_decoder
+from gencourse.runtime import manual_seed, scaled, seeded
+from gencourse.training import fit
+from gencourse.widgets import flow_replay, guidance_explorer, noise_explorer
+
+# %% [markdown]
+# Some shorthand. Exact answers are computed in double precision, networks in single.
+
+# %%
+pairwise, double = itertools.pairwise, torch.float64
+ring = points("ring")  # eight islands around the origin
+
+
+def mixture_of(name):  # a known density of the plane, as a mixture of normals
+    p = points(name)
+    return m.isotropic_mixture(p.centres, p.stds, p.weights)
+
+
+def normal_data(mean, std, path):  # all that is known of N(mean, std² I) on a path
+    mixture = m.isotropic_mixture(torch.tensor(mean, dtype=double), std)
+    return m.ExactDiffusion(mixture, path)
+
+
+def normal(*shape, seed):  # noise in double precision, for exact fields
+    return torch.randn(*shape, dtype=double, generator=seeded(seed))
+
+
+def batches_of(p, size=256, seed=0):  # fresh draws: no training set, so no overfitting
+    for i in itertools.count():
+        yield p.sample(size, seed=1000 * seed + i)
+
+
+# %% [markdown]
+# ## What we are going to build
+#
+# First the goal: fifteen hundred points of pure noise, following a velocity field from t = 1 to t = 0.
+
+# %%
+perfect = m.ExactDiffusion(mixture_of("spiral"), m.linear())
+noise = torch.randn(1500, 2, generator=seeded(0))
+film = m.heun(perfect.velocity, noise, m.even_times(40), keep=True)
+figure, axes = figures.panels(5, height=2.3, sharey=True)
+for ax, frame in zip(axes, (0, 16, 28, 35, 40), strict=True):
+    figures.point_clouds({"": film[frame]}, f"t = {1 - frame / 40:.2g}", ax=ax)
+    ax.label_outer()
+
+# %% [markdown]
+# *From noise to data in forty steps, the same points in each panel. Here the field was computed exactly, from the known density of the
+# spiral. A network that has seen nothing but examples will take its place.*
+#
+# The way to noise needs no network. The way back asks one, at each step, what is under the noise:
+
+# %%
+figures.diffusion_diagram();
+
+# %% [markdown]
+# *Solid: noise is added by a formula, and to any level at once. Dashed: it is taken away in steps, with a network that sees the noisy
+# example and the time.*
+#
+# In the whole chapter **data are at t = 0 and noise is at t = 1**, and a noisy example is
+#
+# $$x_t = \alpha_t\, x + \sigma_t\, \varepsilon, \qquad \varepsilon \sim \mathcal N(0, I).$$
+#
+# In the *flow form* $\alpha_t = 1 - t$ and $\sigma_t = t$; other choices are *schedules*. Section 4.4 translates the conventions of others.
+#
+# ## 4.1 Change of variables and normalising flows
+#
+# Push random numbers through an invertible map, $x = f(z)$. Probability is carried along, and is thinned out where the map stretches: an
+# interval of length $dz$ is laid over one of length $dx$, so $p(x)\,|dx| = p_z(z)\,|dz|$. In more dimensions the stretch of a small
+# volume is the determinant of the Jacobian:
+#
+# $$\log p(x) = \log p_z\big(f^{-1}(x)\big) + \log\left|\det \frac{\partial f^{-1}}{\partial x}\right| .$$
+#
+# **Predict, then run:** z is normal, with one peak. Can $x = \mathrm{sigmoid}(2z)$ have two?
+
+# %%
+drawn = (2 * torch.randn(400_000, generator=seeded(0))).sigmoid()
+edges = torch.linspace(0, 1, 101)
+x = 0.5 * (edges[1:] + edges[:-1])
+z = (x.log() - (1 - x).log()) / 2  # the inverse map
+dz_dx = 1 / (2 * x * (1 - x))
+density = (-0.5 * z**2).exp() / (2 * math.pi) ** 0.5 * dz_dx
+counted = drawn.histc(100, 0, 1) / len(drawn) * 100
+claim("histogram_error", (counted - density)[1:-1].abs().max())
+
+ax = figures.panels(height=2.8)[1]
+ax.stairs(counted, edges, fill=True, color="0.8", label="400,000 draws, counted")
+figures.curves(x, {"change of variables": density}, "x", "density",
+               "One peak in, two peaks out", ax=ax)
+ax.legend();
+
+# %% [markdown]
+# *The density of sigmoid(2z), counted and computed: they differ by less than {{histogram_error}}. Two peaks: near the ends the map
+# flattens, and crowds what it maps.*
+#
+# ### A layer that can be inverted
+#
+# A **normalising flow** is made of such maps, and trained on $-\log p(x)$ itself. Each layer has to be easy to invert, its determinant easy to
+# compute. A **coupling layer** (Dinh et al. 2017) leaves one half of x as it is, and scales and shifts the other by what a network makes
+# of the first:
+
+# %%
+def coupling(x, network):
+    stays, moved = x[:, :1], x[:, 1:]
+    log_scale, shift = network(stays).chunk(2, dim=1)
+    return torch.cat([stays, log_scale.exp() * moved + shift], 1), log_scale.sum(1)
+
+
+def coupling_inverse(z, network):
+    stays, moved = z[:, :1], z[:, 1:]
+    log_scale, shift = network(stays).chunk(2, dim=1)
+    return torch.cat([stays, (moved - shift) * (-log_scale).exp()], 1)
+
+
+# %% [markdown]
+# The network is never inverted. The Jacobian is triangular, with 1 and the scale on its diagonal, so its log-determinant is the log-scale.
+# Tested against automatic differentiation and the package:
+
+# %%
+manual_seed(0)
+network = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 2)).double()
+x = normal(50, 2, seed=1)
+z, log_det = coupling(x, network)
+log_scale, shift = network(x[:, :1]).chunk(2, dim=1)
+theirs, their_log_det = m.affine_coupling(x[:, 1:], log_scale, shift)
+J = m.jacobian(lambda x: coupling(x, network)[0], x)
+off = {"inverse": coupling_inverse(z, network) - x, "theirs": z[:, 1:] - theirs,
+       "determinant": J.det().log() - log_det, "their one": log_det - their_log_det}
+claim("coupling_errors", max(each.abs().max() for each in off.values()))
+
+# %% [markdown]
+# All differences are below {{coupling_errors}}. Now eight such layers, whose halves take turns, on a known density: eight islands
+# on a ring. **Predict:** stretches and shears turn one round hill into this. What will the water between the islands look like?
+
+# %%
+manual_seed(0)
+flow = m.NormalizingFlow(layers=8, width=32)
+fit(flow, batches_of(ring), steps=scaled(default=1000, smoke=5, full=5000), lr=2e-3,
+    precision="float32")
+
+# %%
+def between_islands(x):  # share of points 4 deviations off all centres, or more
+    return (torch.cdist(x, ring.centres).amin(1) > 4 * ring.stds[0]).double().mean()
+
+
+held_out = ring.sample(4000, seed=99)
+with torch.no_grad():
+    claim("flow_kl", (ring.log_prob(held_out) - flow.log_prob(held_out)).mean())
+claim("flow_between", 100 * between_islands(flow.sample(10_000)))
+
+# %%
+def density_map(ax, log_p, title, limit=3.0):
+    n = round(len(log_p) ** 0.5)
+    ax.imshow(log_p.detach().exp().view(n, n), origin="lower", cmap="viridis",
+              extent=(-limit, limit, -limit, limit), vmin=0, vmax=1)
+    ax.set(xlabel="x₁", ylabel="x₂", title=title)
+
+
+grid, _ = figures.plane_grid(n=121)
+circles = [r * torch.stack([a.cos(), a.sin()], 1) for r in (0.5, 1, 1.5, 2, 2.5)
+           for a in [torch.linspace(0, 2 * math.pi, 6001)]]
+figure, (first, second, third) = figures.panels(3, height=3.2)
+densities = {"the known density": ring, "the flow's density": flow}
+for ax, (title, p) in zip((first, second), densities.items(), strict=True):
+    density_map(ax, p.log_prob(grid), title)
+for i, circle in enumerate(circles):
+    x1, x2 = flow.inverse(circle).detach().T
+    third.plot(x1, x2, color=figures.PALETTE[i], lw=1)
+third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
+          xlim=(-3, 3), ylim=(-3, 3), aspect="equal");
+
+# %% [markdown]
+# *Left and middle: densities over the plane, on one scale of colours. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5. Each
+# stays one closed curve that crosses neither itself nor another.*
+#
+# On held-out points the flow's log-density is {{flow_kl}} nats below the truth on average: its divergence KL(p ‖ q), without any bound. And
+# {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand.
+# **A continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays in one piece, and a hole is
+# never made. Bridges can be as thin as you like, but only with a map that is as steep, and layers are steep only to a degree.
+#
+# *Autoregressive flows* scale and shift each coordinate by a function of all before it: triangular too, and stronger, but one of the two
+# directions goes coordinate by coordinate (Papamakarios et al. 2017). And very many layers, each close to doing nothing, are a velocity
+# field, whose log-determinants add up to an integral (section 4.7).
+#
+# ## 4.2 Energy and score
+#
+# Another way to write a density: $p(x) = e^{-E(x)}/Z$ with an **energy** E, which any network may be. But Z is an integral over all x, and
+# nobody has it. Maximum likelihood then lowers the energy of data and raises that of the model's own samples, which a Markov chain has to
+# draw anew for each step. That is what makes *energy-based models* slow.
+#
+# The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. It points, everywhere, to where the density grows fastest. For a
+# mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is a mean of the pulls of all components, weighted with the
+# probability $r_k$ that x belongs to component k. And if x is made noisy, $x_t = \alpha x + \sigma\varepsilon$, the density stays a mixture,
+# with means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$:
+
+# %%
+means, stds, weights = (torch.tensor(v, dtype=double)
+                        for v in ([-1.5, 1.2], [0.3, 0.5], [0.4, 0.6]))
+
+
+def mixture_score(x, alpha=1.0, sigma=0.0):
+    variance = alpha**2 * stds**2 + sigma**2
+    pull = (alpha * means - x[:, None]) / variance
+    r = (weights.log() - 0.5 * variance.log() - 0.5 * pull**2 * variance).softmax(1)
+    return (r * pull).sum(1)
+
+
+line = torch.linspace(-7, 7, 2801, dtype=double)
+dx, columns = line[1] - line[0], (means[:, None], stds, weights)
+theirs = m.mixture_score(line[:, None], 0.8, 0.6, *columns)[:, 0]
+claim("score_and_theirs", (mixture_score(line, 0.8, 0.6) - theirs).abs().max())
+clean = m.isotropic_mixture(*columns)
+log_p = clean.log_prob(line[:, None])
+slopes = (log_p[2:] - log_p[:-2]) / (2 * dx)  # a derivative without any formula
+off = (mixture_score(line[1:-1]) - slopes).abs()
+claim("score_by_differences", off[900:-900].max())
+
+# %% [markdown]
+# It agrees with the package's to {{score_and_theirs}}, and with differences of $\log p$ to {{score_by_differences}}.
+#
+# How can one learn a score from samples? Suppose we knew it, and minimised the squared error of a field s:
+#
+# $$\tfrac12 \mathbb E\,\lVert s - \nabla \log p \rVert^2 = \mathbb E\big[\tfrac12 \lVert s \rVert^2\big]
+#   - \mathbb E\big[s \cdot \nabla \log p\big] + \text{const}.$$
+#
+# The middle term is $\int s \cdot \nabla p\, dx$, as $p \nabla \log p = \nabla p$, and one integration by parts makes it
+# $-\int p\; \mathrm{div}\, s\, dx$. So, up to a constant, the loss is
+#
+# $$\mathbb E\big[\tfrac12 \lVert s(x) \rVert^2 + \mathrm{div}\, s(x)\big],$$
+#
+# which needs samples alone: **implicit score matching** (Hyvärinen 2005). Check it on the mixture, for a field that is far from the score:
+
+# %%
+p = log_p.exp()
+s, ds_dx = (2 * line).sin() - line, 2 * (2 * line).cos() - 1
+truth = mixture_score(line)
+explicit = ((0.5 * (s - truth) ** 2 - 0.5 * truth**2) * p).sum() * dx
+implicit = ((0.5 * s**2 + ds_dx) * p).sum() * dx
+claim("implicit_difference", explicit - implicit)
+
+# %% [markdown]
+# They agree to {{implicit_difference}}. But the divergence costs D backward passes in D dimensions, and where no data are nothing is learned. Noise
+# mends both. Given $x$, $x_t$ is normal, with the score $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of
+# all noisy examples is the mean of these over everything that could have led to $x_t$:
+#
+# $$\nabla \log p_t(x_t) = \frac{\int \nabla_{x_t}\, p(x_t \mid x)\, p(x)\, dx}{p_t(x_t)}
+#   = \mathbb E\!\left[-\frac{\varepsilon}{\sigma} \,\Big|\, x_t\right].$$
+#
+# A regression finds conditional means. So regress $-\varepsilon/\sigma$ on $x_t$: **denoising score matching** (Vincent 2011). With
+# $\varepsilon = (x_t - \alpha x)/\sigma$ it is **Tweedie's formula**: the best guess of the clean example is a step along the score,
+#
+# $$\mathbb E[x \mid x_t] = \frac{x_t + \sigma^2\, \nabla \log p_t(x_t)}{\alpha} .$$
+#
+# Test it against the posterior itself, summed over a grid of x: they agree to {{tweedie_error}}. Then train a network of a few lines.
+# **Predict:** noise has σ = 0.4. Does it learn the score of the data, or of the noisy data?
+
+# %%
+alpha, sigma = 0.8, 0.6
+x_t = torch.linspace(-2, 2, 41, dtype=double)
+joint = log_p - 0.5 * ((x_t[:, None] - alpha * line) / sigma) ** 2  # up to a constant
+posterior_mean = joint.softmax(1) @ line
+tweedie = (x_t + sigma**2 * mixture_score(x_t, alpha, sigma)) / alpha
+claim("tweedie_error", (tweedie - posterior_mean).abs().max())
+
+
+class ScoreNetwork(nn.Module):
+    def __init__(self, sigma=0.4):
+        super().__init__()
+        self.sigma = sigma
+        self.layers = nn.Sequential(nn.Linear(1, 64), nn.SiLU(), nn.Linear(64, 64),
+                                    nn.SiLU(), nn.Linear(64, 1))
+
+    def loss(self, x):
+        eps = torch.randn_like(x)
+        error = self.layers(x + self.sigma * eps) + eps / self.sigma
+        return {"loss": 0.5 * error.square().sum(1)}
+
+
+# %%
+manual_seed(0)
+student = ScoreNetwork()
+single = m.isotropic_mixture(means[:, None].float(), stds.float(), weights.float())
+fit(student, batches_of(single, 512), steps=scaled(default=600, smoke=5, full=3000),
+    lr=1e-2, precision="float32")
+learned = student.layers(line[:, None].float()).detach()[:, 0].double()
+noisy = m.marginal(clean, 1.0, student.sigma).log_prob(line[:, None]).exp()
+from_noisy, from_clean = (
+    (((learned - mixture_score(line, 1.0, sigma)) ** 2 * noisy).sum() * dx).sqrt()
+    for sigma in (student.sigma, 0.0))
+claim("score_network_error", from_noisy)
+claim("score_network_from_clean", from_clean)
+
+# %%
+ax = figures.curves(
+    line, {"learned": learned, "exact, noisy data": mixture_score(line, 1.0, 0.4),
+           "exact, clean data": mixture_score(line)},
+    "x", "score", "A score learned from noisy examples")
+ax.fill_between(line, 4 * noisy - 8, -8, color="0.85", label="density of noisy data")
+ax.set(xlim=(-4, 4), ylim=(-8, 8))
+ax.legend(ncols=2);
+
+# %% [markdown]
+# *Grey, not to scale: where the noisy examples lie. The network learns the score of the noisy data, and where there are none, it is a guess.*
+#
+# Its root mean squared distance to the score of the noisy data is {{score_network_error}}, to that of the clean data
+# {{score_network_from_clean}}. Little noise gives a score that is nearly right, but near the data only; much noise one that is known everywhere, of a
+# blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
+#
+# ## 4.3 To noise, and back
+#
+# A **path**, or schedule, is a choice of $\alpha_t$ and $\sigma_t$: the straight line of the flow form, DDPM's linear β, the cosine schedule
+# (Nichol & Dhariwal 2021). One level of noise for each example of a batch, in one line:
+
+# %%
+def perturb(x, eps, alpha, sigma):  # alpha and sigma are numbers, or have one per row
+    return alpha * x + sigma * eps
+
+
+vp = m.linear_beta()  # α² + σ² = 1, as in DDPM
+x, t = clean.sample(200_000, seed=0), torch.rand(200_000, generator=seeded(1)).double()
+eps = normal(x.shape, seed=2)
+alpha, sigma = (level[:, None] for level in vp.levels(t))
+x_t = perturb(x, eps, alpha, sigma)
+claim("perturb_and_theirs", (x_t - vp.perturb(x, eps, t)).abs().max())
+exact = m.ExactDiffusion(clean, vp)
+near = (t - 0.3).abs() < 0.02
+variance = m.marginal(clean, *(level.item() for level in vp.levels(0.3)))
+second = (variance.weights * (variance.means**2 + variance.covariances[..., 0]).T).sum()
+claim("marginal_second_moment", x_t[near].square().mean() - second)
+
+# %% [markdown]
+# The package's `perturb` agrees to {{perturb_and_theirs}}, and draws with t near 0.3 have the second moment of section 4.2's noisy mixture, to
+# {{marginal_second_moment}}.
+#
+# The same can be reached in many small steps, $x \leftarrow x + f h + g \sqrt h\, \varepsilon$ with fresh noise at each; in the limit a
+# **stochastic differential equation** (SDE),
+#
+# $$dx = f(x, t)\, dt + g(t)\, dw .$$
+#
+# The root makes it work: n independent pieces of variance $g^2 h$ add up to $g^2 n h$, however small the steps. Without drift that is Brownian
+# motion, whose variance is $g^2 t$; with the drift $-x$ an Ornstein-Uhlenbeck process, whose variance tends to $g^2/2$. **Predict** both at t = 5,
+# for g = 1:
+
+# %%
+def simulate(drift, diffusion, x, times, seed=0):  # all states; times rise or fall
+    states, generator = [x], seeded(seed)
+    for t, s in pairwise(times):
+        h = s - t
+        eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+        x = x + h * drift(x, t) + diffusion(t) * abs(h) ** 0.5 * eps
+        states.append(x)
+    return torch.stack(states)
+
+
+nothing, times = torch.zeros(50_000, 1, dtype=double), torch.linspace(0, 5, 201)
+brownian = simulate(lambda x, t: 0 * x, lambda t: 1.0, nothing, times)
+tied = simulate(lambda x, t: -x, lambda t: 1.0, nothing, times)
+theirs = m.euler_maruyama(lambda x, t: -x, lambda t: torch.tensor(1.0), nothing, times,
+                          seeded(0))
+claim("sde_and_theirs", (tied[-1] - theirs).abs().max())
+claim("brownian_variance", brownian[-1].var())
+claim("tied_variance", tied[-1].var())
+
+# %% [markdown]
+# {{brownian_variance}} and {{tied_variance}} (`m.euler_maruyama` agrees to {{sde_and_theirs}}). For a path, $f = \frac{\dot\alpha}{\alpha} x$ and
+# $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ give exactly its marginals: `m.sde_coefficients`.
+#
+# **Three ways back.** How does the density of such a process change? Drift carries it, noise spreads it (the *Fokker-Planck equation*):
+#
+# $$\frac{\partial p}{\partial t} = -\mathrm{div}(f p) + \tfrac12 g^2 \Delta p .$$
+#
+# On one observation everything rests: since $\Delta p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* a transport, with the velocity
+# $-\tfrac12 g^2 \nabla \log p$. So noise can be traded for velocity. Trade all of it, and the **probability-flow ODE** has the same marginals
+# as the SDE,
+#
+# $$\frac{dx}{dt} = f - \tfrac12 g^2\, \nabla \log p_t(x),$$
+#
+# and can be run backwards. Trade more, and add fresh noise λg while going back:
+#
+# $$dx = \big[f - \tfrac12 (1 + \lambda^2)\, g^2\, \nabla \log p_t(x)\big]\, dt + \lambda g\, dw, \qquad t \text{ from 1 to 0}.$$
+#
+# λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; all λ have the same marginals. What λ adds is a piece of **Langevin dynamics**,
+# $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score gathers. EDM adds a little of it by
+# hand, and calls it *churn*. From pure noise, with the exact score:
+
+# %%
+def backwards(churn, n=4000):
+    def drift(x, t):
+        f, g = m.sde_coefficients(vp, t)
+        return f * x - 0.5 * (1 + churn**2) * g**2 * exact.score(x, t)
+
+    start = normal(n, 1, seed=5)
+    return simulate(drift, lambda t: churn * m.sde_coefficients(vp, t)[1], start, down)
+
+
+down = torch.linspace(1, 0.001, 301, dtype=double)
+runs = {churn: backwards(churn) for churn in (0, 1, 2)}
+shares = torch.stack([(run[-1] < 0).double().mean() for run in runs.values()])
+print("share of the left peak:", shares)
+claim("reverse_share_error", (shares - 0.4).abs().max())
+pulls = torch.stack([run[-1][run[-1] < 0].std() for run in runs.values()])
+claim("reverse_width_error", (pulls - 0.3).abs().max())
+
+# %%
+x_axis, t_axis = torch.linspace(-4, 4, 161), torch.linspace(0.001, 1, 120)
+t, x = torch.meshgrid(t_axis.double(), x_axis.double(), indexing="ij")
+density = exact.log_prob(x.reshape(-1, 1), t.flatten()).exp().view_as(x)
+figure, axes = figures.panels(3, height=3.2, sharey=True)
+for ax, (churn, run) in zip(axes, runs.items(), strict=True):
+    ax.pcolormesh(t_axis, x_axis, density.T.sqrt(), cmap="viridis", rasterized=True)
+    ax.plot(down, run[:, :6, 0], color="white", lw=0.8)
+    ax.set(xlabel="t, from noise to data", title=f"λ = {churn}", xlim=(1, 0),
+           ylim=(-4, 4))
+axes[0].set_ylabel("x");
+
+# %% [markdown]
+# *Colour: the exact density of $x_t$ (its root, to show faint parts). White: six points on their way back, from the same noise. Paths of the
+# ODE are smooth and never meet; those of the SDEs are rough and cross. They are distributed alike.*
+#
+# The left peak holds 0.4 of the data, with a deviation of 0.3. All three come within {{reverse_share_error}} and {{reverse_width_error}} of these.
+#
+# **What Langevin alone cannot do.** A finite step h changes what it should leave alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And it
+# hardly finds a peak behind a valley. Start all points in the left one. **Predict** the share that is still there after 500 steps of 0.01:
+
+# %%
+start = normal(20_000, 1, seed=3)
+coarse = simulate(lambda x, t: -x, lambda t: 2**0.5, start, 0.5 * torch.arange(40))
+claim("langevin_variance", coarse[-1].var())
+trapped = simulate(lambda x, t: exact.score(x, 0.0), lambda t: 2**0.5,
+                   -1.5 + 0.3 * start[:1000], 0.01 * torch.arange(501))
+claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
+
+# %% [markdown]
+# With h = 0.5 the variance is {{langevin_variance}}. And {{langevin_left}} % are on the left still, where 40 should be. Diffusion models cross
+# the valley while it is filled with noise.
+#
+# ## 4.4 One thing under five names
+#
+# Networks are asked for different things: the clean example x, the noise ε, the score, $v = \alpha\varepsilon - \sigma x$, or the **velocity**
+# $u = dx_t/dt = \dot\alpha x + \dot\sigma \varepsilon$, in the flow form $\varepsilon - x$. Each is a combination $a\,x + b\,\varepsilon$, and
+# so is $x_t$. Two equations, two unknowns: **given $x_t$, any one of them gives all others**, for $0 < t < 1$; and since all is linear, so
+# do their conditional means, which networks learn.
+#
+# | name | is | x from it, any path | an error of 1 in it is, in x (flow form) |
+# | --- | --- | --- | --- |
+# | denoiser | $\mathbb E[x \mid x_t]$ | x | 1 |
+# | noise | $\mathbb E[\varepsilon \mid x_t]$ | $(x_t - \sigma\varepsilon)/\alpha$ | $t/(1-t)$: lost at t = 1 |
+# | score | $-\mathbb E[\varepsilon \mid x_t]/\sigma$ | $(x_t + \sigma^2 s)/\alpha$ | $t^2/(1-t)$: lost at t = 1; its targets explode at t = 0 |
+# | v | $\mathbb E[\alpha\varepsilon - \sigma x \mid x_t]$ | $(\alpha x_t - \sigma v)/(\alpha^2 + \sigma^2)$ | $t/((1-t)^2 + t^2)$ |
+# | velocity | $\mathbb E[\varepsilon - x \mid x_t]$ (flow form) | $x_t - t u$ (flow form) | $t$ |
+#
+# At t = 0 the denoiser is lost, too: $x_t$ is x, and x says nothing of ε. **v and u are good at both ends.** In the flow form:
+
+# %%
+def all_five(u, x_t, t):  # from the velocity, in the flow form
+    x, eps = x_t - t * u, x_t + (1 - t) * u
+    return {"x": x, "eps": eps, "score": -eps / t, "v": (1 - t) * eps - t * x, "u": u}
+
+
+flow_form = m.linear()
+x, eps = normal(2, 400, 3, seed=0)
+t = torch.linspace(0.05, 0.95, 400, dtype=double)
+x_t = perturb(x, eps, 1 - t[:, None], t[:, None])
+five = all_five(eps - x, x_t, t[:, None])
+ways = [m.convert(five[a], a, b, x_t, flow_form, t) - five[b]
+        for a in five for b in five]
+claim("round_trips", torch.stack(ways).abs().max())
+
+# %%
+t = torch.linspace(0.01, 0.99, 99, dtype=double)
+growth = {name: m.weight_of(kind, flow_form, t) ** -0.5 for name, kind in
+          {"denoiser x": "x", "noise ε": "eps", "v": "v", "velocity u": "u"}.items()}
+ax = figures.curves(t, growth, "t", "error of x",
+                    "What an error of 1 in each becomes, in x")
+figures.log_scale(ax, "y")
+
+# %% [markdown]
+# *Flow form. All ways from one name to another agree to {{round_trips}}. Near t = 1 an error of the noise is multiplied without limit; one of
+# the velocity is never enlarged.*
+#
+# Conversely it is a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR)
+# $\alpha^2/\sigma^2$, those of u times $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight
+# by hand (*min-SNR*: Hang et al. 2023). **Preconditioning** (EDM, Karras et al. 2022) takes
+# $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, so that F sees and
+# returns numbers of variance 1 at every level of noise:
+
+# %%
+x, eps = 0.5 * normal(100_000, seed=0), normal(100_000, seed=1)
+seen, asked = [], []
+for sigma in (0.01, 0.5, 3.0, 80.0):
+    skip, out, inside = m.preconditioning(1.0, sigma, sigma_data=0.5)
+    x_t = perturb(x, eps, 1.0, sigma)
+    seen.append((inside * x_t).var())
+    asked.append(((x - skip * x_t) / out).var())  # what F should say
+claim("precondition_seen", max(seen, key=lambda v: abs(v - 1)))
+claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
+
+# %% [markdown]
+# Over four decades of noise the variances farthest from 1 are {{precondition_seen}} (seen) and {{precondition_asked}} (asked for).
+#
+# ### The conventions of others
+#
+# A denoiser does not care for scale: x̂ at $(x_t, \alpha, \sigma)$ is x̂ at $(c x_t, c\alpha, c\sigma)$. So **any model is ours** after $x_t$
+# is divided by $\alpha + \sigma$ and the time read as $t = \sigma/(\alpha + \sigma)$.
+#
+# | who | time, and where the data are | α, σ | predicts |
+# | --- | --- | --- | --- |
+# | this course; rectified flow; Stable Diffusion 3 | 0 to 1, data at 0 | 1 − t, t | u = ε − x |
+# | MIT 6.S184; Meta's flow_matching; torchcfm | 0 to 1, **data at 1** | t, 1 − t | **x − ε** = −u at 1 − t |
+# | DDPM; Stable Diffusion 1 | steps 1 to T (in code 0 to T − 1), data at 0 | √ᾱ, √(1 − ᾱ) | ε |
+# | score SDE, VP | 0 to 1, data at 0 | DDPM's, continuous | score, or ε |
+# | score SDE, VE | 0 to 1, data at 0 | 1, σ | score |
+# | EDM | σ itself | 1, σ | F, preconditioned |
+#
+# One point of the spiral's noise in five conventions, and one answer:
+
+# %%
+spiral = mixture_of("spiral")
+columns = spiral.means.double(), points("spiral").stds.double(), spiral.weights.double()
+x, eps = normal(2, 100, 2, seed=0)
+theirs = {"DDPM": m.ddpm_levels(m.linear_betas(), 300), "EDM": m.edm_levels(0.7),
+          "VP": m.score_sde_levels(0.4, "vp"), "VE": m.score_sde_levels(0.6, "ve"),
+          "6.S184": (0.7, 0.3)}
+off = []
+for alpha, sigma in theirs.values():
+    x_t = perturb(x, eps, alpha, sigma)
+    ours = m.to_linear(x_t, alpha, sigma)
+    back = m.mixture_denoiser(ours.x_t, 1 - ours.sigma, ours.sigma, *columns)
+    off.append((back - m.mixture_denoiser(x_t, alpha, sigma, *columns)).abs().max())
+x_t, wide = perturb(x, eps, 0.7, 0.3), m.isotropic_mixture(*columns)
+velocity = m.ExactDiffusion(wide, flow_form).velocity(x_t, 0.3)
+t, u = m.from_reversed_time(0.7, -velocity)  # what 6.S184's model says at its 0.7
+claim("translations", max([*off, (u - velocity).abs().max(), abs(t - 0.3)]))
+
+# %% [markdown]
+# All agree to {{translations}}, and so does the velocity of the model that counts its time the other way.
+#
+# **Check where a schedule ends.** Sampling starts at pure noise, so α has to end near 0. DDPM has 1,000 steps, with betas from 0.0001 to
+# 0.02. What if one takes only 100?
+
+# %%
+snr = {T: m.terminal_snr(m.alpha_bars(m.linear_betas(T))) for T in (1000, 100)}
+claim("snr_of_1000", 100 * snr[1000])
+claim("snr_of_100", 100 * snr[100])
+
+# %% [markdown]
+# The SNR is {{snr_of_1000}} % after 1,000 steps, but {{snr_of_100}} % after 100. `m.check_terminal_snr` refuses that.
+#
+# ### The loss and its floor
+#
+# The loss asks for the velocity of a single pair, which nobody can know from $x_t$: other pairs lead to the same point. So the error splits
+# in two:
+#
+# $$\mathbb E\,\lVert \hat u - (\varepsilon - x) \rVert^2 = \mathbb E\,\lVert \hat u - u(x_t, t) \rVert^2
+#   + \mathbb E\,\lVert u(x_t, t) - (\varepsilon - x) \rVert^2, \qquad u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t].$$
+#
+# The second does not depend on the network: **a floor, well above zero**. For data $\mathcal N(m, s^2)$ it is
+# $s^2/((1-t)^2 s^2 + t^2)$ at time t, in each dimension; its mean over t, for uniform t and independent pairs, is $\pi s/2$.
+#
+# **Predict** the loss of a *perfect* model on two-dimensional normal data with s = 0.5, summed over dimensions:
+
+# %%
+def flow_loss(field, x, eps, t):
+    x_t = perturb(x, eps, 1 - t[:, None], t[:, None])
+    return (field(x_t, t) - (eps - x)).square().sum(1)
+
+
+n = scaled(default=100_000, smoke=1000, full=1_000_000)
+x, eps = normal(2, n, 2, seed=0)
+x, t = 0.5 * x, torch.rand(n, dtype=double, generator=seeded(1))
+disc = normal_data([[0.0, 0.0]], 0.5, flow_form)
+ours, theirs = (loss(disc.velocity, x, eps, t)
+                for loss in (flow_loss, m.flow_matching_loss))
+claim("flow_loss_and_theirs", (ours - theirs).abs().max())
+claim("perfect_loss", ours.mean())
+claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
+
+# %% [markdown]
+# {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean
+# over dimensions, a weight, or other times t the floor is another: **say how a loss was taken**.
+#
+# Now a network, on the ring. The exact model knows the floor at each t, and how far the network's field is from the true one:
+
+# %%
+def new_flow(seed=0, **options):
+    manual_seed(seed)
+    return m.DiffusionModel(m.PointNetwork(width=96), flow_form, predict="u", **options)
+
+
+steps = scaled(default=1500, smoke=5, full=20_000)
+net = new_flow()
+history = fit(net, batches_of(ring), steps=steps, lr=4e-3, precision="float32")
+
+# %%
+perfect_ring = m.ExactDiffusion(mixture_of("ring"), flow_form)
+x_drawn = ring.sample(20_000, seed=50)
+eps_drawn = torch.randn(20_000, 2, generator=seeded(51))
+t_drawn = torch.rand(20_000, generator=seeded(52)).clamp(0.001)
+x_drawn_t = flow_form.perturb(x_drawn, eps_drawn, t_drawn)
+true_field = perfect_ring.velocity(x_drawn_t, t_drawn)
+
+
+@torch.no_grad()
+def losses_of(model):  # of each example: the loss, and the distance to the true field
+    off = (model.velocity(x_drawn_t, t_drawn) - true_field).square().sum(1)
+    return flow_loss(model.velocity, x_drawn, eps_drawn, t_drawn), off
+
+
+def by_time(values, bins=40):  # means over t in bins
+    which = (t_drawn * bins).long()
+    total = torch.zeros(bins).index_add(0, which, values.float())
+    return total / which.bincount(minlength=bins)
+
+
+# %%
+loss, excess = losses_of(net)
+floor = perfect_ring.posterior_variance(x_drawn_t, t_drawn) / t_drawn**2
+claim("ring_floor", floor.mean())
+claim("ring_excess", excess.mean())
+claim("ring_loss_gap", loss.mean() - floor.mean() - excess.mean())
+
+# %%
+figure, (left, right) = figures.panels(2, height=3.2)
+at, values = figures.running_mean(history["loss"], 40)
+figures.curves(at, {"loss, running mean": values}, "training step",
+               "squared error, summed", "Training", ax=left)
+left.axhline(floor.mean().item(), color="black", ls=":", label="exact floor")
+left.set_ylim(0, 6)
+left.legend()
+middle = (torch.arange(40) + 0.5) / 40
+figures.curves(middle, {"loss": by_time(loss), "exact floor": by_time(floor),
+                        "distance to the true field": by_time(excess)},
+               "t", "squared error, summed", "After training, by time", ax=right)
+right.set_ylim(0);
+
+# %% [markdown]
+# *Left: the loss sinks to its floor and no further. Right: at each t it is the floor plus the squared distance to the true field.*
+#
+# The floor is {{ring_floor}}, the distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its
+# floor, a loss says almost nothing about how good a model is.
+#
+# ## 4.5 Samplers
+#
+# Now walk from noise to data, in finite steps. Two samplers follow the ODE: Euler's rule, and **Heun's**, which looks ahead and takes the mean
+# of two slopes (its last step is Euler's, since a velocity that is computed from x̂ is divided by σ). **DDIM** splits $x_t$ into x̂ and ε̂, and puts
+# them together at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And a
+# **Langevin corrector** shakes points at a fixed level, to mend what a step has spoiled.
+
+# %%
+def euler(velocity, x, times):
+    for t, s in pairwise(times):
+        x = x + (s - t) * velocity(x, t)
+    return x
+
+
+def heun(velocity, x, times):
+    for t, s in pairwise(times):
+        slope = velocity(x, t)
+        if s > 0:
+            slope = 0.5 * (slope + velocity(x + (s - t) * slope, s))
+        x = x + (s - t) * slope
+    return x
+
+
+def ddim(denoise, x, path, times):
+    for t, s in pairwise(times):
+        (alpha, sigma), (alpha_s, sigma_s) = path.levels(t), path.levels(s)
+        x_hat = denoise(x, t)
+        x = alpha_s * x_hat + sigma_s * (x - alpha * x_hat) / sigma
+    return x
+
+
+# %%
+def ancestral(denoise, x, path, times, generator):
+    for t, s in pairwise(times):
+        (alpha, sigma), (alpha_s, sigma_s) = path.levels(t), path.levels(s)
+        kept = alpha / alpha_s  # x_t = kept · x_s + fresh noise of this variance:
+        fresh = sigma**2 - kept**2 * sigma_s**2
+        mean = kept * sigma_s**2 * x + alpha_s * fresh * denoise(x, t)
+        eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+        x = (mean + (fresh.sqrt() * sigma_s * sigma) * eps) / sigma**2
+    return x
+
+
+def corrected(velocity, score, x, path, times, generator, ratio=0.1):
+    for t, s in pairwise(times):
+        x, sigma = x + (s - t) * velocity(x, t), path.levels(s)[1]
+        if s > 0:
+            h = ratio * sigma**2
+            eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+            x = x + h * score(x, s) + (2 * h) ** 0.5 * eps
+    return x
+
+
+# %% [markdown]
+# On the exact field of the ring, yours and the package's:
+
+# %%
+sharp = m.ExactDiffusion(m.isotropic_mixture(
+    ring.centres.double(), ring.stds.double(), ring.weights.double()), flow_form)
+field, noise, times = sharp, normal(1500, 2, seed=7), m.even_times(12)
+yours = [euler(field.velocity, noise, times), heun(field.velocity, noise, times),
+         ddim(field.denoise, noise, flow_form, times),
+         ancestral(field.denoise, noise, flow_form, times, seeded(1)),
+         corrected(field.velocity, field.score, noise, flow_form, times, seeded(1))]
+theirs = [m.euler(field.velocity, noise, times), m.heun(field.velocity, noise, times),
+          m.ddim(field.denoise, noise, flow_form, times),
+          m.ancestral(field.denoise, noise, flow_form, times, seeded(1)),
+          m.predictor_corrector(field.velocity, field.score, noise, flow_form, times,
+                                seeded(1))]
+off = [(a - b).abs().max() for a, b in zip(yours, theirs, strict=True)]
+claim("samplers_and_theirs", max(off))
+claim("ddim_is_euler", (yours[2] - yours[0]).abs().max())
+
+# %% [markdown]
+# They agree to {{samplers_and_theirs}}; and in the flow form DDIM *is* Euler, to {{ddim_is_euler}}.
+#
+# **How wrong is a step?** For normal data the flow has a closed form: from level σ to σ′ it maps x to
+# $m + (x - m)\sqrt{(s^2 + \sigma'^2)/(s^2 + \sigma^2)}$. Take N(1, 0.5²), and σ from 10 down to 0.002, in steps even in $\sigma^{1/7}$ (EDM's
+# spacing). **Predict** by what the error falls if steps are doubled, for Euler and for Heun:
+
+# %%
+bell = normal_data([[1.0]], 0.5, m.ve(10.0))
+start = 10 * torch.linspace(-2, 2, 101, dtype=double)[:, None]
+truth = m.gaussian_flow_map(start, 1.0, 0.5, (1.0, 10.0), (1.0, 0.002))
+
+
+def levels(n, last):  # times of the path, whose σ is 10 t
+    return m.rho_levels(n, sigma_max=10.0, last=last) / 10
+
+
+numbers = torch.tensor([8, 16, 32, 64, 128, 256])
+errors = {rule.__name__: torch.stack(
+    [(rule(bell.velocity, start, levels(n, "sigma_min")) - truth).square().mean().sqrt()
+     for n in numbers.tolist()]) for rule in (euler, heun)}
+claim("euler_slope", (errors["euler"][-2] / errors["euler"][-1]).log2())
+claim("heun_slope", (errors["heun"][-2] / errors["heun"][-1]).log2())
+
+
+def spread(n, last):  # deviation of the samples over that of the data
+    ends = torch.tensor([[-1.0], [1.0]], dtype=double) * 100.25**0.5  # of x_t at σ = 10
+    x = euler(bell.velocity, ends, levels(n, last))
+    return (x[1] - x[0]) / 2 / 0.5
+
+
+# %%
+few = (1, 2, 5, 10, 25, 50)
+table = {last: torch.cat([spread(n, last) for n in few])
+         for last in ("sigma_min", "zero")}
+for last, row in table.items():
+    print(f"{last:10}", *(f"{value:.3f}" for value in row))
+claim("shrink_two", table["sigma_min"][1])
+claim("shrink_ten", table["sigma_min"][3])
+claim("shrink_fifty", table["sigma_min"][5])
+claim("shrink_two_to_zero", table["zero"][1])
+claim("shrink_ten_to_zero", table["zero"][3])
+
+figure, (left, right) = figures.panels(2, height=3.2)
+figures.curves(numbers, {"Euler (DDIM)": errors["euler"], "Heun": errors["heun"]},
+               "steps n", "error of x", "Order 1 and order 2", ax=left)
+figures.log_scale(left, "both")
+figures.curves(torch.tensor(few), {"n steps 10 → 0.002": table["sigma_min"],
+                                   "n levels to 0.002, then 0": table["zero"]},
+               "Euler steps n", "spread, 1 is right", "Few steps shrink the spread",
+               ax=right)
+figures.log_scale(right, "x")
+right.axhline(1, color="black", ls=":");
+
+# %% [markdown]
+# *Left: root mean squared distance to the exact map, with slopes of −1 and −2; Heun asks the field twice in a step. Right: the deviation of
+# the samples over that of the data, for two schedules that are easily confused.*
+#
+# Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And the error has a direction. Each step
+# goes for x̂, a mean, as if it were x: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}} and
+# {{shrink_fifty}} of the truth at n = 2, 10 and 50. With the usual n levels down to 0.002 and a last step to 0 it is {{shrink_two_to_zero}} and
+# {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule. (DDIM is exact only where x̂ does not change on
+# the way: for data at a single point.)
+#
+# **Whose error is it?** A bad sample may be the sampler's fault or the network's. So run both, on the exact field and on the network
+# of section 4.4, and count samples in the water, where three in ten thousand belong. Each sampler may ask the field equally often:
+
+# %%
+@torch.no_grad()
+def four_ways(field, evaluations):
+    whole, half = m.even_times(evaluations), m.even_times(evaluations // 2)
+    yield "Euler", euler(field.velocity, noise, whole)
+    yield "Heun", heun(field.velocity, noise, half)
+    yield "ancestral", ancestral(field.denoise, noise, flow_form, whole, seeded(1))
+    yield "corrector", corrected(field.velocity, field.score, noise, flow_form, half,
+                                 seeded(1))
+
+
+budgets, noise = (4, 8, 16, 32, 64, 128), torch.randn(2000, 2, generator=seeded(7))
+fields = {"the exact field": perfect_ring, "the network": net}
+wet = {}
+for who, field in fields.items():
+    for n in budgets:
+        for name, x in four_ways(field, n):
+            wet.setdefault((who, name), []).append(100 * between_islands(x))
+
+# %%
+figure, axes = figures.panels(2, height=3.2, sharey=True)
+for ax, who in zip(axes, fields, strict=True):
+    lines = {name: torch.stack(v) for (w, name), v in wet.items() if w == who}
+    figures.curves(torch.tensor(budgets), lines, "evaluations of the field",
+                   "% of samples in the water", f"On {who}", ax=ax)
+    ax.axhline(100 * math.exp(-8), color="black", ls=":", label="true points")
+    figures.log_scale(ax, "x")
+    ax.set_yscale("symlog", linthresh=0.1)
+    ax.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
+    ax.set_ylim(0, 120)
+    ax.legend().set_visible(who == "the exact field")
+claim("exact_heun", wet["the exact field", "Heun"][-1])
+claim("network_heun", wet["the network", "Heun"][-1])
+claim("few_euler", wet["the exact field", "Euler"][0])
+
+# %% [markdown]
+# *Samples between the islands, on an axis that is logarithmic above 0.1 %. Left: what is wrong on the exact field is the sampler's error,
+# and goes away with steps. Right: on the network all level off far above the truth. More steps do not mend a field, though fresh noise forgets
+# a part of its errors.*
+#
+# Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations {{exact_heun}} %; on the network,
+# with as many, {{network_heun}} %. A flow cannot tear the plane either, but it makes steeper maps than eight coupling layers with their
+# {{flow_between}} %.
+
+# %% tags=["widget"]
+noise_explorer(perfect_ring)
+
+# %% [markdown]
+# *Noise level, density and score field (without a kernel: five levels). With little noise each island pulls for itself; with much, the field
+# has forgotten that there are eight.*
+#
+# ## 4.6 Flow matching
+#
+# Section 4.3 came to the ODE through noise. Flow matching takes it directly (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden 2022):
+# connect each example with a draw of noise by a straight line, and learn the velocity. Lines cross, and at a crossing the network can give
+# only one answer, the mean of those who pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
+# $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices: it carries as much through each point as all together did, so the
+# density at each t is the same (the *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$).
+
+# %%
+two_peaks = m.ExactDiffusion(clean, flow_form)
+x, eps = clean.sample(60, seed=3), normal(60, 1, seed=4)
+straight = torch.stack([x, eps])[:, :, 0]
+flowing = m.heun(two_peaks.velocity, eps, m.even_times(100), keep=True)[:, :, 0]
+figure, (left, right) = figures.panels(2, height=3.2, sharey=True)
+left.plot([0, 1], straight, color=figures.PALETTE[0], lw=0.6)
+left.set(xlabel="t", ylabel="x", title="Pairs: straight lines that cross", xlim=(1, 0))
+right.plot(m.even_times(100), flowing, color=figures.PALETTE[1], lw=0.6)
+right.set(xlabel="t", title="Their flow: curves that do not", xlim=(1, 0))
+order = flowing[0].argsort()
+claim("flow_crossings", (flowing[:, order].diff(dim=1) < 0).sum())
+theirs = x[:, 0][order]  # the ends of the straight lines, in the order of their noise
+crossed = (theirs[:, None] > theirs).triu(1).sum()
+claim("pairs_that_cross", 100 * crossed / (60 * 59 / 2))
+
+# %% [markdown]
+# *Sixty pairs of noise (left ends) and data. Left: their own lines; {{pairs_that_cross}} % of all couples cross. Right: where the exact
+# marginal velocity takes the same noise, with {{flow_crossings}} crossings, and the same density at each t.*
+#
+# The losses with $\varepsilon - x$ and with u as target differ by the floor, a constant, so their gradients are equal; in expectation, not in a
+# batch. Two data points, ±1, and $\hat u = a \tanh x_t + b$ at t = 0.4, every expectation a sum over a grid of noise:
+
+# %%
+t, wide = 0.4, torch.linspace(-8, 8, 4001, dtype=double)
+density = (-0.5 * wide**2).softmax(0) / 2  # of the noise, for each of two points
+x, eps = torch.tensor([[-1.0], [1.0]], dtype=double), wide.expand(2, -1)
+x_t = (1 - t) * x + t * eps
+x_hat = ((1 - t) * x_t / t**2).tanh()  # the posterior mean of two points
+marginal = (x_t - x_hat) / t  # u = (x_t - x̂) / t
+feature = torch.stack([x_t.tanh(), torch.ones_like(x_t)])
+
+
+def gradient(target, p):  # of the mean of (a tanh x_t + b - target)²
+    error = 0.3 * feature[0] - 0.2 - target
+    return (2 * error * feature * p).flatten(1).sum(1)
+
+
+difference = gradient(eps - x, density) - gradient(marginal, density)
+claim("gradients_differ", difference.abs().max())
+generator, apart, flat_density = seeded(0), [], density.repeat(2)
+for _ in range(100):
+    chosen = torch.multinomial(flat_density, 64, True, generator=generator)
+    batch = chosen.bincount(minlength=x_t.numel()).view_as(x_t) / 64
+    apart.append((gradient(eps - x, batch) - gradient(marginal, batch)).norm())
+claim("batch_differs", torch.stack(apart).mean())
+
+# %% [markdown]
+# The gradients agree to {{gradients_differ}}; in a batch of 64 they are {{batch_differs}} apart on average.
+#
+# **Straight pairs do not make straight flows.** The bend of a flow is the mean of $\int \lVert x_1 - x_0 - u(x_t, t) \rVert^2 dt$ along it.
+# For N(0, s²) with independent pairs it is $s(2 - \pi/2)$ per dimension. **Reflow** (Liu et al. 2022) makes pairs with the flow itself, noise with
+# the sample that it became, and trains again. Such pairs cross less. (So do those matched within a batch by least distance,
+# *minibatch optimal transport*: Tong et al. 2023.) For normal data the second field is known too, and straight:
+
+# %%
+eps = normal(4000, 1, seed=0)
+field = normal_data([[0.0]], 0.6, flow_form).velocity
+bend = m.straightness(field, eps, m.even_times(60)).mean()
+claim("straightness", bend)
+claim("straightness_off", bend - m.straightness_of_gaussian(0.6))
+
+
+def after_reflow(x_t, t):  # pairs (x, ε) with x = 0.6 ε
+    return (1 - 0.6) * x_t / ((1 - t) * 0.6 + t)[:, None]
+
+
+claim("straight_after", m.straightness(after_reflow, eps, m.even_times(60)).mean())
+
+# %% [markdown]
+# For s = 0.6 it is {{straightness}}, the formula's number to {{straightness_off}}; afterwards less than {{straight_after}}, and a single
+# Euler step is exact. **Predict** what one step gives on the ring, before and after:
+
+# %%
+class OnPairs(nn.Module):  # the loss of a model on pairs that belong together
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def loss(self, x, eps):
+        return self.model.loss(x, eps=eps)
+
+
+its_noise = torch.randn(20_000, 2, generator=seeded(20))
+made, its_noise = m.reflow_pairs(net.velocity, its_noise, m.even_times(20))
+second = new_flow(seed=1)
+fit(OnPairs(second), minibatches(made, its_noise, batch_size=256, seed=0), steps=steps,
+    lr=4e-3, precision="float32")
+
+# %%
+def energy_distance(a, b):
+    within = torch.cdist(a, a).mean() + torch.cdist(b, b).mean()
+    return 2 * torch.cdist(a, b).mean() - within
+
+
+real, noise = ring.sample(1500, seed=77), noise[:1500]
+pairs = [[ring.sample(1500, seed=i), ring.sample(1500, seed=50 + i)] for i in range(10)]
+chance = torch.stack([energy_distance(*pair) for pair in pairs]).mean()
+with torch.no_grad():
+    ones = {name: euler(model.velocity, noise, m.even_times(1))
+            for name, model in (("first flow", net), ("after reflow", second))}
+    bent, mended = (m.straightness(model.velocity, noise, m.even_times(40)).mean()
+                    for model in (net, second))
+
+# %%
+figure, axes = figures.panels(2, height=3.4)
+for ax, (name, x) in zip(axes, ones.items(), strict=True):
+    figures.point_clouds({"data": real, "one step": x}, f"One Euler step, {name}",
+                         ax=ax)
+claim("bent", bent)
+claim("mended", mended)
+claim("one_step_before", energy_distance(ones["first flow"], real) / chance)
+claim("one_step_after", energy_distance(ones["after reflow"], real) / chance)
+
+# %% [markdown]
+# *1,500 samples, each from one evaluation of a network. The first flow's single step goes to the mean of all data; after one reflow it
+# lands on the islands, and on the lines between them.*
+#
+# The bend falls from {{bent}} to {{mended}}. The *energy distance*, $2\,\mathbb E\lVert a - b \rVert - \mathbb E\lVert a - a' \rVert -
+# \mathbb E\lVert b - b' \rVert$ of samples a and data b, falls from {{one_step_before}} to {{one_step_after}} times that of two sets of data. The
+# price: the second network learns the first one's mistakes.
+#
+# **Which times?** So far t was uniform. Near the ends the best answer is simple: ε less the mean of the data at t = 1, −x at t = 0. A *logit-normal*
+# t, the sigmoid of a normal draw, trains more in the middle (Esser et al. 2024). Same network, same steps:
+
+# %%
+middle_first = new_flow(draw_times=m.logit_normal_times)
+fit(middle_first, batches_of(ring), steps=steps, lr=4e-3, precision="float32")
+_, other = losses_of(middle_first)
+ax = figures.curves((torch.arange(20) + 0.5) / 20,
+                    {"t uniform": by_time(excess, 20),
+                     "t logit-normal": by_time(other, 20)},
+                    "t", "squared distance to the true field", "Two ways to draw t")
+figures.log_scale(ax, "y")
+central = (t_drawn > 0.3) & (t_drawn < 0.7)
+claim("central_ratio", other[central].mean() / excess[central].mean())
+claim("edge_ratio", other[t_drawn < 0.05].mean() / excess[t_drawn < 0.05].mean())
+
+# %% [markdown]
+# *Logit-normal times buy a better field in the middle with a worse one at the ends.*
+#
+# Between 0.3 and 0.7 the error is {{central_ratio}} times that with uniform t, below 0.05 it is {{edge_ratio}} times.
+
+# %% tags=["widget"]
+flow_replay(net.velocity)
+
+# %% [markdown]
+# *The learned flow, applied to a grid (without a kernel: five moments). Cells are stretched and squeezed, never torn.*
+#
+# ## 4.7 Likelihood along the flow
+#
+# Follow one point of a flow. The volume around it grows at the rate $\mathrm{div}\, u$, so its density falls at that rate. From data to noise,
+# this is section 4.1's formula for infinitely many layers (Chen et al. 2018):
+#
+# $$\log p(x_0) = \log \mathcal N(x_1; 0, I) + \int_0^1 \mathrm{div}\, u(x_t, t)\, dt .$$
+
+# %%
+def velocity_and_divergence(velocity, x, t):
+    x = x.detach().requires_grad_()
+    u = velocity(x, t.to(x).expand(len(x)))
+    parts = [torch.autograd.grad(u[:, d].sum(), x, retain_graph=True)[0][:, d]
+             for d in (0, 1)]
+    return u.detach(), sum(parts)
+
+
+def log_prob_along(velocity, x, times):  # Heun's rule for x and for the integral
+    total = torch.zeros(len(x), dtype=x.dtype)
+    for t, s in pairwise(times):
+        u, growth = velocity_and_divergence(velocity, x, t)
+        later, later_growth = velocity_and_divergence(velocity, x + (s - t) * u, s)
+        x = x + (s - t) * (u + later) / 2
+        total = total + (s - t) * (growth + later_growth) / 2
+    return -0.5 * x.square().sum(1) - math.log(2 * math.pi) + total
+
+
+# %%
+up = torch.linspace(0, 1, 61, dtype=double) ** 2  # finer where the field is steep
+x = ring.sample(scaled(default=600, smoke=20, full=4000), seed=98)
+truth, ours = ring.log_prob(x), log_prob_along(perfect_ring.velocity, x, up)
+theirs, _ = m.ode_log_prob(perfect_ring.velocity, x, up)
+claim("ode_log_prob_and_theirs", (ours - theirs).abs().max())
+claim("ode_log_prob_error", (ours - truth).abs().mean())
+
+# %%
+claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
+
+# %% [markdown]
+# Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to
+# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, section 4.1's layers, which took longer
+# to train, {{flow_kl}}. Both are divergences, not bounds.
+#
+# In D dimensions the divergence costs D backward passes. **Hutchinson's** estimate takes one: $v^\top J v$ for a random v with
+# $\mathbb E[v v^\top] = I$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of normal numbers:
+
+# %%
+A = torch.tensor([[1.0, 2.0], [0.0, -3.0]])
+probes = torch.randn(200_000, 2, generator=seeded(0))
+by_normal, by_sign = ((v @ A * v).sum(1) for v in (probes, probes.sign()))
+print(f"trace {A.trace():.0f}; means {by_normal.mean():.2f} and {by_sign.mean():.2f}")
+claim("hutchinson_normal", by_normal.var())
+claim("hutchinson_sign", by_sign.var())
+
+# %% [markdown]
+# Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$, and the same without the
+# diagonal, which signs get right.
+#
+# **The other view:** a diffusion model is a VAE with very many codes, whose encoder learns nothing: the noise. Its ELBO is a sum over steps
+# (Kingma et al. 2021),
+#
+# $$-\log p(x) \le \text{ends} + \sum_{\text{steps } t \to s} \tfrac12 \big(\mathrm{SNR}(s) - \mathrm{SNR}(t)\big)\,
+#   \mathbb E\,\lVert x - \hat x(x_t, t) \rVert^2,$$
+#
+# so the denoising loss *is* a likelihood bound, with one particular weight. With the exact denoiser it must rise to $\log p$:
+
+# %%
+x = ring.sample(2000, seed=97).double()
+many = (4, 8, 16, 32, 64, 128, scaled(default=256, smoke=130, full=1024))
+grids = [torch.linspace(4, -4.5, n + 1, dtype=double).sigmoid() for n in many]
+bounds = torch.stack([
+    m.diffusion_elbo(sharp.denoise, x, flow_form, times, seeded(0))["elbo"].mean()
+    for times in grids])
+truth = ring.log_prob(x).mean()
+ax = figures.curves(torch.tensor(many), {"ELBO of the exact denoiser": bounds}, "steps",
+                    "nats", "A bound that closes as steps get fine")
+ax.axhline(truth, color="black", ls=":", label="log p(x), exact")
+figures.log_scale(ax, "x")
+ax.set_ylim(truth - 6, truth + 1)
+ax.legend()
+claim("elbo_gap", truth - bounds[-1])
+
+# %% [markdown]
+# *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that the model takes. Once they are many,
+# doubling them about halves the gap; at the end it is {{elbo_gap}} nats.*
+#
+# ## 4.8 Guidance
+#
+# To ask for a class y, train a network that sees y; or keep the network that does not, and add a classifier that can read noisy examples. By
+# Bayes' rule
+#
+# $$\nabla \log p_t(x_t \mid y) = \nabla \log p_t(x_t) + \nabla \log p_t(y \mid x_t) ,$$
+#
+# and **classifier guidance** (Dhariwal & Nichol 2021) multiplies the second term by w, to obey more. **Classifier-free guidance** (Ho &
+# Salimans 2022) takes for it the difference of two scores, with the class and without; in practice of one network, whose label is hidden in
+# a tenth of its training. So
+#
+# $$\hat s = s(x_t) + w\,\big[s(x_t, y) - s(x_t)\big],$$
+#
+# and alike for x̂, ε and u. Here **w = 1 is the plain conditional model**; papers that write $(1 + w)\,s(x_t, y) - w\,s(x_t)$ call that w = 0.
+# On two classes, N(1, 0.5²) and N(−1, 0.5²), all of it is known:
+
+# %%
+def guided(cond, uncond, w):
+    return uncond + w * (cond - uncond)
+
+
+classes, exploding = m.TwoClasses(mean=1.0, std=0.5), m.ve(20.0)
+asked, anything = classes.exact(exploding, 0), classes.exact(exploding)
+x_t = torch.linspace(-4, 4, 81, dtype=double)[:, None].requires_grad_()
+sigma = 20 * 0.05
+log_class = nn.functional.logsigmoid(2 * x_t / (0.5**2 + sigma**2))  # log p_t(y | x_t)
+by_classifier = torch.autograd.grad(log_class.sum(), x_t)[0]
+x_t = x_t.detach()
+scores = asked.score(x_t, 0.05), anything.score(x_t, 0.05)
+with_classifier = m.classifier_guidance(scores[1], by_classifier, 3.0)
+ours, theirs = guided(*scores, 3.0), m.guided(*scores, 3.0)
+off = ours - with_classifier, ours - theirs
+claim("guidance_two_ways", max(each.abs().max() for each in off))
+
+# %% [markdown]
+# Both kinds, and the package's, agree to {{guidance_two_ways}}. What does the guided ODE sample? The formula looks like the score of
+# $p(x)\,p(y \mid x)^w$, normalised. **Predict** mean and deviation of the samples at w = 4. The plain class has 1 and 0.5.
+
+# %%
+weights_of_guidance = (1.0, 2.0, 4.0, 8.0)
+n = scaled(default=200, smoke=10, full=400)
+rows = {w: (classes.product_moments(w), classes.guided_moments(w, 1000.0, n, 501),
+            classes.guided_moments(w, 20.0, n, 501)) for w in weights_of_guidance}
+print("w     the product       guided, from σ = 1000   guided, from σ = 20")
+for w, row in rows.items():
+    print(f"{w:g}   " + "      ".join(f"{mean:7.3f} ± {std:.3f}" for mean, std in row))
+claim("product_mean", rows[4.0][0][0])
+claim("product_std", rows[4.0][0][1])
+claim("guided_mean", rows[4.0][1][0])
+claim("guided_std", rows[4.0][1][1])
+claim("guided_mean_from_20", rows[4.0][2][0])
+claim("guided_std_from_20", rows[4.0][2][1])
+
+# %%
+field = m.guided_field(asked.velocity, anything.velocity, 4.0)
+start = 20 * normal(4000, 1, seed=0)
+samples = m.heun(field, start, m.rho_levels(60, 20.0) / 20)[:, 0]
+x = torch.linspace(-1, 4, 401, dtype=double)
+plain = torch.distributions.Normal(1.0, 0.5).log_prob(x).exp()
+product = anything.log_prob(x[:, None], 0.0) + 4 * nn.functional.logsigmoid(8 * x)
+product = product.softmax(0) / (x[1] - x[0])
+ax = figures.panels(height=3)[1]
+ax.hist(samples, 60, density=True, color="0.8", label="guided samples, w = 4")
+figures.curves(x, {"the class": plain, "the product": product}, "x", "density",
+               "What guidance samples, and what it does not", ax=ax)
+ax.legend();
+
+# %% [markdown]
+# *Guided samples of the exact field, the class that was asked for, and the product density. The samples lie farther out than either, and closer
+# together.*
+#
+# The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 makes
+# {{guided_mean}} ± {{guided_std}}, and from 20 it makes {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters. Noise and powers
+# cannot be exchanged. The guided score is that of $p_t(x_t)\,p_t(y \mid x_t)^w$, but these are not the noisy versions of any one density, so the
+# flow does not carry one into the next. **Guidance is not sampling from a sharper distribution, but a push away from what the classes have in
+# common,** paid for with variety. (To pay less: guide at middle levels only, Kynkäänniemi et al. 2024; or away from a worse model of the
+# same class, Karras et al. 2024.)
+
+# %% tags=["widget"]
+two = mixture_of("two")
+right_one = m.isotropic_mixture(two.means[two.means[:, 0] > 0], 0.5)
+guidance_explorer(*(m.ExactDiffusion(each, flow_form) for each in (right_one, two)))
+
+# %% [markdown]
+# *Steps and guidance on an exact mixture in the plane (without a kernel: a table of pictures). Above each: the spread of the samples over that of
+# the class.*
+#
+# ## 4.9 Editing, with a field that is right
+#
+# A trained model can be asked for things it was not trained for. On an exact field nothing but the method is to blame.
+#
+# **Inpainting by replacement.** Some entries of x are known. Run a sampler, and after each step put the known entries, with fresh noise of the
+# new level, in their place. Two normal numbers with correlation 0.9, the first known to be 2: the second then has the mean 1.8. **Predict**
+# what many steps give:
+
+# %%
+def inpaint(denoise, x, known, mask, path, times, generator, deterministic=False):
+    for t, s in pairwise(times):
+        if deterministic:
+            x = ddim(denoise, x, path, (t, s))
+        else:
+            x = ancestral(denoise, x, path, (t, s), generator)
+        eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+        x = torch.where(mask, perturb(known, eps, *path.levels(s)), x)
+    return x
+
+
+covariance = torch.tensor([[[1.0, 0.9], [0.9, 1.0]]], dtype=double)
+pair = m.ExactDiffusion(m.GaussianMixture(
+    torch.ones(1, dtype=double), torch.zeros(1, 2, dtype=double), covariance), vp)
+start, mask = normal(1500, 2, seed=0), torch.tensor([True, False])
+start = torch.cat([start, -start])  # so that their mean is exactly 0
+known = torch.tensor([2.0, 0.0], dtype=double).expand(3000, 2)
+counts = scaled(default=(10, 30, 100, 1000), smoke=(10, 20), full=(10, 100, 1000))
+filled = {kind: torch.stack([
+    inpaint(pair.denoise, start, known, mask, vp, m.even_times(n), seeded(1),
+            deterministic=kind == "DDIM")[:, 1] for n in counts])
+    for kind in ("ancestral", "DDIM")}
+
+# %%
+limits = [m.replacement_limit(0.9, 2.0, deterministic)[0]
+          for deterministic in (False, True)]
+claim("limit_ancestral", limits[0])
+claim("limit_ddim", limits[1])
+
+# %%
+ax = figures.curves(torch.tensor(counts), {k: v.mean(1) for k, v in filled.items()},
+                    "steps", "mean of the unknown entry",
+                    "Inpainting with an exact field")
+ax.axhline(1.8, color="black", ls=":", label="truth")
+for limit, color in zip(limits, figures.PALETTE, strict=False):
+    ax.axhline(limit, color=color, lw=0.8)
+figures.log_scale(ax, "x")
+ax.set_ylim(0.6, 1.9)
+ax.legend()
+claim("inpaint_ancestral", filled["ancestral"][-1].mean())
+claim("inpaint_ddim", filled["DDIM"][-1].mean())
+
+# %% [markdown]
+# *Mean of 3,000 fillings; thin lines: the limits, from the moments' own equations. Neither sampler comes to the truth.*
+#
+# The ancestral sampler comes to {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one to {{inpaint_ddim}}
+# ({{limit_ddim}}), and **no number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all
+# that is known, and what was decided early is only partly revised, least by a deterministic sampler. *RePaint* (Lugmayr et al. 2022) goes
+# back up several times at each level.
+#
+# **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back. How much survives? On the ring, how often does one
+# return to the same island?
+
+# %%
+def island(x):
+    return torch.cdist(x, ring.centres.double()).argmin(1)
+
+
+x = ring.sample(2000, seed=60).double()
+depths = torch.linspace(0.1, 0.99, 10)
+stayed = []
+for depth in depths.tolist():
+    times = m.even_times(40, depth)
+    back = m.image_to_image(sharp.denoise, x, flow_form, times, seeded(2))
+    stayed.append((island(back) == island(x)).double().mean())
+ax = figures.curves(depths, {"share": 100 * torch.stack(stayed)},
+                    "noise level t₀ from which one walks back",
+                    "% on the same island", "Image to image, on the ring")
+ax.axhline(100 / 8, color="black", ls=":", label="chance")
+ax.legend()
+claim("stayed_low", 100 * stayed[1])
+claim("stayed_high", 100 * stayed[-1])
+
+# %% [markdown]
+# *The share of points that return to their own island. From $t_0 = 0.2$ {{stayed_low}} % do, from nearly pure
+# noise {{stayed_high}} %, about one in eight. In between one chooses how much of the original to keep.*
+#
+# ## 4.10 Why does it not copy?
+#
+# The loss is a mean over a *finite* training set. Of that set the best denoiser is known: the posterior mean over its N points,
+#
+# $$\hat x = \sum_i w_i\, x_i, \qquad w = \mathrm{softmax}_i\!\Big(-\frac{\lVert x_t - \alpha x_i \rVert^2}{2\sigma^2}\Big).$$
+#
+# **Predict** what a sampler draws with it. The measure is the median distance of samples to the nearest training point *relative to that of
+# held-out data*: 1 is as new as new data are, 0 is a copy.
+
+# %%
+def copier(x_t, alpha, sigma, train):
+    squared = torch.cdist(x_t, alpha * train).square()
+    return (-squared / (2 * sigma**2)).softmax(1) @ train
+
+
+few_points = points("spiral").sample(64, seed=5)
+x_t, (alpha, sigma) = torch.randn(50, 2, generator=seeded(0)), (0.7, 0.3)
+theirs = m.optimal_denoiser(x_t, sigma, few_points, alpha)
+off = copier(x_t, alpha, sigma, few_points) - theirs
+ends, x = torch.tensor([[-1.0], [1.0]]), x_t[:, :1]  # two points: a hyperbolic tangent
+off_two = copier(x, alpha, sigma, ends) - (alpha * x / sigma**2).tanh()
+claim("copier_errors", max(off.abs().max(), off_two.abs().max()))
+best = m.copying_denoiser(few_points, flow_form)
+start = torch.randn(1500, 2, generator=seeded(1))
+copies = ddim(best, start, flow_form, m.even_times(50))
+fresh = points("spiral").sample(1500, seed=6)
+claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
+
+# %% [markdown]
+# (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below
+# {{copies_of_the_best}}: **a perfect fit to the training loss copies, and does nothing else.** All that is new in a diffusion model's
+# samples comes from missing that minimum. What makes it miss? A small network, the same number of steps, more and more points: once on
+# the spiral, once on codes of chapter 1's shipped decoder. That came without an encoder, so one is fitted to it:
+
+# %%
+digits = images("mnist")
+manual_seed(0)
+vae = VAE(latent_dim=16)
+vae.decoder.load_state_dict(trained_decoder().layers.state_dict())
+vae.decoder.requires_grad_(False)
+stream = binarised(minibatches(digits.train_bytes, batch_size=128, seed=0), seed=1)
+fit(vae, stream, steps=scaled(default=300, smoke=5, full=3000), lr=3e-3)
+with torch.no_grad():
+    codes = vae.encode(digits.train).mu
+
+# %%
+def trained_on(train, width):
+    size = min(128, len(train))
+    manual_seed(0)
+    model = m.DiffusionModel(m.PointNetwork(train.shape[1], width), flow_form,
+                             shape=train.shape[1:])
+    fit(model, minibatches(train, batch_size=size, seed=0), precision="float32",
+        steps=scaled(default=800, smoke=5, full=10_000), lr=4e-3)
+    return model
+
+
+sizes = scaled(default=(16, 128, 1024, 8192), smoke=(16, 64), full=(16, 256, 8192))
+spirals = {n: points("spiral").sample(n, seed=5) for n in sizes}
+flat = {n: trained_on(x, 128) for n, x in spirals.items()}
+
+# %%
+deep = {n: trained_on(codes[:n], 192) for n in sizes}
+
+# %%
+new_codes, path = codes[-1000:], flow_form
+drawn = {n: model.sample(1000, seed=1) for n, model in deep.items()}
+from_spiral = [m.copying_ratio(model.sample(1000, seed=1), spirals[n], fresh)
+               for n, model in flat.items()]
+from_codes = [m.copying_ratio(drawn[n], codes[:n], new_codes) for n in sizes]
+start = torch.randn(300, 16, generator=seeded(2))
+best = [ddim(m.copying_denoiser(codes[:n], path), start, path, m.even_times(50))
+        for n in sizes]
+best = [m.copying_ratio(x, codes[:n], new_codes)
+        for x, n in zip(best, sizes, strict=True)]
+
+# %%
+ratios = {"the spiral, network": from_spiral, "codes of digits, network": from_codes,
+          "codes of digits, the best fit": best}
+ratios = {name: torch.tensor(each) for name, each in ratios.items()}
+ax = figures.curves(torch.tensor(sizes), ratios, "training points N",
+                    "distance, relative to held-out",
+                    "Copying, by the size of the training set")
+figures.log_scale(ax, "x")
+ax.axhline(1, color="black", ls=":")
+claim("codes_few", from_codes[0])
+claim("codes_many", from_codes[-1])
+claim("spiral_few", from_spiral[0])
+claim("spiral_many", from_spiral[-1])
+claim("best_fit_copies", max(best))
+
+# %% [markdown]
+# *Median distance of samples to the nearest training point over that of held-out data; dotted: as new as new data. The best fit copies at every
+# size; networks come close to copying when examples are few, and do not when they are many.*
+
+# %%
+rows = {}
+for n in (sizes[0], sizes[-1]):
+    x = drawn[n][:14]
+    near = nearest_neighbours(x, codes[:n])[1][:, 0]
+    rows |= {f"sample, N = {n}": x, f"nearest of {n}": codes[:n][near]}
+with torch.no_grad():
+    figures.image_rows({name: trained_decoder()(z) for name, z in rows.items()},
+                       title="Samples of codes and nearest training codes, decoded");
+
+# %% [markdown]
+# *Decoded codes, none selected. Trained on few codes the network mostly repeats them; trained on thousands it draws digits that differ from their
+# nearest training code.*
+#
+# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192, on the spiral from {{spiral_few}} to
+# {{spiral_many}}; the best fit stays below {{best_fit_copies}}. (Above 1: farther off than new data, so not quite right either.) A
+# network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth field, what they have in
+# common. With few examples, or many repeats of one, or a network large and trained long enough, it does copy (Gu et al. 2023; Kadkhodaie
+# et al. 2024). And such a test can convict, not acquit: a copy that is shifted is far away.
+#
+# **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with
+# probability t. The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked places with the
+# weight 1/t, is a bound on $-\log p(x)$, as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts with
+# masks only and uncovers some in each step. One at a time, it is chapter 3's model without a fixed order; several at a time is faster,
+# and wrong by as much as these tokens depend on one another: a discretisation error, as in section 4.5.
+#
+# ## 4.11 Questions
+#
+# Think first, then open the answer.
+#
+# <details><summary>1. The loss of a diffusion model has stopped falling at 1.4. Is it trained?</summary>
+#
+# That number cannot tell. The floor may be 1.3 or 1.4; it depends on the data, the target, weights, times, and on sum or mean. Look at samples, or at
+# the loss of a larger network.
+# </details>
+#
+# <details><summary>2. Why do the ODE and the reverse SDE give the same distribution, though their paths differ?</summary>
+#
+# Spreading by noise changes a density as a transport along minus the score does. What the SDE adds in noise it takes away with more of the score.
+# </details>
+#
+# <details><summary>3. Samples in four steps are too alike. Is the network to blame?</summary>
+#
+# Run the network with many steps, or the four steps on an exact field. Few steps shrink the spread whatever the network is; so does guidance.
+# </details>
+#
+# <details><summary>4. Does guidance with w = 3 sample from p(x) p(y | x)³, normalised?</summary>
+#
+# No. The guided scores of different levels do not belong to the noisy versions of one density. Samples lie farther out and closer together.
+# </details>
+#
+# <details><summary>5. Could a diffusion model reach a lower training loss and draw worse samples?</summary>
+#
+# Yes: at the minimum over a finite set it copies. Watch the loss on held-out examples, and distances relative to them.
+# </details>
+#
+# Now the exercises: [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb).
+#
+# ## 4.12 Where this comes from
+#
+# Titles and numbers below are given from memory. **Courses and books:** MIT 6.S184, *Generative AI with Stochastic Differential
+# Equations*; Berkeley's *Deep Unsupervised Learning*; Prince, *Understanding Deep Learning*, 2023, chapters 16 and 18; Bishop & Bishop,
+# *Deep Learning*, 2024, chapters 18 and 20.
+#
+# - **Flows:** Rezende & Mohamed 2015, [arXiv:1505.05770](https://arxiv.org/abs/1505.05770); Dinh et al. 2017 (Real NVP),
+#   [arXiv:1605.08803](https://arxiv.org/abs/1605.08803); Papamakarios et al. 2017, [arXiv:1705.07057](https://arxiv.org/abs/1705.07057); Chen et al. 2018
+#   (neural ODEs), [arXiv:1806.07366](https://arxiv.org/abs/1806.07366); Grathwohl et al. 2019, [arXiv:1810.01367](https://arxiv.org/abs/1810.01367).
+# - **Scores:** Hyvärinen 2005, J. Machine Learning Research 6; Vincent 2011, Neural Computation 23; Efron 2011 (Tweedie's formula); Song & Ermon 2019,
+#   [arXiv:1907.05600](https://arxiv.org/abs/1907.05600).
+# - **Diffusion:** Sohl-Dickstein et al. 2015, [arXiv:1503.03585](https://arxiv.org/abs/1503.03585); Ho et al. 2020 (DDPM),
+#   [arXiv:2006.11239](https://arxiv.org/abs/2006.11239); Song et al. 2021 (DDIM), [arXiv:2010.02502](https://arxiv.org/abs/2010.02502); Song et al. 2021 (SDEs),
+#   [arXiv:2011.13456](https://arxiv.org/abs/2011.13456); Nichol & Dhariwal 2021, [arXiv:2102.09672](https://arxiv.org/abs/2102.09672); Anderson 1982; Kingma et al. 2021, [arXiv:2107.00630](https://arxiv.org/abs/2107.00630); Karras et al.
+#   2022 (EDM), [arXiv:2206.00364](https://arxiv.org/abs/2206.00364); Hang et al. 2023 (min-SNR), [arXiv:2303.09556](https://arxiv.org/abs/2303.09556).
+# - **Flow matching:** Lipman et al. 2022, [arXiv:2210.02747](https://arxiv.org/abs/2210.02747); Liu et al. 2022,
+#   [arXiv:2209.03003](https://arxiv.org/abs/2209.03003); Tong et al. 2023, [arXiv:2302.00482](https://arxiv.org/abs/2302.00482); Albergo & Vanden-Eijnden 2022, [arXiv:2209.15571](https://arxiv.org/abs/2209.15571); Esser et al. 2024
+#   (Stable Diffusion 3), [arXiv:2403.03206](https://arxiv.org/abs/2403.03206).
+# - **Guidance and editing:** Dhariwal & Nichol 2021, [arXiv:2105.05233](https://arxiv.org/abs/2105.05233); Ho & Salimans 2022,
+#   [arXiv:2207.12598](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. 2024, [arXiv:2404.07724](https://arxiv.org/abs/2404.07724); Karras et al. 2024,
+#   [arXiv:2406.02507](https://arxiv.org/abs/2406.02507); Meng et al. 2022, [arXiv:2108.01073](https://arxiv.org/abs/2108.01073); Lugmayr et al. 2022,
+#   [arXiv:2201.09865](https://arxiv.org/abs/2201.09865).
+# - **Copying, and discrete data:** Gu et al. 2023, [arXiv:2310.02664](https://arxiv.org/abs/2310.02664); Kadkhodaie et al. 2024,
+#   [arXiv:2310.02557](https://arxiv.org/abs/2310.02557); Austin et al. 2021, [arXiv:2107.03006](https://arxiv.org/abs/2107.03006); Sahoo et al. 2024,
+#   [arXiv:2406.07524](https://arxiv.org/abs/2406.07524); Shi et al. 2024, [arXiv:2406.04329](https://arxiv.org/abs/2406.04329).
