@@ -5,5 +5,15 @@ from gencourse.checks import chapter
 ORDER = (
     "coupling_layer",
     "coupling_inverse",
+    "implicit_score_matching",
+    "denoiser_from_score",
+    "perturb",
+    "schedule",
+    "cosine_betas",
+    "mixture_score",
+    "reverse_sde_step",
+    "pair_from",
+    "denoising_loss",
+    "ddim_step",
 )
 chapter(__name__, ORDER)
