@@ -15,5 +15,13 @@ ORDER = (
     "pair_from",
     "denoising_loss",
     "ddim_step",
+    "ancestral_step",
+    "heun_step",
+    "flow_matching_pair",
+    "ode_log_likelihood",
+    "hutchinson",
+    "guided",
+    "inpaint_step",
+    "optimal_denoiser",
 )
 chapter(__name__, ORDER)

@@ -61,9 +61,7 @@ def data_taken_off_whole(x_t, x_hat, start, end):
     return mixed(x_hat, (x_t - x_hat) / start[1], end)
 
 
-@ddim_step.mistake(
-    "The noise is computed with the levels of the end. At which level was x_t made?"
-)
+@ddim_step.mistake("The noise is computed with the levels of the end. At which level was x_t made?")
 def noise_of_the_end(x_t, x_hat, start, end):
     if not end[1]:
         return x_t / end[1]
@@ -75,9 +73,7 @@ def noise_not_divided(x_t, x_hat, start, end):
     return mixed(x_hat, x_t - start[0] * x_hat, end)
 
 
-@ddim_step.mistake(
-    "The noise keeps the size that it had. Which σ belongs to the level at the end?"
-)
+@ddim_step.mistake("The noise keeps the size that it had. Which σ belongs to the level at the end?")
 def old_noise_level(x_t, x_hat, start, end):
     return mixed(x_hat, noise(x_t, x_hat, start), (end[0], start[1]))
 

@@ -30,14 +30,19 @@ def denoising_loss_reference(denoise, x, eps, t, levels, weight=1.0):
 )
 def denoising_loss(answer, seed):
     x, eps = draw(seed, 2, 5, 2)
-    t = torch.linspace(0.15, 0.9, 5)[torch.randperm(5, generator=torch.Generator().manual_seed(seed))]
+    t = torch.linspace(0.15, 0.9, 5)[
+        torch.randperm(5, generator=torch.Generator().manual_seed(seed))
+    ]
     weight = 0.5 + 3 * t
     yield "the loss of five points", answer.run(denoising, x, eps, t, 1.0)
     yield "the loss of five points with weights", answer.run(denoising, x, eps, t, weight)
     x, eps = draw(seed + 1, 2, 2, 3, 4, 5)
     yield "the loss of two images", answer.run(denoising, x, eps, t[:2], weight[:2])
     x, eps = draw(seed + 2, 2, 4, 4)
-    yield "the loss of four points of four numbers", answer.run(denoising, x, eps, t[:4], weight[1:])
+    yield (
+        "the loss of four points of four numbers",
+        answer.run(denoising, x, eps, t[:4], weight[1:]),
+    )
 
 
 @denoising_loss.alternative
@@ -154,7 +159,9 @@ def weight_squared(denoise, x, eps, t, levels, weight=1.0):
     return weight**2 * squared(denoise(noisy(x, eps, t, levels), t) - x)
 
 
-@denoising_loss.mistake("Is this a distance, or its square? Only the square's best answer is a mean.")
+@denoising_loss.mistake(
+    "Is this a distance, or its square? Only the square's best answer is a mean."
+)
 def distance_for_square(denoise, x, eps, t, levels, weight=1.0):
     return weight * squared(denoise(noisy(x, eps, t, levels), t) - x).sqrt()
 

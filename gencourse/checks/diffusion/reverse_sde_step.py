@@ -131,7 +131,9 @@ def against_the_score(x, score, eps, f, g, h, churn=1.0):
     return step(x, score, eps, f, g, h, churn, towards=-0.5 * (1 + churn**2) * g**2)
 
 
-@reverse_sde_step.mistake("The forward drift is run backward too. Which sign has f x in a step back?")
+@reverse_sde_step.mistake(
+    "The forward drift is run backward too. Which sign has f x in a step back?"
+)
 def forward_drift_added(x, score, eps, f, g, h, churn=1.0):
     return step(x, score, eps, -f, g, h, churn)
 
