@@ -23,5 +23,14 @@ ORDER = (
     "guided",
     "inpaint_step",
     "optimal_denoiser",
+    "suspects",
+    "symptoms",
+    "repair_1",
+    "repair_2",
+    "repair_3",
+    "repair_4",
+    "repair_5",
+    "repair_6",
+    "repair_7",
 )
 chapter(__name__, ORDER)
