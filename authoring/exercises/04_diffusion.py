@@ -358,14 +358,12 @@ def error_of(step, n):
 
 
 if check.heun_step.judge(heun_step).status == "right":
-    before = {"Euler": math.nan, "Heun": math.nan}
-    for n in (8, 16, 32, 64, 128):
-        for name, step in (("Euler", lambda u, x, t, s: x + (s - t) * u(x, t)),
-                           ("Heun", heun_step)):
-            now = error_of(step, n).item()
-            print(f"{name:6}{n:4} steps: error {now:.1e}, {before[name] / now:.2f} "
-                  "times smaller")
-            before[name] = now
+    for name, step in (("Euler", lambda u, x, t, s: x + (s - t) * u(x, t)),
+                       ("Heun", heun_step)):
+        errors = [error_of(step, n).item() for n in (8, 16, 32, 64, 128)]
+        ratios = [f"{a / b:.2f}" for a, b in zip(errors, errors[1:])]
+        print(f"{name:6} error {errors[0]:.2f} with 8 steps; each time they are doubled "
+              f"it is divided by {', '.join(ratios)}")
 else:
     print("Once heun_step is right, this cell measures its order.")
 
@@ -554,7 +552,7 @@ def noise_of(score, sigma):  # E[ε given x_t] of the score of p(x_t)
     return -sigma * score
 
 # %%
-def guided(cond, uncond, w):  # w = 1 is the conditional one, w = 0 the other
+def steered(cond, uncond, w):  # w = 1 is the conditional one, w = 0 the other
     return (1 + w) * cond - w * uncond
 
 
@@ -576,7 +574,7 @@ WIDTHS = torch.tensor([0.03, 0.06, 0.09, 0.05, 0.04])
 LABELS = torch.arange(1000) % 5
 
 
-def draw(centred, levels, start, noise_of, guided, step_back, steps, T=50):
+def draw(centred, levels, start, noise_of, steered, step_back, steps, T=50):
     """1,000 points of the five classes, with guidance w = 1, which is none."""
     generator = seeded(3)
     means, widths = centred(CENTRES), centred(WIDTHS) - centred(torch.zeros(5))
@@ -587,7 +585,7 @@ def draw(centred, levels, start, noise_of, guided, step_back, steps, T=50):
                                  torch.full((5,), 0.2))
         variance = (alpha[n] * widths[LABELS]) ** 2 + sigma[n] ** 2
         of_class = (alpha[n] * means[LABELS] - x) / variance[:, None]
-        eps = guided(noise_of(of_class, sigma[n]), noise_of(of_all, sigma[n]), 1.0)
+        eps = steered(noise_of(of_class, sigma[n]), noise_of(of_all, sigma[n]), 1.0)
         x = step_back(x, eps, (alpha[n], sigma[n]), (alpha[n - 1], sigma[n - 1]))
     return restored(x)
 
@@ -600,7 +598,7 @@ def show(x, title, ax):
 # %%
 truth = (CENTRES[LABELS]
          + WIDTHS[LABELS][:, None] * torch.randn(1000, 2, generator=seeded(5)))
-broken = draw(centred, levels, start, noise_of, guided, step_back, steps)
+broken = draw(centred, levels, start, noise_of, steered, step_back, steps)
 figure, (left, right) = figures.panels(2, height=3.6)
 show(truth, "the data", left)
 show(broken, "what the program draws", right)
@@ -623,7 +621,7 @@ def measure_centred(centred):
 def measure_levels(levels):
     alpha, sigma = levels(50)
     print(f"levels     signal to noise, 50 steps   measured "
-          f"{(alpha[-1] / sigma[-1]) ** 2:.6f}   should be 0.000013")
+          f"{(alpha[-1] / sigma[-1]) ** 2:.6f}   should be 0.000008")
 
 
 def measure_start(start):
@@ -639,9 +637,9 @@ def measure_noise_of(noise_of):  # data at the origin: x_t is noise alone
           f"[{eps[0]:.1f}, {eps[1]:.1f}]   should be [1.2, -0.6]")
 
 # %%
-def measure_guided(guided):
-    at_one = guided(torch.tensor(5.0), torch.tensor(2.0), 1.0)
-    print(f"guided     at w = 1, of 5 and 2        measured {at_one:.1f}   "
+def measure_steered(steered):
+    at_one = steered(torch.tensor(5.0), torch.tensor(2.0), 1.0)
+    print(f"steered    at w = 1, of 5 and 2        measured {at_one:.1f}   "
           "should be 5.0")
 
 
@@ -662,20 +660,20 @@ measure_centred(centred)
 measure_levels(levels)
 measure_start(start)
 measure_noise_of(noise_of)
-measure_guided(guided)
+measure_steered(steered)
 measure_step_back(step_back)
 measure_steps(steps)
 
 # %% [markdown]
 # ### {{exercise suspects}}
 #
-# Name the broken pieces: a set out of `"centred"`, `"levels"`, `"start"`, `"noise_of"`, `"guided"`, `"step_back"`, `"steps"`.
+# Name the broken pieces: a set out of `"centred"`, `"levels"`, `"start"`, `"noise_of"`, `"steered"`, `"step_back"`, `"steps"`.
 
 # %%
 def suspects():
     """The set of names of the pieces that do not do what they should."""
     ### BEGIN SOLUTION
-    return {"centred", "levels", "start", "guided", "step_back", "steps"}
+    return {"centred", "levels", "start", "steered", "step_back", "steps"}
     ### END SOLUTION
 
 # %%
@@ -699,7 +697,7 @@ check.suspects(suspects)
 def symptoms():
     """{"A": name of a piece, ..., "F": name of a piece}."""
     ### BEGIN SOLUTION
-    return {"A": "centred", "B": "levels", "C": "start", "D": "guided",
+    return {"A": "centred", "B": "levels", "C": "start", "D": "steered",
             "E": "step_back", "F": "steps"}
     ### END SOLUTION
 
@@ -775,7 +773,7 @@ check.repair_4(repair_4)
 # %% [markdown]
 # ### {{exercise repair_5}}
 #
-# `guided(cond, uncond, w)`: w = 1 is the conditional one.
+# `steered(cond, uncond, w)`: w = 1 is the conditional one.
 
 # %%
 def repair_5(cond, uncond, w):
@@ -830,16 +828,16 @@ repaired = all(getattr(check, f"repair_{i}").judge(piece).status == "right"
 if repaired:
     for measure, piece in zip(
             (measure_centred, measure_levels, measure_start, measure_noise_of,
-             measure_guided, measure_step_back, measure_steps), repairs):
+             measure_steered, measure_step_back, measure_steps), repairs):
         measure(piece)
 else:
     print("Repair all seven pieces first; then these cells show what that changes.")
 
 # %%
 if repaired:
-    planted = [centred, levels, start, noise_of, guided, step_back, steps]
+    planted = [centred, levels, start, noise_of, steered, step_back, steps]
     pictures = {"all repaired": repairs}
-    for i, name in enumerate(("centred", "levels", "start", "", "guided", "step_back",
+    for i, name in enumerate(("centred", "levels", "start", "", "steered", "step_back",
                               "steps")):
         if name:
             pictures[f"{name} broken"] = [*repairs[:i], planted[i], *repairs[i + 1:]]

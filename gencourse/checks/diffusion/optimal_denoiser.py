@@ -13,6 +13,7 @@ def optimal_denoiser_reference(x, sigma, train):
 
 @exercise(
     reference=optimal_denoiser_reference,
+    exempt={"more columns": "in 70 dimensions far squares lose the digits that tell points apart"},
     difficulty=2,
     minutes=8,
     points=3,

@@ -27,7 +27,7 @@ def repair_2_reference(T):
         "DDPM's betas go with its 1,000 steps. Fewer steps have to be larger.",
         "The sum of the betas should not depend on T: which factor does that?",
     ),
-    on_success="The last signal-to-noise ratio is now the same for any T, and small.",
+    on_success="Now the last signal-to-noise ratio is small for any T: pure noise is where x_T is.",
 )
 def repair_2(answer, seed):
     yield "the levels of 50 steps", answer.run(levels_by_name, 50)

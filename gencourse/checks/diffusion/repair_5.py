@@ -43,7 +43,7 @@ def translated(cond, uncond, w):
     "This is still the planted piece, the form in which w = 0 is the conditional one. Here "
     "w = 1 is."
 )
-def planted_guided(cond, uncond, w):
+def planted_steered(cond, uncond, w):
     return (1 + w) * cond - w * uncond
 
 

@@ -4,7 +4,7 @@ from gencourse.checks import exercise
 from gencourse.probes.vae.hunt import accused
 from gencourse.runner import Raised
 
-BROKEN = {"centred", "levels", "start", "guided", "step_back", "steps"}
+BROKEN = {"centred", "levels", "start", "steered", "step_back", "steps"}
 PIECES = BROKEN | {"noise_of"}
 
 
@@ -42,7 +42,7 @@ def suspects(answer, seed):
 
 @suspects.alternative
 def as_a_list():
-    return ["steps", "centred", "step_back", "guided", "levels", "start"]
+    return ["steps", "centred", "step_back", "steered", "levels", "start"]
 
 
 @suspects.mistake(
@@ -71,7 +71,7 @@ def steps_forgotten():
     "one. What should w = 1 mean?"
 )
 def guidance_forgotten():
-    return BROKEN - {"guided"}
+    return BROKEN - {"steered"}
 
 
 @suspects.mistake(

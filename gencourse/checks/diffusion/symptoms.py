@@ -8,7 +8,7 @@ TRUTH = {
     "A": "centred",
     "B": "levels",
     "C": "start",
-    "D": "guided",
+    "D": "steered",
     "E": "step_back",
     "F": "steps",
 }
