@@ -13,7 +13,8 @@ def optimal_denoiser_reference(x, sigma, train):
 
 @exercise(
     reference=optimal_denoiser_reference,
-    exempt={"more columns": "in 70 dimensions far squares lose the digits that tell points apart"},
+    rtol=5e-4,  # squares of far distances leave few digits in float32
+    atol=2e-4,
     difficulty=2,
     minutes=8,
     points=3,
@@ -35,7 +36,7 @@ def optimal_denoiser(answer, seed):
     yield "σ = 0.3", answer(x, 0.3, train)
     yield "little noise, σ = 0.01: the nearest", answer(x, 0.01, train)
     yield "much noise, σ = 1000: nearly the mean", answer(x, 1000.0, train)
-    yield "far away, at 15", answer(15 + x, 1.5, train)
+    yield "far away, at 15", answer(15 + x, 1.7, train)
     yield "one point to copy", answer(x, 0.5, train[:1])
     yield "as many as there are to copy", answer(draw(seed + 2, 7, 3), 0.7, train)
 
