@@ -395,6 +395,14 @@ def test_optimal_denoiser_copies_the_nearest_and_tends_to_the_mean():
         df.optimal_denoiser(x, 1.0, train[:, :1])
 
 
+def test_samples_of_the_best_denoiser_of_a_set_are_its_points():
+    path, train, held_out = df.linear(), normal(20, 2), normal(200, 2, seed=1)
+    denoise, noise = df.copying_denoiser(train, path), normal(100, 2, seed=2)
+    copies = df.ddim(denoise, noise, path, df.even_times(60))
+    assert df.copying_ratio(copies, train, held_out) < 0.02
+    assert df.copying_ratio(normal(200, 2, seed=3), train, held_out) == pytest.approx(1, abs=0.2)
+
+
 # --- floors, and losses that meet them
 
 

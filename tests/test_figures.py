@@ -205,6 +205,9 @@ def every_figure():
         "vae_diagram": figures.vae_diagram(),
         "vae_diagram without": figures.vae_diagram(reparameterised=False),
         "gan_diagram": figures.gan_diagram(),
+        "coupling_diagram": figures.coupling_diagram(),
+        "coupling_diagram inverse": figures.coupling_diagram(inverse=True),
+        "diffusion_diagram": figures.diffusion_diagram(),
         "gpt_block": figures.gpt_block(),
         "query_key_value": figures.query_key_value(),
         "pixelcnn_stacks": figures.pixelcnn_stacks(),
@@ -217,6 +220,8 @@ def every_figure():
         "image_map": figures.image_map(x[:1].expand(n, n, 1, 5, 5), grid[0, :, 0], "t"),
         "latent_scatter": figures.latent_scatter(z, torch.arange(40) % 4, "t"),
         "point_clouds": figures.point_clouds({"a": z, "b": z}, "t"),
+        "vector_field": figures.vector_field(z, -z, "t", longest=0.5),
+        "trajectories": figures.trajectories(line, torch.rand(9, 4), "t"),
         "heatmap": figures.heatmap(torch.rand(16), "t", label="p"),
     }
 
@@ -436,3 +441,23 @@ def test_schematics_name_what_the_equations_do():
     assert r"$w_{t+1}$" not in words and any("masked" in word for word in words)
     order = [text.get_text() for text in figures.gpt_block().texts]
     assert order.index("norm") < order.index("attention") < order.index("MLP")
+
+
+def test_arrows_are_drawn_as_they_are_or_shortened():
+    x, v = torch.zeros(2, 2), torch.tensor([[3.0, 4.0], [0.0, 1e-3]])
+    [own], [cut] = (figures.vector_field(x, v, "t", longest=r).collections for r in (None, 0.6))
+    assert list(own.U) == [3, 0] and own.V[1] == pytest.approx(1e-3)
+    assert cut.U[0] == pytest.approx(0.3) and cut.V[0] == pytest.approx(0.4)
+    assert cut.V[1] == pytest.approx(0.6e-3 / 1.001)
+
+
+def test_trajectories_have_a_line_for_each_point():
+    times, x = torch.linspace(1, 0, 5), torch.randn(5, 3, 1)
+    lines = figures.trajectories(times, x, "t").lines
+    assert len(lines) == 3
+    found = torch.tensor(lines[1].get_xydata(), dtype=torch.float32)
+    torch.testing.assert_close(found, torch.stack([times, x[:, 1, 0]], 1))
+    with pytest.raises(InputError, match=r"x should have shape \(5, N\)"):
+        figures.trajectories(times, torch.randn(4, 3), "t")
+    with pytest.raises(InputError, match=r"x should have shape \(N, 2\)"):
+        figures.vector_field(torch.randn(3, 3), torch.randn(3, 3), "t")

@@ -7,6 +7,8 @@ alone. The import sets the style of all figures, see `use_style`.
 
 from gencourse.figures.curves import bars, curves, log_scale, running_mean, training_curves
 from gencourse.figures.diagrams import (
+    coupling_diagram,
+    diffusion_diagram,
     gan_diagram,
     gpt_block,
     graphical_model,
@@ -24,7 +26,14 @@ from gencourse.figures.images import (
     prior_quantile_grid,
     tile,
 )
-from gencourse.figures.plane import heatmap, latent_scatter, plane_grid, point_clouds
+from gencourse.figures.plane import (
+    heatmap,
+    latent_scatter,
+    plane_grid,
+    point_clouds,
+    trajectories,
+    vector_field,
+)
 from gencourse.figures.style import DASHES, MARKERS, PAGE_WIDTH, PALETTE, SMALL, panels, use_style
 
 use_style()
@@ -36,7 +45,9 @@ __all__ = [
     "PALETTE",
     "SMALL",
     "bars",
+    "coupling_diagram",
     "curves",
+    "diffusion_diagram",
     "families",
     "gan_diagram",
     "gpt_block",
@@ -58,6 +69,8 @@ __all__ = [
     "running_mean",
     "tile",
     "training_curves",
+    "trajectories",
     "use_style",
     "vae_diagram",
+    "vector_field",
 ]

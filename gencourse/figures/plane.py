@@ -1,6 +1,7 @@
 """Points and functions in the plane."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
 from gencourse.figures.style import MARKERS, PALETTE, drawable, panels
-from gencourse.validation import require_tensor
+from gencourse.validation import require_same_shape, require_tensor
 
 NUMERAL_SIZE = 22
 
@@ -158,4 +159,62 @@ def heatmap(
     ax.spines[:].set_visible(True)
     ax.figure.colorbar(drawn, ax=ax, label=drawable(label), shrink=0.8)
     ax.set(xlabel="x₁", ylabel="x₂", title=drawable(title))
+    return ax
+
+
+def vector_field(
+    x: Tensor,
+    v: Tensor,
+    title: str,
+    limit: float = 3.0,
+    longest: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Arrows v (N, 2) at points x (N, 2) of [-limit, limit]².
+
+    With `longest` an arrow of length |v| is drawn with the length longest · |v| / (1 + |v|), so
+    that large and small ones can be seen together; without it v is drawn in the axes' own units.
+    """
+    require_same_shape("vector_field", x=x, v=v)
+    if x.ndim != 2 or x.shape[1] != 2:
+        raise InputError(
+            f"vector_field: x should have shape (N, 2), got {tuple(x.shape)}. Choose two "
+            "dimensions: x[:, :2]."
+        )
+    if ax is None:
+        _, ax = panels(height=3.8)
+    x, v = x.detach().cpu(), v.detach().cpu()
+    if longest is not None:
+        v = longest * v / (1 + torch.linalg.vector_norm(v, dim=1, keepdim=True))
+    (x1, x2), (v1, v2) = x.T.numpy(), v.T.numpy()
+    own: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1}
+    ax.quiver(x1, x2, v1, v2, color=PALETTE[0], width=0.006, **own)
+    ax.set(
+        xlabel="x₁",
+        ylabel="x₂",
+        title=drawable(title),
+        aspect="equal",
+        xlim=(-limit, limit),
+        ylim=(-limit, limit),
+    )
+    return ax
+
+
+def trajectories(
+    times: Tensor, x: Tensor, title: str, ylabel: str = "x_t", ax: Axes | None = None
+) -> Axes:
+    """Points on a line over time: times (n,) and where each of N points is at them, x (n, N) or
+    (n, N, 1). Data at t = 0 are on the left.
+    """
+    require_tensor("trajectories", "x", x)
+    x = x.squeeze(2) if x.ndim == 3 and x.shape[2] == 1 else x
+    if x.ndim != 2 or len(x) != len(times):
+        raise InputError(
+            f"trajectories: x should have shape ({len(times)}, N), a row for each time, got "
+            f"{tuple(x.shape)}. Keep all states: keep=True."
+        )
+    if ax is None:
+        _, ax = panels()
+    ax.plot(times.detach().cpu().numpy(), x.detach().cpu().numpy(), color=PALETTE[0], lw=0.7)
+    ax.set(xlabel="time t (0: data, 1: noise)", ylabel=drawable(ylabel), title=drawable(title))
     return ax

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from gencourse import evaluation, figures, gan_lab, runtime, training, widgets
 from gencourse.models import autoregressive as ar
-from gencourse.models import gan, vae
+from gencourse.models import diffusion, gan, vae
 from gencourse.runtime import seeded
 from gencourse.training import muon
 
@@ -45,13 +45,14 @@ ENTRIES: list[Entry] = []
 REFUSED: list[tuple[str, Callable[[str], Any]]] = []
 # tuples, colours and dictionaries: no call of theirs computes anything
 DATA = {
+    "diffusion.KINDS", "diffusion.PREDICTS", "diffusion.Preconditioning", "diffusion.Translated",
     "vae.Posterior", "gan.LOSSES", "gan.Losses", "ar.IGNORED", "evaluation.Coverage",
     "evaluation.PrecisionRecall", "figures.DASHES", "figures.MARKERS", "figures.PALETTE",
     "figures.PAGE_WIDTH", "figures.SMALL",
 }  # fmt: skip
 MODULES = {
-    "vae": vae, "gan": gan, "ar": ar, "evaluation": evaluation, "figures": figures,
-    "widgets": widgets, "training": training,
+    "vae": vae, "gan": gan, "ar": ar, "diffusion": diffusion, "evaluation": evaluation,
+    "figures": figures, "widgets": widgets, "training": training,
 }  # fmt: skip
 
 
@@ -517,6 +518,405 @@ def _(at: str) -> Any:
     ]
 
 
+# diffusion and flow matching
+
+
+def plane_mixture(at: str) -> diffusion.GaussianMixture:
+    """Two normals with covariances of their own."""
+    roots = normal(at, 2, 2, 2, seed=7)
+    covariances = roots @ roots.mT + 0.2 * torch.eye(2, device=at)
+    return diffusion.GaussianMixture(
+        torch.tensor([0.3, 0.7], device=at), normal(at, 2, 2), covariances
+    )
+
+
+def exact_model(at: str) -> diffusion.ExactDiffusion:
+    return diffusion.ExactDiffusion(plane_mixture(at), diffusion.cosine(0.0))
+
+
+@entry(
+    "diffusion.Path", "diffusion.linear", "diffusion.cosine", "diffusion.linear_beta",
+    "diffusion.ve", "diffusion.perturb", "diffusion.snr",
+)  # fmt: skip
+def _(at: str) -> Any:
+    x, eps, t = normal(at, 4, 3), normal(at, 4, 3, seed=1), uniform(at, 4) * 0.8 + 0.1
+    paths = diffusion.linear(), diffusion.cosine(), diffusion.linear_beta(), diffusion.ve(5.0)
+    moved = [(p.perturb(x, eps, t), p.velocity(x, eps, t), p.snr(t)) for p in paths]
+    return moved, [p.perturb(x, eps, 0.5) for p in paths], diffusion.perturb(x, eps, t, 1.0), (
+        diffusion.snr(1 - t, t)
+    )  # fmt: skip
+
+
+@entry(
+    "diffusion.linear_betas", "diffusion.scaled_linear_betas", "diffusion.cosine_betas",
+    "diffusion.alpha_bars", "diffusion.terminal_snr", "diffusion.check_terminal_snr",
+    "diffusion.ddpm_levels", "diffusion.edm_levels", "diffusion.score_sde_levels",
+    "diffusion.even_times", "diffusion.rho_levels", lies="cpu",
+)  # fmt: skip
+def _(at: str) -> Any:
+    betas = diffusion.linear_betas(9), diffusion.scaled_linear_betas(9), diffusion.cosine_betas(9)
+    bars = [diffusion.alpha_bars(b) for b in betas]
+    diffusion.check_terminal_snr(bars[2])
+    grids = (
+        diffusion.even_times(4),
+        [diffusion.rho_levels(4, last=e) for e in ("zero", "sigma_min")],
+    )
+    levels = diffusion.ddpm_levels(betas[0], 5), diffusion.edm_levels(0.5), (
+        diffusion.score_sde_levels(0.5), diffusion.score_sde_levels(0.5, "ve")
+    )  # fmt: skip
+    return bars, [diffusion.terminal_snr(b) for b in bars], grids, levels
+
+
+@entry(
+    "diffusion.convert", "diffusion.pair_from", "diffusion.row_of", "diffusion.weight_of",
+    "diffusion.min_snr_weight", "diffusion.edm_weight",
+)  # fmt: skip
+def _(at: str) -> Any:
+    x_t, value, t = normal(at, 4, 3), normal(at, 4, 3, seed=1), uniform(at, 4) * 0.8 + 0.1
+    path, kinds = diffusion.cosine(), diffusion.KINDS
+    found = [
+        diffusion.convert(value, a, b, x_t, path, when)
+        for a in kinds
+        for b in kinds
+        for when in (t, 0.4)
+    ]
+    weights = [diffusion.weight_of(kind, path, t) for kind in kinds]
+    more = (
+        diffusion.min_snr_weight(1 - t, t),
+        diffusion.edm_weight(t),
+        diffusion.row_of("u", path, t),
+    )
+    return found, diffusion.pair_from(value, "v", x_t, path, t), weights, more
+
+
+@entry(
+    "diffusion.x_from_eps", "diffusion.eps_from_x", "diffusion.v_from_pair", "diffusion.x_from_v",
+    "diffusion.eps_from_v", "diffusion.score_from_x", "diffusion.x_from_score",
+    "diffusion.score_from_eps", "diffusion.to_linear", "diffusion.to_vp", "diffusion.to_ve",
+    "diffusion.from_reversed_time",
+)  # fmt: skip
+def _(at: str) -> Any:
+    x_t, value, t = normal(at, 4, 3), normal(at, 4, 3, seed=1), uniform(at, 4) * 0.8 + 0.1
+    given = x_t, value, 1 - t, t
+    maps = (
+        diffusion.x_from_eps, diffusion.eps_from_x, diffusion.v_from_pair, diffusion.x_from_v,
+        diffusion.eps_from_v, diffusion.score_from_x, diffusion.x_from_score,
+    )  # fmt: skip
+    turned = [
+        turn(x_t, 1 - t, t) for turn in (diffusion.to_linear, diffusion.to_vp, diffusion.to_ve)
+    ]
+    return [f(*given) for f in maps], turned, diffusion.score_from_eps(value, t), (
+        diffusion.from_reversed_time(t, value)
+    )  # fmt: skip
+
+
+@entry(
+    "diffusion.mixture_score", "diffusion.mixture_denoiser", "diffusion.mixture_responsibilities",
+    "diffusion.isotropic_mixture", "diffusion.marginal", "diffusion.GaussianMixture",
+    "diffusion.gaussian_flow_map", "diffusion.optimal_denoiser", "diffusion.copying_denoiser",
+)  # fmt: skip
+def _(at: str) -> Any:
+    x, t, means, stds = (
+        normal(at, 4, 2),
+        uniform(at, 4) + 0.1,
+        normal(at, 3, 2, seed=1),
+        uniform(at, 3) + 0.2,
+    )
+    weights = uniform(at, 3, seed=1).softmax(0)
+    given = x, 1 - 0.5 * t, t, means, stds, weights
+    fields = [
+        f(*given)
+        for f in (
+            diffusion.mixture_score, diffusion.mixture_denoiser, diffusion.mixture_responsibilities
+        )
+    ]  # fmt: skip
+    mixture = diffusion.isotropic_mixture(means, stds, weights)
+    noisy = diffusion.marginal(mixture, 0.5, 0.5).log_prob(x)
+    moved = diffusion.gaussian_flow_map(x, 1.0, 0.5, (0.2, 0.8), (1.0, 0.0))
+    copies = diffusion.optimal_denoiser(x, 0.5, means), diffusion.optimal_denoiser(x, t, means, t)
+    copies = *copies, diffusion.copying_denoiser(means, diffusion.linear())(x, t.clamp(max=0.9))
+    return fields, noisy, moved, copies, diffusion.isotropic_mixture(means, 0.5).covariances
+
+
+@entry("diffusion.copying_ratio", lies="cpu")
+def _(at: str) -> Any:
+    return diffusion.copying_ratio(*(normal(at, 9, 2, seed=s) for s in range(3)))
+
+
+@entry("diffusion.ExactDiffusion")
+def _(at: str) -> Any:
+    exact, x, t = exact_model(at), normal(at, 4, 2), uniform(at, 4) * 0.8 + 0.1
+    methods = (
+        exact.log_prob,
+        exact.score,
+        exact.denoise,
+        exact.noise,
+        exact.velocity,
+        exact.posterior_variance,
+    )
+    return [method(x, when) for method in methods for when in (t, 0.4)], exact.sample(5, 0.3)
+
+
+@entry(
+    "diffusion.denoiser_floor", "diffusion.noise_floor", "diffusion.velocity_floor",
+    "diffusion.flow_matching_floor", "diffusion.straightness_of_gaussian",
+)  # fmt: skip
+def _(at: str) -> Any:
+    t = uniform(at, 4)
+    floors = diffusion.denoiser_floor(0.5, 1 - t, t), diffusion.noise_floor(0.5, 1 - t, t)
+    return floors, diffusion.velocity_floor(0.5, t), diffusion.flow_matching_floor(0.5), (
+        diffusion.straightness_of_gaussian(0.5)
+    )  # fmt: skip
+
+
+@entry(
+    "diffusion.squared_error", "diffusion.denoising_loss", "diffusion.flow_matching_pair",
+    "diffusion.flow_matching_loss", "diffusion.score_matching_loss",
+    "diffusion.implicit_score_matching_loss", "diffusion.denoising_score_matching_loss",
+    "diffusion.field_and_divergence",
+)  # fmt: skip
+def _(at: str) -> Any:
+    x, eps, t = normal(at, 4, 2), normal(at, 4, 2, seed=1), uniform(at, 4) * 0.8 + 0.1
+    exact, path = exact_model(at), diffusion.cosine(0.0)
+    field = lambda y: -y * y.square()  # noqa: E731
+    losses = (
+        diffusion.squared_error(x, eps, t),
+        diffusion.denoising_loss(exact.denoise, x, eps, t, path, t),
+        diffusion.flow_matching_loss(exact.velocity, x, eps, t),
+        diffusion.score_matching_loss(field, x, eps),
+        diffusion.denoising_score_matching_loss(field, x, eps, t),
+        diffusion.implicit_score_matching_loss(field, x).detach(),
+    )  # fmt: skip
+    divergence = [part.detach() for part in diffusion.field_and_divergence(field, x)]
+    return losses, diffusion.flow_matching_pair(x, eps, t), divergence
+
+
+@entry("diffusion.uniform_times", "diffusion.logit_normal_times", lies="cpu")
+def _(at: str) -> Any:
+    return diffusion.uniform_times(5, seeded(0)), diffusion.logit_normal_times(5, seeded(0))
+
+
+@entry(
+    "diffusion.sde_coefficients", "diffusion.forward_sde", "diffusion.reverse_sde",
+    "diffusion.euler_maruyama", "diffusion.langevin", "diffusion.churn_step",
+)  # fmt: skip
+def _(at: str) -> Any:
+    exact, x, t = exact_model(at), normal(at, 4, 2), uniform(at, 4) * 0.8 + 0.1
+    times, path = diffusion.even_times(3, 0.9, 0.2), exact.path
+    equations = diffusion.forward_sde(path), diffusion.reverse_sde(path, exact.score)
+    walks = [
+        (
+            [diffusion.euler_maruyama(*e, x, times, g) for e in equations],
+            diffusion.langevin(lambda y: -y, x, 0.1, 3, g),
+            diffusion.churn_step(x, 1.0, 0.1, g),
+        )
+        for g in (seeded(0), seeded(0, at))
+    ]
+    return walks, diffusion.sde_coefficients(path, t)
+
+
+@entry("diffusion.brownian_variance", "diffusion.ornstein_uhlenbeck_variance")
+def _(at: str) -> Any:
+    t = uniform(at, 4)
+    return diffusion.brownian_variance(t), diffusion.ornstein_uhlenbeck_variance(t, 0.5, 1.0)
+
+
+@entry(
+    "diffusion.euler", "diffusion.euler_step", "diffusion.heun", "diffusion.heun_step",
+    "diffusion.ddim", "diffusion.ddim_step", "diffusion.ancestral", "diffusion.ddpm_step",
+    "diffusion.ancestral_posterior", "diffusion.predictor_corrector",
+    "diffusion.langevin_correction", "diffusion.follow",
+)  # fmt: skip
+def _(at: str) -> Any:
+    exact, x, x_hat = exact_model(at), normal(at, 4, 2), normal(at, 4, 2, seed=1)
+    path, times = exact.path, diffusion.even_times(3)
+    t, s, start, end = times[1], times[2], (0.5, 0.8), (0.9, 0.3)
+    u, ways = exact.velocity, (seeded(0), seeded(0, at))
+    steps = (
+        diffusion.euler_step(u, x, t, s), diffusion.heun_step(u, x, t, s),
+        diffusion.ddim_step(x, x_hat, start, end), diffusion.ddpm_step(x, x_hat, x, start, end),
+        diffusion.ancestral_posterior(x, x_hat, start, end)[0],
+        diffusion.follow(lambda x, t, s: x * (1 + s), x, times, keep=True),
+    )  # fmt: skip
+    whole = diffusion.euler(u, x, times, keep=True), diffusion.heun(u, x, times), (
+        diffusion.ddim(exact.denoise, x, path, times)
+    )  # fmt: skip
+    return (
+        steps,
+        whole,
+        [
+            (
+                diffusion.ancestral(exact.denoise, x, path, times, g),
+                diffusion.predictor_corrector(u, exact.score, x, path, times, g),
+                diffusion.langevin_correction(exact.score, x, t, 0.5, generator=g),
+            )
+            for g in ways
+        ],
+    )
+
+
+@entry(
+    "diffusion.reflow_pairs",
+    "diffusion.straightness",
+    "diffusion.mixed_up",
+    "diffusion.optimal_pairs_1d",
+)
+def _(at: str) -> Any:
+    exact, eps, times = exact_model(at), normal(at, 4, 2), diffusion.even_times(3)
+    pairs = diffusion.reflow_pairs(exact.velocity, eps, times)
+    sorted_pairs = diffusion.optimal_pairs_1d(eps[:, :1], eps[:, 1:])
+    return (
+        pairs,
+        diffusion.straightness(exact.velocity, eps, times),
+        diffusion.mixed_up(eps),
+        sorted_pairs,
+    )
+
+
+@entry(
+    "diffusion.guided",
+    "diffusion.guided_field",
+    "diffusion.classifier_guidance",
+    "diffusion.from_one_plus_w",
+)
+def _(at: str) -> Any:
+    a, b, t = normal(at, 4, 2), normal(at, 4, 2, seed=1), uniform(at, 4)
+    field = diffusion.guided_field(lambda x, t: x, lambda x, t: -x, diffusion.from_one_plus_w(2.0))
+    return diffusion.guided(a, b, 3.0), field(a, t), diffusion.classifier_guidance(a, b, 2.0)
+
+
+@entry("diffusion.TwoClasses", "diffusion.replacement_limit", lies="cpu")
+def _(at: str) -> Any:
+    classes = diffusion.TwoClasses()
+    limit = diffusion.replacement_limit(0.9, 2.0, n=200)
+    return limit, classes.product_moments(2.0), classes.guided_moments(2.0, n=10, particles=11)
+
+
+@entry(
+    "diffusion.inpaint",
+    "diffusion.inpaint_step",
+    "diffusion.replace_known",
+    "diffusion.image_to_image",
+    "diffusion.slerp",
+)
+def _(at: str) -> Any:
+    exact, x, known = exact_model(at), normal(at, 4, 2), normal(at, 4, 2, seed=1)
+    mask, path, times = (
+        torch.tensor([1.0, 0.0], device=at).expand(4, 2),
+        exact.path,
+        diffusion.even_times(3),
+    )
+    return (
+        diffusion.slerp(x, known, 0.3),
+        diffusion.replace_known(x, known, mask, x, 0.5, 0.5),
+        [
+            (
+                diffusion.inpaint(exact.denoise, x, known, mask, path, times, g, deterministic),
+                diffusion.image_to_image(exact.denoise, x, path, times, g),
+            )
+            for g in (seeded(0), seeded(0, at))
+            for deterministic in (False, True)
+        ],
+    )
+
+
+@entry(
+    "diffusion.divergence", "diffusion.hutchinson", "diffusion.sign_probe",
+    "diffusion.ode_log_prob", "diffusion.ode_likelihood_step", "diffusion.hutchinson_variance",
+    "diffusion.standard_normal_log_prob",
+    "diffusion.continuity_residual", "diffusion.diffusion_elbo",
+)  # fmt: skip
+def _(at: str) -> Any:
+    exact = diffusion.ExactDiffusion(plane_mixture(at), diffusion.linear())
+    x, t, times = normal(at, 4, 2), uniform(at, 4) * 0.8 + 0.1, diffusion.even_times(3, 0.0, 1.0)
+    probes = [diffusion.sign_probe(x, g) for g in (seeded(0), seeded(0, at))]
+    traces = [
+        diffusion.divergence(exact.velocity, x, t),
+        diffusion.hutchinson(exact.velocity, x, t, probes[0]),
+    ]
+    log_p = [diffusion.ode_log_prob(exact.velocity, x, times, p) for p in (None, probes[0])]
+    log_p.append(diffusion.ode_likelihood_step(exact.velocity, x, times[1], times[2]))
+    residual = diffusion.continuity_residual(exact.log_prob, exact.velocity, x, t)
+    falling = diffusion.even_times(3, 1.0, 0.1)
+    bounds = [
+        diffusion.diffusion_elbo(exact.denoise, x, exact.path, falling, g)
+        for g in (seeded(0), seeded(0, at))
+    ]
+    flat = [part.detach() for pair in traces for part in pair]
+    return probes, flat, log_p, residual, bounds, diffusion.hutchinson_variance(x[:2]), (
+        diffusion.standard_normal_log_prob(x)
+    )  # fmt: skip
+
+
+@entry("diffusion.time_embedding", "diffusion.PointNetwork", "diffusion.preconditioning")
+def _(at: str) -> Any:
+    network, t = made(at, lambda: diffusion.PointNetwork(2, 8, num_classes=3)), uniform(at, 4)
+    x, y = normal(at, 4, 2), whole(at, 3, 4)
+    return (
+        network(x, t, y),
+        network(x, t),
+        diffusion.time_embedding(t, 7),
+        diffusion.preconditioning(1 - t, t),
+    )
+
+
+@entry("diffusion.DiffusionModel")
+def _(at: str) -> Any:
+    x, y, t = normal(at, 4, 2), whole(at, 3, 4), uniform(at, 4) * 0.8 + 0.1
+    found = []
+    for predict in diffusion.PREDICTS:
+        network = made(at, lambda: diffusion.PointNetwork(2, 8, num_classes=3))
+        model = diffusion.DiffusionModel(network, predict=predict, num_classes=3)
+        with runtime.global_seed(0, at):
+            loss = model.loss(x, y, eps=x, t=t)
+        asked = [model.ask(kind, x, t, y, 2.0) for kind in diffusion.KINDS]
+        found.append((loss, asked, model.sample(3, steps=2), model.sample(4, 2, y=y.cpu())))
+    return found
+
+
+@entry(
+    "diffusion.AffineCoupling", "diffusion.NormalizingFlow", "diffusion.affine_coupling",
+    "diffusion.affine_coupling_inverse",
+)  # fmt: skip
+def _(at: str) -> Any:
+    flow, x = made(at, lambda: diffusion.NormalizingFlow(3, 2, 8)), normal(at, 4, 3)
+    layer = made(at, lambda: diffusion.AffineCoupling(3, 8))
+    moved = diffusion.affine_coupling(x, x, x), diffusion.affine_coupling_inverse(x, x, x)
+    return flow.loss(x), flow.log_prob(x), flow.sample(3), layer(x), layer.inverse(x), moved
+
+
+@entry(
+    "diffusion.change_of_variables", "diffusion.jacobian", "diffusion.logistic_map",
+    "diffusion.logit_normal_log_prob", "diffusion.polar_to_plane",
+)  # fmt: skip
+def _(at: str) -> Any:
+    x = uniform(at, 4, 2) * 0.8 + 0.1
+    log_p = diffusion.change_of_variables(x, torch.logit, diffusion.standard_normal_log_prob)
+    slopes = diffusion.jacobian(diffusion.polar_to_plane, x)
+    return (
+        log_p.detach(),
+        slopes.detach(),
+        diffusion.logistic_map(x),
+        diffusion.logit_normal_log_prob(x),
+    )
+
+
+@refused("diffusion: points and labels of another device")
+def _(at: str) -> Any:
+    network = made(at, lambda: diffusion.PointNetwork(2, 8))
+    model = diffusion.DiffusionModel(network)
+    flow = made(at, lambda: diffusion.NormalizingFlow(2, 2, 8))
+    here = normal("cpu", 4, 2)
+    return [
+        lambda: network(here, uniform("cpu", 4)),
+        lambda: model.loss(here),
+        lambda: model.denoise(here, 0.5),
+        lambda: flow.log_prob(here),
+        lambda: diffusion.perturb(here, normal(at, 4, 2), 0.5, 0.5),
+        lambda: diffusion.guided(here, normal(at, 4, 2), 2.0),
+    ]
+
+
 # evaluation
 
 
@@ -653,6 +1053,7 @@ def _(at: str) -> Any:
 @entry(
     "figures.families", "figures.graphical_model", "figures.vae_diagram", "figures.gan_diagram",
     "figures.gpt_block", "figures.query_key_value", "figures.pixelcnn_stacks", "figures.panels",
+    "figures.coupling_diagram", "figures.diffusion_diagram",
     "figures.use_style", lies="cpu",
 )  # fmt: skip
 def _(at: str) -> Any:
@@ -660,6 +1061,7 @@ def _(at: str) -> Any:
     schematics = (
         figures.families, figures.graphical_model, figures.vae_diagram, figures.gan_diagram,
         figures.gpt_block, figures.query_key_value, figures.pixelcnn_stacks,
+        figures.coupling_diagram, figures.diffusion_diagram,
     )  # fmt: skip
     _, axes = figures.panels(len(schematics))
     counts = [len(draw(ax=ax).patches) for draw, ax in zip(schematics, axes, strict=True)]
@@ -692,6 +1094,13 @@ def _(at: str) -> Any:
 @entry("figures.made_network", lies="cpu")
 def _(at: str) -> Any:
     return drawn(figures.made_network([(uniform(at, 4, 3) > 0.5).float(), whole(at, 2, 3, 4)]))
+
+
+@entry("figures.vector_field", "figures.trajectories", lies="cpu")
+def _(at: str) -> Any:
+    x, v = normal(at, 5, 2), normal(at, 5, 2, seed=1)
+    lines = drawn(figures.trajectories(uniform(at, 3), normal(at, 3, 4, 1), "title"))
+    return lines, [drawn(figures.vector_field(x, v, "title", longest=r)) for r in (None, 0.5)]
 
 
 @entry("figures.heatmap", "figures.plane_grid", lies="cpu")
@@ -763,6 +1172,43 @@ def _(at: str) -> Any:
     written = explorer.write_token_by_token("ab", 5, 1.0, None, None, seed=0)
     bars = drawn(token_bars(logits.softmax(0), ar.filtered_probs(logits, top_k=4), LETTERS))
     return explorer.logits, written, drawn(widgets.sampling_strip(logits, LETTERS)), bars
+
+
+@entry("widgets.noise_explorer", "widgets.NoiseExplorer", "widgets.noise_strip", lies="cpu")
+def _(at: str) -> Any:
+    exact = exact_model(at)
+    explorer = widgets.noise_explorer(exact)
+    return (
+        drawn(widgets.noise_strip(exact, (0.1, 0.9)))[:3],
+        explorer.caption(0.5),
+        len(explorer.show(0.5)) > 0,
+    )
+
+
+@entry(
+    "widgets.flow_replay",
+    "widgets.FlowReplay",
+    "widgets.flow_strip",
+    "widgets.carried_grid",
+    lies="cpu",
+)
+def _(at: str) -> Any:
+    exact, like = exact_model(at), normal(at, 1)
+    frames = widgets.carried_grid(exact.velocity, like, side=3, steps=4)
+    replay = widgets.flow_replay(exact.velocity, like, side=3, steps=4)
+    return frames, replay.frames, drawn(widgets.flow_strip(frames)), len(replay.show(2)) > 0
+
+
+@entry(
+    "widgets.guidance_explorer", "widgets.GuidanceExplorer", "widgets.guidance_strip", lies="cpu"
+)
+def _(at: str) -> Any:
+    uncond = exact_model(at)
+    one = diffusion.isotropic_mixture(uncond.mixture.means[:1], 0.5)
+    cond = diffusion.ExactDiffusion(one, uncond.path)
+    explorer = widgets.guidance_explorer(cond, uncond)
+    strip = drawn(widgets.guidance_strip(cond, uncond, steps=(2,), weights=(1.0, 2.0)))
+    return strip, explorer.caption(3, 2.0), len(explorer.show(3, 2.0)) > 0
 
 
 @entry("widgets.gan_lab", "widgets.GanLab", "widgets.film_strip", lies="cpu")

@@ -6,10 +6,13 @@ from gencourse.figures.diagrams.autoregressive import (
     pixelcnn_stacks,
     query_key_value,
 )
+from gencourse.figures.diagrams.diffusion import coupling_diagram, diffusion_diagram
 from gencourse.figures.diagrams.gan import gan_diagram
 from gencourse.figures.diagrams.vae import graphical_model, vae_diagram
 
 __all__ = [
+    "coupling_diagram",
+    "diffusion_diagram",
     "gan_diagram",
     "gpt_block",
     "graphical_model",

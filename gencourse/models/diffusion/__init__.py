@@ -3,10 +3,10 @@
 Data are at t = 0, noise is at t = 1: x_t = α(t) x + σ(t) ε, on the linear path (1 - t) x + t ε with
 velocity u = ε - x. Fields are functions (x_t (B, ...), t (B,)) -> (B, ...), exact or a network's.
 Losses are squared errors summed over dimensions, one value per example; densities are in nats.
-Sources, from memory where no more is said: Sohl-Dickstein et al. 2015 (arXiv 1503.03585), Ho et al.
-2020 (DDPM, 2006.11239), Song et al. 2021 (score SDE, 2011.13456; DDIM, 2010.02502), Kingma et al.
-2021 (2107.00630), Karras et al. 2022 (EDM, 2206.00364), Lipman et al. 2022 (2210.02747), Liu et al.
-2022 (2209.03003).
+Sources, here and below from memory, with the numbers of their equations: Sohl-Dickstein et al. 2015
+(arXiv 1503.03585), Ho et al. 2020 (DDPM, 2006.11239), Song et al. 2021 (score SDE, 2011.13456;
+DDIM, 2010.02502), Kingma et al. 2021 (2107.00630), Karras et al. 2022 (EDM, 2206.00364), Lipman et
+al. 2022 (2210.02747), Liu et al. 2022 (2209.03003).
 """
 
 from gencourse.models.diffusion.conversions import (
@@ -37,7 +37,9 @@ from gencourse.models.diffusion.coupling import (
 from gencourse.models.diffusion.editing import (
     image_to_image,
     inpaint,
+    inpaint_step,
     replace_known,
+    replacement_limit,
     slerp,
 )
 from gencourse.models.diffusion.exact import (
@@ -51,7 +53,6 @@ from gencourse.models.diffusion.exact import (
     mixture_responsibilities,
     mixture_score,
     noise_floor,
-    optimal_denoiser,
     straightness_of_gaussian,
     velocity_floor,
 )
@@ -74,6 +75,7 @@ from gencourse.models.diffusion.likelihood import (
     divergence,
     hutchinson,
     hutchinson_variance,
+    ode_likelihood_step,
     ode_log_prob,
     sign_probe,
     standard_normal_log_prob,
@@ -92,6 +94,11 @@ from gencourse.models.diffusion.losses import (
     squared_error,
     uniform_times,
     weight_of,
+)
+from gencourse.models.diffusion.memory import (
+    copying_denoiser,
+    copying_ratio,
+    optimal_denoiser,
 )
 from gencourse.models.diffusion.model import (
     PREDICTS,
@@ -183,6 +190,8 @@ __all__ = [
     "classifier_guidance",
     "continuity_residual",
     "convert",
+    "copying_denoiser",
+    "copying_ratio",
     "cosine",
     "cosine_betas",
     "ddim",
@@ -220,6 +229,7 @@ __all__ = [
     "image_to_image",
     "implicit_score_matching_loss",
     "inpaint",
+    "inpaint_step",
     "isotropic_mixture",
     "jacobian",
     "langevin",
@@ -237,6 +247,7 @@ __all__ = [
     "mixture_responsibilities",
     "mixture_score",
     "noise_floor",
+    "ode_likelihood_step",
     "ode_log_prob",
     "optimal_denoiser",
     "optimal_pairs_1d",
@@ -248,6 +259,7 @@ __all__ = [
     "predictor_corrector",
     "reflow_pairs",
     "replace_known",
+    "replacement_limit",
     "reverse_sde",
     "rho_levels",
     "row_of",

@@ -112,7 +112,7 @@ def convert(value: Tensor, source: str, target: str, x_t: Tensor, path: Path, t:
 
 def _levels(
     where: str, x: Tensor, other: Tensor, alpha: Level, sigma: Level
-) -> tuple[Level, Level]:
+) -> tuple[Tensor, Tensor]:
     """Both levels, for multiplication with x; raises where shapes do not match."""
     require_same_shape(where, x=x, other=other)
     return per_row(where, "alpha", alpha, x), per_row(where, "sigma", sigma, x)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gencourse.errors import InputError, describe
 from gencourse.models.diffusion.likelihood import standard_normal_log_prob
+from gencourse.models.diffusion.losses import slopes
 from gencourse.models.vae.networks import mlp
 from gencourse.runtime import seeded
 from gencourse.validation import require_count, require_place, require_same_shape
@@ -22,9 +23,7 @@ def jacobian(f: Map, x: Tensor) -> Tensor:
     with torch.enable_grad():
         x = x if x.requires_grad else x.detach().requires_grad_()
         z = f(x)
-        rows = [
-            torch.autograd.grad(z[:, i].sum(), x, create_graph=True)[0] for i in range(z.shape[1])
-        ]
+        rows = [slopes(z[:, i], x) for i in range(z.shape[1])]
     return torch.stack(rows, 1)
 
 

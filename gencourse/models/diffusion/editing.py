@@ -1,5 +1,7 @@
 """Editing with a model that is trained already: inpainting by replacement, image to image."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,7 @@ from gencourse.errors import InputError, describe
 from gencourse.models.diffusion.losses import Field
 from gencourse.models.diffusion.noise import noise_like
 from gencourse.models.diffusion.paths import Level, Path, perturb
-from gencourse.models.diffusion.samplers import ddim_step, ddpm_step, rows
+from gencourse.models.diffusion.samplers import ddim, ddim_step, ddpm_step, rows
 from gencourse.models.diffusion.times import follow
 from gencourse.validation import require_same_shape
 
@@ -23,6 +25,24 @@ def replace_known(
     """
     require_same_shape("replace_known", x_t=x_t, known=known, eps=eps)
     return torch.where(mask.bool(), perturb(known, eps, alpha, sigma), x_t)
+
+
+def inpaint_step(
+    x_t: Tensor,
+    x_hat: Tensor,
+    known: Tensor,
+    mask: Tensor,
+    noises: tuple[Tensor, Tensor],
+    start: tuple[Level, Level],
+    end: tuple[Level, Level],
+) -> Tensor:
+    """One step of inpainting by replacement, from the levels (α, σ) to (α', σ'): an ancestral step
+    with the first of two noises, then α' known + σ' · (the second) where the mask is 1.
+
+    What is known gets the level where the step ends, not the one where it starts. All (B, ...).
+    """
+    eps, eps_known = noises
+    return replace_known(ddpm_step(x_t, x_hat, eps, start, end), known, mask, eps_known, *end)
 
 
 def inpaint(
@@ -47,13 +67,41 @@ def inpaint(
 
     def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         x_hat, start, end = denoise(x, rows(t, x)), path.levels(t), path.levels(s)
+        eps = noise_like(x, generator), noise_like(x, generator)
         if deterministic:
-            x = ddim_step(x, x_hat, start, end)
-        else:
-            x = ddpm_step(x, x_hat, noise_like(x, generator), start, end)
-        return replace_known(x, known, mask, noise_like(x, generator), *end)
+            return replace_known(ddim_step(x, x_hat, start, end), known, mask, eps[1], *end)
+        return inpaint_step(x, x_hat, known, mask, eps, start, end)
 
     return follow(step, x, times)
+
+
+def replacement_limit(
+    rho: float, known: float, deterministic: bool = False, n: int = 4000
+) -> tuple[float, float]:
+    """Mean and standard deviation of x_2 that `inpaint` tends to with many steps, for two standard
+    normals of correlation rho and x_1 = known: on every schedule the same.
+
+    With τ = (σ/α)², C the covariance and P = (C + τ I)⁻¹ the fresh noise in the known part averages
+    out, and c · dm/dτ = P₂₂ m + P₂₁ known, with c = 2 for the ODE and 1 for the reverse SDE;
+    c · dv/dτ = 2 P₂₂ v, less 1 for the SDE. From τ = ∞, where m = 0 and v = τ, to 0; in n steps of
+    Heun in log τ. The truth is rho · known and √(1 - rho²).
+    """
+    c, noise = (2.0, 0.0) if deterministic else (1.0, 1.0)
+
+    def slopes(log_tau: float, m: float, v: float) -> tuple[float, float]:
+        tau = math.exp(log_tau)
+        a, b = 1 / (1 + rho + tau), 1 / (1 - rho + tau)  # P has these in its own axes
+        own, cross = 0.5 * (a + b), 0.5 * (a - b)
+        return tau * (own * m + cross * known) / c, tau * (2 * own * v / c - noise)
+
+    first, last = math.log(1e8), math.log(1e-9)
+    h, m, v = (last - first) / n, 0.0, 1e8
+    for i in range(n):
+        at = first + i * h
+        dm, dv = slopes(at, m, v)
+        dm2, dv2 = slopes(at + h, m + h * dm, v + h * dv)
+        m, v = m + h * (dm + dm2) / 2, v + h * (dv + dv2) / 2
+    return m, math.sqrt(v)
 
 
 def image_to_image(
@@ -68,11 +116,7 @@ def image_to_image(
     (SDEdit, arXiv 2108.01073).
     """
     x_t = perturb(x, noise_like(x, generator), *path.levels(times[0]))
-
-    def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        return ddim_step(x, denoise(x, rows(t, x)), path.levels(t), path.levels(s))
-
-    return follow(step, x_t, times)
+    return ddim(denoise, x_t, path, times)
 
 
 def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
@@ -86,7 +130,8 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
     if not 0 <= share <= 1:
         raise InputError(f"slerp: share should lie in [0, 1], got {describe(share)}. 0 gives a.")
     p, q = a.flatten(1), b.flatten(1)
-    cosine = (p * q).sum(1, keepdim=True) / (p.norm(dim=1) * q.norm(dim=1))[:, None]
+    lengths = torch.linalg.vector_norm(p, dim=1) * torch.linalg.vector_norm(q, dim=1)
+    cosine = ((p * q).sum(1) / lengths)[:, None]
     angle = cosine.clamp(-1, 1).acos().clamp_min(1e-6)
     mixed = (((1 - share) * angle).sin() * p + (share * angle).sin() * q) / angle.sin()
     return mixed.view_as(a)

@@ -1,5 +1,5 @@
 """Exact answers: marginals, scores, denoisers and velocities of mixtures of normals, the flow map
-of a normal, the best denoiser of a finite set, and the floors below which no loss can fall.
+of a normal, and the floors below which no loss can fall.
 """
 
 import math
@@ -96,14 +96,12 @@ def _to_components(
             f"mixture_score: x_t and means should have shapes (B, D) and (K, D), got "
             f"{describe(x_t)} and {describe(means)}. In one dimension D is 1: x[:, None]."
         )
-    alpha = per_row("mixture_score", "alpha", alpha, x_t)
-    sigma = per_row("mixture_score", "sigma", sigma, x_t)
-    centres = alpha[:, :, None] * means if _is_column(alpha) else alpha * means
+    alpha, sigma = (
+        per_row("mixture_score", name, value, x_t)
+        for name, value in (("alpha", alpha), ("sigma", sigma))
+    )
+    centres = alpha[..., None] * means if alpha.ndim else alpha * means
     return x_t[:, None] - centres, (alpha**2 * stds**2 + sigma**2).view(-1, len(stds))
-
-
-def _is_column(level: Level) -> bool:
-    return isinstance(level, Tensor) and level.ndim > 0
 
 
 class ExactDiffusion:
@@ -228,28 +226,6 @@ def gaussian_flow_map(
         for a, s in ((alpha, sigma), (alpha_end, sigma_end))
     )
     return alpha_end * mean + (x - alpha * mean) * (after / before).sqrt()
-
-
-def optimal_denoiser(x: Tensor, sigma: Level, train: Tensor, alpha: Level = 1.0) -> Tensor:
-    """E[x_0 given x] where the data are the N points of a training set, each with probability 1/N:
-    Σ_i w_i train_i with w = softmax_i(-|x - α train_i|² / (2σ²)).
-
-    x (B, ...), train (N, ...), sigma and alpha numbers or (B,) -> (B, ...). It minimises the
-    denoising loss on that set, and its samples are the set's points: as σ → 0 it returns the
-    nearest one, as σ → ∞ the mean of all.
-    """
-    if x.shape[1:] != train.shape[1:]:
-        raise InputError(
-            f"optimal_denoiser: train should have rows like x, {tuple(x.shape[1:])}, got "
-            f"{describe(train)}. Pass the training set in the shape of x."
-        )
-    flat, points = x.flatten(1), train.flatten(1)
-    a, s = (
-        per_row("optimal_denoiser", n, v, flat) for n, v in (("alpha", alpha), ("sigma", sigma))
-    )
-    # |x - α y|² without |x|², which the softmax does not see
-    squared = a**2 * points.square().sum(1) - 2 * a * (flat @ points.T)
-    return ((-squared / (2 * s**2)).softmax(1) @ points).view_as(x)
 
 
 # floors

@@ -29,7 +29,7 @@ def straightness(velocity: Field, eps: Tensor, times: Tensor) -> Tensor:
 
     0 for straight paths run at an even speed, which one Euler step follows exactly; for N(0, s²)
     and independent pairs s (2 - π/2) per dimension on average. By the trapezoidal rule, so u has to
-    be defined at both ends. Source: Liu et al. 2022, equation 6.
+    be defined at both ends. Source: Liu et al. 2022.
     """
     with torch.no_grad():
         states = heun(velocity, eps, times, keep=True, correct_at_zero=True)

@@ -33,7 +33,7 @@ def logit_normal_times(
     n: int, generator: torch.Generator | None = None, mean: float = 0.0, std: float = 1.0
 ) -> Tensor:
     """n independent times sigmoid(mean + std · z) with z ~ N(0, 1), (n,): more of them in the
-    middle, where the target is hardest to tell. Source: Esser et al. 2024 (arXiv 2403.03206).
+    middle, where x_t tells least of the pair. Source: Esser et al. 2024 (arXiv 2403.03206).
     """
     require_count("logit_normal_times", "n", n)
     return (mean + std * torch.randn(n, generator=generator, device=drawn_on(generator))).sigmoid()
@@ -122,13 +122,15 @@ def field_and_divergence(field: Callable[[Tensor], Tensor], x: Tensor) -> tuple[
     with torch.enable_grad():
         x = x if x.requires_grad else x.detach().requires_grad_()
         f = field(x)
-        columns = [
-            torch.autograd.grad(f[:, d].sum(), x, create_graph=True)[0][:, d]
-            if f.requires_grad
-            else torch.zeros_like(x[:, d])
-            for d in range(x.shape[1])
-        ]
+        columns = [slopes(f[:, d], x)[:, d] for d in range(x.shape[1])]
     return f, torch.stack(columns).sum(0)
+
+
+def slopes(f: Tensor, x: Tensor) -> Tensor:
+    """The gradient of Σ f for x, with a graph of its own: 0 where f does not depend on x."""
+    if not f.requires_grad:
+        return torch.zeros_like(x)
+    return torch.autograd.grad(f.sum(), x, create_graph=True, materialize_grads=True)[0]
 
 
 # weights: an error of another quantity is an error of x, times this
@@ -163,7 +165,7 @@ def min_snr_weight(alpha: Level, sigma: Level, gamma: float = 5.0) -> Tensor:
     """min(SNR, γ), a weight of the error of x; for the error of ε divide it by SNR, which fails
     where SNR is 0. Any shape. Source: Hang et al. 2023 (arXiv 2303.09556).
     """
-    return as_time(snr(alpha, sigma)).clamp(max=gamma)
+    return snr(alpha, sigma).clamp(max=gamma)
 
 
 def edm_weight(sigma: Level, sigma_data: float = 0.5) -> Tensor:

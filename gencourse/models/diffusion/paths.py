@@ -16,12 +16,13 @@ from gencourse.validation import require_count, require_same_shape, require_tens
 Level = float | Tensor  # of signal or noise: one number, or one for each row of a batch, (B,)
 
 
-def per_row(where: str, name: str, value: Level, x: Tensor) -> Level:
-    """A level, for multiplication with x (B, ...): a number as it is, (B,) as (B, 1, ..., 1).
+def per_row(where: str, name: str, value: Level, x: Tensor) -> Tensor:
+    """A level, for multiplication with x (B, ...): a number as a scalar, (B,) as (B, 1, ..., 1).
 
     Raises for any other shape, where broadcasting would mix up rows and columns.
     """
-    if not isinstance(value, Tensor) or value.ndim == 0:
+    value = as_time(value)
+    if value.ndim == 0:
         return value
     if value.shape != (len(x),):
         raise InputError(
@@ -49,7 +50,7 @@ def perturb(x: Tensor, eps: Tensor, alpha: Level, sigma: Level) -> Tensor:
     return alpha * x + sigma * eps
 
 
-def snr(alpha: Level, sigma: Level) -> Level:
+def snr(alpha: Level, sigma: Level) -> Tensor:
     """Signal-to-noise ratio α² / σ² for data of variance 1; infinite at σ = 0. Any shape."""
     return as_time(alpha) ** 2 / as_time(sigma) ** 2
 
@@ -88,7 +89,7 @@ class Path:
         """
         return perturb(x, eps, *self.slopes(t))
 
-    def snr(self, t: Level) -> Level:
+    def snr(self, t: Level) -> Tensor:
         """α(t)² / σ(t)², with the shape of t."""
         return snr(*self.levels(t))
 

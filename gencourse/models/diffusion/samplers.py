@@ -78,7 +78,7 @@ def ancestral_posterior(
     a = alpha / alpha_s
     c2 = sigma**2 - a**2 * sigma_s**2
     mean = (a * sigma_s**2 * x_t + alpha_s * c2 * x) / sigma**2
-    return mean, torch.as_tensor(c2 * sigma_s**2 / sigma**2)
+    return mean, c2 * sigma_s**2 / sigma**2
 
 
 def ddpm_step(
@@ -103,12 +103,11 @@ def ddpm_step(
     mean, small = ancestral_posterior(x_t, x_hat, start, end)
     (alpha, sigma), (alpha_s, sigma_s) = _rows_of(x_t, start), _rows_of(x_t, end)
     if variance == "beta":
-        moving = torch.as_tensor(sigma_s).to(x_t) > 0
-        small = (sigma**2 - (alpha / alpha_s) ** 2 * sigma_s**2) * moving
+        small = (sigma**2 - (alpha / alpha_s) ** 2 * sigma_s**2) * (sigma_s > 0)
     return mean + small.sqrt() * eps
 
 
-def _rows_of(x: Tensor, levels: tuple[Level, Level]) -> tuple[Level, Level]:
+def _rows_of(x: Tensor, levels: tuple[Level, Level]) -> tuple[Tensor, Tensor]:
     alpha, sigma = levels
     return per_row("ddpm_step", "alpha", alpha, x), per_row("ddpm_step", "sigma", sigma, x)
 

@@ -1,0 +1,68 @@
+"""The schematics of the chapter on diffusion and flow matching."""
+
+import itertools
+
+from matplotlib.axes import Axes
+
+from gencourse.figures.diagrams.kit import (
+    COMPUTED,
+    GRADIENT,
+    arrow,
+    box,
+    canvas,
+    circle,
+    label,
+    legend,
+    path_arrow,
+)
+
+
+def coupling_diagram(inverse: bool = False, ax: Axes | None = None) -> Axes:
+    """A coupling layer: one half stays and tells the network how the other is stretched and moved.
+
+    With inverse=True the way back, for which the same network is evaluated, not inverted.
+    """
+    title = "A coupling layer, backwards" if inverse else "A coupling layer"
+    ax = canvas(7.2, 2.6, title, ax)
+    first, last = ("z", "x") if inverse else ("x", "z")
+    rule = r"$e^{-s}\,(z_2 - b)$" if inverse else r"$e^{s}\,x_2 + b$"
+    stays, moved = (circle(ax, 0.6, y, f"${first}_{i}$") for y, i in ((2.1, 1), (0.5, 2)))
+    box(ax, 3.0, 1.35, "network", 1.2, 0.5)
+    step = box(ax, 4.6, 0.5, rule, 1.7, 0.6, kind="plain")
+    ends = [circle(ax, 6.6, y, f"${last}_{i}$") for y, i in ((2.1, 1), (0.5, 2))]
+    arrow(ax, stays, ends[0])
+    path_arrow(ax, [(3.0, 2.1), (3.0, 1.62)])
+    path_arrow(ax, [(3.62, 1.35), (4.6, 1.35), (4.6, 0.82)])
+    label(ax, 4.2, 1.52, "$s, b$")
+    label(ax, 3.6, 2.3, "stays as it is")
+    arrow(ax, moved, step)
+    arrow(ax, step, ends[1])
+    return ax
+
+
+def diffusion_diagram(ax: Axes | None = None) -> Axes:
+    """Between data at t = 0 and noise at t = 1: noise is added without a network (solid), and taken
+    away with one (dashed), which sees x_t and t and says x̂, ε̂, v, u or the score.
+    """
+    ax = canvas(8.6, 3.0, "From data to noise, and back", ax)
+    names = ("$x_0 = x$", "$x_{t}$", "$x_{s}$", "$x_1$")
+    order = (names[0], names[2], names[1], names[3])
+    places = (0.75, 3.1, 5.5, 7.85)
+    nodes = [
+        circle(ax, x, 1.9, name, 0.42, "observed" if not i else "plain")
+        for i, (x, name) in enumerate(zip(places, order, strict=True))
+    ]
+    for left, right in itertools.pairwise(nodes):
+        arrow(ax, left, right, bend=-0.25, shift=(0, 0.12))
+        arrow(ax, right, left, dashed=True, color=GRADIENT, bend=-0.25, shift=(0, -0.12))
+    label(ax, 4.3, 2.78, r"$x_t = \alpha_t\,x + \sigma_t\,\varepsilon$: no network, no loop")
+    network = box(ax, 5.5, 0.45, r"network$(x_t, t)$", 1.7, 0.5)
+    path_arrow(ax, [(5.5, 1.46), (5.5, 0.72)])
+    step = box(ax, 2.5, 0.45, r"one step, from $t$ to $s < t$", 2.4, 0.5, kind="plain")
+    arrow(ax, network, step, dashed=True, color=GRADIENT)
+    path_arrow(ax, [(3.1, 0.72), (3.1, 1.46)], dashed=True, color=GRADIENT)
+    label(ax, 0.75, 1.2, "data, $t = 0$")
+    label(ax, 7.85, 1.2, "noise, $t = 1$")
+    entries = [("noise is added", False, COMPUTED), ("noise is taken away", True, GRADIENT)]
+    legend(ax, entries, loc="lower right")
+    return ax
