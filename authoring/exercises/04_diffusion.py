@@ -7,7 +7,7 @@
 #
 # The chapter is [`notebooks/04_diffusion.ipynb`](../notebooks/04_diffusion.ipynb), the worked answers are in
 # [`solutions/04_diffusion.ipynb`](../solutions/04_diffusion.ipynb); the section of the chapter stands beside each exercise.
-# Answers are torch tensors, and nothing that is passed in is changed.
+# Answers are torch tensors, nothing that is passed in is changed, and gradients pass through unless the text says that none are needed.
 #
 # **One convention holds here**: data at t = 0, noise at t = 1, $x_t = \alpha x + \sigma\varepsilon$, and the velocity points to the
 # noise, $u = \varepsilon - x$ on the straight path. Others count time the other way, or write $1 + w$ where we write $w$. They are
@@ -179,7 +179,7 @@ check.cosine_betas(cosine_betas)
 #
 # The exact score of a mixture after noise (section 4.3). The data have the density $\sum_k \pi_k \mathcal N(m_k, s_k^2 I)$;
 # find $\nabla \log p(x_t)$ for $x_t = \alpha x + \sigma\varepsilon$, with one `alpha` and one `sigma`, numbers, for all rows. It stays finite far from all
-# components, where the densities themselves are 0 in the computer. σ may be 0.
+# components, where the densities themselves are 0 in the computer. σ may be 0. No gradients need to pass.
 
 # %%
 def mixture_score(x_t, alpha, sigma, means, stds, weights):
@@ -276,7 +276,7 @@ if check.denoising_loss.judge(denoising_loss).status == "right":
     x, eps = torch.randn(2, 20_000, 3, generator=seeded(0))
     for sigma in (0.5, 1.0, 2.0):
         loss = denoising_loss(
-            lambda x_t, t: x_t / (1 + t**2)[:, None],  # E[x given x_t], data from N(0, I)
+            lambda x_t, t: x_t / (1 + t**2)[:, None],  # E[x given x_t] for N(0, I)
             x, eps, torch.full((20_000,), sigma), lambda t: (torch.ones_like(t), t))
         print(f"σ = {sigma}: {loss.mean():.3f}, and 3 σ²/(1 + σ²) is "
               f"{3 * sigma**2 / (1 + sigma**2):.3f}")
@@ -362,7 +362,7 @@ if check.heun_step.judge(heun_step).status == "right":
                        ("Heun", heun_step)):
         errors = [error_of(step, n).item() for n in (8, 16, 32, 64, 128)]
         ratios = [f"{a / b:.2f}" for a, b in zip(errors, errors[1:])]
-        print(f"{name:6} error {errors[0]:.2f} with 8 steps; each time they are doubled "
+        print(f"{name:6} error {errors[0]:.2f} with 8 steps; each time they double "
               f"it is divided by {', '.join(ratios)}")
 else:
     print("Once heun_step is right, this cell measures its order.")
@@ -385,6 +385,37 @@ def flow_matching_pair(x, eps, t):
 
 # %%
 check.flow_matching_pair(flow_matching_pair)
+
+# %% [markdown]
+# ### {{exercise velocity_floor}}
+#
+# The loss of flow matching does not go to zero (sections 4.4 and 4.6): where paths cross, nobody can say the velocity of each. For data from $\mathcal N(m, s^2)$ in
+# one dimension and independent noise everything is normal, so the least $\mathbb E\,|u - \hat u(x_t, t)|^2$ that any network can have at time t is a formula. Find it. (In D dimensions the
+# summed loss has D times this floor.)
+
+# %%
+def velocity_floor(std, t):
+    """The least mean squared error of the velocity, like t: std a number, t (n,)."""
+    ### BEGIN SOLUTION
+    covariance = t - (1 - t) * std**2  # of u = ε - x and x_t = (1 - t) x + t ε
+    variance = (1 - t) ** 2 * std**2 + t**2  # of x_t
+    return (1 + std**2) - covariance**2 / variance
+    ### END SOLUTION
+
+# %%
+check.velocity_floor(velocity_floor)
+
+# %% [markdown]
+# Over uniform times the floor is πs/2 on average, here by the mean over a fine grid:
+
+# %%
+if check.velocity_floor.judge(velocity_floor).status == "right":
+    t = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    for std in (0.5, 1.0, 2.0):
+        print(f"s = {std}: {velocity_floor(std, t).mean():.4f}, and πs/2 is "
+              f"{math.pi * std / 2:.4f}")
+else:
+    print("Once velocity_floor is right, this cell takes its mean.")
 
 # %% [markdown]
 # ## Likelihood
@@ -569,7 +600,8 @@ def restored(x):  # back to the unit square; this one is right
     return (x + 1) / 2
 
 # %%
-CENTRES = torch.tensor([[0.2, 0.25], [0.8, 0.2], [0.5, 0.55], [0.25, 0.85], [0.85, 0.8]])
+CENTRES = torch.tensor([[0.2, 0.25], [0.8, 0.2], [0.5, 0.55], [0.25, 0.85],
+                        [0.85, 0.8]])
 WIDTHS = torch.tensor([0.03, 0.06, 0.09, 0.05, 0.04])
 LABELS = torch.arange(1000) % 5
 
@@ -589,13 +621,13 @@ def draw(centred, levels, start, noise_of, steered, step_back, steps, T=50):
         x = step_back(x, eps, (alpha[n], sigma[n]), (alpha[n - 1], sigma[n - 1]))
     return restored(x)
 
-
+# %%
 def show(x, title, ax):
     figures.point_clouds({f"class {k}": x[LABELS == k] for k in range(5)}, title, ax=ax)
     ax.set(xlim=(-0.4, 1.4), ylim=(-0.4, 1.4))
     ax.legend().remove()
 
-# %%
+
 truth = (CENTRES[LABELS]
          + WIDTHS[LABELS][:, None] * torch.randn(1000, 2, generator=seeded(5)))
 broken = draw(centred, levels, start, noise_of, steered, step_back, steps)
@@ -629,20 +661,20 @@ def measure_start(start):
     print(f"start      mean and spread             measured {x.mean():.2f}, "
           f"{x.std():.2f}   should be about 0, 1")
 
-
+# %%
 def measure_noise_of(noise_of):  # data at the origin: x_t is noise alone
     x_t, sigma = torch.tensor([0.6, -0.3]), 0.5
     eps = noise_of(-x_t / sigma**2, sigma)
     print(f"noise_of   of [0.6, -0.3], σ = 0.5     measured "
           f"[{eps[0]:.1f}, {eps[1]:.1f}]   should be [1.2, -0.6]")
 
-# %%
+
 def measure_steered(steered):
     at_one = steered(torch.tensor(5.0), torch.tensor(2.0), 1.0)
     print(f"steered    at w = 1, of 5 and 2        measured {at_one:.1f}   "
           "should be 5.0")
 
-
+# %%
 def measure_step_back(step_back):  # x = 1 and ε = -2, from (0.6, 0.8) to (0.8, 0.6)
     x_t = torch.tensor(0.6 * 1 - 0.8 * 2)
     x_s = step_back(x_t, torch.tensor(-2.0), (0.6, 0.8), (0.8, 0.6))

@@ -18,6 +18,7 @@ ORDER = (
     "ancestral_step",
     "heun_step",
     "flow_matching_pair",
+    "velocity_floor",
     "ode_log_likelihood",
     "hutchinson",
     "guided",
