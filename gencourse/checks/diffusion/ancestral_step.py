@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models.diffusion import ddpm_step
+from gencourse.probes.general import gradients
 
 
 def ancestral_step_reference(x_t, x_hat, eps, start, end):
@@ -31,6 +32,7 @@ def ancestral_step(answer, seed):
     yield "the last step, to σ = 0", answer(x_t, x_hat, eps, (0.9, 0.2), (1.0, 0.0))
     images = draw(seed + 1, 3, 2, 3, 4, 5)
     yield "a step of images", answer(*images, (0.4, 0.7), (0.7, 0.3))
+    yield "its gradients", answer.run(gradients, x_t, x_hat, eps, (0.6, 0.8), (0.8, 0.6))
 
 
 @ancestral_step.alternative

@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import diffusion
+from gencourse.probes.general import gradients
 
 
 @exercise(
@@ -29,6 +30,7 @@ def ddim_step(answer, seed):
     yield "the last step, to σ = 0", answer(x_t, 3 * x_hat, (0.9, 0.2), (1.0, 0.0))
     yield "the first step, from α = 0", answer(x_t, x_hat, (0.0, 1.0), (0.2, 0.7))
     yield "a step of images", answer(*draw(seed + 1, 2, 2, 3, 4, 5), (0.4, 0.7), (0.7, 0.3))
+    yield "its gradients", answer.run(gradients, x_t, x_hat, *preserving)
 
 
 @ddim_step.alternative

@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models.diffusion import x_from_score
+from gencourse.probes.general import gradients
 
 
 def wide(level, x):
@@ -35,6 +36,7 @@ def denoiser_from_score(answer, seed):
     alpha = torch.tensor([0.8, 0.6, 1.3, 0.9])
     yield "the denoised points, as many as they have numbers", answer(x_t, score, alpha, sigma)
     yield "the denoised points at α = 1", answer(x_t, score, torch.ones(4), sigma)
+    yield "its gradients", answer.run(gradients, x_t, score, alpha, sigma)
 
 
 @denoiser_from_score.alternative

@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import diffusion
+from gencourse.probes.general import gradients
 
 
 @exercise(
@@ -30,6 +31,7 @@ def flow_matching_pair(answer, seed):
     yield "where points are, as many as they have numbers", answer(x, eps, mixed)
     ends = torch.tensor([0.0, 1.0, 0.0, 1.0])
     yield "where points are at t = 0 and t = 1", answer(x, eps, ends)
+    yield "its gradients", answer.run(gradients, x, eps, mixed)
 
 
 @flow_matching_pair.alternative

@@ -3,6 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
+from gencourse.probes.general import gradients
 
 
 def guided_reference(cond, uncond, w):
@@ -31,6 +32,7 @@ def guided(answer, seed):
     yield "w = 0.3", answer(cond, uncond, 0.3)
     yield "w = -0.5, away from the condition", answer(cond, uncond, -0.5)
     yield "w = 7.5 of images with four channels", answer(*draw(seed + 1, 2, 2, 4, 3, 5), 7.5)
+    yield "its gradients", answer.run(gradients, cond, uncond, 3.0)
 
 
 @guided.alternative

@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models.diffusion import ddim_step, perturb
+from gencourse.probes.general import gradients
 
 
 def inpaint_step_reference(x_t, x_hat, known, mask, eps, start, end):
@@ -41,6 +42,10 @@ def inpaint_step(answer, seed):
     images = draw(seed + 1, 4, 2, 3, 4, 5)
     hole = (draw(seed + 2, 2, 1, 4, 5) > 0).float().expand(2, 3, 4, 5)
     yield "a step of images", answer(*images[:3], hole, images[3], (0.4, 0.7), (0.7, 0.3))
+    yield (
+        "its gradients",
+        answer.run(gradients, x_t, x_hat, known, mask, eps, start, end, wrt=(0, 1, 2)),
+    )
 
 
 @inpaint_step.alternative

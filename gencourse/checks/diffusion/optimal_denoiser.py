@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import diffusion
+from gencourse.probes.general import gradients
 
 
 def optimal_denoiser_reference(x, sigma, train):
@@ -39,6 +40,7 @@ def optimal_denoiser(answer, seed):
     yield "far away, at 15", answer(15 + x, 1.7, train)
     yield "one point to copy", answer(x, 0.5, train[:1])
     yield "as many as there are to copy", answer(draw(seed + 2, 7, 3), 0.7, train)
+    yield "its gradients", answer.run(gradients, x, 2.5, train)
 
 
 @optimal_denoiser.alternative

@@ -3,6 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
+from gencourse.probes.general import gradients
 
 KINDS = ("x", "eps", "v", "u", "score")
 
@@ -49,6 +50,7 @@ def pair_from(answer, seed):
     ends = torch.tensor([1.0, 0.0])
     for kind in ("v", "u"):
         yield f"x and ε from {kind} at both ends", answer(value, kind, x_t, ends, 1 - ends)
+        yield f"its gradients for {kind}", answer.run(gradients, value, kind, x_t, ends, 1 - ends)
 
 
 @pair_from.alternative

@@ -4,6 +4,7 @@ import torch
 
 from gencourse.checks import draw, exercise
 from gencourse.models import diffusion
+from gencourse.probes.general import gradients
 
 
 def wide(level, x):
@@ -35,6 +36,10 @@ def perturb(answer, seed):
     yield "noisy points, α = 1 and σ up to 80", far
     ends = answer(x, eps, torch.tensor([1.0, 0.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 0.0, 3.0]))
     yield "points at both ends of a path", ends
+    yield (
+        "its gradients",
+        answer.run(gradients, x, eps, torch.ones(4), torch.tensor([0.2, 3.0, 1.0, 8.0])),
+    )
 
 
 @perturb.alternative

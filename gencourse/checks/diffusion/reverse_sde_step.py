@@ -3,6 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
+from gencourse.probes.general import gradients
 
 
 def reverse_sde_step_reference(x, score, eps, f, g, h, churn=1.0):
@@ -34,6 +35,7 @@ def reverse_sde_step(answer, seed):
     yield "a long step with churn 1.5", answer(x, score, eps, -2.1, 0.4, 0.3, 1.5)
     images = answer(*draw(seed + 1, 3, 2, 3, 4, 5), 0.0, 2.2, 0.01)
     yield "a step of images where the signal keeps its size", images
+    yield "its gradients", answer.run(gradients, x, score, eps, -0.7, 1.3, 0.04)
 
 
 @reverse_sde_step.alternative

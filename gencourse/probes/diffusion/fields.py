@@ -79,6 +79,7 @@ def stepped(step: Callable, x: Tensor, t: float, s: float) -> dict[str, object]:
     result = step(field, x, t, s)
     return {
         "": result.detach(),
+        "the gradient that reaches the velocity": learned_by(field, result),
         "how often the velocity is asked for": len(field.asked),
     }
 
