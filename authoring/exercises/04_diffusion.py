@@ -128,7 +128,7 @@ check.perturb(perturb)
 # %% [markdown]
 # ### {{exercise schedule}}
 #
-# DDPM adds noise in T small steps, $x_n = \sqrt{1 - \beta_n}\, x_{n-1} + \sqrt{\beta_n}\,\varepsilon$ (section 4.3). Return the levels after
+# DDPM adds noise in T small steps, $x_n = \sqrt{1 - \beta_n}\, x_{n-1} + \sqrt{\beta_n}\,\varepsilon$ (section 4.4, the conventions of others). Return the levels after
 # n = 0, 1, ..., T steps by name: `"alpha"` and `"sigma"` such that $x_n = \alpha_n x + \sigma_n\varepsilon$, and `"snr"`, $\alpha_n^2/\sigma_n^2$. All have
 # shape (T + 1,); entry 0 is data, so α is 1 there, σ is 0, and snr infinite.
 
@@ -159,7 +159,7 @@ else:
 # %% [markdown]
 # ### {{exercise cosine_betas}}
 #
-# The cosine schedule (section 4.3) says what ᾱ = α² should be, $\bar\alpha(t) \propto \cos^2\bigl(\tfrac\pi2 \tfrac{t + s}{1 + s}\bigr)$, and lets
+# The cosine schedule (Nichol & Dhariwal 2021; section 4.4 on where schedules end) says what ᾱ = α² should be, $\bar\alpha(t) \propto \cos^2\bigl(\tfrac\pi2 \tfrac{t + s}{1 + s}\bigr)$, and lets
 # each step do its part: $\beta_n = 1 - \bar\alpha(n/T) / \bar\alpha((n - 1)/T)$ for n = 1, ..., T. The last would be 1; none is above `largest`.
 
 # %%

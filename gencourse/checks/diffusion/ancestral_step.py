@@ -170,3 +170,11 @@ def own_noise(x_t, x_hat, eps, start, end):
 def data_taken_for_noise(x_t, x_hat, eps, start, end):
     x = (x_t - start[1] * x_hat) / start[0]
     return mean_of(x_t, x, start, end) + parts(start, end)[2] ** 0.5 * eps
+
+
+@ancestral_step.mistake(
+    "The noise has the other sign. It is symmetric, so the samples are as good, but the text lets "
+    "the result rise with eps, so that all answers can be compared."
+)
+def noise_subtracted(x_t, x_hat, eps, start, end):
+    return mean_of(x_t, x_hat, start, end) - parts(start, end)[2] ** 0.5 * eps

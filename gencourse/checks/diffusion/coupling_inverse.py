@@ -118,3 +118,13 @@ def halves_exchanged(z, network):
 def moved_half_alone(z, network):
     _, b, s, shift = asked(z, network)
     return (-s).exp() * (b - shift)
+
+
+@coupling_inverse.mistake(
+    "Your second half stays and the first is moved back. That undoes another layer, as good as "
+    "this one; here the first ⌊D/2⌋ numbers stayed."
+)
+def second_half_stays(z, network):
+    a, b, _, _ = asked(z, network)
+    s, shift = network(b)
+    return torch.cat([(-s).exp() * (a - shift), b], 1)

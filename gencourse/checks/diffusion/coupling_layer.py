@@ -192,3 +192,12 @@ def log_det_detached(x, network):
 def in_the_other_order(x, network):
     a, moved, s = applied(x, network)
     return s.sum(1), torch.cat([a, moved], 1)
+
+
+@coupling_layer.mistake(
+    "Your second half stays and the first is moved. Such a layer is as good as the other, flows "
+    "take both in turns; the text lets the first ⌊D/2⌋ numbers stay."
+)
+def second_half_stays(x, network):
+    (a, b), (s, shift) = halves(x), network(halves(x)[1])
+    return torch.cat([s.exp() * a + shift, b], 1), s.sum(1)

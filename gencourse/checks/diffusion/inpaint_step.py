@@ -84,7 +84,7 @@ def level_of_the_start(x_t, x_hat, known, mask, eps, start, end):
 
 
 @inpaint_step.mistake(
-    "You kept what the mask calls unknown, and invented what is known. What does a 1 in it mean?"
+    "Some programs mark with 1 what is to be painted, and yours reads the mask so. Here 1 is known."
 )
 def mask_inverted(x_t, x_hat, known, mask, eps, start, end):
     return put(ddim_step(x_t, x_hat, start, end), mask, perturb(known, eps, *end))

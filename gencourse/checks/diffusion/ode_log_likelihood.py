@@ -199,3 +199,15 @@ def constant_left_out(velocity, x, times):
 @ode_log_likelihood.mistake("One number for each point is asked for. Where did a mean come in?")
 def mean_over_the_points(velocity, x, times):
     return followed(velocity, x, times).mean()
+
+
+@ode_log_likelihood.mistake("These are bits. Nats are asked for: which logarithm is theirs?")
+def in_bits(velocity, x, times):
+    return followed(velocity, x, times) / math.log(2)
+
+
+@ode_log_likelihood.mistake(
+    "This is -log p, a loss. The text asks for log p itself, which is high where data are dense."
+)
+def negative(velocity, x, times):
+    return -followed(velocity, x, times)

@@ -142,3 +142,12 @@ def sum_of_betas(betas):
 )
 def in_reverse(betas):
     return levels(alpha_bars(betas).flip(0))
+
+
+@schedule.mistake(
+    "Each α is squared once too often, or each β counted twice: the signal's *variance* keeps the "
+    "share 1 - β in a step. And its size?"
+)
+def shares_taken_for_factors(betas):
+    alpha = alpha_bars(betas)
+    return {"alpha": alpha, "sigma": (1 - alpha**2).sqrt(), "snr": alpha**2 / (1 - alpha**2)}
