@@ -5,11 +5,26 @@ import math
 import torch
 
 from gencourse.checks import exercise
-from gencourse.models import diffusion
+
+
+def bars_of(T, s, times=None, power=2):
+    """ᾱ at some times, which are T + 1 even ones if none are given."""
+    t = torch.linspace(0, 1, T + 1, dtype=torch.float64) if times is None else times
+    return torch.cos(0.5 * math.pi * (t + s) / (1 + s)) ** power
+
+
+def betas_of(bars, largest):
+    """What each step takes away."""
+    return (1 - bars[1:] / bars[:-1]).clamp(max=largest)
+
+
+def cosine_betas_reference(T, s=0.008, largest=0.999):
+    """β_1, ..., β_T of ᾱ(t) = cos²(½π (t + s) / (1 + s)) at the times n/T: (T,)."""
+    return betas_of(bars_of(T, s), largest)
 
 
 @exercise(
-    reference=diffusion.cosine_betas,
+    reference=cosine_betas_reference,
     difficulty=2,
     minutes=8,
     points=3,
@@ -18,7 +33,7 @@ from gencourse.models import diffusion
         "ᾱ_n = (1 - β_n) ᾱ_{n-1}. Solve it for β_n.",
         "At the last time the cosine is 0, so the last β is 1: what does the text do about it?",
     ),
-    on_success="It ends with nearly no signal for any T. The linear one does so at T = 1000 alone.",
+    on_success="It ends with nearly no signal for any T. The linear one needs a thousand.",
 )
 def cosine_betas(answer, seed):
     T = (5, 7, 4, 6, 9)[seed % 5]
@@ -45,17 +60,6 @@ def by_differences(T, s=0.008, largest=0.999):
     angle = (t + s) / (1 + s) * math.pi / 2
     bars = 0.5 + 0.5 * torch.cos(2 * angle)
     return torch.minimum(-bars.diff() / bars[:-1], torch.tensor(largest).double())
-
-
-def bars_of(T, s, times=None, power=2):
-    """ᾱ at some times, which are T + 1 even ones if none are given."""
-    t = torch.linspace(0, 1, T + 1).double() if times is None else times
-    return torch.cos(0.5 * math.pi * (t + s) / (1 + s)) ** power
-
-
-def betas_of(bars, largest):
-    """What each step takes away."""
-    return (1 - bars[1:] / bars[:-1]).clamp(max=largest)
 
 
 @cosine_betas.mistake(
