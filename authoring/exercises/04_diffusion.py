@@ -391,7 +391,7 @@ check.flow_matching_pair(flow_matching_pair)
 #
 # The loss of flow matching does not go to zero (sections 4.4 and 4.6): where paths cross, nobody can say the velocity of each. For data from $\mathcal N(m, s^2)$ in
 # one dimension and independent noise everything is normal, so the least $\mathbb E\,|u - \hat u(x_t, t)|^2$ that any network can have at time t is a formula. Find it. (In D dimensions the
-# summed loss has D times this floor.)
+# summed loss has D times this floor.) No gradients need to pass.
 
 # %%
 def velocity_floor(std, t):

@@ -54,6 +54,7 @@ def followed(velocity, x, times, traced=trace, prior=normal, sign=1.0):
         "Both the step of x and the divergence are those at the beginning of the step.",
     ),
     on_success="An exact likelihood, but for the steps, of a model that was never trained for it.",
+    exempt={"more columns": "70 backward passes in each step; D = 1, 2 and 3 are tried"},
 )
 def ode_log_likelihood(answer, seed):
     x, times = draw(seed, 4, 3), torch.tensor([0.0, 0.15, 0.2, 0.6, 1.0])
