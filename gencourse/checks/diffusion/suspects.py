@@ -1,0 +1,98 @@
+"""The bug hunt: the pieces that the instruments convict."""
+
+from gencourse.checks import exercise
+from gencourse.probes.vae.hunt import accused
+from gencourse.runner import Raised
+
+BROKEN = {"centred", "levels", "start", "steered", "step_back", "steps"}
+PIECES = BROKEN | {"noise_of"}
+
+
+def compared(named: object) -> dict[str, object]:
+    """What can be said of a list of names without giving the right ones away; all else as it is."""
+    names = "whether a set of names is returned, or a list of them"
+    if isinstance(named, Raised):
+        return {names: named}
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        return {names: False}
+    said = set(named)
+    return {
+        names: True,
+        "the names that are none of the seven pieces": ", ".join(sorted(said - PIECES)) or "none",
+        "whether all the pieces that you name are broken": said <= BROKEN,
+        "whether all the broken pieces are named": said >= BROKEN,
+        "the set of broken pieces": sorted(said),
+    }
+
+
+@exercise(
+    reference=lambda: BROKEN,
+    difficulty=1,
+    minutes=3,
+    points=2,
+    hints=(
+        "Run the instruments one by one and compare `measured` with `should be`.",
+        "A piece is a suspect if they differ, and only then, however strange it looks.",
+    ),
+    on_success="Found by measuring, one piece at a time. The picture alone shows only the worst.",
+)
+def suspects(answer, seed):
+    yield from compared(answer.run(accused)).items()
+
+
+@suspects.alternative
+def as_a_list():
+    return ["steps", "centred", "step_back", "steered", "levels", "start"]
+
+
+@suspects.mistake(
+    "Nothing is broken? Compare what the instruments measured with what it should be."
+)
+def nothing_found():
+    return set()
+
+
+@suspects.mistake(
+    "One of the seven pieces passes its instrument. Whom do you accuse without evidence?"
+)
+def everything_accused():
+    return PIECES
+
+
+@suspects.mistake(
+    "Five of the broken ones are there. How many steps are made, and which is the last?"
+)
+def steps_forgotten():
+    return BROKEN - {"steps"}
+
+
+@suspects.mistake(
+    "Five of the broken ones are there. A guidance that draws sharper pictures looks like a good "
+    "one. What should w = 1 mean?"
+)
+def guidance_forgotten():
+    return BROKEN - {"steered"}
+
+
+@suspects.mistake(
+    "Five of the broken ones are there. DDPM's own numbers look trustworthy. For how many steps "
+    "were they made?"
+)
+def levels_forgotten():
+    return BROKEN - {"levels"}
+
+
+@suspects.mistake(
+    "A minus sign looks like a mistake. Which way does the score point, and which way the noise? "
+    "And the others?"
+)
+def only_the_sign():
+    return {"noise_of"}
+
+
+@suspects.mistake(
+    "The one piece that draws noise in every picture: but there are more. Did you run all of the "
+    "instruments?"
+)
+def only_the_step():
+    return {"step_back"}

@@ -1,0 +1,1 @@
+"""Probes of the exercises on diffusion and flow matching."""
