@@ -418,7 +418,12 @@ def test_augmentations_do_what_their_names_say():
         torch.tensor([0.0, 0.25]).view(2, 1, 1, 1).expand_as(x),
     )
     cut = gan.cutout(x, torch.full((2, 2), 0.5), share=0.5) == 0
-    assert cut.flatten(1).sum(1).tolist() == [9, 9] and cut[0, 0, 4, 4]
+    assert cut.flatten(1).sum(1).tolist() == [16, 16] and cut[0, 0, 2:6, 2:6].all()
+    ends = torch.tensor([[0.0, 1.0], [1.0, 0.0]])  # half of the square is outside, at either end
+    assert (gan.cutout(x, ends) == 0).flatten(1).sum(1).tolist() == [4, 4]
+    odd = torch.rand(1, 1, 7, 7, generator=seeded(0)) + 0.5
+    middle = (gan.cutout(odd, torch.full((1, 2), 0.5), share=3 / 7) == 0)[0, 0]
+    assert middle[2:5, 2:5].all() and middle.sum() == 9
 
 
 def test_gradients_pass_through_augmentation():
