@@ -72,7 +72,7 @@ class BatchAware(nn.Module):
 
     def __init__(self, hidden: int = 128) -> None:
         super().__init__()
-        self.body = nn.Sequential(*m.PointDiscriminator(hidden)[:4])
+        self.body = nn.Sequential(*list(m.PointDiscriminator(hidden))[:4])
         self.head = nn.Linear(hidden + 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,10 +3,10 @@
 #
 # Two networks play a game. The *generator* makes samples, the *discriminator* tells samples from data, and each learns from the other.
 # Nobody ever writes down a density, and yet, if the game ends well, the samples are distributed like the data. Here you see why
-# that works, watch it happen in the plane, see it fail in the three usual ways and learn why, and train generators of digits
-# and of clothes. You can ask for clothes by class.
+# that works, watch it happen in the plane and fail in the three usual ways, and train generators of digits and of clothes. You can ask
+# for clothes by class.
 #
-# What a generative adversarial network (GAN) is good for: it draws sharp images in one pass, where a VAE's are blurred averages.
+# What a generative adversarial network (GAN) is good for: sharp images in one pass, where a VAE's are blurred averages.
 #
 # **You will be able to** say what the discriminator estimates and what the generator minimises; write both losses so that they
 # are stable and give gradients; read a run, name what ails it and mend it; train a convolutional GAN; and measure samples without
@@ -189,8 +189,7 @@ claim("value_best", -math.log(4) + 2 * m.jensen_shannon(p, q, cell_2d))
 # %% [markdown]
 # *Two broad modes (peaks of the density) as data, one blob in the middle as samples. Left: $D^*$ from the densities, with draws of both (dots
 # and triangles). It is surest not where data are densest but further out, where the blob has hardly any mass left. Middle: a small network
-# trained only on draws. Right: their difference, largest at the outer edges, where draws are few. (Where neither has mass, training says
-# nothing about D.)*
+# trained only on draws. Right: their difference, largest at the outer edges, where draws are few.*
 #
 # Averaged over data and samples the network is off by less than {{d_error}}. The value that it reaches,
 # {{value_trained}} nats, comes close to the best possible, $-\log 4 + 2\,\mathrm{JSD} =$ {{value_best}}, and cannot pass it. Whatever D
@@ -381,7 +380,7 @@ print(
 
 # %% [markdown]
 # That is all of it: two turns, each with a loss, a clear, a backward and a step. In `fit` the same game is a model with
-# `players`: each names a loss and an optimizer, and the loop lets them move in turns. Read it with `??fit` and `??m.GAN`.
+# `players`: each names a loss and an optimizer, and the loop lets them move in turns.
 #
 # As above, D learns twice as fast as G. The reference settings add two things: a penalty on the slope of D's logit (R1), and an average of
 # G's weights to sample from. Section 2.12 explains all three. They also start from a larger learning rate, with a shorter memory in Adam,
@@ -488,7 +487,14 @@ gan_lab()
 # %% [markdown]
 # Things to try, in this order:
 #
-# LAB_BLOCK
+# 1. Play the recorded run. When do the arrows get long, when do they vanish? The right panel shows where G takes a grid of codes: a sheet
+#    that is bent over the ring, since the noise has no gaps.
+# 2. Open *ring: the discriminator wins* and press *Play this live*. Nothing moves. Now change the loss alone, to *non-saturating*, and press
+#    *Reset*: after 400 rounds the samples serve some of the modes.
+# 3. Open *ring: mode collapse*, play it live, and add R1 with weight 0.1. All eight modes come back.
+# 4. Choose noise of one dimension. How can a line cover a ring of blobs? And the spiral?
+# 5. Turn on *best possible D*, what the densities would say of the present samples. When does D fall behind?
+# 6. Choose the Wasserstein loss: without a penalty, then with the gradient penalty of weight 10, then of weight 1.
 #
 # ## 2.8 Reading a run
 #
@@ -550,44 +556,48 @@ claim("collapsed_g_loss", sum(f.scores.g_loss for f in late["run 1"]) / 13)
 #
 # ### Why modes collapse
 #
-# For a fixed D, G's best answer is **one point**, the one where D is largest. D judges each sample alone, so nothing in G's loss mentions
-# variety; only D's next answer can restore it. The theory puts the best D inside: $\min_G \max_D$. If G moves against a D that stands still, it is
-# $\max_D \min_G$ that is played, and its G is a point. See it: train D against an untrained G, then freeze it and let G move alone.
+# For a fixed D, G's best answer is **one point**, the one where D is largest. D judges each sample alone, so nothing in G's loss asks for
+# variety. In theory D answers at once and lowers itself there: $\min_G \max_D$. In practice G moves against a D that stands still, and
+# $\max_D \min_G$ is another game. See it: freeze the D of the loop in section 2.6, and let two generators move alone, the one it was trained
+# with, which serves all modes, and a fresh one, which starts as a small blob. **Predict** which pays less.
 
 # %%
-manual_seed(3)
-lone = m.GAN(m.PointGenerator(), m.PointDiscriminator(), r1=0.1, ema_decay=0).to(device)
-d_player, g_player = lone.players(lr=2e-3)
-
-
-def move(player, times):
-    for _, x in zip(tqdm(range(times)), minibatches(ring_data, batch_size=256, seed=3),
-                    strict=False):
-        player.optimizer.zero_grad()
-        player.loss(x.to(device))["loss"].mean().backward()
-        player.optimizer.step()
-
-
-seen = {"before": lone.generate(spots).cpu()}
-move(d_player, scaled(default=300, smoke=3, full=300))
-for name, times in (("after 50 moves of G", 50), ("after 400", 350)):
-    move(g_player, scaled(default=times, smoke=3, full=times))
-    seen[name] = lone.generate(spots).cpu()
-claim("lone_spread", seen["after 400"].std(0).norm())
-claim("lone_start", seen["before"].std(0).norm())
+manual_seed(0)
+alone = {"the trained G": G, "a fresh G": m.PointGenerator().to(device)}
+alone_loss, alone_modes, ended = {}, {}, {}
+for name, generator in alone.items():
+    optimizer = torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.5, 0.99))
+    with torch.no_grad():
+        alone_loss[name] = m.generator_loss(D(generator(spots.to(device)))).mean()
+    for _ in tqdm(range(scaled(default=400, smoke=3, full=400))):
+        loss = m.generator_loss(D(generator(torch.randn(256, 2, device=device)))).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    ended[name] = generator(spots.to(device)).detach().cpu()
+    covered = ev.mode_coverage(ended[name], ring.centres, ring.stds)
+    alone_modes[name] = covered.modes
+    print(f"{name}: {covered}, G's loss {alone_loss[name]:.2f} -> {loss.item():.2f} nats")
+claim("alone_trained", alone_modes["the trained G"])
+claim("alone_fresh", alone_modes["a fresh G"])
+claim("collapse_pays", alone_loss["the trained G"] - loss)
 
 # %%
 with torch.no_grad():
-    belief = lone.discriminator(figures.plane_grid()[0].to(device)).sigmoid().cpu()
-figure, axes = figures.panels(3, height=2.9)
-for ax, (name, x) in zip(axes, seen.items(), strict=True):
-    figures.heatmap(belief, name, label="D, frozen", ax=ax)
+    belief = D(figures.plane_grid()[0].to(device)).sigmoid().cpu()
+figure, axes = figures.panels(2, height=3.4)
+for ax, (name, x) in zip(axes, ended.items(), strict=True):
+    figures.heatmap(belief, f"{name}, alone", label="D, frozen", ax=ax)
     ax.plot(*x.T, "^", ms=3, color="black", alpha=0.4, mew=0)
     ax.set(xlim=(-3, 3), ylim=(-3, 3))
 
 # %% [markdown]
-# *A thousand samples (triangles) against a D that has learned and then stands still. They run to where it is surest of data, all to one place:
-# their spread falls from {{lone_start}} to less than {{lone_spread}}.*
+# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D. Whoever begins at all modes stays at most of them; whoever
+# begins as a blob goes to one or two.*
+#
+# The trained G still covers at least seven of the eight modes ({{alone_trained}} here), the fresh one fewer than {{alone_fresh}}. And the collapsed G pays *less*: its loss
+# ends {{collapse_pays}} nats below what the loop's G paid for serving all eight. Where samples go is decided by where they start and by
+# how D moves on, not by the loss. In run 1 a slow G, still a blob, meets a D that is done.
 #
 # Remedies change what D tells G. We played run 1 again with one change each, three seeds, a thousand rounds:
 
@@ -615,7 +625,10 @@ claim("modes_with_r3", min(modes_with("relativistic, R1 and R2")))
 claim("modes_with_statistics", min(modes_with("batch statistics")))
 
 # %% [markdown]
-# REMEDY_TEXT
+# As it is, at most {{modes_as_it_is}} modes are served. *Relativistic pairing* (Jolicoeur-Martineau 2019), where D compares a sample with an image in
+# place of judging it alone, does not help by itself: {{modes_relativistic}}. R1 brings back all {{modes_with_r1}}, and so does pairing with R1 and *R2*, the same
+# penalty at the samples ({{modes_with_r3}}). A D that is also told how much its features vary over the batch (*minibatch statistics*: Salimans et al. 2016)
+# serves at least {{modes_with_statistics}}.
 #
 # ## 2.9 Images: a naive GAN, and why its discriminator wins
 #
@@ -662,8 +675,8 @@ claim("cured_d_loss", four["non-saturating", 1.0][1].last("D/loss"))
 # *Samples after equally many steps, from the same codes in every row. Without R1 all codes give much the same picture, whichever the loss; with it
 # they begin to differ.*
 #
-# The naive D's loss is below {{naive_d_loss}} nats. The usual explanation: images and samples lie on thin sheets in a space of 784 dimensions, and
-# a network separates them without effort (Arjovsky & Bottou 2017). So D is right everywhere, and G learns nothing from it. With both changes D's loss,
+# The naive D's loss is below {{naive_d_loss}} nats. Images and samples lie on thin sheets in a space of 784 dimensions, and
+# a network separates them without effort (Arjovsky & Bottou 2017): D is right everywhere, and G learns nothing from it. With both changes D's loss,
 # penalty included, ends near {{cured_d_loss}}: a game. Which change does it? The same games, recorded with three seeds each:
 
 # %%
@@ -893,7 +906,7 @@ print("and without the graph it", "needs" if slope.requires_grad else "needs no"
 claim("penalty_error", (penalty - m.r1_penalty(D, ring_data[:64])).abs().max())
 
 # %% [markdown]
-# (The biases do not change a slope; so those of the last layer get nothing.) Ours and the package's agree to {{penalty_error}}.
+# (The last bias changes no slope.) Ours and the package's agree to {{penalty_error}}.
 #
 # What R1 is good for shows in the smallest game there is: data at 0, a generator that puts all its mass at θ, a discriminator whose logit is $\psi x$.
 # The equilibrium is θ = ψ = 0. Two rules can be chosen: do the players move **at once** or **in turns**, as `fit` plays; and
@@ -1011,11 +1024,12 @@ claim("fd_twice", equal["twice as long"]["frechet"])
 claim("fd_r3", equal["relativistic, R1 and R2"]["frechet"])
 
 # %% [markdown]
-# EQUAL_TEXT
+# One seed each, the same seconds of one processor: nothing in the list is worth as much as training twice as long, which takes the distance from about {{fd_base}} to
+# {{fd_twice}}. The losses of R3GAN (relativistic, R1 and R2, no spectral norm), with rates that we did not tune, got {{fd_r3}}: a recipe is a whole.
 #
 # ## 2.13 Asking for a class: clothes
 #
-# Fashion-MNIST: ten kinds of clothes, shoes and bags in the same 28 × 28 pixels. Give both networks the label (*conditional GAN*: Mirza &
+# Fashion-MNIST: ten kinds of clothes, shoes and bags, 28 × 28 pixels. Give both networks the label (*conditional GAN*: Mirza &
 # Osindero 2014). G gets it beside the noise, as a one-hot vector. D asks whether the image is real *and* fits its label: with features
 # $\phi(x)$, the last layer $\psi$ and a learned vector $v_y$ for each class its logit is
 #
@@ -1023,7 +1037,7 @@ claim("fd_r3", equal["relativistic, R1 and R2"]["frechet"])
 #
 # (*projection*: Miyato & Koyama 2018). Why a sum? The log density ratio of pairs splits into one of images and one of labels given
 # the image, $\log p_{\text{data}}(y \mid x) - \log p_g(y \mid x)$, and classifiers are usually linear in their features. Both players see the same
-# labels, those of the batch. What it costs is a label for each training image.
+# labels, those of the batch.
 
 # %%
 fashion = images("fashion-mnist")
@@ -1135,7 +1149,8 @@ claim("copying", min(end[:, 3].min() for end in last.values()))
 # *Three seeds each. Left: without augmentation (solid) the gap opens ever faster; with it (dashed) there is hardly any. Right: the Fréchet distance of
 # samples; both fall.*
 #
-# After 2,000 steps the gap is about {{gap_without}} points without augmentation and less than {{gap_with}} with it. SCARCE_TEXT
+# After 2,000 steps the gap is about {{gap_without}} points without augmentation and less than {{gap_with}} with it, and the Fréchet distance
+# {{fd_scarce_without}} against {{fd_scarce_with}}, with a recall of {{recall_scarce_without}} against {{recall_scarce_with}}. A D that knows its images by heart still taught G something here.
 # The gap is the early sign: it opens long before samples suffer. And is anything copied? Pixel by pixel, the samples of all six games lie at least
 # {{copying}} times as far from the 500 images as test images do: no.
 #
@@ -1153,12 +1168,14 @@ claim("copying", min(end[:, 3].min() for end in last.values()))
 # hundredths of what real images vary by. Few samples push it up. Real images against the test images:
 
 # %%
+pool = classifier.features(digits.train)
+pool = pool[torch.randperm(len(pool), generator=seeded(0))]
 for n in (250, 500, 1000, 2000):
-    some = digits.train[:: len(digits.train) // n][:n]
-    claim(f"fd_of_{n}", distance_of(some))
+    five = [ev.frechet_distance(some, test_features) for some in pool.split(n)[:5]]
+    claim(f"fd_of_{n}", sum(five) / 5)
 
 # %% [markdown]
-# From 250 images it is {{fd_of_250}}, from 500 {{fd_of_500}}, from 1,000 {{fd_of_1000}}, from 2,000 {{fd_of_2000}}: **compare only at equal numbers.**
+# Mean of five draws: from 250 images it is {{fd_of_250}}, from 500 {{fd_of_500}}, from 1,000 {{fd_of_1000}}, from 2,000 {{fd_of_2000}}: **compare only at equal numbers.**
 #
 # **Kernel distance** (Bińkowski et al. 2018): compare features pair by pair, with a cubic function of their inner product. It also sees third
 # moments, and is on average zero for equal distributions, whatever the number of samples.
@@ -1167,10 +1184,10 @@ for n in (250, 500, 1000, 2000):
 # lies *among* a set if it is nearer to one of its members than that member's third neighbour. In the plane one can draw it:
 
 # %%
-truth = ring.sample(60, seed=5)
+truth = ring.sample(160, seed=5)
 half_ring = ring.sample(400, seed=6)
-half_ring = half_ring[half_ring[:, 0] > 0][:50]  # serves half of the modes
-stray = 1.2 * torch.randn(10, 2, generator=seeded(7))  # and some samples anywhere
+half_ring = half_ring[half_ring[:, 0] > 0.5][:130]  # serves three of the eight modes
+stray = 0.4 * torch.randn(30, 2, generator=seeded(7))  # and misses into the middle
 drawn = torch.cat([half_ring, stray])
 
 
@@ -1195,9 +1212,9 @@ claim("plane_precision", in_plane.precision)
 claim("plane_recall", in_plane.recall)
 
 # %% [markdown]
-# *Sixty data points on the ring, and sixty samples of a bad generator, which serves only half of the modes and misses now and then. Left: a disc around each data point
+# *Data on the ring, and as many samples of a bad generator, which serves three of the eight modes and now and then misses into the middle. Left: a disc around each data point
 # reaches to its third neighbour; precision is the share of samples within a disc, {{plane_precision}}. Right: the same with the roles exchanged; recall is the share of data,
-# {{plane_recall}}. One stray sample with far neighbours has a huge disc: recall is easily flattered.*
+# {{plane_recall}}.*
 #
 # What do the measures notice? Spoil real images in known ways and look:
 
@@ -1257,7 +1274,7 @@ claim("g_loss_rise", g_loss_at(later) - g_loss_at(early))
 # %% [markdown]
 # *Left: the losses of the convolutional GAN. Right: the Fréchet distance of its samples to test images.*
 #
-# LOSS_TEXT
+# Between the second and the third point of the right panel the distance falls from about {{fd_early}} to {{fd_later}}, while G's loss *rises* by {{g_loss_rise}} nats.
 # The loss compares G with the D of that moment. It can rise while samples get better, fall while they collapse, and stand still while either happens.
 #
 # ### Is it only copying?
@@ -1307,7 +1324,10 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 # %% [markdown]
 # *Samples of the VAE, samples of the GAN, real digits.*
 #
-# FAMILY_TEXT
+# Read the whole row before naming a winner. The VAE's Fréchet distance is about {{vae_fd}}, the GAN's {{gan_fd}}, and the GAN reaches more of the data: recall {{gan_recall}}
+# against {{vae_recall}}. Precision is {{vae_precision}} for the VAE and {{gan_precision}} for the GAN: an average of many strokes is a safe stroke. The
+# VAE trains without drama, reports a bound, and finds a code for every image. The GAN's strokes are sharp, but it gives no probability, and
+# no code, for a given image.
 #
 # ## 2.17 GANs today
 #
@@ -1318,7 +1338,7 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 # **Simple again.** *R3GAN* (Huang et al. 2024) throws the tricks away: relativistic pairing, R1 and R2, a modern network, and it matches the best.
 #
 # **An adversary as a part.** Diffusion models (section 1.18) have taken over pictures at large: they train on a plain regression and serve
-# every mode. But a D is what makes things sharp in a single pass, and it lives on inside other models: a patch discriminator
+# every mode. But a D makes things sharp in a single pass, and lives on inside other models: a patch discriminator
 # sharpens the decoders of latent diffusion's autoencoders (VQGAN: Esser et al. 2021); *vocoders* make sound waves from spectrograms (HiFi-GAN:
 # Kong et al. 2020); *adversarial distillation* turns a diffusion model of fifty steps into one of a few (Sauer et al. 2023).
 #
@@ -1332,39 +1352,24 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 # samples, or train a fresh D against the frozen G: if that one stays at one half too, the news is good.
 # </details>
 #
-# <details><summary>2. G's loss has fallen for an hour. Are the samples getting better?</summary>
-#
-# Not necessarily. G's loss says how well it fools the present D. A D that is getting worse has the same effect.
-# </details>
-#
-# <details><summary>3. Why does mode collapse not show in precision?</summary>
+# <details><summary>2. Why does mode collapse not show in precision?</summary>
 #
 # Each sample lies among the data. What is missing shows only if one asks the data: which of them lie among the samples? That is recall.
 # </details>
 #
-# <details><summary>4. You forget <code>detach</code> in D's step but clear all gradients before each backward pass. What breaks?</summary>
+# <details><summary>3. You forget <code>detach</code> in D's step but clear all gradients before each backward pass. What breaks?</summary>
 #
 # Nothing but time: gradients of G are computed and thrown away. Without the clearing they would be added to G's next step, with the
 # wrong sign.
 # </details>
 #
-# <details><summary>5. Why not train D to its best before every step of G, as the theory assumes?</summary>
+# <details><summary>4. Why not train D to its best before every step of G, as the theory assumes?</summary>
 #
 # With the minimax loss the best D is certain wherever data and samples do not overlap, and G's loss is flat there: no gradient. The non-saturating
 # loss keeps a slope in the logit, but the logit of a perfect D is no reliable guide. With a critic of bounded slope it would be right, and only expensive.
 # </details>
 #
-# <details><summary>6. Training images are flipped at random, samples are not. What will G learn?</summary>
-#
-# To make flipped images as often as the training stream does. Augmentation of the data alone becomes part of the distribution that G imitates.
-# </details>
-#
-# <details><summary>7. Two papers report Fréchet distances, from 5,000 and from 50,000 samples. Who is better?</summary>
-#
-# One cannot say. Fewer samples raise the distance, and other features or another reference set change it either way. All three have to be equal.
-# </details>
-#
-# <details><summary>8. Can a GAN tell you how probable an image is?</summary>
+# <details><summary>5. Can a GAN tell you how probable an image is?</summary>
 #
 # No. At its best D's logit is the logarithm of a ratio of two densities, and at the end of a good game it is 0 everywhere. For a probability use a
 # model of chapter 1 or 3.
