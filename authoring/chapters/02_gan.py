@@ -577,7 +577,7 @@ for name, generator in alone.items():
     ended[name] = generator(spots.to(device)).detach().cpu()
     covered = ev.mode_coverage(ended[name], ring.centres, ring.stds)
     alone_modes[name] = covered.modes
-    print(f"{name}: {covered}, G's loss {alone_loss[name]:.2f} -> {loss.item():.2f} nats")
+    print(f"{name}: {covered}, loss {alone_loss[name]:.2f} -> {loss.item():.2f} nats")
 claim("alone_trained", alone_modes["the trained G"])
 claim("alone_fresh", alone_modes["a fresh G"])
 claim("collapse_pays", alone_loss["the trained G"] - loss)
@@ -691,7 +691,8 @@ for ax, what in ((left, "frechet"), (right, "spread")):
     ax.grid(axis="y")
 left.set(title="Distance to the data", ylabel="Fréchet distance")
 right.set(title="How much samples differ", ylabel="mean deviation of a pixel")
-right.axhline(digits.test.std(0).mean().item(), color="black", ls=":", label="real digits")
+real_spread = digits.test.std(0).mean().item()
+right.axhline(real_spread, color="black", ls=":", label="real digits")
 right.legend()
 without, penalised = ([row for row in played if bool(row["r1"]) == r1]
                       for r1 in (False, True))
