@@ -544,7 +544,7 @@ claim("collapsed_g_loss", sum(f.scores.g_loss for f in late["run 1"]) / 13)
 #
 # | | what you see | numbers | settings (healthy: R1 0.1, Adam, D twice as fast) | cause | remedy |
 # | --- | --- | --- | --- | --- | --- |
-# | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes | no penalty, D 50 times as fast as G | D judges each sample alone | R1; G not so slow |
+# | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes | no penalty, D 50 times as fast as G | D judges each sample alone | R1 |
 # | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, five moves of D a round | flat loss where D is sure | non-saturating loss, R1 |
 # | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow | G outruns D | a faster D, fewer moves of G, R1 |
 #
@@ -597,7 +597,7 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
 #
 # The trained G still covers at least seven of the eight modes ({{alone_trained}} here), the fresh one fewer than {{alone_fresh}}. And the collapsed G pays *less*: its loss
 # ends {{collapse_pays}} nats below what the loop's G paid for serving all eight. Where samples go is decided by where they start and by
-# how D moves on, not by the loss. In run 1 a slow G, still a blob, meets a D that is done.
+# how D moves on, not by the loss. In run 1 G is slow: its samples are still a blob when D has learned all it can.
 #
 # Remedies change what D tells G. We played run 1 again with one change each, three seeds, a thousand rounds:
 
