@@ -282,11 +282,12 @@ for shift in [*shifts.tolist(), 4.0]:
     slopes = [torch.autograd.grad(of, theta, retain_graph=True)[0]
               for of in (*losses, 2 * jsd, kl - 2 * jsd)]
     r = logit.exp()
-    rows.append([*slopes, (cell * q * r * logit).sum(),  # KL(data, G)
-                 (cell * q * -logit).sum(),  # KL(G, data)
-                 (cell * q * (r - 1) ** 2).sum(),  # chi-squared
-                 (cell * q * (r.sqrt() - 1) ** 2).sum()])  # squared Hellinger
-slope_s, slope_n, of_2jsd, of_kl, *gallery = torch.tensor(rows).detach().T
+    each = (*slopes, (cell * q * r * logit).sum(),  # KL(data, G)
+            (cell * q * -logit).sum(),  # KL(G, data)
+            (cell * q * (r - 1) ** 2).sum(),  # chi-squared
+            (cell * q * (r.sqrt() - 1) ** 2).sum())  # squared Hellinger
+    rows.append(torch.stack(each).detach())
+slope_s, slope_n, of_2jsd, of_kl, *gallery = torch.stack(rows).T
 
 # %%
 figure, (left, right) = figures.panels(2)
@@ -626,7 +627,7 @@ claim("modes_with_statistics", min(modes_with("batch statistics")))
 
 # %% [markdown]
 # As it is, at most {{modes_as_it_is}} modes are served. *Relativistic pairing* (Jolicoeur-Martineau 2019), where D compares a sample with an image in
-# place of judging it alone, does not help by itself: {{modes_relativistic}}. R1 brings back all {{modes_with_r1}}, and so does pairing with R1 and *R2*, the same
+# place of judging it alone, helps little by itself: at most {{modes_relativistic}}. R1 brings back all {{modes_with_r1}}, and so does pairing with R1 and *R2*, the same
 # penalty at the samples ({{modes_with_r3}}). A D that is also told how much its features vary over the batch (*minibatch statistics*: Salimans et al. 2016)
 # serves at least {{modes_with_statistics}}.
 #
