@@ -444,8 +444,8 @@ claim("g_loss_end", history.last("G/loss"))
 # *Both losses of the run, as running means; dotted, their values in a draw, $2\log 2$ and $\log 2$. D's loss ends where it began, and
 # G's settles at log 2: each is measured against an opponent that gets better as well.*
 #
-# At the end D's loss is {{d_loss_end}} nats and G's {{g_loss_end}}, close to a draw. That is what success looks like. So, unfortunately,
-# does a game between two players who have learned nothing: before the first step D's loss was {{d_loss_start}}.
+# At the end D's loss is {{d_loss_end}} nats and G's {{g_loss_end}}, close to a draw. That is what success looks like. So does a game
+# between two players who have learned nothing: before the first step D's loss was {{d_loss_start}}.
 #
 # Changing one number can spoil this. **Predict:** what happens if D learns ten times as slowly as G, instead of twice as fast?
 
@@ -589,7 +589,7 @@ with torch.no_grad():
 figure, axes = figures.panels(2, height=3.4)
 for ax, (name, x) in zip(axes, ended.items(), strict=True):
     figures.heatmap(belief, f"{name}, alone", label="D, frozen", ax=ax)
-    ax.plot(*x.T, "^", ms=3, color="black", alpha=0.4, mew=0)
+    ax.plot(*x.T, "^", ms=5, color="black", alpha=0.3, mew=0)
     ax.set(xlim=(-3, 3), ylim=(-3, 3))
 
 # %% [markdown]
@@ -811,8 +811,7 @@ claim("chord_length", halfway.norm(dim=-1).mean())
 #
 # ## 2.11 The Wasserstein distance
 #
-# The Jensen-Shannon divergence has a flaw: it is $\log 2$ for any two distributions that do not overlap, near or far.
-# Its slope is zero where the generator starts. The **Wasserstein distance**, the least average distance over which mass must be moved to turn
+# The Jensen-Shannon divergence is $\log 2$ for any two distributions that do not overlap, near or far: no slope where the generator starts. The **Wasserstein distance**, the least average distance over which mass must be moved to turn
 # one distribution into the other, does tell near from far. It has a second form that looks like a game,
 #
 # $$W(p, q) = \max_{f:\ |f(a) - f(b)| \le \lVert a - b \rVert}\ \mathbb E_{p}[f(x)] - \mathbb E_{q}[f(x)] ,$$
@@ -1250,8 +1249,7 @@ claim("blur_recall", found["blurred"][3])
 claim("half_recall", found["digits 5 to 9 only"][3])
 
 # %% [markdown]
-# Other real images are the best one can hope for. (Their kernel distance is not quite 0: they are training images, which the classifier has seen
-# too.) Noise costs precision and nearly all recall. Blurred digits pass for digits, so precision does not notice, but they fill only a small part of
+# Other real images are the best one can hope for. (Their kernel distance is not quite 0: the classifier was trained on them.) Noise costs precision and nearly all recall. Blurred digits pass for digits, so precision does not notice, but they fill only a small part of
 # the region of real digits: their recall is {{blur_recall}}. Missing classes leave precision as it is and cost half of the recall, down to
 # {{half_recall}}; one image many times has none at all. All of it raises the Fréchet distance, which tells that something is wrong, but not what.
 #
@@ -1340,8 +1338,8 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 # ## 2.17 GANs today
 #
 # **Style.** *StyleGAN* (Karras et al. 2019, 2020) turns the code z into a style w by a small network, and w sets the scale of every layer's
-# features; its faces could not be told from photographs. Pulling w towards its mean (*truncation*) trades variety for quality: precision up,
-# recall down. *BigGAN* (Brock et al. 2019) did the same for the thousand classes of ImageNet.
+# features; its faces look like photographs. Pulling w towards its mean (*truncation*) trades variety for quality, recall for precision; *BigGAN*
+# (Brock et al. 2019), for a thousand classes, does so with z.
 #
 # **Simple again.** *R3GAN* (Huang et al. 2024) throws the tricks away: relativistic pairing, R1 and R2, a modern network, and it matches the best.
 #
@@ -1356,8 +1354,8 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 #
 # <details><summary>1. D is right half of the time. Good news?</summary>
 #
-# It is what equality of the two distributions looks like. It is also what a D that has not learned anything looks like. Look at
-# samples, or train a fresh D against the frozen G: if that one stays at one half too, the news is good.
+# Equal distributions look like that, and so does a D that has learned nothing. Train a fresh D against the frozen G: if that one stays at one
+# half too, the news is good.
 # </details>
 #
 # <details><summary>2. Why does mode collapse not show in precision?</summary>
