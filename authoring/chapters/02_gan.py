@@ -489,13 +489,14 @@ gan_lab()
 # Things to try, in this order:
 #
 # 1. Play the recorded run. When do the arrows get long, when do they vanish? The right panel shows where G takes a grid of codes: a sheet
-#    that is bent over the ring, since the noise has no gaps.
-# 2. Open *ring: the discriminator wins* and press *Play this live*. Nothing moves. Now change the loss alone, to *non-saturating*, and press
-#    *Reset*: after 400 rounds the samples serve some of the modes.
-# 3. Open *ring: mode collapse*, play it live, and add R1 with weight 0.1. All eight modes come back.
-# 4. Choose noise of one dimension. How can a line cover a ring of blobs? And the spiral?
-# 5. Turn on *best possible D*, what the densities would say of the present samples. When does D fall behind?
-# 6. Choose the Wasserstein loss: without a penalty, then with the gradient penalty of weight 10, then of weight 1.
+#    bent over the ring, since the noise has no gaps.
+# 2. From the start, let D alone make 300 moves, then G alone 400 (use × 50). Where do the samples end, and why? Section 2.8 answers.
+# 3. Open *ring: the discriminator wins* and press *Play this live*: nothing moves. Change the loss alone, to *non-saturating*, and press *Reset*.
+#    After 200 rounds some modes are served.
+# 4. Set the penalty to *none* and G's learning rate to 0.03: the samples chase around the ring.
+# 5. Choose noise of one dimension. How can a line cover a ring of blobs? And the spiral?
+# 6. Choose the Wasserstein loss: without a penalty, then with the gradient penalty of weight 10, then of weight 1. Turn on *best possible D*, what the
+#    densities would say of the present samples.
 #
 # ## 2.8 Reading a run
 #
@@ -547,7 +548,7 @@ claim("collapsed_g_loss", sum(f.scores.g_loss for f in late["run 1"]) / 13)
 # | --- | --- | --- | --- | --- | --- |
 # | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes | no penalty, D 50 times as fast as G | D judges each sample alone | R1 |
 # | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, five moves of D a round | flat loss where D is sure | non-saturating loss, R1 |
-# | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow | G outruns D | a faster D, fewer moves of G, R1 |
+# | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | the healthy settings together; none alone was enough |
 #
 # In run 3 D is right only {{follower_accuracy}} % of the time, *less* than a coin: each frame is taken at the end of a round, on samples that G has moved
 # since D's last step, to just where that D believed the data to be.
