@@ -1020,14 +1020,14 @@ claim("average_gain", gain.mean())
 # change one thing: R1's weight, then D's rate. What else could the seconds of section 2.10 have bought?
 
 # %%
-show(m.measured("equal seconds"), ["frechet", "recall", "seconds"])
+show(m.measured("equal seconds"), ["frechet", "recall", "steps"])
 equal = {row["game"]: row for row in m.measured("equal seconds")}
-claim("fd_base", equal["as in section 2.10"]["frechet"])
+claim("fd_base", equal["as above"]["frechet"])
 claim("fd_twice", equal["twice as long"]["frechet"])
 claim("fd_r3", equal["relativistic, R1 and R2"]["frechet"])
 
 # %% [markdown]
-# One seed each, the same seconds of one processor: nothing in the list is worth as much as training twice as long, which takes the distance from about {{fd_base}} to
+# One seed each, all as long as 700 steps of our recipe: nothing in the list is worth as much as training twice as long, which takes the distance from about {{fd_base}} to
 # {{fd_twice}}. The losses of R3GAN (relativistic, R1 and R2, no spectral norm), with rates that we did not tune, got {{fd_r3}}: a recipe is a whole.
 #
 # ## 2.13 Asking for a class: clothes
