@@ -1269,14 +1269,14 @@ figures.log_scale(right)
 g_losses = torch.tensor(dcgan_history["G/loss"])
 
 
-def g_loss_at(step):  # mean of the hundred steps around it
-    return g_losses[max(0, step - 50) : step + 50].mean()
+def g_loss_after(step):  # mean of the fifty steps that follow
+    return g_losses[step : step + 50].mean()
 
 
 early, later = list(snapshots)[1:3]
 claim("fd_early", fall[1])
 claim("fd_later", fall[2])
-claim("g_loss_rise", g_loss_at(later) - g_loss_at(early))
+claim("g_loss_rise", g_loss_after(later) - g_loss_after(early))
 
 # %% [markdown]
 # *Left: the losses of the convolutional GAN. Right: the Fréchet distance of its samples to test images.*
