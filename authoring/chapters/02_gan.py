@@ -66,8 +66,7 @@ right.set(xlabel="x", ylabel="density", title="What it makes of standard normal 
 # many draws land on nearly the same x, and the density is high.*
 #
 # To change the distribution of x, change the function. But in which direction? Maximum likelihood needs $p(x)$, and
-# for a network there is no simple formula for it: one would have to find every z that leads to x. And if z is two numbers and x an image of
-# 784 pixels, nearly every x has no such z at all. What we can do is **compare samples**: train a classifier to tell them from the
+# for that one would have to find every z that leads to x; and if z is two numbers and x an image of 784 pixels, nearly every x has no such z at all. What we can do is **compare samples**: train a classifier to tell them from the
 # data. If even the best classifier is no better than a coin, the two are alike. If it is better, it knows *where* they
 # differ, and its gradient shows how to reduce the difference.
 #
@@ -192,10 +191,9 @@ claim("value_best", -math.log(4) + 2 * m.jensen_shannon(p, q, cell_2d))
 # trained only on draws. Right: their difference, largest at the outer edges, where draws are few.*
 #
 # Averaged over data and samples the network is off by less than {{d_error}}. The value that it reaches,
-# {{value_trained}} nats, comes close to the best possible, $-\log 4 + 2\,\mathrm{JSD} =$ {{value_best}}, and cannot pass it. Whatever D
-# you have, V is a **lower bound** of $-\log 4 + 2\,\mathrm{JSD}$. **And G minimises it.** Chapter 1's VAE *maximised* a lower bound: a higher
+# {{value_trained}} nats, comes close to the best possible, {{value_best}}, and cannot pass it. Whatever D you have, V is a **lower bound** of $-\log 4 + 2\,\mathrm{JSD}$. **And G minimises it.** Chapter 1's VAE *maximised* a lower bound: a higher
 # bound was always worth something. Pushing a lower bound down promises nothing. G can lower V by coming closer to the data, or by
-# moving to where D is poor. That is why D has to keep up, why the losses say little about the samples, and why GANs are unstable.
+# moving to where D is poor. So D has to keep up, and the losses say little about the samples.
 #
 # ## 2.3 Logits, and losses that stay finite
 #
@@ -381,11 +379,8 @@ print(
 
 # %% [markdown]
 # That is all of it: two turns, each with a loss, a clear, a backward and a step. In `fit` the same game is a model with
-# `players`: each names a loss and an optimizer, and the loop lets them move in turns.
-#
-# As above, D learns twice as fast as G. The reference settings add two things: a penalty on the slope of D's logit (R1), and an average of
-# G's weights to sample from. Section 2.12 explains all three. They also start from a larger learning rate, with a shorter memory in Adam,
-# and `fit` lets the rates fall to zero.
+# `players`, which move in turns. The reference settings add a penalty on the slope of D's logit (R1) and an average of G's weights to sample
+# from (section 2.12), a larger rate that falls to zero, and a shorter memory in Adam.
 
 # %%
 def train_on_ring(seed=0, **settings):
@@ -444,8 +439,8 @@ claim("g_loss_end", history.last("G/loss"))
 # *Both losses of the run, as running means; dotted, their values in a draw, $2\log 2$ and $\log 2$. D's loss ends where it began, and
 # G's settles at log 2: each is measured against an opponent that gets better as well.*
 #
-# At the end D's loss is {{d_loss_end}} nats and G's {{g_loss_end}}, close to a draw. That is what success looks like. So does a game
-# between two players who have learned nothing: before the first step D's loss was {{d_loss_start}}.
+# At the end D's loss is {{d_loss_end}} nats and G's {{g_loss_end}}, close to a draw. That is what success looks like, and a game of two who have learned
+# nothing: before the first step D's loss was {{d_loss_start}}.
 #
 # Changing one number can spoil this. **Predict:** what happens if D learns ten times as slowly as G, instead of twice as fast?
 
@@ -463,8 +458,8 @@ claim("slow_d_loss", slow_history.last("D/loss"))
 claim("slow_radius", slow.sample(4000).norm(dim=1).mean())
 
 # %% [markdown]
-# *The same networks with a slow discriminator, after as many steps. The samples crowd where D is fooled at the moment. During the run D
-# catches up and the crowd moves on; section 2.8 shows such a run moment by moment. Samples beyond the frame are not shown.*
+# *The same networks with a slow discriminator, after as many steps. The samples crowd where D is fooled at the moment, and move on when it catches
+# up. Samples beyond the frame are not shown.*
 #
 # The samples have gone as far out as the data, about {{slow_radius}} on average, but cover fewer than {{slow_modes}} modes, and yet D's loss, {{slow_d_loss}} nats, is near that of a draw. One run is no proof: on ten
 # seeds, the good settings found all eight modes ten times, these once ([benchmarks](../benchmarks/README.md)).
@@ -478,31 +473,37 @@ film_strip(recorded("ring"));
 
 # %% [markdown]
 # *A recorded run, from left to right: circles are data, triangles samples. The shade is D's belief: blue where it takes a place for data, orange where
-# for a sample, and pale near the dashed line, where it cannot tell. Arrows show where a sample is asked to move, always towards what D takes for
-# data; long ones are drawn shortened. Below: the losses (D's without the penalty, which `fit` adds), the Jensen-Shannon divergence between samples
+# for a sample, and pale near the dashed line, where it cannot tell. Arrows show where a sample is asked to move; long ones are drawn
+# shortened. Below: the losses (D's without the penalty, which `fit` adds), the Jensen-Shannon divergence between samples
 # and data, and the modes covered.*
 
 # %% tags=["widget"]
 gan_lab()
 
 # %% [markdown]
-# Things to try, in this order:
+# **Six experiments.** A press counts one move or, with *× 50*, fifty. *Reset* plays the same match again; *Another seed* one with other networks,
+# data and noise, since one run is no proof.
 #
-# 1. Play the recorded run. When do the arrows get long, when do they vanish? The right panel shows where G takes a grid of codes: a sheet
-#    bent over the ring, since the noise has no gaps.
-# 2. From the start, let D alone make 300 moves, then G alone 400 (use × 50). Where do the samples end, and why? Section 2.8 answers.
-# 3. Open *ring: the discriminator wins* and press *Play this live*: nothing moves. Change the loss alone, to *non-saturating*, and press *Reset*.
-#    After 200 rounds some modes are served.
-# 4. Set the penalty to *none* and G's learning rate to 0.03: the samples chase around the ring.
-# 5. Choose noise of one dimension. How can a line cover a ring of blobs? And the spiral?
-# 6. Choose the Wasserstein loss: without a penalty, then with the gradient penalty of weight 10, then of weight 1. Turn on *best possible D*, what the
-#    densities would say of the present samples.
+# 1. **Watch.** Play the recorded run. The arrows get long when D has found the samples out, and vanish in a draw.
+# 2. **Nobody answers.** Choose *play live* and *× 50*. Press *Step D only* six times: the samples wait, and D becomes a cliff. **Predict**, then press
+#    *Step G only* eight times: all samples travel together and stop in one place. (Why: section 2.8.)
+# 3. **A sure D.** Open *ring: the discriminator wins*, press *Play this live*, then *Step* four times at × 50: no sample moves. Change the loss alone, to
+#    *non-saturating*, press *Reset* and step as often: some samples reach the first modes.
+# 4. **Too fast.** In a live match with the loss *non-saturating*, set the penalty to *none* and G's learning rate to 0.03. Eight presses of *Step*:
+#    from one picture to the next many samples leap to other places.
+# 5. **A thread.** Set the penalty and the rate back (R1, 0.002), choose *normal 1-D* noise, *Reset*, twelve presses: a line runs through most of the
+#    modes, and crosses each gap, since it cannot tear. Then the spiral.
+# 6. **A critic.** Normal 2-D noise again, *Wasserstein* loss. Without a penalty, four presses: the slope grows and grows, and the samples leap. With the
+#    gradient penalty of weight 10, the usual one, six presses: the game swings. With weight 0.1, sixteen presses: it finds most modes.
+#
+# The failed runs of section 2.8 are in the list too, each with three changes of which one mends it (*but with*). Choose the data *drawn* to draw your
+# own. On the right is the **grid of codes**: equal shares of the noise, and where G takes them; the sheet bends and never tears. **Best possible
+# D** shows $p_{\text{data}}/(p_{\text{data}} + p_g)$, with a smoothed density of the samples: compare it with D's belief. All of it works from the keyboard.
 #
 # ## 2.8 Reading a run
 #
-# Real recordings on the ring, made by a script of this repository. The strip of section 2.7 is the healthy one: the samples find all modes and stay, D's surface
-# flattens towards ½, the divergence falls, and the losses come near a draw. Here are three that fail. Say what is wrong with each before you
-# read on.
+# The strip of section 2.7 is a healthy run: the samples find all modes and stay, the divergence falls, and the losses come near a draw. Here are
+# three recordings that fail. Say what is wrong with each before you read on.
 
 # %%
 film_strip(recorded("collapse"), title="Run 1");
@@ -548,7 +549,7 @@ claim("collapsed_g_loss", sum(f.scores.g_loss for f in late["run 1"]) / 13)
 # | --- | --- | --- | --- | --- | --- |
 # | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes | no penalty, D 50 times as fast as G | D judges each sample alone | R1 |
 # | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, five moves of D a round | flat loss where D is sure | non-saturating loss, R1 |
-# | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | the healthy settings together; none alone was enough |
+# | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
 #
 # In run 3 D is right only {{follower_accuracy}} % of the time, *less* than a coin: each frame is taken at the end of a round, on samples that G has moved
 # since D's last step, to just where that D believed the data to be.
@@ -885,9 +886,8 @@ claim("wgan_share", 100 * earth.share)
 # %% [markdown]
 # *Samples of a Wasserstein GAN on the ring, and its critic's loss: minus the estimated distance plus the penalty. Near a draw it is near 0.*
 #
-# It covers {{wgan_modes}} modes, with about {{wgan_share}} % of the samples near one. So why does the rest of this chapter use R1? With a critic that
-# makes only finitely many steps for each of G's, WGAN-GP need not converge even near the equilibrium (Mescheder et al. 2018); with
-# the usual weight, 10, our ring circles for long (try it in the lab), and a second network pass at extra points costs time.
+# It covers {{wgan_modes}} modes, with about {{wgan_share}} % of the samples near one. So why does the rest of this chapter use R1? With finitely many critic
+# steps for each of G's, WGAN-GP need not converge even near the equilibrium (Mescheder et al. 2018), as the lab shows with the usual weight, 10; with R1 it does.
 #
 # ## 2.12 R1, bounded layers and averages
 #
@@ -1061,8 +1061,7 @@ figures.image_grid(wardrobe.sample(asked, seed=2), columns=10,
 # %% [markdown]
 # *Six samples, not selected, for each class that was asked for, one class per column.*
 #
-# Does the answer fit the question? The classifier that ships with the course is right on most test images; let it judge, and first judge the
-# judge:
+# Does the answer fit the question? Let the classifier that ships with the course judge, and first judge the judge:
 
 # %%
 judge = ev.feature_network("fashion-mnist").to(device)
@@ -1098,8 +1097,8 @@ claim("ms_per_sample", 1000 * (time.perf_counter() - start) / n)
 #
 # ## 2.14 When data are scarce: augment what D sees
 #
-# With 500 images D does what any classifier would do: it learns them by heart. Then it rejects everything else, new real images
-# too, and its gradient says "be one of these 500". Augmenting the training images alone does not help: G would learn to make augmented
+# With 500 images D learns them by heart, as any classifier would. Then it rejects everything else, new real images too, and its gradient says
+# "be one of these 500". Augmenting the training images alone does not help: G would learn to make augmented
 # images. The remedy is to augment **whatever D sees**, samples as well, by operations that gradients can pass:
 # brightness, shifts, a square cut out (Zhao et al. 2020).
 
@@ -1160,8 +1159,8 @@ claim("copying", min(end[:, 3].min() for end in last.values()))
 # ## 2.15 How good are samples?
 #
 # There is no likelihood to report. What can be measured is how samples and data differ, in **features** that matter: here the last hidden layer, 64
-# numbers, of a small classifier that ships with the course. The literature uses a large network trained on photographs (Inception), which knows little
-# of digits; hence the names *FID* and *KID* for the first two measures below, which are not comparable with ours.
+# numbers, of a small classifier that ships with the course. The literature uses a large network trained on photographs, Inception; hence
+# the names *FID* and *KID* for the first two measures below, not comparable with ours.
 #
 # **Fréchet distance** (Heusel et al. 2017): treat both sets of features as normal distributions with means $\mu$ and covariances $\Sigma$:
 #
@@ -1256,7 +1255,7 @@ claim("half_recall", found["digits 5 to 9 only"][3])
 #
 # ### The loss is no measure of quality
 #
-# During the training of section 2.10 we kept both: the losses, and the Fréchet distance of samples.
+# The training of section 2.10 once more:
 
 # %%
 figure, (left, right) = figures.panels(2)
@@ -1296,14 +1295,13 @@ figures.image_rows({"sample": made[:14],
 claim("copy_ratio", near_made.median() / near_test.median())
 
 # %% [markdown]
-# *Samples above, the nearest training image of each below: similar pixel by pixel, sometimes another digit, never the same image.*
+# *Samples above, the nearest training image of each below: similar, sometimes another digit, never the same image.*
 #
-# In the median a sample lies about {{copy_ratio}} times as far from the training set, pixel by pixel, as a test image does; copies would lie much nearer.
+# In the median a sample lies about {{copy_ratio}} times as far from the training set as a test image does; copies would lie much nearer.
 #
 # ## 2.16 Beside the VAE
 #
-# The same digits, about as many seconds of training (the GAN's include watching it), the same four measures; the VAE of chapter 1 samples its
-# decoder's mean.
+# The same digits, about as many seconds of training, the same measures; the VAE of chapter 1 samples its decoder's mean.
 
 # %%
 manual_seed(0)
@@ -1332,7 +1330,7 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 # *Samples of the VAE, samples of the GAN, real digits.*
 #
 # Read the whole row before naming a winner. The VAE's Fréchet distance is about {{vae_fd}}, the GAN's {{gan_fd}}, and the GAN reaches more of the data: recall {{gan_recall}}
-# against {{vae_recall}}. Precision is {{vae_precision}} for the VAE and {{gan_precision}} for the GAN: an average of many strokes is a safe stroke. The
+# against {{vae_recall}}. Precision is {{vae_precision}} for the VAE and {{gan_precision}} for the GAN. The
 # VAE trains without drama, reports a bound, and finds a code for every image. The GAN's strokes are sharp, but it gives no probability, and
 # no code, for a given image.
 #
@@ -1364,19 +1362,13 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 # Each sample lies among the data. What is missing shows only if one asks the data: which of them lie among the samples? That is recall.
 # </details>
 #
-# <details><summary>3. You forget <code>detach</code> in D's step but clear all gradients before each backward pass. What breaks?</summary>
-#
-# Nothing but time: gradients of G are computed and thrown away. Without the clearing they would be added to G's next step, with the
-# wrong sign.
-# </details>
-#
-# <details><summary>4. Why not train D to its best before every step of G, as the theory assumes?</summary>
+# <details><summary>3. Why not train D to its best before every step of G, as the theory assumes?</summary>
 #
 # With the minimax loss the best D is certain wherever data and samples do not overlap, and G's loss is flat there: no gradient. The non-saturating
 # loss keeps a slope in the logit, but the logit of a perfect D is no reliable guide. With a critic of bounded slope it would be right, and only expensive.
 # </details>
 #
-# <details><summary>5. Can a GAN tell you how probable an image is?</summary>
+# <details><summary>4. Can a GAN tell you how probable an image is?</summary>
 #
 # No. At its best D's logit is the logarithm of a ratio of two densities, and at the end of a good game it is 0 everywhere. For a probability use a
 # model of chapter 1 or 3.
@@ -1390,37 +1382,36 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 #
 # **The game:**
 #
-# - Goodfellow et al. 2014, *Generative Adversarial Nets*, [arXiv:1406.2661](https://arxiv.org/abs/1406.2661): its value, both losses of G.
+# - Goodfellow et al. 2014, [arXiv:1406.2661](https://arxiv.org/abs/1406.2661): its value, both losses of G.
 # - Nowozin, Cseke & Tomioka 2016, *f-GAN*, [arXiv:1606.00709](https://arxiv.org/abs/1606.00709).
-# - Arjovsky & Bottou 2017, *Towards Principled Methods for Training GANs*, [arXiv:1701.04862](https://arxiv.org/abs/1701.04862).
+# - Arjovsky & Bottou 2017, [arXiv:1701.04862](https://arxiv.org/abs/1701.04862).
 # - Kahng et al. 2019, *GAN Lab*, [arXiv:1809.01587](https://arxiv.org/abs/1809.01587): the interactive page that our lab follows.
 #
 # **Making it work:**
 #
 # - Radford, Metz & Chintala 2016, *DCGAN*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434).
-# - Salimans et al. 2016, *Improved Techniques for Training GANs*, [arXiv:1606.03498](https://arxiv.org/abs/1606.03498): batch statistics.
+# - Salimans et al. 2016, [arXiv:1606.03498](https://arxiv.org/abs/1606.03498): batch statistics.
 # - Arjovsky, Chintala & Bottou 2017, *Wasserstein GAN*, [arXiv:1701.07875](https://arxiv.org/abs/1701.07875); Gulrajani et al. 2017,
-#   *Improved Training of Wasserstein GANs*, [arXiv:1704.00028](https://arxiv.org/abs/1704.00028).
-# - Mescheder, Geiger & Nowozin 2018, *Which Training Methods for GANs do actually Converge?*,
-#   [arXiv:1801.04406](https://arxiv.org/abs/1801.04406): R1, and the game of two numbers.
-# - Miyato et al. 2018, *Spectral Normalization*, [arXiv:1802.05957](https://arxiv.org/abs/1802.05957); Lim & Ye 2017, *Geometric GAN*,
+#   *WGAN-GP*, [arXiv:1704.00028](https://arxiv.org/abs/1704.00028).
+# - Mescheder, Geiger & Nowozin 2018, [arXiv:1801.04406](https://arxiv.org/abs/1801.04406): R1, and the game of two numbers.
+# - Miyato et al. 2018, [arXiv:1802.05957](https://arxiv.org/abs/1802.05957); Lim & Ye 2017, *Geometric GAN*,
 #   [arXiv:1705.02894](https://arxiv.org/abs/1705.02894): hinge.
-# - Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*, [arXiv:1706.08500](https://arxiv.org/abs/1706.08500): two rates, the Fréchet
-#   distance; Yazıcı et al. 2019, *The Unusual Effectiveness of Averaging*, [arXiv:1806.04498](https://arxiv.org/abs/1806.04498).
-# - Jolicoeur-Martineau 2019, *The relativistic discriminator*, [arXiv:1807.00734](https://arxiv.org/abs/1807.00734); Huang et al. 2024, *The GAN is dead;
-#   long live the GAN!*, [arXiv:2501.05441](https://arxiv.org/abs/2501.05441): R3GAN.
-# - Zhao et al. 2020, *Differentiable Augmentation*, [arXiv:2006.10738](https://arxiv.org/abs/2006.10738).
+# - Heusel et al. 2017, [arXiv:1706.08500](https://arxiv.org/abs/1706.08500): two rates, the Fréchet
+#   distance; Yazıcı et al. 2019, [arXiv:1806.04498](https://arxiv.org/abs/1806.04498).
+# - Jolicoeur-Martineau 2019, [arXiv:1807.00734](https://arxiv.org/abs/1807.00734); Huang et al. 2024,
+#   [arXiv:2501.05441](https://arxiv.org/abs/2501.05441): R3GAN.
+# - Zhao et al. 2020, [arXiv:2006.10738](https://arxiv.org/abs/2006.10738).
 #
 # **Conditions, measures, data, today:**
 #
-# - Mirza & Osindero 2014, [arXiv:1411.1784](https://arxiv.org/abs/1411.1784); Miyato & Koyama 2018, *Projection Discriminator*,
+# - Mirza & Osindero 2014, [arXiv:1411.1784](https://arxiv.org/abs/1411.1784); Miyato & Koyama 2018,
 #   [arXiv:1802.05637](https://arxiv.org/abs/1802.05637); Isola et al. 2017, *pix2pix*, [arXiv:1611.07004](https://arxiv.org/abs/1611.07004); Zhu et al. 2017,
 #   *CycleGAN*, [arXiv:1703.10593](https://arxiv.org/abs/1703.10593).
-# - Bińkowski et al. 2018, *Demystifying MMD GANs*, [arXiv:1801.01401](https://arxiv.org/abs/1801.01401): the kernel distance. Kynkäänniemi et al. 2019, *Improved
-#   Precision and Recall*, [arXiv:1904.06991](https://arxiv.org/abs/1904.06991).
+# - Bińkowski et al. 2018, [arXiv:1801.01401](https://arxiv.org/abs/1801.01401): the kernel distance. Kynkäänniemi et al. 2019,
+#   [arXiv:1904.06991](https://arxiv.org/abs/1904.06991).
 # - Karras et al. 2019, *StyleGAN*, [arXiv:1812.04948](https://arxiv.org/abs/1812.04948), and 2020, *StyleGAN2*,
 #   [arXiv:1912.04958](https://arxiv.org/abs/1912.04958); Brock et al. 2019, *BigGAN*, [arXiv:1809.11096](https://arxiv.org/abs/1809.11096).
 # - Esser et al. 2021, *VQGAN*, [arXiv:2012.09841](https://arxiv.org/abs/2012.09841); Kong et al. 2020, *HiFi-GAN*,
-#   [arXiv:2010.05646](https://arxiv.org/abs/2010.05646); Sauer et al. 2023, *Adversarial Diffusion Distillation*,
+#   [arXiv:2010.05646](https://arxiv.org/abs/2010.05646); Sauer et al. 2023,
 #   [arXiv:2311.17042](https://arxiv.org/abs/2311.17042).
 # - Xiao, Rasul & Vollgraf 2017, *Fashion-MNIST*, [arXiv:1708.07747](https://arxiv.org/abs/1708.07747).
