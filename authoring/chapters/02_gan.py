@@ -872,7 +872,7 @@ claim("jsd_at_six", jsd[-1])
 
 # %%
 wgan, batches = train_on_ring(loss="Wasserstein", gp=1.0, d_lr_ratio=2.0)
-wgan_history = fit(wgan, batches, steps=scaled(default=1500, smoke=10, full=3000),
+wgan_history = fit(wgan, batches, steps=scaled(default=1200, smoke=10, full=3000),
                    lr=2e-3, precision="float32")
 figure, (left, right) = figures.panels(2, height=3.2, ratios=(1, 1.8))
 figures.point_clouds({"data": ring_data[:500], "samples": wgan.sample(1000).cpu()},
@@ -1307,7 +1307,7 @@ claim("copy_ratio", near_made.median() / near_test.median())
 manual_seed(0)
 vae = VAE(latent_dim=16, mean_image=digits.train.mean(0)).to(device)
 vae_history = fit(vae, minibatches(digits.train_bytes, batch_size=128, seed=0),
-                  steps=scaled(default=1800, smoke=5, full=20_000), lr=4e-3)
+                  steps=scaled(default=1400, smoke=5, full=20_000), lr=4e-3)
 families = {"VAE": (vae.sample(2000, seed=5).cpu(), vae_history.seconds),
             "GAN": (dcgan.sample(2000, seed=5).cpu(), dcgan_history.seconds)}
 table = {name: scores(samples) for name, (samples, _) in families.items()}
