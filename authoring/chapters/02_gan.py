@@ -494,7 +494,8 @@ gan_lab()
 # 5. **A thread.** Set the penalty and the rate back (R1, 0.002), choose *normal 1-D* noise, *Reset*, twelve presses: a line runs through most of the
 #    modes, and crosses each gap, since it cannot tear. Then the spiral.
 # 6. **A critic.** Normal 2-D noise again, *Wasserstein* loss. Without a penalty, four presses: the slope grows and grows, and the samples leap. With the
-#    gradient penalty of weight 10, the usual one, six presses: the game swings. With weight 0.1, sixteen presses: it finds most modes.
+#    gradient penalty of weight 10, the usual one, six presses: the game swings. With weight 0.1, fourteen presses: after some
+#    the leaping stops, and the modes come, if not all of them at every moment.
 #
 # The failed runs of section 2.8 are in the list too, each with three changes of which one mends it (*but with*). Choose the data *drawn* to draw your
 # own. On the right is the **grid of codes**: equal shares of the noise, and where G takes them; the sheet bends and never tears. **Best possible
