@@ -178,14 +178,14 @@ def equal_seconds() -> Iterator[dict]:
     rules: dict[str, dict[str, Any]] = {
         "as above": {},
         "twice as long": {"long": 2.0},
-        "batches of 16": {"batch_size": 16},
-        "batches of 64": {"batch_size": 64},
-        "both rates halved": {"lr": 4e-3},
-        "average over 100 steps": {"ema_decay": 0.99},
-        "hinge": {"loss": "hinge"},
         "relativistic, R1 and R2": {
             "paired": True, "r1": 1.0, "r2": 1.0, "spectral": False, "lr": 4e-3
         },
+        "average over 100 steps": {"ema_decay": 0.99},
+        "both rates halved": {"lr": 4e-3},
+        "batches of 64": {"batch_size": 64},
+        "batches of 16": {"batch_size": 16},
+        "hinge": {"loss": "hinge"},
     }  # fmt: skip
     for name, rule in rules.items():
         yield {"game": name, "seed": 0} | convolutional(**rule)
