@@ -1025,11 +1025,9 @@ show(m.measured("equal seconds"), ["frechet", "recall", "steps"])
 equal = {row["game"]: row for row in m.measured("equal seconds")}
 claim("fd_base", equal["as above"]["frechet"])
 claim("fd_twice", equal["twice as long"]["frechet"])
-claim("fd_r3", equal["relativistic, R1 and R2"]["frechet"])
 
 # %% [markdown]
-# One seed each, all as long as 700 steps of our recipe: nothing in the list is worth as much as training twice as long, which takes the distance from about {{fd_base}} to
-# {{fd_twice}}. The losses of R3GAN (relativistic, R1 and R2, no spectral norm), with rates that we did not tune, got {{fd_r3}}: a recipe is a whole.
+# One seed each; all but the second as long as 700 steps of our recipe. Twice the time takes the Fréchet distance from {{fd_base}} to {{fd_twice}}.
 #
 # ## 2.13 Asking for a class: clothes
 #
