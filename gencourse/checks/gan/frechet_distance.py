@@ -151,31 +151,28 @@ def product_of_the_roots(x, y):
     return distance(x, y, cross=lambda a, b: (matrix_root(a) @ matrix_root(b)).trace())
 
 
-def bare_root(matrix):
-    values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.sqrt()) @ vectors.T
-
-
 @frechet_distance.mistake(
     "Right, until there are fewer examples than numbers: NaN. Eigenvalues that should be 0 come "
     "out a little below it. What should become of them before the root?"
 )
 def roots_of_rounding_errors(x, y):
     def cross(a, b):
-        root = bare_root(a)
+        root = matrix_root(a)
         return torch.linalg.eigvalsh(root @ b @ root).sqrt().sum()
 
     return distance(x, y, cross=cross)
 
 
 @frechet_distance.mistake(
-    "Right while covariances can be inverted. Cholesky's factor refuses a singular one, as that "
-    "of six examples of forty numbers is. Which decomposition does not mind?"
+    "Right while covariances can be inverted. With six examples of forty numbers they cannot, and "
+    "a decomposition raises an error: Cholesky's refuses such a matrix, and `eigh` one that holds "
+    "NaN, the root of an eigenvalue a little below 0. What should become of that before the root?"
 )
-def by_cholesky(x, y):
+def refuses_a_singular_covariance(x, y):
     def cross(a, b):
-        factor = torch.linalg.cholesky(a)
-        return torch.linalg.eigvalsh(factor.T @ b @ factor).clamp_min(0).sqrt().sum()
+        values, vectors = torch.linalg.eigh(a)
+        root = (vectors * values.sqrt()) @ vectors.T
+        return torch.linalg.eigvalsh(root @ b @ root).clamp_min(0).sqrt().sum()
 
     return distance(x, y, cross=cross)
 
