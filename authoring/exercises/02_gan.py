@@ -25,9 +25,10 @@ from gencourse import figures
 from gencourse.checks import gan as check
 from gencourse.checks import report
 from gencourse.data import images, minibatches, points
+from gencourse.evaluation import feature_network
 from gencourse.models import gan as m
 from gencourse.runtime import scaled, seeded
-from gencourse.gan_lab import four_runs
+from gencourse.gan_lab import unnamed_runs
 
 ring, digits = points("ring"), images("mnist")
 
@@ -431,18 +432,32 @@ else:
 #
 # ### {{exercise diagnoses}}
 #
-# Four games on the same ring were recorded under the letters A to D. One is *healthy*. In one the generator settled on a
-# few modes and stays there (*mode collapse*). In one D is so sure that G learns nothing (*the discriminator wins*). In one
-# the samples chase from mode to mode without ever settling (*oscillation*). Which is which?
+# Six games were recorded under the letters A to F, on other data and by other rules than those of section 2.8. Name what explains each
+# run. A cause may be needed more than once, or not at all, and the check says of all six together whether they are right.
+#
+# - `"healthy"`: nothing to mend.
+# - `"mode collapse"`: G serves some places of the data and stays there; nothing in its loss asks for variety.
+# - `"D is sure"`: D tells everything apart, and G's loss is flat there.
+# - `"D is late"`: D learns so slowly that samples have moved on before it has found them out.
+# - `"D is flat"`: D is held so flat that it tells nothing apart, and pushes nobody.
+# - `"thin noise"`: the noise has fewer dimensions than the data.
+# - `"stopped early"`: a sound game that was still getting better when it ended.
 
 # %%
-runs = four_runs()  # letter -> moments of that run
+runs = unnamed_runs()  # letter -> its moments, and its symptoms as numbers (section 2.8)
+for letter, run in runs.items():
+    n = run.numbers
+    print(f"{letter}: modes covered {100 * n['covered']:3.0f} %, samples near one "
+          f"{100 * n['near']:3.0f} %, JSD {n['divergence']:.2f} nats, leaping "
+          f"{100 * n['leaping']:2.0f} %, D right {100 * n['accuracy']:3.0f} %, "
+          f"arrows {n['push']:.3f}")
 
+# %%
 def show_run(letter):
-    frames = runs[letter]
+    frames = runs[letter].frames
     figure, axes = plt.subplots(1, 6, figsize=(13, 3), layout="constrained",
                                 width_ratios=[1] * 5 + [1.5])
-    for ax, f in zip(axes, [frames[i] for i in (5, 25, -3, -2, -1)]):
+    for ax, f in zip(axes, [frames[i] for i in (0, len(frames) // 3, -3, -2, -1)]):
         ax.plot(*f.real.T, "o", ms=3, mfc="none", color=figures.PALETTE[0],
                 label="data" if ax is axes[0] else None)
         ax.plot(*f.fake.T, "^", ms=3, color=figures.PALETTE[1],
@@ -469,7 +484,7 @@ show_run("A")
 show_run("B")
 
 # %% [markdown]
-# *Run B, in the same way. Mind the scale of the curves.*
+# *Run B, in the same way. Mind the scale of the curves, which differs from run to run.*
 
 # %%
 show_run("C")
@@ -484,13 +499,23 @@ show_run("D")
 # *Run D.*
 
 # %%
+show_run("E")
+
+# %% [markdown]
+# *Run E.*
+
+# %%
+show_run("F")
+
+# %% [markdown]
+# *Run F.*
+
+# %%
 def diagnoses():
-    """A dict from the letters to "healthy", "mode collapse", "the discriminator wins"
-    or "oscillation".
-    """
+    """A dict from the letters A to F to seven possible causes, such as "healthy"."""
     ### BEGIN SOLUTION
-    return {"A": "oscillation", "B": "the discriminator wins", "C": "healthy",
-            "D": "mode collapse"}
+    return {"A": "D is late", "B": "D is flat", "C": "healthy", "D": "mode collapse",
+            "E": "D is sure", "F": "thin noise"}
     ### END SOLUTION
 
 # %%
