@@ -48,7 +48,7 @@ RUNS |= {  # those of the exercise: other data and rules than those that the cha
         ),
         400,
     ),
-    "C": (replace(SMALL, data="drawn", cells=SHAPES["cross"], penalty_weight=0.5), 600),
+    "C": (replace(SMALL, data="drawn", cells=SHAPES["cross"], penalty_weight=10.0), 800),
     "D": (replace(SMALL, data="spiral", penalty="none", lr=1e-4, d_lr_ratio=50.0), 600),
     "E": (
         replace(

@@ -439,9 +439,9 @@ else:
 # - `"mode collapse"`: G serves some places of the data and stays there; nothing in its loss asks for variety.
 # - `"D is sure"`: D tells everything apart, and G's loss is flat there.
 # - `"D is late"`: D learns so slowly that samples have moved on before it has found them out.
-# - `"D is flat"`: D is held so flat that it tells nothing apart, and pushes nobody.
+# - `"D is flat"`: D is held so flat that it hardly tells data and samples apart, and lends G a faint slope.
 # - `"thin noise"`: the noise has fewer dimensions than the data.
-# - `"stopped early"`: a sound game that was still getting better when it ended.
+# - `"stopped early"`: a sound game; the samples were still coming nearer to the data when it ended.
 
 # %%
 runs = unnamed_runs()  # letter -> its moments, and its symptoms as numbers (section 2.8)
@@ -449,8 +449,10 @@ for letter, run in runs.items():
     n = run.numbers
     print(f"{letter}: modes covered {100 * n['covered']:3.0f} %, samples near one "
           f"{100 * n['near']:3.0f} %, JSD {n['divergence']:.2f} nats, leaping "
-          f"{100 * n['leaping']:2.0f} %, D right {100 * n['accuracy']:3.0f} %, "
-          f"arrows {n['push']:.3f}")
+          f"{100 * n['leaping']:2.0f} %;", end=" ")
+    end = run.frames[-1].scores
+    print(f"D believes in data {100 * end.real_belief:3.0f} %, in samples "
+          f"{100 * end.fake_belief:3.0f} %")
 
 # %%
 def show_run(letter):

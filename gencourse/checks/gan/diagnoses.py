@@ -27,7 +27,7 @@ def compared(said: object) -> dict[str, object]:
         )
         or "none",
         "whether all six causes are right": said == ANSWER,
-        "your causes": said,
+        "your causes": dict(sorted(said.items())),
     }
 
 
@@ -40,11 +40,11 @@ def compared(said: object) -> dict[str, object]:
     hints=(
         (
             "Begin with the samples: do they lie where the data lie, and did they lie there one "
-            "moment before? Then ask D: how often is it right?"
+            "moment before? Then ask D: what does it believe of data and of samples?"
         ),
         (
-            "Samples that do not move are pushed by nobody. D may be sure of everything, or may "
-            "not tell anything: its accuracy knows which."
+            "Samples may stay where they began for two reasons: D is sure of everything, and G's "
+            "loss is flat there; or D itself is flat. What would D's loss be in either case?"
         ),
         (
             "All modes reached, and still far from the data? Look at the shape of the cloud within "
@@ -54,7 +54,7 @@ def compared(said: object) -> dict[str, object]:
     ),
     on_success=(
         "Four of the six end with losses near a draw, and one of these four is a success. The "
-        "samples, D's accuracy and the arrows tell them apart; the losses do not."
+        "samples tell them apart; the losses do not."
     ),
 )
 def diagnoses(answer, seed):
@@ -104,8 +104,8 @@ def by_the_modes():
 
 
 @diagnoses.mistake(
-    "More rounds help only where something pushes the samples. What does the last column of "
-    "numbers say of those that you would let run on?"
+    "More rounds help where samples and data were still coming nearer at the end. In the runs that "
+    "you would let go on, have the samples moved at all?"
 )
 def more_rounds_for_what_stands_still():
     return ANSWER | dict.fromkeys("BE", "stopped early")
