@@ -113,6 +113,42 @@ def test_value_at_the_best_discriminator_is_minus_log_four_plus_twice_the_diverg
     )
 
 
+@pytest.mark.parametrize(
+    ("shift", "saturating", "non_saturating"),
+    [(0.5, 0.2353, 0.2647), (1, 0.3980, 0.6020), (2, 0.4496, 1.5504), (4, 0.1372, 3.8628)],
+)
+def test_each_loss_has_the_gradient_of_a_divergence_at_the_best_discriminator(
+    shift, saturating, non_saturating
+):
+    """d 2 JSD, and d (KL(p_g ‖ p_data) - 2 JSD), with D held fixed; the numbers of shifted normals
+    by finite differences of the divergences, independently of the losses.
+    """
+    x = torch.linspace(-10, 14, 4801, dtype=torch.float64)
+
+    def density(mean):
+        return torch.exp(-0.5 * (x - mean) ** 2) / math.sqrt(2 * math.pi)
+
+    p, cell = density(0.0), (x[1] - x[0]).item()
+    fixed = p.log() - density(shift).log()  # the best D's logit at this shift
+
+    def expected(loss, mean):
+        return (cell * (density(mean) * loss(fixed)).sum()).item()
+
+    def divergence(mean, kl):
+        q = density(mean)
+        jsd = gan.jensen_shannon(p, q, cell)
+        return (kl * cell * (q * (q.log() - p.log())).sum() + (1 - 2 * kl) * 2 * jsd).item()
+
+    h = 1e-4
+    for loss, kl, value in (
+        (gan.saturating_loss, 0, saturating),
+        (gan.generator_loss, 1, non_saturating),
+    ):
+        slope = (expected(loss, shift + h) - expected(loss, shift - h)) / (2 * h)
+        theirs = (divergence(shift + h, kl) - divergence(shift - h, kl)) / (2 * h)
+        assert slope == pytest.approx(theirs, abs=1e-6) and slope == pytest.approx(value, abs=6e-5)
+
+
 def test_no_other_discriminator_has_a_higher_value():
     p, q = normal(0.0), normal(1.5)
     best = gan.optimal_discriminator(p, q)
@@ -418,7 +454,12 @@ def test_augmentations_do_what_their_names_say():
         torch.tensor([0.0, 0.25]).view(2, 1, 1, 1).expand_as(x),
     )
     cut = gan.cutout(x, torch.full((2, 2), 0.5), share=0.5) == 0
-    assert cut.flatten(1).sum(1).tolist() == [9, 9] and cut[0, 0, 4, 4]
+    assert cut.flatten(1).sum(1).tolist() == [16, 16] and cut[0, 0, 2:6, 2:6].all()
+    ends = torch.tensor([[0.0, 1.0], [1.0, 0.0]])  # half of the square is outside, at either end
+    assert (gan.cutout(x, ends) == 0).flatten(1).sum(1).tolist() == [4, 4]
+    odd = torch.rand(1, 1, 7, 7, generator=seeded(0)) + 0.5
+    middle = (gan.cutout(odd, torch.full((1, 2), 0.5), share=3 / 7) == 0)[0, 0]
+    assert middle[2:5, 2:5].all() and middle.sum() == 9
 
 
 def test_gradients_pass_through_augmentation():
@@ -429,6 +470,16 @@ def test_gradients_pass_through_augmentation():
     )
     assert torch.equal(gan.augment(x, seeded(1)), gan.augment(x, seeded(1)))
     assert not torch.equal(gan.augment(x, seeded(1)), gan.augment(x, seeded(2)))
+
+
+def test_measured_games_have_three_seeds_each_and_unknown_ones_are_refused():
+    for name in ("remedies", "two by two", "scarce"):
+        rows = gan.measured(name)
+        assert {row["seed"] for row in rows} == {0, 1, 2} and len({r["game"] for r in rows}) > 1
+    rows[0]["seed"] = 7  # one's own copy
+    assert {row["seed"] for row in gan.measured("scarce")} == {0, 1, 2}
+    with pytest.raises(InputError, match="remedies, two by two"):
+        gan.measured("none")
 
 
 # --- the oracles have power: they fail for the registered mistakes

@@ -141,6 +141,9 @@ def test_mode_coverage_counts_modes_and_not_samples():
     assert mode_coverage(three, ring.centres, ring.stds) == (3, 1.0)
     assert mode_coverage(torch.cat([three, far]), ring.centres, ring.stds) == (3, 0.75)
     assert mode_coverage(ring.sample(4000, seed=0), ring.centres, ring.stds).modes == 8
+    edge = torch.tensor([[0.5, 0.0], [4.0, 0.0]])  # at exactly the radius, which counts
+    lone, half = torch.tensor([[0.0, 0.0], [4.0, 0.0]]), torch.tensor([0.25, 0.25])
+    assert mode_coverage(edge, lone, half, radius=2.0) == (2, 1.0)
 
 
 def test_a_stray_sample_does_not_cover_a_mode():

@@ -3,12 +3,17 @@
 import re
 from pathlib import Path
 
+import pytest
 import torch
+from safetensors.torch import save_file
 
 from gencourse.data import images
+from gencourse.errors import DataUnavailable
 from gencourse.experiments.measures import frechet
+from gencourse.models import gan
+from gencourse.models.gan import trained as trained_gan
 from gencourse.models.vae import trained, trained_decoder
-from gencourse.runtime import seeded
+from gencourse.runtime import seeded, standard_normal
 
 FILE = Path(str(trained.FILE))
 
@@ -37,3 +42,31 @@ def test_each_call_gives_a_decoder_of_its_own_and_draws_nothing():
     assert torch.equal(before, torch.get_rng_state())
     one.layers[0].weight.zero_()
     assert other.layers[0].weight.abs().max() > 0
+
+
+def test_a_generator_comes_back_as_it_was_stored(tmp_path, monkeypatch):
+    model = gan.Generator(latent_dim=8, width=4, num_classes=10).eval()
+    file = tmp_path / "generator.safetensors"
+    halves = {n: t.half() if t.is_floating_point() else t for n, t in model.state_dict().items()}
+    save_file(halves, file)
+    monkeypatch.setattr(trained_gan, "FILE", file)
+    stored, z, y = trained_gan.trained_generator(), torch.randn(6, 8), torch.arange(6)
+    assert stored.latent_dim == 8 and not stored.training
+    torch.testing.assert_close(stored(z, y), model(z, y), atol=2e-3, rtol=0)
+
+
+def test_missing_weights_are_told_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(trained_gan, "FILE", tmp_path / "none")
+    with pytest.raises(DataUnavailable, match="make_trained_generator"):
+        trained_gan.trained_generator()
+
+
+@pytest.mark.skipif(not trained_gan.FILE.is_file(), reason="the generator is not trained yet")
+def test_the_generator_that_ships_is_what_its_datasheet_says():
+    file = Path(str(trained_gan.FILE))
+    page = file.with_suffix(".md").read_text("utf-8")
+    generator, labels = trained_gan.trained_generator(), torch.arange(2000) % 10
+    samples = generator(standard_normal(2000, generator.latent_dim, seed=1), labels)
+    distance = frechet("fashion-mnist", samples, images("fashion-mnist").test_bytes)
+    assert abs(distance - float(re.search(r"Fréchet distance ([\d.]+)", page)[1])) < 0.1
+    assert file.stat().st_size < 2e6

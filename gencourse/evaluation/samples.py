@@ -121,12 +121,12 @@ def mode_coverage(
     deviations.
 
     x (N, 2) samples, centres (K, 2), stds (K,). A sample belongs to its nearest centre, if it lies
-    within radius · std of it; a mode is covered if it holds at least least · N / K samples.
+    at most radius · std away from it; a mode is covered if it holds at least least · N / K samples.
     """
     require_features("mode_coverage", x, centres, names=("x", "centres"))
     centres, stds = centres.to(x), stds.to(x)
     distance, nearest = torch.cdist(x, centres).min(1)
-    near = distance < radius * stds[nearest]
+    near = distance <= radius * stds[nearest]
     counts = nearest[near].bincount(minlength=len(centres))
     return Coverage(int((counts >= least * len(x) / len(centres)).sum()), share(near))
 

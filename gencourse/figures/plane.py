@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
 from gencourse.errors import InputError, InputTypeError, describe
@@ -11,6 +12,9 @@ from gencourse.figures.style import MARKERS, PALETTE, drawable, panels
 from gencourse.validation import require_tensor
 
 NUMERAL_SIZE = 22
+BELIEF = LinearSegmentedColormap.from_list(  # from "a sample" over "cannot tell" to "data"
+    "belief", ["#F0A070", "#FBE6D8", "#FFFFFF", "#D9E8F4", "#78B0DA"]
+)
 
 
 def latent_scatter(
@@ -126,8 +130,8 @@ def heatmap(
     label: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Values (n · n,) on `plane_grid(limit, n)` as a map with a colour bar; the ½ contour is drawn
-    where values are probabilities.
+    """Values (n · n,) on `plane_grid(limit, n)` as a map with a colour bar, orange below the middle
+    and blue above it; the ½ contour is drawn where values are probabilities.
     """
     if ax is None:
         _, ax = panels(height=3.8)
@@ -143,7 +147,7 @@ def heatmap(
         picture,
         origin="lower",
         extent=(-limit, limit, -limit, limit),
-        cmap="PuOr",
+        cmap=BELIEF,
         vmin=vmin,
         vmax=vmax,
     )
@@ -156,6 +160,6 @@ def heatmap(
             extent=(-limit, limit, -limit, limit),
         )
     ax.spines[:].set_visible(True)
-    ax.figure.colorbar(drawn, ax=ax, label=drawable(label), shrink=0.8)
+    ax.figure.colorbar(drawn, ax=ax, label=drawable(label), fraction=0.046, pad=0.04)
     ax.set(xlabel="x₁", ylabel="x₂", title=drawable(title))
     return ax

@@ -46,7 +46,7 @@ class GANRecipe(Recipe[GAN, Pictures]):
 RECIPE = GANRecipe(
     training={
         "smoke": Training(steps=6, batch_size=8, lr=4e-3),
-        "default": Training(steps=700, batch_size=32, lr=8e-3),
+        "default": Training(steps=1600, batch_size=32, lr=8e-3),
         "full": Training(steps=20_000, batch_size=64, lr=4e-3),
     },
     sizes={

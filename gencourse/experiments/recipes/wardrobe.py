@@ -63,7 +63,7 @@ class WardrobeRecipe(Recipe[ConditionalGAN, Pictures]):
 
 
 RECIPE = WardrobeRecipe(
-    training={**gan.RECIPE.training, "default": Training(steps=600, batch_size=32, lr=6e-3)},
+    training={**gan.RECIPE.training, "default": Training(steps=1400, batch_size=32, lr=6e-3)},
     sizes=gan.RECIPE.sizes,
     meanings={
         **gan.RECIPE.meanings,

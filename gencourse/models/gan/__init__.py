@@ -22,6 +22,7 @@ from gencourse.models.gan.losses import (
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
+from gencourse.models.gan.measured import measured
 from gencourse.models.gan.networks import (
     Discriminator,
     Generator,
@@ -53,6 +54,7 @@ __all__ = [
     "jensen_shannon",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
+    "measured",
     "optimal_discriminator",
     "r1_penalty",
     "saturating_loss",

@@ -48,13 +48,20 @@ def moved(size: int, u: Tensor, reach: float) -> tuple[Tensor, Tensor]:
 
 def cutout(x: Tensor, u: Tensor, share: float = 0.5) -> Tensor:
     """Set a square with sides `share` of the image's to zero, its centre anywhere in the image: u
-    (B, 2) in [0, 1].
+    (B, 2) in [0, 1]. Of 28 pixels half are 14; what would lie outside of the image is lost.
     """
     H, W = x.shape[2:]
-    row, column = (torch.arange(size, device=x.device) for size in (H, W))
-    near_row = (row - (u[:, :1] * H).floor()).abs() < share * H / 2
-    near_column = (column - (u[:, 1:] * W).floor()).abs() < share * W / 2
-    return x * ~(near_row[:, :, None] & near_column[:, None, :])[:, None]
+    rows, columns = covered(H, u[:, :1], share), covered(W, u[:, 1:], share)
+    return x * ~(rows[:, :, None] & columns[:, None, :])[:, None]
+
+
+def covered(size: int, u: Tensor, share: float) -> Tensor:
+    """Which rows (or columns) of an image a square covers: u (B, 1) -> (B, size), true or false."""
+    side = round(share * size)
+    places = size + 1 - side % 2  # for an even side the centre lies between two rows
+    first = (u * places).floor().clamp(max=places - 1) - side // 2
+    row = torch.arange(size, device=u.device)
+    return (row >= first) & (row < first + side)
 
 
 def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -71,10 +71,10 @@ class GAN(nn.Module):
     `generator(z)` maps codes (B, latent_dim) to data, `discriminator(x)` data to logits (B,); both
     take labels as a second argument if batches carry them. `loss` names one of LOSSES. `r1` weighs
     the penalty ½‖∇D(x)‖² at data, `gp` the gradient penalty of Wasserstein GANs. `d_lr_ratio` is
-    D's learning rate in that of G ("two time scales", Heusel et al. 2017). `ema_decay` is the decay
-    of the average, 0 for none; it starts small, so that the first steps are forgotten. `augment` is
-    applied to whatever D sees. `betas` are Adam's, short memories, because yesterday's gradient
-    answers yesterday's opponent.
+    D's learning rate as a multiple of G's ("two time scales", Heusel et al. 2017). `ema_decay` is
+    the decay of the average, 0 for none; it starts small, so that the first steps are forgotten.
+    `augment` is applied to whatever D sees. `betas` are Adam's, short memories, because
+    yesterday's gradient answers yesterday's opponent.
     """
 
     def __init__(

@@ -42,8 +42,9 @@ def wasserstein_critic_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """D(G(z)) - D(x), D a critic without a sigmoid, to be held 1-Lipschitz by a penalty; in units
     of the data.
 
-    (B,) -> (B,). Minus its mean is at most the Wasserstein-1 distance. Source: Arjovsky et al.
-    2017, equation 2.
+    (B,) -> (B,). For a D that is 1-Lipschitz minus its mean is at most the Wasserstein-1 distance;
+    a penalty does not ensure that, and the mean may exceed it. Source: Arjovsky et al. 2017,
+    equation 2.
     """
     require_same_shape("wasserstein_critic_loss", real_logits=real_logits, fake_logits=fake_logits)
     return fake_logits - real_logits

@@ -63,8 +63,8 @@ class Generator(nn.Module):
     """Codes (B, latent_dim) -> images (B, C, H, W) in [0, 1], H and W multiples of 4; DCGAN's
     rules.
 
-    A linear layer makes a small picture of many channels, two stages double its size, each a
-    convolution, batch norm and ReLU; a sigmoid ends it (DCGAN's tanh, for images in [0, 1]). With
+    A linear layer makes a small picture of many channels; batch norm, ReLU and a transposed
+    convolution double its size, twice; a sigmoid ends it (DCGAN's tanh, for images in [0, 1]). With
     num_classes > 0 the label y (B,) is a second argument: its one-hot vector joins the code.
     """
 

@@ -6,31 +6,31 @@ from torch import Tensor
 from gencourse.validation import require_same_shape
 
 
-def optimal_discriminator(p_data: Tensor, p_model: Tensor) -> Tensor:
-    """D*(x) = p_data(x) / (p_data(x) + p_model(x)), and ½ where both densities are zero, since any
+def optimal_discriminator(p_data: Tensor, p_g: Tensor) -> Tensor:
+    """D*(x) = p_data(x) / (p_data(x) + p_g(x)), and ½ where both densities are zero, since any
     D will do there.
 
     Densities of one shape -> probabilities of that shape. Source: Goodfellow et al. 2014,
     proposition 1.
     """
-    require_same_shape("optimal_discriminator", p_data=p_data, p_model=p_model)
-    total = p_data + p_model
+    require_same_shape("optimal_discriminator", p_data=p_data, p_g=p_g)
+    total = p_data + p_g
     kind = torch.finfo(total.dtype)
     smallest = kind.tiny * kind.eps  # of all numbers above 0, subnormal ones included
     return torch.where(total > 0, p_data / total.clamp_min(smallest), 0.5)
 
 
-def game_value(p_data: Tensor, p_model: Tensor, D: Tensor, cell: float) -> Tensor:
-    """V = E_data[log D(x)] + E_model[log(1 - D(x))] by summing over a grid whose cells have the
+def game_value(p_data: Tensor, p_g: Tensor, D: Tensor, cell: float) -> Tensor:
+    """V = E_data[log D(x)] + E_g[log(1 - D(x))] by summing over a grid whose cells have the
     size `cell`.
 
-    p_data, p_model densities and D probabilities on the grid, one shape -> a number, nats. Cells
+    p_data, p_g densities and D probabilities on the grid, one shape -> a number, nats. Cells
     without mass count zero, whatever D says there. Logarithms stop at that of the smallest positive
     number, since 1 - D of a very sure D is rounded to 0.
     """
-    require_same_shape("game_value", p_data=p_data, p_model=p_model, D=D)
+    require_same_shape("game_value", p_data=p_data, p_g=p_g, D=D)
     tiny = torch.finfo(D.dtype).tiny
-    return cell * (p_data * D.clamp_min(tiny).log() + p_model * (1 - D).clamp_min(tiny).log()).sum()
+    return cell * (p_data * D.clamp_min(tiny).log() + p_g * (1 - D).clamp_min(tiny).log()).sum()
 
 
 def jensen_shannon(p: Tensor, q: Tensor, cell: float) -> Tensor:
