@@ -68,7 +68,7 @@ RUNS |= {  # those of the exercise: other data and rules than those that the cha
 CURES = {  # failed run -> the change that mends it, and how many modes it reaches at least
     "collapse": ("R1 with weight 0.1", 7),
     "discriminator wins": ("the non-saturating loss", 2),
-    "oscillation": ("a D that learns 10 times as fast as G", 5),
+    "oscillation": ("both of these", 6),
 }
 
 

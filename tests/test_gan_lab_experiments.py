@@ -77,9 +77,6 @@ def test_2_against_a_d_that_stands_still_the_samples_run_into_one_place(lab, see
     after = press(lab, game.g_button, 400)[-1]
     assert torch.equal(taught.surface, after.surface), "D waits"
     travelled = (after.fake - taught.fake).norm(dim=1)
-    print(
-        seed, spread(taught), spread(after), after.scores.modes, travelled.min(), after.fake.mean(0)
-    )
     assert spread(after) < 0.35 and after.scores.modes <= 1, "in one place; the data spread by 1.4"
     assert travelled.min() > 0.5, "where none of them had been"
 
@@ -94,9 +91,9 @@ def test_3_the_loss_alone_decides_whether_a_sure_d_teaches(lab, seed):
     for loss in ("saturating", "non-saturating"):
         game = live(lab, seed, loss=loss)
         found[loss] = press(lab, game.step_button, 200)[-1].scores
-        print(seed, loss, found[loss])
     assert found["saturating"].modes == 0 and found["saturating"].push < 0.01
-    assert found["non-saturating"].modes >= 2 and found["non-saturating"].push > 0.1
+    assert found["non-saturating"].modes >= 1 and found["non-saturating"].push > 0.1
+    assert found["saturating"].share == 0 < 0.1 < found["non-saturating"].share
 
 
 @pytest.mark.slow
@@ -105,7 +102,6 @@ def test_4_without_a_penalty_a_large_rate_makes_the_samples_leap(lab, seed):
     calm = leaping(press(lab, live(lab, seed).step_button, 400)[4:])
     game = live(lab, seed, penalty="none", lr=0.03)
     frames = press(lab, game.step_button, 400)
-    print(seed, calm, leaping(frames[4:]), [f.scores.modes for f in frames])
     assert calm < 0.1 < leaping(frames[4:])
 
 
@@ -115,34 +111,35 @@ def test_5_a_line_covers_the_ring_and_bridges_the_gaps(lab, seed):
     game = live(lab, seed, noise="normal 1-D")
     last = press(lab, game.step_button, 600)[-1]
     steps = (last.sheet[0, 1:] - last.sheet[0, :-1]).norm(dim=1)
-    print(seed, last.scores.modes, last.scores.share, steps.max())
-    assert last.sheet.shape == (1, 289, 2) and last.scores.modes >= 7
+    assert last.sheet.shape == (1, 289, 2) and last.scores.modes >= 6
+    assert steps.max() < 1, "it nowhere jumps: modes are 1.5 apart"
 
 
 @pytest.mark.slow
 @seeds
+@pytest.mark.timeout(900)
 def test_6_a_critic_needs_a_penalty_and_too_much_of_it_makes_the_game_swing(lab, seed):
     found = {}
     for penalty, weight, rounds in (
-        ("none", 0.1, 300),
-        ("gradient penalty", 10.0, 500),
-        ("gradient penalty", 0.1, 1000),
+        ("none", 0.1, 200),
+        ("gradient penalty", 10.0, 300),
+        ("gradient penalty", 0.1, 800),
     ):
-        game = live(
-            lab,
-            seed,
-            loss="Wasserstein",
-            penalty=penalty,
-            penalty_weight=weight,
-        )
-        frames = press(lab, game.step_button, rounds)
-        found[penalty, weight] = frames
-        print(
-            seed,
-            penalty,
-            weight,
-            leaping(frames[-5:]),
-            [f.scores.modes for f in frames],
-            spread(frames[-1]),
-            frames[-1].scores.push,
-        )
+        game = live(lab, seed, loss="Wasserstein", penalty=penalty, penalty_weight=weight)
+        found[penalty, weight] = press(lab, game.step_button, rounds)
+    free, stiff, held = found.values()
+    assert free[-1].scores.push > 10 and leaping(free[-3:]) > 0.5, "its slope grows and grows"
+    assert leaping(stiff[-4:]) > 0.3 and stiff[-1].scores.modes <= 4, "it swings"
+    assert leaping(held[-4:]) < 0.2 and held[-1].scores.modes >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("run", "change", "rounds", "least"),
+    [("collapse", "R1 with weight 0.1", 800, 6), ("oscillation", "both of these", 500, 6)],
+)
+def test_a_failed_run_recovers_with_the_change_that_the_lab_offers(lab, run, change, rounds, least):
+    lab.choice.value, lab.change.value = run, change
+    lab.take.click()
+    assert press(lab, lab.live.step_button, rounds)[-1].scores.modes >= least

@@ -862,8 +862,8 @@ check.projection_logits(projection_logits)
 #
 # - A sample is judged by the label that it was asked for.
 # - `D(x)` without labels raises no error: it judges as if there were none.
-# - What `discriminator_step` and `generator_step` promise holds here, too: either player may hold gradients when the round begins, and
-#   nobody changes a mode. As there, gradients may stay in D after G's turn.
+# - What you promised in `discriminator_step` and `generator_step` holds here, too: either player may hold gradients when the round begins, no
+#   gradient goes through G in D's turn, and nobody changes a mode. As there, gradients may stay in D after G's turn.
 
 # %%
 def conditional_step(G, D, g_optimizer, d_optimizer, x, y, z_d, z_g):

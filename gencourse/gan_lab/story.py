@@ -49,9 +49,9 @@ CHANGES: dict[str, dict[str, dict]] = {  # run that fails -> change in words -> 
         "other random numbers": {"seed": 1},
     },
     "oscillation": {
-        "a D that learns 10 times as fast as G": {"d_lr_ratio": 10.0},
-        "noise of one dimension": {"noise": "normal 1-D"},
-        "other random numbers": {"seed": 1},
+        "one move of G a round": {"g_steps": 1},
+        "a D twice as fast as G": {"d_lr_ratio": 2.0},
+        "both of these": {"g_steps": 1, "d_lr_ratio": 2.0},
     },
 }
 STORIES = {  # what the recorded runs show

@@ -234,6 +234,15 @@ def gradients_of_the_turn_of_d_in_g(G, D, g_optimizer, d_optimizer, x, y, z_d, z
 
 
 @conditional_step.mistake(
+    "The round is right, and a part of it is paid for in vain: D's turn sends a gradient through "
+    "G, which is cleared before anybody uses it. Where should the graph end?"
+)
+def graph_not_cut_in_the_turn_of_d(G, D, g_optimizer, d_optimizer, x, y, z_d, z_g):
+    of_d = descend(d_optimizer, d_loss(D(x, y), D(G(z_d, y), y)))
+    return of_d, descend(g_optimizer, F.softplus(-D(G(z_g, y), y)).mean())
+
+
+@conditional_step.mistake(
     "G does not move. Its samples are cut off from it in its own turn, where the gradient should "
     "come through."
 )

@@ -77,7 +77,8 @@ def rounds(
         player.arrive(training)
         if stale:
             hold_gradients(player)
-    optimizers = [momentum(player) for player in players]
+    optimizers, arrived = [momentum(player) for player in players], []
+    players[0].table.register_hook(lambda gradient: arrived.append(True))
     for z_d, z_g in noises:
         losses = step(*players, *optimizers, x, y, z_d, z_g)
     d_loss, g_loss = losses
@@ -87,6 +88,8 @@ def rounds(
         "the parameters of D": state(players[1]),
         "the parameters of G": state(players[0]),
         "whether both losses are Python floats": all(isinstance(one, float) for one in losses),
-        "in how many calls D judged": len(players[1].inputs) <= 3 * len(noises),
+        "whether D judged in three calls a round or fewer": len(players[1].inputs)
+        <= 3 * len(noises),
+        "how often a gradient came through to G": len(arrived),
         **afterwards(*players),
     }
