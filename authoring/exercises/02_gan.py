@@ -32,7 +32,7 @@ from gencourse.gan_lab import unnamed_runs
 
 ring, digits = points("ring"), images("mnist")
 
-
+# %%
 def solved(*names):  # whether your functions of these names pass their checks
     return all(getattr(check, name).judge(globals()[name]).status == "right"
                for name in names)
@@ -753,19 +753,25 @@ check.gradient_penalty(gradient_penalty)
 # Two clouds in the plane, and a critic that tries to rise from one to the other: once free, once held by your penalty.
 
 # %%
+line, learned = torch.linspace(-3, 3, 121), {}
+steps = scaled(default=400, smoke=5, full=2000)
+
+
+def profile(critic):  # along the line from samples to data
+    along = critic(torch.stack([line, 0 * line], 1)).detach()
+    return along - along[60]
+
+
+def small_critic():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(),
+                         nn.Linear(64, 1), nn.Flatten(0))
+
+# %%
 if solved("gradient_penalty"):
-    line, learned = torch.linspace(-3, 3, 121), {}
-    steps = scaled(default=400, smoke=5, full=2000)
-
-    def profile(critic):  # along the line from samples to data
-        along = critic(torch.stack([line, 0 * line], 1)).detach()
-        return along - along[60]
-
     for weight in (0.0, 10.0):
-        torch.manual_seed(0)
-        critic = nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64),
-                               nn.SiLU(), nn.Linear(64, 1), nn.Flatten(0))
-        optimizer, numbers = torch.optim.Adam(critic.parameters(), lr=2e-3), seeded(2)
+        critic, numbers = small_critic(), seeded(2)
+        optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3)
         for step in range(1, steps + 1):
             noise = 0.3 * torch.randn(2, 128, 2, generator=numbers)
             fake, real = noise + torch.tensor([[[-1.5, 0.0]], [[1.5, 0.0]]])
@@ -914,6 +920,7 @@ class LabelledDiscriminator(nn.Module):
         return projection_logits(self.features(x), y, self.w, self.b, self.V)
 
 
+# %%
 def play_rounds(G, D, x, labels, steps, lr, after=lambda step: None):
     optimizers = [torch.optim.Adam(player.parameters(), lr=rate, betas=(0.0, 0.9))
                   for player, rate in ((G, lr), (D, 2 * lr))]
