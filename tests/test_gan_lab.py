@@ -443,12 +443,15 @@ def test_the_flow_fills_the_box_of_who_moved(live):
     assert f"loss {live.live.frame.scores.g_loss:.2f} nats" in live.flow.value
 
 
-def test_buttons_have_tooltips(watching):
-    buttons = [
-        getattr(watching.live, name)
-        for name in ("play_button", "step_button", "reset_button", "d_button", "g_button")
-    ]
-    assert all(button.tooltip for button in [*buttons, watching.take])
+def test_everything_that_can_be_moved_has_a_name(watching):
+    """The keyboard leads to all of it, and a screen reader says what it is."""
+    live = watching.live
+    names = ("play_button", "step_button", "reset_button", "seed_button", "d_button", "g_button")
+    buttons = [*(getattr(live, name) for name in names), watching.take]
+    assert all(button.tooltip and button.description for button in buttons)
+    others = [*live.controls.values(), live.times, live.speed, *watching.layers.values()]
+    others += [watching.choice, watching.position, watching.change]
+    assert all(one.description for one in others)
 
 
 def test_a_draw_is_the_best_that_a_blind_discriminator_can_do():
