@@ -912,7 +912,8 @@ class LabelledGenerator(nn.Module):
 class LabelledDiscriminator(nn.Module):
     def __init__(self):
         super().__init__()
-        self.features = m.PointDiscriminator()[:-2]  # up to its last hidden layer
+        layers = list(m.PointDiscriminator())[:-2]  # up to its last hidden layer
+        self.features = nn.Sequential(*layers)
         self.w, self.b = nn.Parameter(torch.zeros(128)), nn.Parameter(torch.zeros(()))
         self.V = nn.Parameter(torch.zeros(8, 128))
 
