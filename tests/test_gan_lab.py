@@ -173,11 +173,11 @@ def test_reader_draws_the_data(live):
     assert canvas.shape.value == "your own"
     assert live.live.match.settings.density.centres[0].tolist() == [-2.5, -2.5]
     assert all("x₁ = " in one.tooltip for one in canvas.buttons.values())
-    for cell in (0, *SHAPES["cross"]):
-        canvas.buttons[cell].value = False
+    canvas.show((60,), visible=True)
+    canvas.buttons[60].value = False
     assert RED in live.status.value and "at least one cell" in live.status.value
-    canvas.buttons[60].value = True
-    assert RED not in live.status.value and live.live.match.settings.cells == (60,)
+    canvas.buttons[61].value = True
+    assert RED not in live.status.value and live.live.match.settings.cells == (61,)
     live.live.controls["data"].value = "ring"
     assert canvas.box.layout.display == "none" and live.live.match.settings.data == "ring"
 
