@@ -7,6 +7,7 @@ import html
 import io
 import math
 import threading
+from dataclasses import replace
 
 import matplotlib
 
@@ -25,7 +26,8 @@ from gencourse.gan_lab.panels import LAYERS, arrow_lines
 from gencourse.gan_lab.picture import Picture
 from gencourse.gan_lab.recording import SHIPPED, record, recorded
 from gencourse.gan_lab.settings import CHOICES, Settings
-from gencourse.gan_lab.story import STORIES
+from gencourse.gan_lab.shapes import SHAPES
+from gencourse.gan_lab.story import CHANGES, STORIES
 from gencourse.gan_lab.strip import curves_of
 from gencourse.models.gan import LOSSES
 from gencourse.widgets.lab_live import Live
@@ -132,6 +134,85 @@ def test_buttons_move_the_players_they_name(live):
         assert live.image.value != picture and live.live.moved == expected
     assert [scores.step for scores in live.live.trail] == [0, 1, 2, 3]
     assert "generator made one move" in live.status.value
+
+
+def test_a_press_counts_fifty_where_the_reader_says_so(live):
+    live.live.times.value = 50
+    for button, who, said in (
+        (live.live.d_button, "D", "discriminator made 50 moves"),
+        (live.live.step_button, "DG", "50 rounds"),
+    ):
+        before, steps = states(live), live.live.match.steps
+        button.click()
+        moved = [not torch.equal(a, b) for a, b in zip(before, states(live), strict=True)]
+        assert moved == ["D" in who, "G" in who] and live.live.match.steps == steps + 50
+        assert said in live.status.value
+    assert [scores.step for scores in live.live.trail] == [0, 50, 100], "one picture a press"
+
+
+def test_another_seed_is_another_match_and_reset_the_same(live):
+    start = states(live)
+    live.live.seed_button.click()
+    assert live.live.match.settings.seed == 1 and "seed 1" in live.status.value
+    other = states(live)
+    assert not any(torch.equal(a, b) for a, b in zip(start, other, strict=True))
+    live.live.reset_button.click()
+    assert all(torch.equal(a, b) for a, b in zip(other, states(live), strict=True))
+
+
+def test_reader_draws_the_data(live):
+    canvas = live.live.canvas
+    assert canvas.box.layout.display == "none" and not canvas.buttons, "built when it is wanted"
+    live.live.controls["data"].value = "drawn"
+    assert canvas.box.layout.display == "" and canvas.shape.value == "smile"
+    assert live.live.match.settings.cells == SHAPES["smile"]
+    canvas.shape.value = "cross"
+    assert live.live.match.settings.cells == SHAPES["cross"] and live.live.match.steps == 0
+    canvas.buttons[0].value = True
+    assert live.live.match.settings.cells == (0, *SHAPES["cross"])
+    assert canvas.shape.value == "your own"
+    assert live.live.match.settings.density.centres[0].tolist() == [-2.5, -2.5]
+    assert all("x₁ = " in one.tooltip for one in canvas.buttons.values())
+    canvas.show((60,), visible=True)
+    canvas.buttons[60].value = False
+    assert RED in live.status.value and "at least one cell" in live.status.value
+    canvas.buttons[61].value = True
+    assert RED not in live.status.value and live.live.match.settings.cells == (61,)
+    live.live.controls["data"].value = "ring"
+    assert canvas.box.layout.display == "none" and live.live.match.settings.data == "ring"
+
+
+@pytest.mark.parametrize("run", ["collapse", "discriminator wins", "oscillation"])
+def test_a_failed_run_is_played_with_one_change(watching, run):
+    assert watching.change.layout.display == "none", "a healthy run needs none"
+    watching.choice.value = run
+    assert watching.change.layout.display == ""
+    words, changed = next(iter(CHANGES[run].items()))
+    watching.change.value = words
+    watching.take.click()
+    assert watching.live.match.settings == replace(recorded(run).settings, **changed)
+    watching.mode.value = "recorded"
+    watching.choice.value = "ring"
+    watching.take.click()
+    assert watching.live.match.settings == recorded("ring").settings
+
+
+def test_samples_that_left_the_picture_are_told(live):
+    assert "outside" not in live.warning.value
+    with torch.no_grad():
+        live.live.match.gan.generator[-1].bias.add_(10)
+    live.live.look()
+    assert "300 of 300 samples are outside of the picture" in live.warning.value
+    live.mode.value = "recorded"
+    assert "outside" not in live.warning.value
+
+
+def test_layers_that_need_it_are_explained(watching):
+    assert "Grid of codes" in watching.explained.value
+    watching.layers["grid of codes"].value = False
+    assert watching.explained.value == ""
+    watching.layers["best possible D"].value = True
+    assert "p_data / (p_data + p_g)" in watching.explained.value
 
 
 def test_reset_starts_anew(live):
@@ -362,12 +443,15 @@ def test_the_flow_fills_the_box_of_who_moved(live):
     assert f"loss {live.live.frame.scores.g_loss:.2f} nats" in live.flow.value
 
 
-def test_buttons_have_tooltips(watching):
-    buttons = [
-        getattr(watching.live, name)
-        for name in ("play_button", "step_button", "reset_button", "d_button", "g_button")
-    ]
-    assert all(button.tooltip for button in [*buttons, watching.take])
+def test_everything_that_can_be_moved_has_a_name(watching):
+    """The keyboard leads to all of it, and a screen reader says what it is."""
+    live = watching.live
+    names = ("play_button", "step_button", "reset_button", "seed_button", "d_button", "g_button")
+    buttons = [*(getattr(live, name) for name in names), watching.take]
+    assert all(button.tooltip and button.description for button in buttons)
+    others = [*live.controls.values(), live.times, live.speed, *watching.layers.values()]
+    others += [watching.choice, watching.position, watching.change]
+    assert all(one.description for one in others)
 
 
 def test_a_draw_is_the_best_that_a_blind_discriminator_can_do():
@@ -399,6 +483,8 @@ def test_a_strip_stands_in_where_widgets_cannot_run(capsys):
     lab.close()
     strip = lab.static_figure()
     assert isinstance(strip, Figure) and strip.subfigs[0].get_suptitle() == SHIPPED["collapse"]
+    alone = widgets.film_strip(recorded("collapse"))
+    assert alone.subfigs[0].get_suptitle() == "ring", "a strip alone gives no diagnosis away"
     assert [ax.get_title() for ax in strip.subfigs[0].axes][::5] == [
         "after 0 rounds",
         "after 800 rounds",

@@ -12,6 +12,7 @@ from gencourse.models.gan.penalties import gradient_norm
 from gencourse.probes.gan import (
     augmentation,
     averages,
+    conditional,
     critics,
     densities,
     layers,
@@ -353,12 +354,28 @@ def test_a_critic_is_looked_at_before_and_after():
         assert seen["whether the penalties are 1, to within 1%"] is near
 
 
+def test_a_conditional_round_shows_who_was_told_what():
+    from gencourse.checks import gan as check
+
+    y, noises = torch.tensor([0, 3, 1]), torch.randn(1, 2, 3, 3, generator=seeded(0))
+    x = torch.randn(3, 2, generator=seeded(1))
+    right = probed(conditional.rounds, check.conditional_step.reference, x, y, noises)
+    assert right["how many samples G made"] == 6 and right["how many examples D judged"] == 9
+
+    def silent(G, D, g_optimizer, d_optimizer, x, y, z_d, z_g):
+        G(z_d, y[:2])
+
+    said = probed(conditional.rounds, silent, x, y, noises).message
+    assert "G was handed 3 rows and labels of shape (2,)" in said
+    alone = conditional.LabelledDiscriminator()
+    assert torch.equal(alone(x), alone(x, y) - (alone.table[y] * x).sum(1))
+
+
 def test_what_is_said_of_runs_and_samples():
-    said = {"B": " The discriminator wins", "A": "Oscillation", "C": "fine", "D": None}
+    said = {"B": " d is  SURE", "A": "Mode collapse", "C": "fine", "D": None}
     seen = probed(samples.diagnosed, lambda: said)
-    assert seen["the letters"] == "A, B, C, D" and seen["run B"] == "the discriminator wins"
-    assert not seen["whether every word is one of the four"]
-    assert not any(probed(samples.diagnosed, lambda: ["healthy"]).values())
+    assert seen == {"B": "D is sure", "A": "mode collapse", "C": "fine", "D": None}
+    assert probed(samples.diagnosed, lambda: ["healthy"]) == "list"
     x = torch.tensor([1.0, 2.0])
     found = probed(samples.asked_twice, lambda x: float(x.mul_(2).sum()), x)
     assert found == {"": [6.0, 12.0], "whether whole numbers are returned": False}

@@ -6,7 +6,15 @@ Nothing here is a widget; `gencourse.widgets.gan_lab` plays and replays these ga
 
 from gencourse.gan_lab.diagnosis import RULES, diagnoses, symptoms
 from gencourse.gan_lab.match import Match
-from gencourse.gan_lab.recording import SHIPPED, Recording, four_runs, load, record, recorded, save
+from gencourse.gan_lab.recording import (
+    SHIPPED,
+    Recording,
+    load,
+    record,
+    recorded,
+    save,
+    unnamed_runs,
+)
 from gencourse.gan_lab.settings import Settings
 from gencourse.gan_lab.strip import curves_of, film_strip
 
@@ -19,10 +27,10 @@ __all__ = [
     "curves_of",
     "diagnoses",
     "film_strip",
-    "four_runs",
     "load",
     "record",
     "recorded",
     "save",
     "symptoms",
+    "unnamed_runs",
 ]

@@ -54,7 +54,8 @@ class LossPanel:
         self.d = ax.plot([], [], "-", color=BLUE, lw=1.6, label="discriminator")[0]
         self.g = ax.plot([], [], "--", color=ORANGE, lw=1.6, label="generator")[0]
         self.draw = ax.axhline(0, color="#666666", lw=1, ls=":", label="D's draw")
-        self.draw_text = ax.legend(**LEGEND | {"ncols": 3}).get_texts()[-1]
+        narrow = {"ncols": 3, "fontsize": 7, "handlelength": 1.1, "columnspacing": 0.6}
+        self.draw_text = ax.legend(**LEGEND | narrow).get_texts()[-1]
         ax.set(xlabel="rounds", title="the losses of both players")
 
     def artists(self) -> list[Artist]:
@@ -67,9 +68,7 @@ class LossPanel:
         self.d.set_data(steps, [s.d_loss for s in scores])
         self.g.set_data(steps, [s.g_loss for s in scores])
         self.draw.set_ydata([value, value])
-        self.draw_text.set_text(
-            "2 log 2: D's draw" if is_logarithmic(loss) else f"{value:g}: D's draw"
-        )
+        self.draw_text.set_text("draw, 2 log 2" if is_logarithmic(loss) else f"draw, {value:g}")
         shown = np.array([[s.d_loss, s.g_loss] for s in scores[-recent:]])
         high = round_up(max(np.nanquantile(shown, 0.98), value, 0.5))
         low = -round_up(max(-np.nanquantile(shown, 0.02), 0.05))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from gencourse.data import minibatches, points
+from gencourse.data import minibatches
 from gencourse.errors import InputError, TrainingStopped
 from gencourse.gan_lab.observe import JUDGED, Frame, Observer
 from gencourse.gan_lab.settings import Settings
@@ -49,7 +49,7 @@ class Match:
     def __init__(self, settings: Settings) -> None:
         seed = settings.seed
         self.settings, self.steps, self.random = settings, 0, seeded(seed)
-        density = points(settings.data)
+        density = settings.density
         with global_seed(seed):
             self.gan = GAN(
                 PointGenerator(settings.latent_dim, settings.hidden),

@@ -17,7 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.contour import QuadContourSet
 from torch import Tensor
 
-from gencourse.data import points
+from gencourse.data import GaussianMixture
 from gencourse.figures import PALETTE
 from gencourse.gan_lab.observe import REACH, Frame, best_surface, cell_centres
 from gencourse.runtime import on_cpu
@@ -105,11 +105,11 @@ class PlanePanel:
             self.pushes,
         ]
 
-    def show(self, frame: Frame, layers: Mapping[str, bool], data: str) -> None:
-        """Draw one moment of a match on the data set named; layers that are off are hidden."""
+    def show(self, frame: Frame, layers: Mapping[str, bool], density: GaussianMixture) -> None:
+        """Draw one moment of a match on data of this density; layers that are off are hidden."""
         best = layers["best possible D"]
         with on_cpu():
-            surface = (best_surface(points(data), frame.fake) if best else frame.surface).numpy()
+            surface = (best_surface(density, frame.fake) if best else frame.surface).numpy()
         self.surface.set_data(surface)
         self.surface.set_visible(best or layers["D's belief"])
         if self.border is not None:

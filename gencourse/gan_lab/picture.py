@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from gencourse.data import points
 from gencourse.figures import SMALL
 from gencourse.gan_lab.curves import DistancePanel, LossPanel, round_up
 from gencourse.gan_lab.observe import Frame, Scores
@@ -119,15 +118,16 @@ class Picture:
 
         The axes reach to `until` rounds at least.
         """
-        self.plane.show(frame, layers, settings.data)
+        density = settings.density
+        self.plane.show(frame, layers, density)
         self.sheet.show(frame, layers)
         self.losses.show(scores, settings.loss)
-        self.distance.show(scores, len(points(settings.data).centres))
+        self.distance.show(scores, len(density.centres))
         self.clock.set_text(f"after {frame.scores.step:,.0f} rounds")
         end = until or round_up(max(10, scores[-1].step))
         for ax in (self.losses.ax, self.distance.ax):
             ax.set_xlim(0, end)
-        self.paint((end, self.losses.ax.get_ylim(), settings.loss, settings.data))
+        self.paint((end, self.losses.ax.get_ylim(), settings.loss, density.centres.shape))
         stream = io.BytesIO()
         Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB").save(
             stream, "PNG", compress_level=1

@@ -8,12 +8,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gencourse.data import GaussianMixture, points
+from gencourse.data import GaussianMixture
 from gencourse.errors import DataUnavailable, InputError
 from gencourse.gan_lab.match import Match
 from gencourse.gan_lab.observe import Frame, Scores
@@ -31,7 +32,7 @@ SHIPPED = {  # name -> title; the first four go well, the last three do not
     "discriminator wins": "ring: the discriminator wins",
     "oscillation": "ring: oscillation",
 }
-UNNAMED = ("A", "B", "C", "D")  # four more, which the exercise asks about
+UNNAMED = ("A", "B", "C", "D", "E", "F")  # six more, which the exercise asks about
 # what a damaged file may raise
 DAMAGE = (
     OSError,
@@ -60,7 +61,7 @@ class Recording:
     @plain_torch()
     def density(self) -> GaussianMixture:
         """The true density of the data."""
-        return points(self.settings.data)
+        return self.settings.density
 
     def __repr__(self) -> str:
         return (
@@ -165,11 +166,17 @@ def recorded(name: str = "ring") -> Recording:
     return load(file_of(name))
 
 
-def four_runs() -> dict[str, Sequence[Frame]]:
-    """The frames of the four runs that the exercise on diagnosis asks about, under the letters A to
-    D.
-    """
-    return {letter: load(file_of(letter)).frames for letter in UNNAMED}
+class Unnamed(NamedTuple):
+    """What is told of a run whose rules are not: its moments, and its symptoms as numbers."""
+
+    frames: Sequence[Frame]
+    numbers: dict[str, float]
+
+
+def unnamed_runs() -> dict[str, Unnamed]:
+    """The six runs that the exercise on diagnosis asks about, under the letters A to F."""
+    runs = {letter: load(file_of(letter)) for letter in UNNAMED}
+    return {letter: Unnamed(run.frames, run.symptoms or {}) for letter, run in runs.items()}
 
 
 def file_of(name: str) -> Path:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from gencourse.data import GaussianMixture
 from gencourse.errors import InputError, InputTypeError, describe
+from gencourse.gan_lab.shapes import CELLS, SHAPES, density_of
 from gencourse.models.gan import LOSSES
 from gencourse.validation import require_count
 
-DATA = ("ring", "grid", "two", "spiral")
+DATA = ("ring", "grid", "two", "spiral", "drawn")
 PENALTIES = ("none", "R1", "gradient penalty")
 OPTIMIZERS = ("Adam", "SGD")
 NOISES = {"normal 2-D": 2, "uniform 2-D": 2, "normal 1-D": 1}  # name -> length of a code
@@ -19,6 +21,7 @@ CHOICES = {
 }
 FIXED = (
     "data",
+    "cells",
     "noise",
     "hidden",
     "batch_size",
@@ -33,7 +36,8 @@ class Settings:
     `loss` names one of models.gan.LOSSES. `penalty_weight` is the γ of R1 or the λ of the gradient
     penalty. `lr` is the generator's learning rate, and `d_lr_ratio` the discriminator's in that of
     the generator. In one round D makes `d_steps` moves and then G makes `g_steps`. Both networks
-    have two hidden layers of `hidden` units.
+    have two hidden layers of `hidden` units. `cells` are those that are filled where the data are
+    "drawn", numbered row by row from the lowest left.
     """
 
     data: str = "ring"
@@ -49,6 +53,7 @@ class Settings:
     hidden: int = 128
     batch_size: int = 256
     seed: int = 0
+    cells: tuple[int, ...] = SHAPES["smile"]
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -69,6 +74,13 @@ class Settings:
             raise InputError(
                 f"Settings: batch_size should be at most 4096, got {self.batch_size}. Lower it."
             )
+        cells = tuple(sorted(set(self.cells)))
+        if not cells or not all(type(c) is int and 0 <= c < CELLS**2 for c in cells):
+            raise InputError(
+                f"Settings: cells should be some of 0..{CELLS**2 - 1}, got {self.cells}. Fill at "
+                "least one cell of the drawing."
+            )
+        object.__setattr__(self, "cells", cells)  # a file holds a list
         for name, what in (
             ("lr", "above 0"),
             ("d_lr_ratio", "above 0"),
@@ -84,6 +96,11 @@ class Settings:
                     f"Settings: {name} should be {what} and finite, got {value}. Choose such a "
                     "number."
                 )
+
+    @property
+    def density(self) -> GaussianMixture:
+        """The true density of the data."""
+        return density_of(self.data, self.cells)
 
     @property
     def latent_dim(self) -> int:

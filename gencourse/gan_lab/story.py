@@ -2,8 +2,10 @@
 just happened.
 """
 
+from torch import Tensor
+
 from gencourse.gan_lab.curves import is_logarithmic
-from gencourse.gan_lab.observe import Scores
+from gencourse.gan_lab.observe import REACH, Scores
 from gencourse.gan_lab.panels import BLUE, ORANGE
 from gencourse.gan_lab.settings import Settings
 
@@ -17,6 +19,40 @@ MOVED = {
     "D": "The discriminator made one move; the generator waited.",
     "G": "The generator made one move; the discriminator waited.",
     "DG": "One round: first the discriminator moved, then the generator.",
+}
+MOVED_OFTEN = {
+    "D": "The discriminator made {} moves; the generator waited.",
+    "G": "The generator made {} moves; the discriminator waited.",
+    "DG": "{} rounds: in each first the discriminator moved, then the generator.",
+}
+EXPLAINED = {  # layer -> what it shows
+    "best possible D": (
+        "Best possible D: p_data / (p_data + p_g), from the data's own density and that of the "
+        "samples, both smoothed a little. Compare it with D's belief; outside of the lab nobody "
+        "knows it."
+    ),
+    "grid of codes": (
+        "Grid of codes (right): equal shares of the noise, and where G takes them. Small dark "
+        "cells get as many samples as large pale ones. The sheet bends and stretches; it never "
+        "tears, so a bridge leads from mode to mode."
+    ),
+}
+CHANGES: dict[str, dict[str, dict]] = {  # run that fails -> change in words -> settings
+    "collapse": {
+        "R1 with weight 0.1": {"penalty": "R1", "penalty_weight": 0.1},
+        "the saturating loss": {"loss": "saturating"},
+        "other random numbers": {"seed": 1},
+    },
+    "discriminator wins": {
+        "the non-saturating loss": {"loss": "non-saturating"},
+        "G twice as fast": {"lr": 0.02, "d_lr_ratio": 20.0},
+        "other random numbers": {"seed": 1},
+    },
+    "oscillation": {
+        "one move of G a round": {"g_steps": 1},
+        "a D twice as fast as G": {"d_lr_ratio": 2.0},
+        "both of these": {"g_steps": 1, "d_lr_ratio": 2.0},
+    },
 }
 STORIES = {  # what the recorded runs show
     "ring": (
@@ -107,10 +143,26 @@ def rules(settings: Settings) -> str:
     penalty = (
         "no penalty"
         if settings.penalty == "none"
-        else f"{settings.penalty} with weight {settings.penalty_weight:g}"
+        else f"{settings.penalty} with weight {settings.penalty_weight:.2g}"
     )
     return (
         f"{settings.loss} loss, {penalty}; {settings.optimizer}, learning rate of G "
-        f"{settings.lr:g}, of D {settings.lr * settings.d_lr_ratio:g}; moves in a round: D "
+        f"{settings.lr:.2g}, of D {settings.lr * settings.d_lr_ratio:.2g}; moves in a round: D "
         f"{settings.d_steps}, G {settings.g_steps}."
+    )
+
+
+def moved(who: str, times: int = 1) -> str:
+    """What one press of a button did: a move of D or of G, or a round of both, so many times."""
+    return MOVED[who] if times == 1 else MOVED_OFTEN[who].format(times)
+
+
+def warning(fake: Tensor) -> str:
+    """A sentence where most of the samples (n, 2) lie outside of the picture, else nothing."""
+    outside = int((fake.abs() > REACH).any(dim=1).sum())
+    if 2 * outside <= len(fake):
+        return ""
+    return (
+        f"{outside} of {len(fake)} samples are outside of the picture. Lower the learning rate or "
+        "give D a penalty, and press Reset."
     )

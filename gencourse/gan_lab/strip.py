@@ -13,6 +13,8 @@ from gencourse.gan_lab.panels import LAYERS, PlanePanel
 from gencourse.gan_lab.recording import Recording
 from gencourse.validation import require_count
 
+ARROWS_SHOWN = 20  # more are a black knot on small panels
+
 
 def film_strip(
     recording: Recording, columns: int = 6, title: str | None = None, curves: bool = True
@@ -21,11 +23,11 @@ def film_strip(
     curves.
 
     Data are blue circles, samples orange triangles, arrows the pushes on samples; the plane is blue
-    where D takes a point for data, orange where for a sample. `title` replaces the recording's own,
-    "" leaves it out.
+    where D takes a point for data, orange where for a sample. `title` stands above them; without it
+    the name of the data, and no word on how the run went.
     """
     require_count("film_strip", "columns", columns, at_least=2)
-    frames, last = recording.frames, len(recording.frames) - 1
+    frames, last, density = recording.frames, len(recording.frames) - 1, recording.density
     with plt.rc_context(SMALL):
         heights = [PAGE_WIDTH / columns + 0.6] + [1.9] * curves
         figure = plt.figure(figsize=(PAGE_WIDTH, sum(heights)), layout="constrained")
@@ -35,8 +37,8 @@ def film_strip(
             panel = PlanePanel(
                 ax, f"after {frame.scores.step:,.0f} rounds", size=2.8, numbers=False
             )
-            panel.show(frame, LAYERS, recording.settings.data)
-        parts[0].suptitle(recording.title if title is None else title)
+            panel.show(frame._replace(arrows=frame.arrows[:ARROWS_SHOWN]), LAYERS, density)
+        parts[0].suptitle(recording.settings.data if title is None else title)
         if curves:
             curves_of(recording, parts[1].subplots(1, 2))
     return figure

@@ -1,6 +1,7 @@
 """The GAN lab itself: recorded runs to look through, and matches that are played live."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 from matplotlib.figure import Figure
@@ -10,7 +11,7 @@ from gencourse.gan_lab.observe import Frame
 from gencourse.gan_lab.picture import SHOWN_WIDTH, Picture
 from gencourse.gan_lab.recording import SHIPPED, Recording, record, recorded
 from gencourse.gan_lab.settings import Settings
-from gencourse.gan_lab.story import STORIES, flow, rules
+from gencourse.gan_lab.story import CHANGES, EXPLAINED, STORIES, flow, rules, warning
 from gencourse.gan_lab.strip import film_strip
 from gencourse.widgets import notebook
 from gencourse.widgets.lab_controls import COLUMN, layer_boxes, two_columns
@@ -19,12 +20,13 @@ from gencourse.widgets.notebook import button, ipywidgets, status_html
 
 MODES = (("recorded run", "recorded"), ("play live", "live"))  # words on the button, value
 HINTS = {
-    "recorded": "Press ▶, or move the slider.",
+    "recorded": "Press ▶, or move the slider (with the arrow keys, once it has the focus).",
     "live": (
         "Press Play, or Step for one round at a time. A new loss, penalty or rate counts at once."
     ),
 }
 THIS = "this run"  # the name of a recording that was handed in
+AS_IT_WAS = "no change"
 
 
 class GanLab:
@@ -61,6 +63,7 @@ class GanLab:
         shrinking = ipywidgets.Layout(flex="1 1 420px", min_width="420px", max_width=SHOWN_WIDTH)
         self.image = ipywidgets.Image(format="png", layout=shrinking)
         self.flow, self.status, self.about = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.warning, self.explained = ipywidgets.HTML(), ipywidgets.HTML()
         self.layers = layer_boxes()
         for layer in self.layers.values():
             layer.observe(lambda change: self.attempt(self.show), names="value")
@@ -74,12 +77,20 @@ class GanLab:
         self.panel = ipywidgets.VBox(layout=ipywidgets.Layout(width=COLUMN))
         layers = two_columns(self.layers)
         column = ipywidgets.VBox(
-            [self.mode, self.panel, layers, self.status], layout=ipywidgets.Layout(width="300px")
+            [self.mode, self.panel, layers, self.explained],
+            layout=ipywidgets.Layout(width="300px"),
         )
         wrap = ipywidgets.Layout(
             display="flex", flex_flow="row wrap", align_items="flex-start", overflow="hidden"
         )
-        self.box = ipywidgets.VBox([self.flow, ipywidgets.Box([column, self.image], layout=wrap)])
+        self.box = ipywidgets.VBox(
+            [
+                self.flow,
+                self.status,
+                self.warning,
+                ipywidgets.Box([column, self.image], layout=wrap),
+            ]
+        )
         self.enter()
 
     def build_player(self) -> None:
@@ -89,22 +100,40 @@ class GanLab:
         ]
         whole = ipywidgets.Layout(width="286px")
         self.choice = ipywidgets.Dropdown(
-            options=titles, value=THIS if self.given else "ring", layout=whole
+            options=titles,
+            value=THIS if self.given else "ring",
+            description="run",
+            layout=whole,
+            style={"description_width": "60px"},
         )
         last = len(self.run.frames) - 1
         self.player = ipywidgets.Play(value=0, min=0, max=last, interval=200)
         self.position = ipywidgets.IntSlider(
-            value=0, min=0, max=last, readout=False, layout=ipywidgets.Layout(width="150px")
+            value=0,
+            min=0,
+            max=last,
+            description="moment",
+            readout=False,
+            layout=ipywidgets.Layout(width="190px"),
+            style={"description_width": "60px"},
         )
         self.link = ipywidgets.jslink((self.player, "value"), (self.position, "value"))
-        self.take = button(
-            "Play this live", "start a live match under the same rules", width="140px"
+        self.change = ipywidgets.Dropdown(
+            description="but with", layout=whole, style={"description_width": "60px"}
         )
+        self.offer_changes()
+        self.take = button("Play this live", "start a live match under these rules", width="140px")
         self.choice.observe(lambda change: self.attempt(self.choose), names="value")
         self.position.observe(lambda change: self.attempt(self.show), names="value")
         self.take.on_click(lambda _: self.attempt(self.take_over))
         self.watching = ipywidgets.VBox(
-            [self.choice, ipywidgets.HBox([self.player, self.position]), self.about, self.take]
+            [
+                self.choice,
+                ipywidgets.HBox([self.player, self.position]),
+                self.about,
+                self.change,
+                self.take,
+            ]
         )
 
     def attempt(self, action: Callable[[], None]) -> None:
@@ -129,21 +158,34 @@ class GanLab:
         for widget in (self.player, self.position):
             widget.max = last
             widget.value = 0
+        self.offer_changes()
         self.show()
 
+    def offer_changes(self) -> None:
+        """List what can be changed, one thing at a time, where a run has failed."""
+        found = CHANGES.get(self.choice.value, {})
+        self.change.options = (AS_IT_WAS, *found)
+        self.change.layout.display = "" if found else "none"
+
     def take_over(self) -> None:
-        """Leave the recorded run and play a match under its rules."""
-        self.live.take_over(self.run.settings)
+        """Leave the recorded run and play a match under its rules, but for the change chosen."""
+        changed = CHANGES.get(self.choice.value, {}).get(self.change.value, {})
+        self.live.take_over(replace(self.run.settings, **changed))
         self.mode.value = "live"
 
     def show(self) -> None:
         """Draw the present moment of what is being watched."""
         layers = {name: box.value for name, box in self.layers.items()}
+        self.explained.value = "".join(
+            status_html(words) for name, words in EXPLAINED.items() if layers[name]
+        )
         if self.mode.value == "live":
             frame, settings = cast(Frame, self.live.frame), self.live.current.settings
             self.image.value = self.pen.draw(frame, self.live.trail, settings, layers)
             self.flow.value = flow(frame.scores, settings, self.live.moved)
+            self.warning.value = status_html(warning(frame.fake), wrong=True)
             return
+        self.warning.value = ""
         frames, settings = self.run.frames, self.run.settings
         now = min(self.position.value, len(frames) - 1)
         scores = [frame.scores for frame in frames]
@@ -173,7 +215,8 @@ class GanLab:
         return film_strip(
             record(self.settings, steps=600, every=120, title=rules(self.settings))
             if self.starts_live
-            else self.run
+            else self.run,
+            title=rules(self.settings) if self.starts_live else self.run.title,
         )
 
 

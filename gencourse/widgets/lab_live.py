@@ -7,13 +7,15 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from gencourse.errors import InputError
 from gencourse.gan_lab.match import Match
 from gencourse.gan_lab.observe import Frame, Scores
 from gencourse.gan_lab.settings import Settings
-from gencourse.gan_lab.story import MOVED, rules
+from gencourse.gan_lab.story import moved, rules
+from gencourse.widgets.lab_canvas import Canvas
 from gencourse.widgets.lab_controls import (
     SPEEDS,
     read_settings,
@@ -62,6 +64,8 @@ class Live:
         self.moved, self.quiet = "", False
         self.task: asyncio.Task[None] | None = None
         self.controls = setting_controls(settings)
+        self.canvas = Canvas(settings.cells, lambda: self.attempt(self.change))
+        self.canvas.show(settings.cells, settings.data == "drawn")
         self.speed = ipywidgets.SelectionSlider(
             options=SPEEDS, value=10, description="rounds a picture", **shape()
         )
@@ -71,7 +75,18 @@ class Live:
             "play one round: the discriminator's moves, then the generator's",
             "step-forward",
         )
-        self.reset_button = button("Reset", "start anew with fresh networks", "refresh")
+        self.reset_button = button(
+            "Reset", "start anew with the same networks as before and the rules shown", "refresh"
+        )
+        self.seed_button = button(
+            "Another seed", "start anew with other networks, data and noise", width="140px"
+        )
+        self.times = ipywidgets.ToggleButtons(
+            options=(("× 1", 1), ("× 50", 50)),
+            description="a press",
+            style={"button_width": "46px", "description_width": "50px"},
+            layout=ipywidgets.Layout(width="150px"),
+        )
         self.d_button = button(
             "Step D only", "the discriminator makes one move; the generator waits", width="140px"
         )
@@ -88,14 +103,17 @@ class Live:
             (self.d_button, lambda: self.single("D")),
             (self.g_button, lambda: self.single("G")),
             (self.reset_button, self.restart),
+            (self.seed_button, self.another_seed),
         ):
             pressed.on_click(lambda _, action=action: self.attempt(action))
-        row, single = (
+        rows = (
             (self.play_button, self.step_button, self.reset_button),
             (self.d_button, self.g_button),
+            (self.seed_button, self.times),
         )
+        data, *others = self.controls.values()
         self.box = ipywidgets.VBox(
-            [ipywidgets.HBox(row), ipywidgets.HBox(single), *self.controls.values(), self.speed]
+            [*map(ipywidgets.HBox, rows), data, self.canvas.box, *others, self.speed]
         )
 
     @property
@@ -117,8 +135,12 @@ class Live:
     def start(self) -> None:
         """A fresh match under the settings shown, not yet playing."""
         self.pause()
-        self.match, self.trail, self.moved = Match(read_settings(self.controls, self.base)), [], ""
+        self.match, self.trail, self.moved = Match(self.shown()), [], ""
         self.look()
+
+    def shown(self) -> Settings:
+        """The settings that the controls show, and what has no control."""
+        return replace(read_settings(self.controls, self.base), cells=self.canvas.cells)
 
     def restart(self) -> None:
         """A fresh match, which plays on if the old one was playing."""
@@ -128,11 +150,18 @@ class Live:
         if going:
             self.toggle()
 
+    def another_seed(self) -> None:
+        """A fresh match with the next seed, which plays on if the old one was playing."""
+        self.base = replace(self.base, seed=self.base.seed + 1)
+        self.restart()
+        self.tell(f"A new match with seed {self.base.seed}. " + rules(self.current.settings))
+
     def take_over(self, settings: Settings) -> None:
         """A fresh match under these settings, which the controls show from now on."""
         self.quiet, self.base = True, settings
         try:
             show_settings(self.controls, settings)
+            self.canvas.show(settings.cells, settings.data == "drawn")
         finally:
             self.quiet = False
         self.start()
@@ -140,7 +169,8 @@ class Live:
 
     def change(self) -> None:
         """Go by what the controls show: in the match under way if possible, else in a new one."""
-        wanted = read_settings(self.controls, self.base)
+        wanted = self.shown()
+        self.canvas.show(wanted.cells, wanted.data == "drawn")
         if self.match is None or self.match.settings.needs_new_match(wanted):
             self.restart()
             return
@@ -153,14 +183,15 @@ class Live:
         self.look()
 
     def single(self, who: str) -> None:
-        """One round ("DG"), or one move of D or of G alone."""
+        """One round ("DG"), or one move of D or of G alone; or as many as a press is to count."""
         self.pause()
         match = self.current
         moves = {"DG": match.step, "D": match.step_discriminator, "G": match.step_generator}
-        moves[who]()
+        for _ in range(self.times.value):
+            moves[who]()
         self.moved = who
         self.look()
-        self.tell(MOVED[who])
+        self.tell(moved(who, self.times.value))
 
     def look(self) -> None:
         """Observe the match and show it."""

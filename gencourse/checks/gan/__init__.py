@@ -14,11 +14,15 @@ ORDER = (
     "discriminator_step",
     "generator_step",
     "mode_coverage",
+    "frechet_distance",
     "diagnoses",
     "ema_update",
+    "r1_penalty",
     "dcgan_init",
     "augmented_logits",
     "gradient_penalty",
     "spectral_norm",
+    "projection_logits",
+    "conditional_step",
 )
 chapter(__name__, ORDER)

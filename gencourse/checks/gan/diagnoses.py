@@ -1,130 +1,119 @@
-"""Exercise on telling four recorded runs apart by their samples and their curves."""
+"""Exercise on what six recorded runs suffer from, told by their samples, curves and numbers."""
 
 from gencourse.checks import exercise
-from gencourse.probes.gan.samples import diagnosed
+from gencourse.probes.gan.samples import CAUSES, diagnosed
+from gencourse.runner import Raised
 
 ANSWER = {
-    "A": "oscillation",
-    "B": "the discriminator wins",
+    "A": "D is late",
+    "B": "D is flat",
     "C": "healthy",
     "D": "mode collapse",
+    "E": "D is sure",
+    "F": "thin noise",
 }
+
+
+def compared(said: object) -> dict[str, object]:
+    """What can be told of diagnoses without a word on any single run; all else as it is."""
+    kind = "whether a dict from letters to causes came back"
+    if isinstance(said, Raised) or not isinstance(said, dict):
+        return {kind: said if isinstance(said, Raised) else False}
+    return {
+        kind: True,
+        "the letters": ", ".join(sorted(said)),
+        "the causes that are none of the seven": ", ".join(
+            sorted({str(cause) for cause in said.values()} - set(CAUSES))
+        )
+        or "none",
+        "whether all six causes are right": said == ANSWER,
+        "your causes": dict(sorted(said.items())),
+    }
 
 
 @exercise(
     reference=lambda: ANSWER,
     difficulty=2,
-    minutes=10,
-    points=3,
-    secret="your diagnoses: run",
+    minutes=15,
+    points=4,
+    secret="your causes",
     hints=(
         (
-            "Cover the curves and look at the samples alone. Where are they at the end, and were "
-            "they somewhere else one moment before?"
+            "Begin with the samples: do they lie where the data lie, and did they lie there one "
+            "moment before? Then ask D: what does it believe of data and of samples?"
         ),
         (
-            "A loss is measured against the opponent of that moment. What do both losses look like"
-            " when the two players are equally good, and when they are equally bad?"
+            "Samples may stay where they began for two reasons: D is sure of everything, and G's "
+            "loss is flat there; or D itself is flat. What would D's loss be in either case?"
         ),
-        "Each of the four words is needed once.",
+        (
+            "All modes reached, and still far from the data? Look at the shape of the cloud within "
+            "a mode."
+        ),
+        "One of the seven words is not needed.",
     ),
     on_success=(
-        "Two of the runs have almost the same losses, and one of these is the best of the four "
-        "and one of the worst. The samples tell them apart."
+        "Four of the six end with losses near a draw, and one of these four is a success. The "
+        "samples tell them apart; the losses do not."
     ),
 )
 def diagnoses(answer, seed):
-    yield "your diagnoses", answer.run(diagnosed)
+    yield from compared(answer.run(diagnosed)).items()
 
 
 @diagnoses.alternative
 def in_another_order():
-    return dict(D="mode collapse", C="healthy", B="the discriminator wins", A="oscillation")
+    return dict(
+        F="thin noise",
+        E="D is sure",
+        D="mode collapse",
+        C="healthy",
+        B="D is flat",
+        A="D is late",
+    )
 
 
 @diagnoses.alternative
 def by_zip():
-    return dict(zip("ABCD", (ANSWER["A"], ANSWER["B"], ANSWER["C"], ANSWER["D"]), strict=True))
+    return dict(zip("ABCDEF", tuple(ANSWER.values()), strict=True))
 
 
 @diagnoses.mistake(
     "All healthy? Look at the last three moments of each run: in which of them do the samples lie "
-    "where the data lie?"
+    "where the data lie, and stay?"
 )
 def all_healthy():
     return dict.fromkeys(ANSWER, "healthy")
 
 
 @diagnoses.mistake(
-    (
-        "You call two runs healthy whose losses stay near those of a D that cannot tell. Are the "
-        "samples of both where the data are, at every moment?"
-    ),
-    "A D that is chased in circles cannot tell either.",
+    "You seem to go by the losses: near a draw is healthy, far from it D is sure. A D that knows "
+    "nothing has the losses of a draw, too. What do the samples do?"
 )
-def judged_by_quiet_losses():
-    return ANSWER | {"A": "healthy"}
+def by_the_losses():
+    draw = dict.fromkeys("ABCF", "healthy")
+    return draw | dict.fromkeys("DE", "D is sure")
 
 
 @diagnoses.mistake(
-    "In one of your two healthy runs the generator's loss has fallen, that is true. Against which "
-    "opponent? Count the modes that its samples reach."
+    "You seem to go by the number of modes alone. Few modes can have several causes: do the "
+    "samples stay there, did they ever arrive, and who is right about them?"
 )
-def falling_loss_taken_for_quality():
-    return ANSWER | {"D": "healthy"}
+def by_the_modes():
+    return dict.fromkeys("ABDE", "mode collapse") | dict.fromkeys("CF", "healthy")
 
 
 @diagnoses.mistake(
-    "Losses near zero look like success in other kinds of training. In one of your two healthy "
-    "runs, have the samples moved at all?"
+    "More rounds help where samples and data were still coming nearer at the end. In the runs that "
+    "you would let go on, have the samples moved at all?"
 )
-def zero_losses_taken_for_success():
-    return ANSWER | {"B": "healthy"}
+def more_rounds_for_what_stands_still():
+    return ANSWER | dict.fromkeys("BE", "stopped early")
 
 
 @diagnoses.mistake(
-    "An accuracy of one half is not a failure of D: what else could it reach if samples and data "
-    "were alike? Compare the samples of A and C."
+    "You have one word for all runs that fail. They fail for different reasons, and a remedy that "
+    "mends one of them makes another worse."
 )
-def half_accuracy_taken_for_failure():
-    return ANSWER | {"A": "healthy", "C": "oscillation"}
-
-
-@diagnoses.mistake(
-    "D tells everything apart in one run, and in another hardly anything. In which of the two do "
-    "the samples lie where the data lie?"
-)
-def accuracy_taken_for_health():
-    return ANSWER | {"B": "healthy", "C": "the discriminator wins"}
-
-
-@diagnoses.mistake(
-    "In one of B and D the samples have reached some modes, in the other they have never left "
-    "their first place. Look again."
-)
-def stuck_and_collapsed_exchanged():
-    return ANSWER | {"B": "mode collapse", "D": "the discriminator wins"}
-
-
-@diagnoses.mistake(
-    "In A and in D few modes are reached at any moment. In one of them the samples stay there, in "
-    "the other they move on: compare the last three moments."
-)
-def wandering_and_collapsed_exchanged():
-    return ANSWER | {"A": "mode collapse", "D": "oscillation"}
-
-
-@diagnoses.mistake(
-    "Two runs reach few modes at any moment, and you give both the same word. Do the samples of "
-    "both stay where they are?"
-)
-def wandering_taken_for_collapse():
-    return ANSWER | {"A": "mode collapse"}
-
-
-@diagnoses.mistake(
-    "In two of your runs you say that D wins. In one of these the samples have reached some of the"
-    " data: what happened to the rest?"
-)
-def high_accuracy_taken_for_victory():
-    return ANSWER | {"D": "the discriminator wins"}
+def one_word_for_all_failures():
+    return dict.fromkeys(ANSWER, "mode collapse") | {"C": "healthy"}

@@ -17,7 +17,7 @@ from gencourse.probes.general import kind
     points=2,
     hints=(
         (
-            "At one point x, write a log D + b log(1 - D) with a = p_data(x), b = p_model(x), and "
+            "At one point x, write a log D + b log(1 - D) with a = p_data(x), b = p_g(x), and "
             "set its derivative to zero."
         ),
         "Check your formula where a = b, and where one of the two is zero.",
@@ -62,122 +62,122 @@ def optimal_discriminator(answer, seed):
 
 
 @optimal_discriminator.alternative
-def ratio_then_mended(p_data, p_model):
-    D = p_data / (p_data + p_model)
+def ratio_then_mended(p_data, p_g):
+    D = p_data / (p_data + p_g)
     D[torch.isnan(D)] = 0.5
     return D
 
 
 @optimal_discriminator.alternative
-def sigmoid_of_the_log_ratio(p_data, p_model):
-    return (p_data.log() - p_model.log()).sigmoid().nan_to_num(nan=0.5)
+def sigmoid_of_the_log_ratio(p_data, p_g):
+    return (p_data.log() - p_g.log()).sigmoid().nan_to_num(nan=0.5)
 
 
 @optimal_discriminator.mistake(
     "Right to many digits, but a D of 1e-10 is 0 in your version: a difference of two numbers of "
     "about the same size rounds it away. Which form of D subtracts nothing?"
 )
-def one_minus_the_other(p_data, p_model):
-    return (1 - p_model / (p_data + p_model)).nan_to_num(nan=0.5)
+def one_minus_the_other(p_data, p_g):
+    return (1 - p_g / (p_data + p_g)).nan_to_num(nan=0.5)
 
 
 @optimal_discriminator.mistake("Your D exceeds 1. Is a ratio of densities a probability?")
-def ratio_of_densities(p_data, p_model):
-    return p_data / p_model
+def ratio_of_densities(p_data, p_g):
+    return p_data / p_g
 
 
 @optimal_discriminator.mistake(
     "Your D is high where the model has its mass. Which of the two should D say yes to?"
 )
-def model_taken_for_data(p_data, p_model):
-    return gan.optimal_discriminator(p_model, p_data)
+def model_taken_for_data(p_data, p_g):
+    return gan.optimal_discriminator(p_g, p_data)
 
 
 @optimal_discriminator.mistake(
     "High where the model has its mass, and NaN where there is none. Which of the two should D say"
     " yes to? And what is 0/0?"
 )
-def model_taken_for_data_undefined_where_empty(p_data, p_model):
-    return p_model / (p_data + p_model)
+def model_taken_for_data_undefined_where_empty(p_data, p_g):
+    return p_g / (p_data + p_g)
 
 
 @optimal_discriminator.mistake(
     "Right wherever there is mass, NaN where there is none. What is 0/0, and what does the text "
     "ask for there?"
 )
-def undefined_where_empty(p_data, p_model):
-    return p_data / (p_data + p_model)
+def undefined_where_empty(p_data, p_g):
+    return p_data / (p_data + p_g)
 
 
 @optimal_discriminator.mistake(
     "Where neither density has mass you say 0: surely a fake. Which value does the text ask for "
     "there?"
 )
-def zero_where_empty(p_data, p_model):
-    return torch.nan_to_num(p_data / (p_data + p_model))
+def zero_where_empty(p_data, p_g):
+    return torch.nan_to_num(p_data / (p_data + p_g))
 
 
 @optimal_discriminator.mistake(
     "The small constant in your denominator decides in empty places, and in the far tails. Should "
     "D depend on a density's size, or on the ratio?"
 )
-def floor_in_the_denominator(p_data, p_model):
-    return p_data / (p_data + p_model + 1e-8)
+def floor_in_the_denominator(p_data, p_g):
+    return p_data / (p_data + p_g + 1e-8)
 
 
 @optimal_discriminator.mistake(
     "Empty places are right now. In the far tails you say ½: a constant or a tolerance is larger "
     "than the densities. What is D there?"
 )
-def floor_above_and_below(p_data, p_model):
-    return (p_data + 1e-8) / (p_data + p_model + 2e-8)
+def floor_above_and_below(p_data, p_g):
+    return (p_data + 1e-8) / (p_data + p_g + 2e-8)
 
 
 @optimal_discriminator.mistake(
     "Where only one of the densities has mass the answer is known for certain. Do you give ½ there?"
 )
-def half_unless_both(p_data, p_model):
-    both = (p_data > 0) & (p_model > 0)
-    return torch.where(both, gan.optimal_discriminator(p_data, p_model), 0.5)
+def half_unless_both(p_data, p_g):
+    both = (p_data > 0) & (p_g > 0)
+    return torch.where(both, gan.optimal_discriminator(p_data, p_g), 0.5)
 
 
 @optimal_discriminator.mistake(
     "Yours is always sure, even where both densities are about the same. What should D say where "
-    "p_data is twice p_model?"
+    "p_data is twice p_g?"
 )
-def hard_decision(p_data, p_model):
-    return torch.where(p_data == p_model, 0.5, (p_data > p_model).float())
+def hard_decision(p_data, p_g):
+    return torch.where(p_data == p_g, 0.5, (p_data > p_g).float())
 
 
 @optimal_discriminator.mistake(
     "Right in float32 and for all but the smallest numbers. In float64 there are much smaller "
     "densities: what becomes of 1e-300 on your way?"
 )
-def by_float32(p_data, p_model):
-    return gan.optimal_discriminator(p_data.float(), p_model.float()).to(p_data.dtype)
+def by_float32(p_data, p_g):
+    return gan.optimal_discriminator(p_data.float(), p_g.float()).to(p_data.dtype)
 
 
 @optimal_discriminator.mistake(
     "The values are right, but densities in float64 get a D in float32: 1 − D of a sure D rounds "
     "to 0 there, and the value of the game to −∞. Which dtype has your result, and from where?"
 )
-def returned_in_float32(p_data, p_model):
-    return gan.optimal_discriminator(p_data, p_model).float()
+def returned_in_float32(p_data, p_g):
+    return gan.optimal_discriminator(p_data, p_g).float()
 
 
 @optimal_discriminator.mistake(
     "The values are right, but densities in float32 get a D in float64, which networks in float32 "
     "refuse. What brought float64 in?"
 )
-def returned_in_float64(p_data, p_model):
-    return gan.optimal_discriminator(p_data, p_model).double()
+def returned_in_float64(p_data, p_g):
+    return gan.optimal_discriminator(p_data, p_g).double()
 
 
 @optimal_discriminator.mistake("This is the logit of D. What turns it into a probability?")
-def logit_returned(p_data, p_model):
-    return p_data.log() - p_model.log()
+def logit_returned(p_data, p_g):
+    return p_data.log() - p_g.log()
 
 
 @optimal_discriminator.mistake("The sigmoid wants the logarithm of the ratio. What do you give it?")
-def sigmoid_of_the_ratio(p_data, p_model):
-    return torch.where(p_model > 0, (p_data / p_model).sigmoid(), 0.5)
+def sigmoid_of_the_ratio(p_data, p_g):
+    return torch.where(p_g > 0, (p_data / p_g).sigmoid(), 0.5)

@@ -9,9 +9,9 @@ from gencourse.checks import draw, exercise
 from gencourse.probes.gan.densities import far_below
 
 
-def value_from_grid_reference(p_data, p_model, D, cell):
+def value_from_grid_reference(p_data, p_g, D, cell):
     """V = E_data[log D] + E_model[log(1 - D)] on a grid, -inf where D excludes what occurs."""
-    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)).sum()
+    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_g, 1 - D)).sum()
 
 
 @exercise(
@@ -72,17 +72,17 @@ def value_from_grid(answer, seed):
 
 
 @value_from_grid.alternative
-def only_where_mass_is(p_data, p_model, D, cell):
-    here, there = p_data > 0, p_model > 0
+def only_where_mass_is(p_data, p_g, D, cell):
+    here, there = p_data > 0, p_g > 0
     return cell * (
-        (p_data[here] * D[here].log()).sum() + (p_model[there] * torch.log1p(-D[there])).sum()
+        (p_data[here] * D[here].log()).sum() + (p_g[there] * torch.log1p(-D[there])).sum()
     )
 
 
 @value_from_grid.alternative
-def cell_by_cell(p_data, p_model, D, cell):
+def cell_by_cell(p_data, p_g, D, cell):
     total = 0.0
-    cells = (p_data.flatten().tolist(), p_model.flatten().tolist(), D.flatten().double())
+    cells = (p_data.flatten().tolist(), p_g.flatten().tolist(), D.flatten().double())
     for p, q, d in zip(*cells, strict=True):
         total += p * d.log().item() if p > 0 else 0.0
         total += q * (1 - d).log().item() if q > 0 else 0.0
@@ -90,9 +90,9 @@ def cell_by_cell(p_data, p_model, D, cell):
 
 
 @value_from_grid.alternative
-def by_plain_numbers(p_data, p_model, D, cell):
+def by_plain_numbers(p_data, p_g, D, cell):
     total = 0.0
-    for p, q, d in zip(p_data.flatten(), p_model.flatten(), D.flatten(), strict=True):
+    for p, q, d in zip(p_data.flatten(), p_g.flatten(), D.flatten(), strict=True):
         if p > 0:
             total += float(p) * math.log(float(d))
         if q > 0:
@@ -100,121 +100,121 @@ def by_plain_numbers(p_data, p_model, D, cell):
     return total * cell
 
 
-def two_terms(p_data, p_model, D):
-    return torch.xlogy(p_data, D) + torch.xlogy(p_model, 1 - D)
+def two_terms(p_data, p_g, D):
+    return torch.xlogy(p_data, D) + torch.xlogy(p_g, 1 - D)
 
 
 @value_from_grid.mistake(
     "With finer cells the size of your value grows. What does a density have to be multiplied by "
     "to become a probability?"
 )
-def cell_left_out(p_data, p_model, D, cell):
-    return two_terms(p_data, p_model, D).sum()
+def cell_left_out(p_data, p_g, D, cell):
+    return two_terms(p_data, p_g, D).sum()
 
 
 @value_from_grid.mistake(
     "A mean over the cells treats them all alike. What is an integral: a mean of values, or a sum "
     "of values times cell?"
 )
-def mean_over_cells(p_data, p_model, D, cell):
-    return two_terms(p_data, p_model, D).mean()
+def mean_over_cells(p_data, p_g, D, cell):
+    return two_terms(p_data, p_g, D).mean()
 
 
 @value_from_grid.mistake(
     "Your weights add up to 1 even where the grid covers half of the line. Which probability does "
     "a cell of it hold?"
 )
-def renormalised(p_data, p_model, D, cell):
-    return two_terms(p_data / p_data.sum(), p_model / p_model.sum(), D).sum()
+def renormalised(p_data, p_g, D, cell):
+    return two_terms(p_data / p_data.sum(), p_g / p_g.sum(), D).sum()
 
 
 @value_from_grid.mistake(
     "For equal densities V should be −log 4 in nats, about −1.386. In which unit is your −2?"
 )
-def bits(p_data, p_model, D, cell):
-    return cell * two_terms(p_data, p_model, D).sum() / torch.tensor(2.0).log()
+def bits(p_data, p_g, D, cell):
+    return cell * two_terms(p_data, p_g, D).sum() / torch.tensor(2.0).log()
 
 
 @value_from_grid.mistake(
     "NaN where the densities do not overlap: there D is 0 or 1 in cells without mass. What is 0 · "
     "log 0 for the computer?"
 )
-def undefined_where_empty_cells(p_data, p_model, D, cell):
-    return cell * (p_data * D.log() + p_model * (1 - D).log()).sum()
+def undefined_where_empty_cells(p_data, p_g, D, cell):
+    return cell * (p_data * D.log() + p_g * (1 - D).log()).sum()
 
 
 @value_from_grid.mistake(
     "Right for every D but one that is very sure and wrong: torch's cross-entropy stops each "
     "logarithm at −100. What is log 1e-87?"
 )
-def by_binary_cross_entropy(p_data, p_model, D, cell):
+def by_binary_cross_entropy(p_data, p_g, D, cell):
     def cross_entropy(weight, label):
         return F.binary_cross_entropy(D, label, weight=weight, reduction="sum")
 
     ones, zeros = torch.ones_like(D), torch.zeros_like(D)
-    return -cell * (cross_entropy(p_data, ones) + cross_entropy(p_model, zeros))
+    return -cell * (cross_entropy(p_data, ones) + cross_entropy(p_g, zeros))
 
 
 @value_from_grid.mistake(
     "Right but where D excludes what is rare: a floor under D, or under its logarithm, makes a "
     "small loss of it. What is V if D excludes anything that occurs?"
 )
-def logarithm_with_a_floor(p_data, p_model, D, cell):
+def logarithm_with_a_floor(p_data, p_g, D, cell):
     tiny = torch.finfo(D.dtype).tiny
-    return cell * (p_data * D.clamp_min(tiny).log() + p_model * (1 - D).clamp_min(tiny).log()).sum()
+    return cell * (p_data * D.clamp_min(tiny).log() + p_g * (1 - D).clamp_min(tiny).log()).sum()
 
 
 @value_from_grid.mistake(
     "You skip the cells where one of the densities is zero. Where only one of them has mass, whose"
     " term is left?"
 )
-def only_where_both_have_mass(p_data, p_model, D, cell):
-    both = (p_data > 0) & (p_model > 0)
-    return cell * two_terms(p_data, p_model, D)[both].sum()
+def only_where_both_have_mass(p_data, p_g, D, cell):
+    both = (p_data > 0) & (p_g > 0)
+    return cell * two_terms(p_data, p_g, D)[both].sum()
 
 
 @value_from_grid.mistake("This is what D minimises. V is what D maximises: can it be positive?")
-def negated(p_data, p_model, D, cell):
-    return -value_from_grid_reference(p_data, p_model, D, cell)
+def negated(p_data, p_g, D, cell):
+    return -value_from_grid_reference(p_data, p_g, D, cell)
 
 
 @value_from_grid.mistake(
     "D is to be high on data and low on the model's samples. Which term does each density belong "
     "to?"
 )
-def densities_exchanged(p_data, p_model, D, cell):
-    return value_from_grid_reference(p_model, p_data, D, cell)
+def densities_exchanged(p_data, p_g, D, cell):
+    return value_from_grid_reference(p_g, p_data, D, cell)
 
 
 @value_from_grid.mistake(
     "This is the reward for the data alone. What does D earn on the model's samples?"
 )
-def data_only(p_data, p_model, D, cell):
+def data_only(p_data, p_g, D, cell):
     return cell * torch.xlogy(p_data, D).sum()
 
 
 @value_from_grid.mistake(
     "For the model's samples D is rewarded for saying no. Which logarithm belongs to that?"
 )
-def log_d_twice(p_data, p_model, D, cell):
-    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_model, D)).sum()
+def log_d_twice(p_data, p_g, D, cell):
+    return cell * (torch.xlogy(p_data, D) + torch.xlogy(p_g, D)).sum()
 
 
 @value_from_grid.mistake("V adds up two expectations. Who took their average?")
-def average_of_the_two(p_data, p_model, D, cell):
-    return 0.5 * value_from_grid_reference(p_data, p_model, D, cell)
+def average_of_the_two(p_data, p_g, D, cell):
+    return 0.5 * value_from_grid_reference(p_data, p_g, D, cell)
 
 
 @value_from_grid.mistake(
     "`cell` is already the length or the area of a cell. How often do you multiply by it?"
 )
-def cell_squared(p_data, p_model, D, cell):
-    return cell * value_from_grid_reference(p_data, p_model, D, cell)
+def cell_squared(p_data, p_g, D, cell):
+    return cell * value_from_grid_reference(p_data, p_g, D, cell)
 
 
 @value_from_grid.mistake(
     "Should cells with much mass not count more than empty ones? Your two expectations do not "
     "weigh by the densities."
 )
-def not_weighed(p_data, p_model, D, cell):
+def not_weighed(p_data, p_g, D, cell):
     return cell * (D.clamp_min(1e-8).log() + (1 - D).clamp_min(1e-8).log()).sum()

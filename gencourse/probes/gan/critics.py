@@ -58,19 +58,17 @@ def critic_of(kind: str, w: Tensor, x: Tensor) -> LinearCritic:
     return {"linear": LinearCritic, "curved": CurvedCritic}[kind](w)
 
 
-def penalties(
-    penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
-) -> object:
-    """The penalties of a critic."""
-    return penalty(critic_of(kind, w, real), real, fake, eps)
+def penalties(penalty: Callable, kind: str, w: Tensor, real: Tensor, *others: Tensor) -> object:
+    """The penalties of a critic at data, and at what else the penalty is told: samples, eps."""
+    return penalty(critic_of(kind, w, real), real, *others)
 
 
 def pull_on_critic(
-    penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
+    penalty: Callable, kind: str, w: Tensor, real: Tensor, *others: Tensor
 ) -> Tensor:
     """The gradient of the summed penalties for the critic's parameter, 0 where none arrives."""
     critic = critic_of(kind, w, real)
-    return pull(critic, penalty(critic, real, fake, eps))
+    return pull(critic, penalty(critic, real, *others))
 
 
 def pull(critic: LinearCritic, penalties: Tensor) -> Tensor:
@@ -98,20 +96,20 @@ def at_a_flat_critic(
 
 
 def left_behind(
-    penalty: Callable, kind: str, w: Tensor, real: Tensor, fake: Tensor, eps: Tensor
+    penalty: Callable, kind: str, w: Tensor, real: Tensor, *others: Tensor
 ) -> dict[str, bool]:
     """How a critic is asked, and left once its penalties are computed.
 
     It held no gradients before, then some; and it comes once in evaluation mode.
     """
     critic = critic_of(kind, w, real)
-    penalty(critic, real, fake, eps)
+    penalty(critic, real, *others)
     left = critic.w.grad is not None and bool((critic.w.grad != 0).any())
     kept = critic.kept_its_modes()
     critic.noted.clear()
     critic.arrive(False)
     critic.w.grad = torch.full_like(critic.w, 2.0)
-    penalty(critic, real, fake, eps)
+    penalty(critic, real, *others)
     return {
         "whether it is left with gradients": left,
         "whether the gradients that it held are still there": critic.w.grad is not None
