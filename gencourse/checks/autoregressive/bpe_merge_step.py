@@ -47,6 +47,10 @@ def bpe_merge_step(answer, seed):
     yield "ab four times, and ba four times", answer.run(one_merge, both, 256)
     inside = [((a, b, a, b), 2), ((b, c), 3), ((c, b, c, d), 2)]
     yield "a pair that stands twice in one word", answer.run(one_merge, inside, 256)
+    row = [((c,) * 4, 1), ((a, b), 2)]
+    yield "xxxx once, and another pair twice", answer.run(one_merge, row, 256)
+    again = [((c, d, b, c, d), 1), ((a, b), 1), ((b, a), 1)]
+    yield "a pair twice in one word, others once in several", answer.run(one_merge, again, 256)
     drawn = random_words(seed)
     yield "one step on some 30 words", answer.run(one_merge, drawn, 256)
     yield "twelve steps on some 30 words", answer.run(several_merges, drawn, 256, 12)

@@ -69,7 +69,7 @@ def two_later(tokens, start, T):
 
 @repair_2.mistake("y is right; x begins where y does. At which position does window b start?")
 def x_shifted_too(tokens, start, T):
-    x, y = repair_2_reference(tokens, start, T)
+    _, y = repair_2_reference(tokens, start, T)
     return y, y
 
 

@@ -29,7 +29,7 @@ def repair_5_reference(model, idx, caches):
         "Some parts may have come in evaluation mode: model.modules() lists all, and each has a "
         "`training` of its own.",
     ),
-    on_success="The same prompt gives the same logits, and training goes on as if nothing had been.",
+    on_success="One prompt, one answer; and training goes on as if nothing had happened.",
 )
 def repair_5(answer, seed):
     idx = torch.randint(0, 7, (3, 5), generator=seeded(seed))

@@ -75,8 +75,8 @@ def bits(logits, y):
 
 
 @repair_7.mistake(
-    "Targets are shifted here once more, although `pairs` has done it. Which logits belong to which "
-    "target?"
+    "Targets are shifted here once more, although `pairs` has done it. Which logits belong to "
+    "which target?"
 )
 def shifted_again(logits, y):
     if y.shape[1] == 1:

@@ -36,8 +36,8 @@ def compared(named: object) -> dict[str, object]:
             "suspect if they differ."
         ),
         (
-            "The last instrument compares a text at once with the same text token by token, and two "
-            "pieces have a part in it. In its second line one of them is replaced by PyTorch's."
+            "The last instrument compares a text at once with the same text token by token, and "
+            "two pieces have a part in it. In its second line one of them is PyTorch's own."
         ),
         "Accuse only what an instrument convicts, however strange a piece looks.",
     ),

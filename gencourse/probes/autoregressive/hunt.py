@@ -67,11 +67,12 @@ class Forgetful(nn.Module):
         self.noise, self.further = nn.Dropout(0.5), nn.Sequential(nn.Dropout(0.5))
         self.train(training)
         self.further.train(part)
-        self.calls: list[object] = []
+        self.calls: list[tuple[bool, bool]] = []
 
     def forward(self, idx: Tensor, caches: list) -> Tensor:
         """Logits (B, t, V) of idx (B, t), larger the more a cache holds."""
-        self.calls.append(any(part.training for part in self.modules()))
+        inside = self.noise.training or any(part.training for part in self.further.modules())
+        self.calls.append((self.training, inside))
         return self.further(self.noise(self.table(idx))) * (1 + len(caches[0]))
 
 
@@ -85,7 +86,8 @@ def last_logits(
     return {
         "the logits": logits,
         "how often the model was called": len(model.calls),
-        "whether a part of it was in training mode then": any(model.calls),
+        "whether it was in training mode then": any(outside for outside, _ in model.calls),
+        "whether a part of it was": any(inside for _, inside in model.calls),
         "whether a graph was recorded": bool(torch.as_tensor(logits).requires_grad),
         "whether the model is in training mode afterwards": model.training,
         "whether its noise is": model.noise.training,
