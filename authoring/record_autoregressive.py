@@ -122,7 +122,7 @@ def tokens() -> dict[str, Any]:
     """
     data, seconds = text("shakespeare"), 2 * SECONDS
     V, written = len(data.vocabulary), (data.decode(data.train), data.decode(data.validation))
-    tokenizer = m.BytePairTokenizer.train(written[0], merges=512)
+    tokenizer = m.BPE(m.bpe_train(written[0], merges=512))
     merged = [tokenizer.encode(part) for part in written]
     rows = {}
     for name, (own, held_out), size, block in (

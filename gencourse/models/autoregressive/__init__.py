@@ -42,6 +42,7 @@ from gencourse.models.autoregressive.sampling import (
     top_p_filter,
 )
 from gencourse.models.autoregressive.tokens import IGNORED, next_token_pairs, sequence_nll
+from gencourse.models.autoregressive.trained import recorded, trained_gpt
 
 __all__ = [
     "GPT",
@@ -73,9 +74,11 @@ __all__ = [
     "next_token_pairs",
     "pixelcnn_mask",
     "raster_sample",
+    "recorded",
     "sample_token",
     "sequence_nll",
     "temperature_probs",
     "top_k_filter",
     "top_p_filter",
+    "trained_gpt",
 ]
