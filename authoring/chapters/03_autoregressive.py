@@ -2,17 +2,15 @@
 # # 3 · Autoregressive models
 #
 # Whatever consists of parts can be made one part at a time: a text letter by letter, an image pixel by pixel. A model that says how
-# probable each next part is, given those before it, knows the probability of the whole exactly. You start by counting pairs of letters.
-# Then you write a small GPT, every line of it, and train it on Shakespeare; cut text into pieces of words; turn a model of text into
-# one that does what it is asked; and draw digits with a PixelCNN.
+# probable each next part is, given those before it, knows the probability of the whole exactly. You start by counting pairs of letters,
+# then write a small GPT, every line of it, and train it on Shakespeare; cut text into tokens; make a model that answers; and draw digits.
 #
-# **You will be able to** factorise a distribution and train on all its factors at once; say in nats, bits and perplexity how good a
-# model is, and what the best possible one would reach; build attention, a GPT, a tokenizer and a PixelCNN; make sure that nothing looks
-# ahead; sample fast, with temperature, top-k and top-p; and fine-tune.
+# **You will be able to** train on all factors of a distribution at once; say in nats, bits and perplexity how good a model is, and what
+# the best possible one would reach; build attention, a GPT, a tokenizer and a PixelCNN; sample fast; fine-tune; and find leaks.
 #
 # **You need** Python, a little PyTorch, and probabilities. Section 3.17 compares with [chapter 1](01_vae.ipynb), but does not need it. The
 # exercises are in [`exercises/03_autoregressive.ipynb`](../exercises/03_autoregressive.ipynb), the answers in
-# [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb). A heading marked *optional* can be skipped at first reading.
+# [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb).
 
 # %%
 import bz2
@@ -46,7 +44,7 @@ print("running on", device)
 # %% [markdown]
 # ## 3.1 The chain rule
 #
-# First the goal. This is what the GPT of this chapter writes after a longer training than yours will have; it ships with the course.
+# First the goal: what the GPT of this chapter writes after a longer training than yours will have. It ships with the course.
 
 # %%
 shakespeare = text("shakespeare")
@@ -55,8 +53,8 @@ prompt = shakespeare.encode("Romeo.\n")[None].to(device)
 print(shakespeare.decode(longer.generate(prompt, 300, T=0.8, seed=0)[0].cpu()))
 
 # %% [markdown]
-# It draws one character after the other, each from a distribution that depends on all characters before it. Nothing is lost by that,
-# for any joint distribution is a product of conditional ones:
+# It draws one character after the other, each given those before. Nothing is lost by that, for any joint distribution is a product of
+# conditional ones:
 #
 # $$p(x_1, \dots, x_T) = p(x_1)\, p(x_2 \mid x_1)\, p(x_3 \mid x_1, x_2) \cdots = \prod_{t=1}^{T} p(x_t \mid x_{<t}),$$
 #
@@ -85,19 +83,16 @@ print("largest difference:", (forwards - joint).abs().max().item(),
 # Three things follow.
 #
 # - **The probability is exact.** $\log p(x) = \sum_t \log p(x_t \mid x_{<t})$, and each term comes from a classifier, which gives a
-#   distribution over the values of one part.
+#   distribution over one part.
 # - **Training is supervised learning.** Every part of every example is a target, and the true parts before it are the input (*teacher
 #   forcing*); no label is needed. One maximises the probability of the data: *maximum likelihood*, which is the same as minimising the
 #   classifier's *cross-entropy*.
 # - **Sampling is sequential.** Draw the first part, then the second given the first, and so on. What was drawn is not revised.
 #
-# What is left to choose is how to compute the conditionals: by a table of counts, a network on a few parts, attention, masked networks.
-#
 # ## 3.2 Counting letters
 #
-# The data of the first half are eight plays of Shakespeare, which ship with the course. A **token** is a single character until section
-# 3.12. The last tenth of the text is kept for validation: the end of *Romeo and Juliet*, of which the training text has the rest, and
-# all of *The Tempest*, of which it has nothing.
+# The text is eight plays of Shakespeare. A **token** is a single character until section 3.12. The last tenth is kept for validation:
+# the end of *Romeo and Juliet*, of which the training text has the rest, and all of *The Tempest*.
 
 # %%
 V = len(shakespeare.vocabulary)
@@ -110,8 +105,7 @@ plays = {"training text": shakespeare.train[:100_000],
 
 # %% [markdown]
 # The simplest model that looks at anything looks at the character before: a **bigram** model, $p(x_t \mid x_{<t}) = p(x_t \mid x_{t-1})$.
-# The table that makes the training text most probable is found by counting: of all the characters that followed an "h", which share was
-# an "e"?
+# The table that makes the training text most probable is found by counting: of all characters that followed an "h", which share is "e"?
 
 # %%
 counts = m.bigram_counts(shakespeare.train, V)
@@ -144,8 +138,7 @@ bar.set_ticks([0, 0.1**0.5, 0.3**0.5, 0.6**0.5, 1], labels=[0, 0.1, 0.3, 0.6, 1]
 # model of perplexity 8 is as unsure as one that chooses among 8 equally likely characters. With $V$ different characters, knowing nothing
 # costs $\log V$.
 #
-# `alpha` is added to every count. A pair that never occurred would otherwise have probability 0, and a single such pair in the
-# validation text makes the mean infinite.
+# `alpha` is added to every count: a single pair with probability 0 in the validation text would make the mean infinite.
 
 # %%
 frequency = torch.bincount(shakespeare.train, minlength=V) + 0.1
@@ -163,13 +156,12 @@ claim("bigram_tempest", of_plays["The Tempest"])
 
 # %% [markdown]
 # Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}, a perplexity of
-# {{bigram_perplexity}}. Validation text costs more than training text. Is that overfitting? A table of this size cannot memorise a million
-# characters, and the end of *Romeo and Juliet*, not counted either, costs {{bigram_romeo}}: as little as training text. It is *The
-# Tempest*, {{bigram_tempest}} nats, which is another play with other names. "Held out" can mean more of the same or something new; say which.
+# {{bigram_perplexity}}. Validation text costs more than training text. That is not overfitting: the end of *Romeo and Juliet*, not counted
+# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: another play, other names.
+# "Held out" can mean more of the same or something new; say which.
 #
-# **Is that much?** A model turns into a compressor: *arithmetic coding* spends $-\log_2 p$ bits on each character. So ordinary
-# compressors can be put on the same scale. How much longer does a compressed file get when the validation text is added to the training
-# text?
+# **Is that much?** A model makes a compressor: *arithmetic coding* spends $-\log_2 p$ bits on each character. So put ordinary
+# compressors on the same scale: how much longer does the file get when the validation text is added to the training text?
 
 # %%
 seen_bytes = shakespeare.decode(shakespeare.train).encode()
@@ -187,12 +179,11 @@ claim("bigram_bits", pairs / math.log(2))
 
 # %% [markdown]
 # bzip2 needs {{bzip_bits}} bits per character and xz {{xz_bits}}, the table of pairs {{bigram_bits}}. (Shannon, in 1951, had people guess
-# the next letter, and put English between 0.6 and 1.3. The large models of today need less than one bit, much of it learned
-# from a thousand libraries.)
+# the next letter, and put English between 0.6 and 1.3. Large models of today need less than one bit.)
 #
 # ## 3.3 A source that no model can beat
 #
-# How low can the loss go? For real text nobody knows. For text from a source that we make ourselves, it is known: a **Markov source** draws
+# How low can the loss go? For real text nobody knows. For a source that we make ourselves it is known. A **Markov source** draws
 # each token by a table $P$ from the one before. $P_{ij}$ is the probability that $j$ follows $i$, and $\pi_i$ is how often $i$ occurs in a long run.
 # Its **entropy rate**
 #
@@ -230,17 +221,17 @@ law = [value * n / 3 for value, n in zip(excess["on fresh text"], sizes, strict=
 claim("source_law", sum(law[2:]) / 4)
 
 # %% [markdown]
-# *Means over twenty texts of each length, each compared with the true table on the same tokens. On fresh text the counts cost more, by about
-# 3/N: from 300 tokens on, {{source_law}} times that on average. On the text that was counted they cost less than the
-# truth, by about as much: they predict accidents that happened.*
+# *Means over twenty texts of each length, compared with the true table on the same tokens. On fresh text the counts cost more, by about
+# 3/N ({{source_law}} times that, from 300 tokens on). On the text that was counted they cost less than the truth, by about as much: they
+# predict accidents that happened.*
 #
-# The entropy is {{source_entropy}} nats, and no model of this source gets below it on fresh text. Two lessons: losses are
-# compared on text that was not trained on, and a loss that stops falling may have reached the entropy rather than the limit of the model.
+# No model of this source gets below its entropy, {{source_entropy}} nats, on fresh text. Two lessons: compare losses on text that was not
+# trained on; and a loss that stops falling may have reached the entropy rather than the limit of the model.
 #
 # ## 3.4 Sampling: temperature, top-k, top-p
 #
-# A network gives **logits**, one number per token, whose softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities; for a table of
-# probabilities their logarithms will do. A token is drawn from $p$, or, on purpose, from something else:
+# A network gives **logits**, one number per token; their softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities. (Of a table, take
+# logarithms.) A token is drawn from $p$, or, on purpose, from something else:
 #
 # - **temperature** $T$ (not the length $T$ of section 3.1) divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$
 #   flattens, and $T \to 0$ is **greedy**: always the most likely;
@@ -259,11 +250,9 @@ sampling_strip(after_t, shakespeare.vocabulary, temperatures | filters);
 # *What follows a "t", by the bigram model. Outlines are the model's own probabilities, bars what is drawn from, crosses what can no longer be
 # drawn. Above each panel stands the entropy $-\sum_i p_i \log p_i$: low temperature, top-k and top-p lower it, high temperature raises it.*
 #
-# Divide logits, not probabilities: normalised again, divided probabilities are what they were, and put through a softmax they come out
-# far too equal.
+# Divide logits, not probabilities: normalised again, divided probabilities are what they were.
 #
-# To write, the model needs something to go on from, a **prompt**, here the letter "T". Each token drawn is appended, and the next is
-# drawn given it.
+# To write, the model needs something to go on from, a **prompt**, here the letter "T". Each token drawn is appended.
 
 # %%
 def bigram_logits(idx):
@@ -276,23 +265,22 @@ for T in (1.0, 0.5, 0.0, 2.0):
     print(f"T = {T:g}: {shakespeare.decode(written[0])!r}")
 
 # %% [markdown]
-# At $T = 1$ the pairs of letters have the right frequencies, and few of the words exist. $T = 0.5$ keeps to the commonest pairs, $T = 2$ brings
-# in the rare ones. Greedy text runs in a circle as soon as a character returns: the last character is all that the model
-# remembers. What is missing is not a better way to sample, it is context.
+# At $T = 1$ pairs of letters have the right frequencies, and few of the words exist. $T = 0.5$ keeps to common pairs, $T = 2$ brings
+# in rare ones. Greedy text runs in a circle as soon as a character returns, since the last one is all that the model remembers. What is
+# missing is not a better way to sample, it is context.
 #
-# (Other rules exist. *Min-p* keeps what has at least a share of the largest probability; penalties make repetition less
-# likely; *beam search* follows several texts at once to find a very probable one, which suits translation better than stories.)
+# (Other rules: *min-p* keeps what has at least a given share of the largest probability; *beam search* follows several texts to find a
+# very probable one, which suits translation better than stories.)
 #
 # ## 3.5 More context: a neural n-gram
 #
-# A table for two characters of context has $V^3$ entries, for five $V^6$: nearly all of them are never seen. A network shares what it learns:
+# A table for five characters of context has $V^6$ entries, nearly all of them never seen. A network shares what it learns:
 # each character becomes a learned vector, its **embedding**; the vectors of the last $n$ go through a small network, and similar contexts get
-# similar predictions (Bengio et al. 2003). The loss is the cross-entropy of the next character. Its gradient with respect to the logits
-# could not be simpler,
+# similar predictions (Bengio et al. 2003). The gradient of the cross-entropy with respect to the logits could not be simpler,
 #
 # $$\frac{\partial}{\partial l_i} \big(-\log p_y\big) = \frac{\partial}{\partial l_i} \Big(-l_y + \log \textstyle\sum_j e^{l_j}\Big) = p_i - [i = y],$$
 #
-# the probabilities, minus 1 at what came: every logit is pushed by how wrong it was. Autograd agrees:
+# the probabilities, minus 1 at what came. Autograd agrees:
 
 # %%
 logits = torch.tensor([[2.0, 0.0, -1.0]], requires_grad=True)
@@ -325,9 +313,8 @@ claim("ngram_nats", ngrams[6])
 claim("ngram_one", abs(ngrams[1] - pairs))
 
 # %% [markdown]
-# With one character of context the network finds what counting found, as it should: the losses differ by less than {{ngram_one}} nats. With
+# With one character of context the network finds what counting found: the losses differ by less than {{ngram_one}} nats. With
 # six it reaches about {{ngram_nats}} nats, where a table would have nearly sixteen million entries for every character of the training text.
-# Three characters do nearly as well: so small a network, trained for so short a time, makes little use of the other three.
 #
 # ## 3.6 Attention
 #
@@ -358,9 +345,9 @@ figures.query_key_value();
 # | h | (0, 2, 0, 0) | (0, 1) | 2 | 1 | 2.72 | 0.245 |
 # | e | (0, 0, 2, 0) | (1, 1) | 0 | 0 | 1 | 0.090 |
 #
-# The weights are the seventh column divided by its sum, 11.11. The output is 0.665 · (1, 0) + 0.245 · (0, 1) + 0.090 · (1, 1) = (0.755, 0.335).
-# **Do one yourself:** what does the second position, "h", receive if its query is (0, 0, 9, 0)? (It may look at "t" and "h", its scores
-# are both 0, so it receives the mean of their values, (0.5, 0.5). What it looks for stands at "e", in the future.) In code:
+# The weights are the sixth column divided by its sum, 11.11. The output is 0.665 · (1, 0) + 0.245 · (0, 1) + 0.090 · (1, 1) = (0.755, 0.335).
+# **Do one yourself:** what does the second position, "h", receive if its query is (0, 0, 9, 0)? (What it looks for stands at "e", in the
+# future. Its scores for "t" and "h" are 0, so it receives the mean of their values, (0.5, 0.5).) In code:
 
 # %%
 def attention(q, k, v):  # (..., T, d) each
@@ -381,8 +368,7 @@ claim("attention_difference", (attention(q, k, v) - theirs).abs().max())
 
 # %% [markdown]
 # The three rows are the three positions, and PyTorch's own function agrees to {{attention_difference}}. The mask sets scores to $-\infty$
-# *before* the softmax, so that the weights of the others add up to 1. Set to zero after it, later positions would still have taken part
-# in the sum below the fraction.
+# *before* the softmax. If weights were set to zero after it, later positions would have taken part in the sum below the fraction.
 #
 # **Why divide by $\sqrt d$?** The product of two vectors of $d$ independent standard normal numbers has standard deviation $\sqrt d$. With
 # scores so large, the softmax puts nearly all weight on one position, and its gradient vanishes.
@@ -397,9 +383,8 @@ for d in (4, 64, 1024):
           f"{largest[0]:.2f}, with the division {largest[1]:.2f}")
 
 # %% [markdown]
-# **Heads.** One weighted mean has one set of weights, and mixes whatever it looks at. To look at several things separately, the $C$ channels
-# of each vector are divided among $H$ attentions, the **heads**, with $C/H$ numbers per query; a last matrix mixes what they bring. That
-# is as much work as one head of $C$.
+# **Heads.** One weighted mean mixes whatever it looks at. To look at several things separately, the $C$ channels of each vector are
+# divided among $H$ attentions, the **heads**, with $C/H$ numbers per query; a last matrix mixes what they bring.
 #
 # ## 3.7 Positions
 #
@@ -446,13 +431,11 @@ figures.curves(distance[:40], {"all 16 pairs": products[39].flip(0)},
                "distance t − s (positions)", "q · k", "A random query and key", ax=right);
 
 # %% [markdown]
-# *Left: how the product of one pair depends on the distance; the first clock turns fast and tells neighbours apart, the last ones
-# turn slowly and tell near from far. Right: the whole product for one query and one key, the same wherever they stand: three back, it
-# varies by less than {{three_back_spread}}.*
+# *Left: the product of one pair over the distance; fast clocks tell neighbours apart, slow ones near from far. Right: the whole product
+# for one query and one key, the same wherever they stand: three back, it varies by less than {{three_back_spread}}.*
 #
-# The first GPTs added a learned vector for each position to the embedding instead. And strictly, a *stack* of causal layers knows
-# something of positions without any mark, since later layers can see how much the earlier ones saw (Haviv et al. 2022): without
-# positions our GPT gets worse, but works (section 3.9).
+# The first GPTs added a learned vector for each position to the embedding instead. Strictly, a *stack* of causal layers knows
+# something of positions without any mark, since later layers can see how much the earlier ones saw (Haviv et al. 2022).
 #
 # ## 3.8 A GPT, built
 #
@@ -467,8 +450,8 @@ figures.gpt_block();
 # *A block. Along the bottom runs the residual stream; attention and MLP each read it through a norm, and add their result.*
 #
 # The **norm** subtracts the mean of a vector's $C$ numbers, divides by their standard deviation, and applies a learned factor and offset
-# (*LayerNorm*), so that what the parts read has one size, however much has been added. The MLP widens four times, applies GELU, $x\,\Phi(x)$ with $\Phi$ the normal
-# distribution function, a ReLU without a corner, and narrows again. First attention with heads:
+# (*LayerNorm*), so that what the parts read has one size. The MLP widens four times, applies GELU (a smooth ReLU, $x\,\Phi(x)$ with the
+# normal distribution function), and narrows again. First attention with heads:
 
 # %%
 class Attention(nn.Module):
@@ -497,7 +480,7 @@ class Block(nn.Module):
 # %% [markdown]
 # The block's `forward` is the diagram. The whole model: embeddings, blocks, a last norm, and a **read-out** that compares the stream with the
 # embedding of every token; these products are the logits. One matrix serves at both ends (*tied*; Press & Wolf 2017). The first weights
-# are small, and smaller still where something is added to the stream, for there many terms add up.
+# are small, and smaller still where many terms add up on the stream.
 
 # %%
 def block_forward(self, x):
@@ -541,9 +524,9 @@ class MyGPT(MyGPT):
 
 
 # %% [markdown]
-# That is all of it. The package's `m.GPT` has, in addition, a cache for fast sampling and errors that explain themselves. With the same
-# weights the logits must be the same. So must the number of parameters be, by counting the matrices: four of $C \times C$ and two of
-# $C \times 4C$ in each of $L$ blocks, $12 L C^2$; then $VC$ for the embeddings; and $2C$ for each norm.
+# That is all of it. The package's `m.GPT` has, in addition, a cache and errors that explain themselves. With the same weights the logits
+# must be the same. The number of parameters: four matrices of $C \times C$ and two of $C \times 4C$ in each of $L$ blocks, $12 L C^2$;
+# then $VC$ for the embeddings, and $2C$ for each norm.
 
 # %%
 sizes = {"layers": 3, "heads": 3, "width": 96}
@@ -562,11 +545,10 @@ print(f"untrained loss {before:.3f}, log V = {math.log(V):.3f}; mean logit of th
       f"that is there {own:.2f}, of all {mine(x).mean():.2f}")
 
 # %% [markdown]
-# The logits differ by less than {{gpt_difference}}. An untrained model should know nothing, a loss of $\log V$. Ours is a little above it,
-# because of the tied read-out: the stream still resembles the token that it started from, so the model expects each character
-# to come again.
+# The logits differ by less than {{gpt_difference}}. An untrained model should have a loss of $\log V$. Ours is a little above,
+# because of the tied read-out: the stream still resembles the token that it started from, so the model expects it to come again.
 #
-# Last, the sampling loop. The model sees the last 64 tokens, gives logits for the next, one is drawn and appended:
+# Last, the sampling loop: the last 64 tokens, the logits of the next, one is drawn and appended.
 
 # %%
 @torch.no_grad()
@@ -587,17 +569,14 @@ check_model(mine, (x.to(device), y.to(device)))
 # %% [markdown]
 # ## 3.9 A GPT, trained
 #
-# A batch is twenty windows of 64 characters from anywhere in the text, and every position is a target. How the steps are made decides how far one gets in a minute:
-#
-# - the matrices of the blocks are trained by **Muon** (Jordan et al. 2024): it averages the gradient over steps, as momentum does, and
-#   replaces the result $G = U S V^\top$ by about $U V^\top$, so that the step is equally large in all directions in which the matrix can
-#   change. Embeddings and norms are trained by Adam, at a fifth of the learning rate;
-# - the learning rate falls to zero.
+# A batch is twenty windows of 64 characters from anywhere in the text, and every position is a target. The matrices of the blocks are
+# trained by **Muon** (Jordan et al. 2024): it averages the gradient over steps, as momentum does, and replaces the result
+# $G = U S V^\top$ by about $U V^\top$, a step of equal size in all directions. Embeddings and norms are trained by Adam, at a fifth of the
+# learning rate, and both rates fall to zero.
 #
 # Large trainings add **warm-up** (the rate first rises), **clipping** (a gradient that is too long is shortened), **weight decay** (weights
 # shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (random numbers of the stream are set to zero).
-# For one short pass over part of a text we need none of them. Every so often the model writes, always from the same prompt with the
-# same random numbers, and its loss on validation text is measured.
+# In one short pass we need none of them.
 
 # %%
 steps = scaled(default=360, smoke=10, full=20_000)
@@ -633,19 +612,19 @@ ax.set(xlabel="training step", ylabel="nats per character",
 ax.legend();
 
 # %% [markdown]
-# *The loss on each training batch and, measured ten times, on validation text. Dotted: validation losses of the models before. It starts
-# near log V, passes the table of pairs and then the n-gram of six characters, and is still falling.*
+# *The loss on each training batch and, ten times, on validation text. Dotted: validation losses of the models before. It starts near
+# log V, passes the table of pairs and then the n-gram, and is still falling.*
 
 # %%
 for step, written in diary.items():
     print(f"--- after {step} steps ---\n{written}\n")
 
 # %% [markdown]
-# First noise; then groups of letters and lines; at last words, many of them real, names with a full stop, and the form of a play. There is no
-# plot, and hardly a sentence that means anything. Models that write sense are trained with the same loss and built from the same parts,
-# with far more parameters, text and time.
+# The same prompt, the same random numbers: first noise, at last words, many of them real, names with a full stop, and the form of a play. Hardly
+# a sentence means anything. Models that write sense are trained with the same loss and built from the same parts, with far more
+# parameters, text and time.
 #
-# Your weights go into the package's model now, which can keep a cache. What do they cost on each kind of text?
+# Your weights go into the package's model now, which can keep a cache. What does each kind of text cost?
 
 # %%
 gpt = m.GPT(V, block_size=64, **sizes).to(device)
@@ -662,15 +641,13 @@ claim("gpt_tempest", of_plays["The Tempest"])
 claim("longer_bits", bits_per_dim(validation_nats(longer), 1))
 
 # %% [markdown]
-# {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. That is more than bzip2 needs (section 3.2), which has
-# read the whole text and no more than counts in it; the GPT that ships, trained longer, needs {{longer_bits}}. On training text yours pays {{gpt_train}} nats and on the end of *Romeo
-# and Juliet*, which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest* costs {{gpt_tempest}}; the gap between training and
-# validation is the other play.
+# {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. That is more than bzip2 needs (section 3.2); the GPT
+# that ships, trained longer, needs {{longer_bits}}. On training text yours pays {{gpt_train}} nats and on the end of *Romeo and Juliet*,
+# which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest* costs {{gpt_tempest}}; the gap is the other play.
 #
 # ### Is it only copying?
 #
-# A model could also write well by reciting. Look for the longest string that a sample shares with the training text, and do the same for real
-# text that was held out, since phrases recur.
+# What is the longest string that a sample shares with the training text? And one that real, held-out text shares, since phrases recur?
 
 # %%
 read = shakespeare.decode(shakespeare.train)
@@ -697,8 +674,8 @@ for name, piece in (("written by the GPT", written), ("held-out text", real)):
 #
 # ### What does context buy, and what temperature?
 #
-# Two measurements that cost little. **Predict** the first: the loss at the first position of a window, which has one character to
-# go by, and at the last, which has 64. The second asks how many of the words that it writes are words, that is, occur in the training text.
+# **Predict:** what is the loss at the first position of a window, which has one character to go by? And which share of the words that
+# it writes are words, that is, occur in the training text?
 
 # %%
 lexicon = set(re.findall("[a-z]+", read.lower()))
@@ -741,15 +718,15 @@ claim("words_cold", shares[1])
 claim("words_plain", shares[3])
 
 # %% [markdown]
-# *Left: with one character of context the GPT is about as good as the table of pairs, {{first_position}} nats; with six it has
-# {{sixth_position}}, and over the second half of the window {{late_positions}} on average: so small a model lives on the last few characters.
-# Right: at temperature 1 about {{words_plain}} % of its words are words, at 0.5 about {{words_cold}} %. Cold text is cleaner and more alike;
-# section 3.17 says what it costs.*
+# *Left: with one character of context the loss is {{first_position}} nats, about that of the table of pairs; with six {{sixth_position}}, and
+# {{late_positions}} over the second half of the window: so small a model lives on the last few characters. Right: at temperature 1 about
+# {{words_plain}} % of its words are words, at 0.5 about {{words_cold}} %. Section 3.17 says what that costs.*
 #
 # ### What the parts are worth
 #
-# Three trainings of a smaller GPT, two layers of width 64, each given the same seconds of computing on one thread, three seeds. The
-# learning rates of Muon and of Adam were each chosen on a part of the training text. (Recorded: `authoring/record_autoregressive.py`.)
+# A smaller GPT, two layers of width 64, trained in three ways for the same seconds of computing on one thread, three seeds; the
+# learning rates of Muon and Adam were each chosen on a part of the training text. (Recorded by `authoring/record_autoregressive.py`, as what
+# is called recorded below.)
 
 # %%
 recorded = m.recorded("optimizers")
@@ -762,8 +739,8 @@ claim("adam_nats", means["Adam"])
 claim("no_positions_nats", means["Muon, no positions"])
 
 # %% [markdown]
-# Muon reaches {{muon_nats}} nats on validation text; Adam alone, although its steps are cheaper and so more of them fit,
-# {{adam_nats}}. Without positions it is {{no_positions_nats}}: better than any table of pairs, as section 3.7 said.
+# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}, although its steps are cheaper and more of them fit.
+# Without positions it is {{no_positions_nats}}: worse, but better than pairs; the stack knows something of them (section 3.7).
 #
 # ## 3.10 Sampling with a cache, and what attention costs
 #
