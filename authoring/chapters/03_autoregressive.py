@@ -28,6 +28,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
+# %%
 from gencourse import figures
 from gencourse.claims import claim
 from gencourse.data import binarised, images, minibatches, text, weather, windows
@@ -308,7 +309,7 @@ for n in (1, 3, 6):
     steps = scaled(default=300, smoke=5, full=5_000)
     fit(model, windows(shakespeare.train, 64, 16, seed=0), steps=steps, lr=1.2e-2)
     ngrams[n] = validation_nats(model)
-    print(f"context {n}: {ngrams[n]:.2f} nats; a table would have {V ** (n + 1):,} entries")
+    print(f"context {n}: {ngrams[n]:.2f} nats; a table has {V ** (n + 1):,} entries")
 claim("ngram_nats", ngrams[6])
 claim("ngram_one", abs(ngrams[1] - pairs))
 
@@ -428,7 +429,8 @@ figures.curves(distance, {f"pair {i}": (distance * 1000 ** (-i / 16)).cos()
                "distance t − s (positions)", "product of one pair",
                "q = k = (1, 0), for four clocks", ax=left)
 figures.curves(distance[:40], {"all 16 pairs": products[39].flip(0)},
-               "distance t − s (positions)", "q · k", "A random query and key", ax=right);
+               "distance t − s (positions)", "q · k", "A random query and key",
+               ax=right);
 
 # %% [markdown]
 # *Left: the product of one pair over the distance; fast clocks tell neighbours apart, slow ones near from far. Right: the whole product
@@ -538,11 +540,11 @@ with torch.no_grad():
     claim("gpt_difference", (mine(x) - theirs(x)).abs().max())
 L, C = 3, 96
 count = sum(p.numel() for p in mine.parameters())
-print(f"{count:,} parameters, {12 * L * C**2 + V * C + (2 * L + 1) * 2 * C:,} by counting")
-before = mine.loss(x, y)["loss"].mean()
+by_hand = 12 * L * C**2 + V * C + (2 * L + 1) * 2 * C
+print(f"{count:,} parameters, {by_hand:,} by counting")
 own = mine(x).gather(2, x[..., None]).mean()
-print(f"untrained loss {before:.3f}, log V = {math.log(V):.3f}; mean logit of the token "
-      f"that is there {own:.2f}, of all {mine(x).mean():.2f}")
+print(f"untrained loss {mine.loss(x, y)['loss'].mean():.3f}, log V {math.log(V):.3f}; "
+      f"mean logit of the present token {own:.2f}, of all {mine(x).mean():.2f}")
 
 # %% [markdown]
 # The logits differ by less than {{gpt_difference}}. An untrained model should have a loss of $\log V$. Ours is a little above,
@@ -556,7 +558,8 @@ def write(model, idx, n, T=1.0, seed=0):
     generator = seeded(seed)
     for _ in range(n):
         logits = model(idx[:, -64:])[:, -1]  # of the last position
-        drawn = torch.multinomial((logits.cpu() / T).softmax(-1), 1, generator=generator)
+        p = (logits.cpu() / T).softmax(-1)
+        drawn = torch.multinomial(p, 1, generator=generator)
         idx = torch.cat([idx, drawn.to(idx.device)], 1)
     return idx
 
@@ -682,7 +685,7 @@ lexicon = set(re.findall("[a-z]+", read.lower()))
 
 
 def real_words(pieces):
-    """The share of words that occur in the training text, in percent; ends are cut off."""
+    """The share of words that occur in the training text, in percent."""
     found = [w for p in pieces for w in re.findall("[a-z]+", p.lower())[1:-1]]
     return 100 * sum(w in lexicon for w in found) / max(1, len(found))
 
@@ -744,9 +747,9 @@ claim("no_positions_nats", means["Muon, no positions"])
 #
 # ## 3.10 Sampling with a cache, and what attention costs
 #
-# To draw the next token our loop runs the network over all tokens so far, though keys and values of the earlier ones have been computed
-# before. A **KV cache** keeps them: each step computes one position only, whose query looks at the stored keys. Up to rounding the logits
-# are the same, since no earlier position depends on a later one.
+# For each token our loop runs the network over all tokens so far, though keys and values of the earlier ones have been computed before. A
+# **KV cache** keeps them: each step computes one position, whose query looks at the stored keys. No earlier position depends on a later
+# one, so the logits are the same, to {{cache_difference}}.
 
 # %%
 idx = shakespeare.validation[:64][None].to(device)
@@ -763,30 +766,29 @@ for batch in (1, 32):
                      cached=cached)
         seconds.append(time.perf_counter() - start_time)
     gains[batch] = seconds[1] / seconds[0]
-    print(f"batch {batch}: {seconds[0]:.2f} s with the cache, {seconds[1]:.2f} s without")
+    print(f"batch {batch}: {seconds[0]:.2f} s with the cache, {seconds[1]:.2f} s not")
 claim("cache_gain", gains[32], device=device)
 claim("cache_gain_one", gains[1], device=device)
 print(f"bytes of cache per position: {2 * L * C * 4:,}")
 
 # %% [markdown]
-# With windows of 64 and 32 texts at once the cache makes sampling about {{cache_gain}} times as fast on a CPU; for a single text only about
-# {{cache_gain_one}} times. The arithmetic shrinks as much, but a step for one text is so little of it that what takes the time is to start
-# some dozens of small operations for each token, and their number stays the same.
+# For 32 texts at once the cache makes sampling about {{cache_gain}} times as fast on a CPU, for a single text only about
+# {{cache_gain_one}} times. The arithmetic shrinks as much, but for one text the time goes into starting some dozens of small operations
+# per token, and their number stays the same.
 #
 # **In time and memory.** A network of $N$ parameters computes about $2N$ operations per token in its matrices. Attention adds $4TC$ per layer for a
-# token that looks at $T$ others: over a text of $T$ tokens that grows as $T^2$, and passes the matrices beyond $T \approx 6C$. Stored
-# whole, the weights are $T^2$ numbers per head and text as well; *FlashAttention* computes them block by block and never stores them. The
-# cache holds two vectors per layer and position, $2LC$ numbers. Ours are a few kilobytes. For 80 layers of 8,192 channels in two bytes it
-# is 2.6 megabytes *per token*, so a hundred thousand tokens fill several GPUs; hence heads that share their keys and values (*grouped-query attention*).
+# token that looks at $T$ others: over a text that grows as $T^2$, and passes the matrices at $T \approx 6C$. Its weights, too, are
+# $T^2$ numbers per head; *FlashAttention* computes them block by block and never stores them. The cache holds two vectors per layer and
+# position, $2LC$ numbers: ours a few kilobytes, but with 80 layers of 8,192 channels in two bytes each 2.6 megabytes *per token*. Hence heads that
+# share their keys and values (*grouped-query attention*).
 #
-# **When the window is full**, `generate` starts anew with its last half and fills the cache again. A *sliding window* drops the oldest
-# position instead, at no cost. That is not the same as computing anew, since what the deeper layers hold was computed with it; models that
-# are to be used so are trained so. **Recurrent networks** carry a state of fixed size from token to token instead: memory and time
-# per token stay constant, but what is not in the state is gone, and training is sequential. *State space models* such as Mamba have a
-# recurrence that can be trained in parallel. And *speculative decoding* has a small model propose several tokens, which the large one
-# checks in one pass, accepting so that the distribution stays exactly its own.
+# **When the window is full**, `generate` starts anew with its last half. A *sliding window* drops the oldest position instead, at no
+# cost. That differs from computing anew, since what the deeper layers hold was computed with it; models for such use are trained so.
+# **Recurrent networks** carry a state of fixed size from token to token: constant memory and time per token, but what is not in the state is gone,
+# and training is sequential. *State space models* such as Mamba have a recurrence that is trained in parallel. And in *speculative decoding* a
+# small model proposes several tokens, which the large one checks in one pass; the distribution stays exactly its own.
 #
-# Now try the settings of section 3.4 on a model worth sampling from, the one of section 3.1. Which temperature writes best?
+# Now try the settings of section 3.4 on a model worth sampling from, that of section 3.1. Which temperature writes best?
 
 # %%
 def next_logits(prompt):
@@ -804,8 +806,8 @@ def write_on(prompt, n, **how):
 sampling_explorer(next_logits, shakespeare.vocabulary, "Ham.\nTo be, or ", write_on)
 
 # %% [markdown]
-# *The distribution of the next character after the prompt: outlines are the model's own, bars what is drawn from. In a running notebook it
-# follows the prompt and the settings that you choose, and writes on.*
+# *The distribution of the next character: outlines are the model's own, bars what is drawn from. In a running notebook it follows the
+# prompt and the settings that you choose, and writes on.*
 #
 # ## 3.11 Looking inside
 #
@@ -818,13 +820,13 @@ attention_viewer(maps, list(line))
 
 # %% [markdown]
 # *Layers from top to bottom, heads from left to right; dark is a large weight (small ones are stretched). Above the diagonal all is empty:
-# causality. In a running notebook choose a layer, a head and a position, and read which characters it looks at. A map shows where information can come from;
-# what is done with it, it does not show (Jain & Wallace 2019).*
+# causality. In a running notebook choose a layer, a head and a position. A map shows where information can come from, not what is done
+# with it (Jain & Wallace 2019).*
 #
-# Two kinds of head are well known from larger models. A **previous-token head** looks one position back. An **induction head** (Olsson et al. 2022) looks
-# for the last time that the present token occurred, and at what came *after* it: "… bright angel … bright" → "angel". It is how
-# transformers repeat a name that they have met once, and a seed of learning from a prompt. To look for it, give the model random letters, and
-# then the same letters again. An induction head in the second copy looks back by the period, less one. **Do our heads do that?**
+# Two kinds of head are known from larger models. A **previous-token head** looks one position back. An **induction head** (Olsson et al. 2022) looks
+# for the last time that the present token occurred, and at what came *after* it: "… bright angel … bright" → "angel". So transformers repeat a
+# name that they have met once. To look for it, give the model random letters, and then the same letters again: in the second copy it
+# looks back by the period, less one. **Do our heads do that?**
 
 # %%
 P = 24
@@ -845,13 +847,12 @@ print({name: round(value, 2) for name, value in gained.items()})
 # %%
 figure, axes = figures.panels(2, height=3.4, sharey=True)
 for ax, (name, scores) in zip(axes, found.items(), strict=True):
-    heads = gpt.blocks[0].attention.heads if name == "yours" else (
-        longer.blocks[0].attention.heads)
-    names = [f"{i // heads + 1}.{i % heads + 1}" for i in range(len(scores["induction"]))]
-    figures.bars(names, scores, "mean weight", f"Heads of {name}", ax=ax)
-    for text_ in list(ax.texts):
-        text_.remove()  # so many bars need no numbers
-    ax.set_xlabel("layer.head")
+    figures.curves(torch.arange(1, len(scores["induction"]) + 1), scores,
+                   "head, counted from the first layer", "mean weight",
+                   f"Heads: {name}", ax=ax)
+    for drawn, mark in zip(ax.lines, figures.MARKERS, strict=False):
+        drawn.set(linestyle="none", marker=mark)
+    ax.legend()
     ax.axhline(1 / (1.5 * P), color="black", linewidth=0.8, linestyle=":")
 claim("previous_weight", found["yours"]["previous token"].max())
 claim("induction_weight", found["yours"]["induction"].max())
@@ -862,18 +863,17 @@ claim("second_copy", gained["yours"])
 # looks everywhere alike. Left your GPT, right the one that ships.*
 #
 # In yours the strongest previous-token head has a weight of {{previous_weight}}; the largest induction weight is {{induction_weight}}, hardly more
-# than chance, and a second copy of random letters is cheaper than the first by no more than {{second_copy}} nats. After a minute of training there is no
-# induction head. It takes two layers that work together, and in larger trainings it appears rather suddenly.
+# than chance, and the second copy is cheaper than the first by no more than {{second_copy}} nats: no induction head after a minute. It takes two
+# layers that work together, and in larger trainings it appears rather suddenly.
 #
 # ## 3.12 Pieces of words
 #
-# Large models see neither characters nor words. They see **tokens** of a few characters, found by **byte-pair encoding** (BPE;
-# Sennrich et al. 2016): write the text as bytes, find the two neighbouring tokens that stand side by side most often, make them one new token, and
-# repeat. Starting from the 256 bytes, any text can be encoded. (Starting from the characters of the training text does not even
-# encode our validation text, where a `{` occurs for the first time.)
+# Large models see **tokens** of a few characters, found by **byte-pair encoding** (BPE; Sennrich et al. 2016): write the text as bytes,
+# find the two tokens that stand side by side most often, make them one new token, and repeat. Starting from the 256 bytes, any text can be
+# encoded. (Starting from the characters of the training text does not even encode our validation text, where a `{` occurs for the first time.)
 #
-# Nothing is merged across words. So it is enough to count each different word once, with its frequency; going over the whole text for each merge
-# would take ten times as long. A word here includes the space before it.
+# Nothing is merged across words, each of which includes the space before it. So it is enough to count each different word once, with its
+# frequency; going over the whole text for each merge would take ten times as long.
 
 # %%
 print(m.split_words("What's a naïve whale?"))
@@ -919,8 +919,8 @@ print("the package merges the same:", list(theirs.items())[: len(learned)]
 
 # %%
 tokenizer = m.BPE(theirs, specials=("<|end|>",))
-for sample in ("Romeo, Romeo! wherefore art thou Romeo?", "How many r's are in strawberry?",
-               "<|end|>"):
+for sample in ("Romeo, Romeo! wherefore art thou Romeo?",
+               "How many r's are in strawberry?", "<|end|>"):
     tokens = tokenizer.encode(sample)
     print(len(tokens), [tokenizer.decode(t[None]) for t in tokens])
 held = tokenizer.encode(new_bytes)
@@ -928,42 +928,40 @@ print("decoded, it is the same text:", tokenizer.decode_bytes(held) == new_bytes
 claim("bytes_per_token", len(new_bytes) / len(held))
 
 # %% [markdown]
-# On held-out Shakespeare a token is about {{bytes_per_token}} bytes: the same window sees twice as much text, and a text takes half as many steps. The price: the
-# model no longer sees letters. That a "strawberry" has three r's can be read off its characters, but not off two or three tokens, of which
-# each is just a number.
+# On held-out Shakespeare a token is about {{bytes_per_token}} bytes: the same window sees twice as much text. The price: the
+# model no longer sees letters. That a "strawberry" has three r's can be read off its characters, not off a few tokens, each just a number.
 #
-# A **special token** marks the end of a text, or who speaks in a dialogue. Its number is used by programs alone: as the last line shows, a text that
-# says `<|end|>` becomes ordinary tokens. If it did not, any user could forge the end of a text.
+# A **special token** marks the end of a text, or who speaks in a dialogue. Programs alone use its number: as the last line shows, a text that
+# says `<|end|>` becomes ordinary tokens. Otherwise any user could forge the end of a text.
 #
-# **Losses per token cannot be compared** between tokenizers: a longer token is harder to guess. What survives is the cost of the same
-# bytes,
+# **Losses per token cannot be compared** between tokenizers: a longer token is harder to guess. What survives is
 #
 # $$\text{bits per byte} = \frac{-\log p(\text{text})}{\log 2 \cdot \text{number of bytes}}.$$
 #
-# Does BPE help our small GPT? Three were trained for equal seconds on one thread, three seeds each; every held-out byte is predicted once.
-# Since a window of 64 merged tokens covers twice the text, there is one with 32 as well.
+# Does BPE help our small GPT? Equal seconds on one thread, three seeds; every held-out byte is predicted once. A window of 64 merged tokens
+# covers twice the text, so there is one of 32 as well (recorded).
 
 # %%
 recorded = m.recorded("tokens")["rows"]
 for name, row in recorded.items():
     bits = ", ".join(f"{value:.3f}" for value in row["bits_per_byte"])
-    print(f"{name:15} {row['parameters']:,} parameters, {row['steps'][0]} steps: {bits} "
-          f"bits per byte, {row['nats_per_token'][0]:.2f} nats per token")
+    print(f"{name:15} {row['parameters']:,} parameters, {row['steps'][0]} steps: "
+          f"{bits} bits per byte, {row['nats_per_token'][0]:.2f} nats per token")
 mean_bits = {name: sum(row["bits_per_byte"]) / 3 for name, row in recorded.items()}
 claim("characters_bits", mean_bits["characters, 64"])
 claim("merges_bits", mean_bits["merges, 64"])
 claim("short_merges_bits", mean_bits["merges, 32"])
 
 # %% [markdown]
-# Characters need {{characters_bits}} bits per byte; merges {{merges_bits}} with windows of 64 tokens, {{short_merges_bits}} with 32. So most of
-# the gain does not come from the longer window: a model of tokens need not spend its steps on spelling. It is no free gain, though: the merged
-# models have more parameters, all in the embeddings, and in equal time they read about twice as much text.
+# Characters need {{characters_bits}} bits per byte; merges {{merges_bits}} with windows of 64 tokens, {{short_merges_bits}} with 32. So the
+# gain is not the longer window: these models need not spend their steps on spelling. It has a price: they have more parameters, all in the
+# embeddings, and in equal time they read more text.
 #
 # ## 3.13 Little text, more text
 #
-# Suppose there is little text of the kind you want: the first 20,000 characters of *Moby-Dick*, from "Call me Ishmael". Train from scratch,
-# or go on from the GPT that has read Shakespeare? To go on, with a smaller learning rate so that what is known is not lost, is **fine-tuning**.
-# (Characters that the Shakespeare does not have are dropped.) Both get the same steps, and the learning rate of each was chosen on other pages of Melville.
+# Suppose there is little text of the kind you want: the first 20,000 characters of *Moby-Dick*. Train from scratch, or go on from the GPT
+# that has read Shakespeare? To go on, with a smaller learning rate so that what is known is not lost, is **fine-tuning**. Both get the same
+# steps. (Characters that the Shakespeare does not have are dropped.)
 
 # %%
 melville = text("melville", vocabulary=shakespeare.vocabulary, unknown="drop")
@@ -1000,11 +998,10 @@ claim("gap_after", gap["after"])
 
 # %% [markdown]
 # *Loss on other pages of Moby-Dick while both train on the same few. The fine-tuned model starts from what Shakespeare taught it,
-# {{transfer_before}} nats, and ends near {{transfer_after}}; from scratch the best is {{transfer_scratch}}. English is what both
-# authors share.*
+# {{transfer_before}} nats; its best is {{transfer_after}}. From scratch the best is {{transfer_scratch}}. Both authors share their English.*
 #
 # Is anything memorised? After fine-tuning the pages that it trained on cost {{gap_after}} nats less than the others. But {{easier_pages}} of that were there
-# *before*, when it had read neither: these pages are simply easier. Always look at the gap before the training.
+# *before*, when it had read neither: these pages are simply easier.
 
 # %%
 opening = shakespeare.encode("The whale ")[None].to(device)
@@ -1014,7 +1011,7 @@ for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch),
     print(f"--- {name} ---\n{shakespeare.decode(written)}\n")
 
 # %% [markdown]
-# Train longer on little text and memory does set in. `gencourse train gpt` was run on twelve thousand characters with three seeds (recorded):
+# Train longer on little text and memory does set in. `gencourse train gpt` on twelve thousand characters, three seeds (recorded):
 
 # %%
 recorded = m.recorded("overfitting")
@@ -1029,16 +1026,16 @@ claim("overfit_best", losses["held out"].mean(0)[best])
 claim("overfit_end", losses["held out"].mean(0)[-1])
 
 # %% [markdown]
-# *A GPT on 12,000 characters; means over three seeds, bars their standard deviations. The training loss (a mean over the last hundred steps) keeps falling. The
-# held-out loss is lowest after about {{overfit_best_step}} steps, at {{overfit_best}} nats, and then rises to {{overfit_end}}: what is learned from there on is this text by heart.
-# Stop at the minimum (early stopping), or get more text.*
+# *Means over three seeds; bars are standard deviations. The training loss (a mean over the last hundred steps) keeps falling. The held-out loss
+# is lowest after about {{overfit_best_step}} steps, at {{overfit_best}} nats, and then rises to {{overfit_end}}: from there on the model
+# memorises. Stop at the minimum (early stopping), or get more text.*
 #
 # ### How large, for how long?
 #
 # With $N$ parameters and $D$ tokens a training takes about $C = 6ND$ operations: two per parameter and token forwards, four
 # backwards. For a given $C$ one may train a large network briefly or a small one for long. Hoffmann et al. (2022) fitted
-# $L = E + A/N^\alpha + B/D^\beta$, where $E$ is the entropy of section 3.3: too small a network stops at its own limit, and one too large
-# has not seen enough. In between lies a best size, and it grows with $C$. In miniature (recorded, one seed):
+# $L = E + A/N^\alpha + B/D^\beta$, with $E$ the entropy: too small a network stops at its own limit, too large a one has not seen
+# enough. In between lies a best size, which grows with $C$. In miniature (recorded, one seed):
 
 # %%
 recorded = m.recorded("isoflop")["rows"]
@@ -1058,20 +1055,20 @@ print(best_size)
 claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 
 # %% [markdown]
-# *Each line is one amount of computing, spent on networks of different sizes, small ones for many steps and large ones for few. The lines
-# bend: the best of the sizes tried lies inside, and with sixteen times the operations it is about {{best_size_growth}} times as large.*
-#
-# That is as far as a laptop shows it. Over many orders of magnitude the best losses lie close to a power law (Kaplan et al. 2020), and where it
-# ends cannot be read off its beginning: it cannot go below $E$.
+# *Each line is one amount of computing, spent on small networks for many steps or large ones for few. The lines bend; with sixteen times the
+# operations the best of the sizes tried is about {{best_size_growth}} times as large.* Over many orders of magnitude the best losses lie close to
+# a power law (Kaplan et al. 2020); where it ends cannot be read off its beginning, but not below $E$.
 #
 # ## 3.14 From language model to assistant
 #
-# A language model continues. To make one that *answers*, the question comes first, as a given **prefix**, and the wanted
-# answer after it. One causal network reads and writes both; among the first neural systems for this, one network read and another wrote (Sutskever et al. 2014). Only one thing changes, the loss: it counts the answer alone. That is the loss of **supervised fine-tuning**.
-# (A real assistant starts from a trained model, as section 3.13 did. Our model starts from nothing: its vocabulary is another one.)
+# A language model continues. To make one that *answers*, put the question first and the wanted answer after it. One causal network reads
+# and writes both (among the first neural systems for this, two did: Sutskever et al. 2014). Only the loss changes: it counts the answer alone. That is
+# the loss of **supervised fine-tuning**. (A real assistant starts from a trained model, as section 3.13 did. Ours starts from nothing:
+# its vocabulary is another one.)
 #
-# The questions are records of the weather in Seattle, 1,461 days; the answers sentences from three templates of ours, so that a machine can check whether a sentence says
-# what the record says. A record holds month, sky, lowest and highest temperature in °C, water in mm and wind in m/s; "=" ends it. A token is a word, a punctuation mark, a digit, or the space before a number.
+# The questions are records of the weather in Seattle, 1,461 days; the answers are sentences from three templates of ours, so that a machine can
+# check what they say. A record holds month, sky, lowest and highest temperature in °C, water in mm and wind in m/s; "=" ends it. A token is
+# a word, a punctuation mark, a digit, or the space before a number.
 
 # %%
 # days with one and the same record count once
@@ -1099,7 +1096,7 @@ def train_reporter(masked):
     x = pad_sequence(xs, batch_first=True, padding_value=vocabulary.end_id)
     y = pad_sequence(ys, batch_first=True, padding_value=m.IGNORED)
     with global_seed(0):
-        model = m.GPT(len(vocabulary), block_size=x.shape[1], layers=3, heads=4, width=64)
+        model = m.GPT(len(vocabulary), x.shape[1], layers=3, heads=4, width=64)
     model = model.to(device)
     fit(model, minibatches(x, y, batch_size=32, seed=0),
         steps=scaled(default=150, smoke=5, full=4_000), lr=0.03)
@@ -1110,9 +1107,9 @@ reporters = {name: train_reporter(masked) for name, masked in
              (("prompt masked", True), ("prompt counted", False))}
 
 # %% [markdown]
-# Two models, the same days and steps: one with the record masked in the loss, one that has to predict the record too. **Predict** which tells
-# more truly. A sentence is **faithful** if it states every field of its record and nothing else; we read sentences back with the templates, for 300
-# days that were not trained on.
+# Two models, the same days and steps: one with the record masked in the loss, one that has to predict the record too. **Predict** the
+# difference. A sentence is **faithful** if it states every field of its record and nothing else; sentences for 300 unseen days are read
+# back with the templates.
 
 # %%
 def tell(model, days, T=1.0, seed=0):
@@ -1151,11 +1148,11 @@ claim("counted_sampled", shares["prompt counted"][1])
 
 # %% [markdown]
 # *With the prompt masked about {{masked_greedy}} % of the greedy sentences are faithful, with the prompt counted about {{counted_greedy}} %;
-# of sentences drawn at T = 1 about {{masked_sampled}} % against {{counted_sampled}} %.* What a record says cannot be foreseen, so a model that has to predict it spends its few
-# steps on what it cannot learn. With more steps the two come closer.
+# of sentences drawn at T = 1 about {{masked_sampled}} % against {{counted_sampled}} %.* A record cannot be foreseen, so the second model
+# spends its few steps on what it cannot learn.
 #
-# Printed are failures of the better model: mostly fluent, of the right form, and with a wrong month or number. That is a **hallucination**,
-# and nothing gives it away but the record. It gets worse outside of what the training data cover: snow in July, a storm at 30 m/s.
+# The failures printed are mostly fluent, of the right form, with a wrong month or number. That is a **hallucination**, and nothing gives it away
+# but the record. It gets worse outside of what the training data cover: snow in July, a storm at 30 m/s.
 
 # %%
 strange = [weather.Day("July", "snow", -3, 2, 14, 6),
@@ -1169,26 +1166,26 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
 # %% [markdown]
 # A check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
 #
-# **What comes later** in the making of an assistant:
+# **The making of an assistant** goes on like this:
 #
-# - **Pretraining** on trillions of tokens of text and code: the loss of section 3.9. The result can already be *prompted*: given
-#   examples of a task it goes on with the next (*in-context learning*).
+# - **Pretraining** on trillions of tokens: the loss of section 3.9. The result can already be *prompted*: given examples of a task it
+#   does the next one (*in-context learning*).
 # - **Instruction tuning**: supervised fine-tuning on many tasks, written as dialogues with special tokens for the speakers (a
 #   *chat template*), prompts masked. Often only small additions to the matrices are trained (*LoRA*).
-# - **Preferences**: people say which of two answers is better. A reward model learns to agree with them, and the language model is trained to earn its reward without leaving its starting
-#   point too far (*RLHF*; Ouyang et al. 2022), or both at once by a simple loss (*DPO*; Rafailov et al. 2023). Where an answer can be checked, as here, the check itself is the reward.
-# - **At use**: instructions, documents that were looked up and tools stand in the prompt. The model computes what it did here, $p(x_t \mid x_{<t})$.
+# - **Preferences**: people say which of two answers is better. A reward model learns to agree, and the language model is trained to earn its
+#   reward without moving too far (*RLHF*; Ouyang et al. 2022), or both at once by a simple loss (*DPO*; Rafailov et al. 2023). Where an
+#   answer can be checked, as here, the check itself is the reward.
+# - **In use**, instructions, documents and tools stand in the prompt. The model still computes $p(x_t \mid x_{<t})$.
 #
 # ## 3.15 Images: MADE
 #
-# Pixels have no natural order, but any will do; the usual one is row by row from the top left, **raster order**. The data are binary digits, as in
-# chapter 1: each pixel is drawn as 0 or 1 with its grey value as the probability. One conditional per pixel would be 784 networks. **MADE** (Germain et al. 2015), after
-# NADE (Larochelle & Murray 2011), computes all of them in one pass of one network. Its weights are multiplied by 0/1 masks such that no path leads from a pixel to
-# an output that may not see it.
+# Pixels have no natural order, but any will do; the usual one is **raster order**, row by row from the top left. The data are binary digits, as in
+# chapter 1: each pixel is drawn as 0 or 1 with its grey value as the probability. One conditional per pixel would be 784 networks. **MADE**
+# (Germain et al. 2015), after NADE (Larochelle & Murray 2011), computes all of them in one pass of one network, whose weights are
+# multiplied by 0/1 masks such that no path leads from a pixel to an output that may not see it.
 #
-# The masks follow from one rule. Each hidden unit is given a number $m$: it may see the first $m$ pixels. So it is connected to the
-# pixels $1 \dots m$; a unit of a further hidden layer listens to units whose $m$ is at most its own; and the output for pixel $d$ listens to
-# hidden units with $m < d$.
+# The masks follow from one rule: each hidden unit has a number $m$ and may see the first $m$ pixels. So it is connected to these; a unit
+# of a further hidden layer listens to units whose $m$ is at most its own; and the output for pixel $d$ to units with $m < d$.
 
 # %%
 masks = m.made_masks(D=6, hidden=8, layers=1)
@@ -1200,15 +1197,16 @@ print("paths from pixel (column) to output (row):", paths.int(), sep="\n")
 # *A MADE with six pixels, counted from 0, and eight hidden units. Dark: the connections that lead to output 4; they come from the shaded
 # pixels 0 to 3 and no others.* The table of paths is zero on and above the diagonal: nothing looks ahead.
 #
-# With 784 pixels and 512 hidden units not every $m$ occurs, and many outputs cannot reach the pixel just before them. So MADE has, as in the paper,
-# **direct connections** besides: a matrix from pixels to outputs, masked below the diagonal. The whole model:
+# With 784 pixels and 512 hidden units not every $m$ occurs, and many outputs cannot reach the pixel just before them. So MADE has, as in
+# the paper, **direct connections** besides: a matrix from pixels to outputs, of which what lies below the diagonal is kept.
 
 # %%
 class MyMADE(nn.Module):
     def __init__(self, D=784, hidden=512):
         super().__init__()
         first, second = m.made_masks(D, hidden, layers=1)
-        self.net = nn.Sequential(m.MaskedLinear(first), nn.SiLU(), m.MaskedLinear(second))
+        self.net = nn.Sequential(m.MaskedLinear(first), nn.SiLU(),
+                                 m.MaskedLinear(second))
         self.direct = m.MaskedLinear(torch.ones(D, D).tril(-1))
 
     def forward(self, x):  # pixels (B, 784) -> logits; MaskedLinear is (W * mask) x + b
@@ -1245,18 +1243,17 @@ figures.image_grid(made.sample(30, seed=1).cpu(), columns=15,
 # %% [markdown]
 # *Thirty samples, not selected. Strokes are there, whole digits less often.*
 #
-# A test image costs about {{made_nats}} nats on average. That is $-\log p(x)$ itself and no bound of it. Training takes one pass for all
-# pixels, drawing takes one pass for each.
+# A test image costs about {{made_nats}} nats. That is $-\log p(x)$ itself and no bound of it. Training takes one pass for all pixels,
+# drawing one for each.
 #
 # ## 3.16 A gated PixelCNN
 #
-# MADE must learn anew at every position what a stroke looks like. Convolutions share it. A **causal convolution** sees no position after its
-# own. On sound or text it is enough to pad with zeros on the left only (WaveNet; van den Oord et al. 2016c). In an image, "before" means all
-# rows above and the left part of the same row, which is no rectangle. So PixelCNN (van den Oord et al. 2016a) multiplies the kernel by a mask. In the first layer
-# the kernel's centre is the very pixel that is to be predicted, and mask **A** hides it. In the layers after, the centre is a feature that was
-# computed without that pixel, and mask **B** keeps it.
+# MADE must learn at every position anew what a stroke looks like; convolutions share it. A **causal convolution** sees no position after its
+# own. On sound or text it is enough to pad with zeros on the left only (WaveNet; van den Oord et al. 2016c). In an image, what lies before is no
+# rectangle, so PixelCNN (van den Oord et al. 2016a) multiplies the kernel by a mask. In the first layer the kernel's centre is the pixel that
+# is to be predicted, and mask **A** hides it. In later layers the centre is a feature computed without that pixel, and mask **B** keeps it.
 #
-# What does a stack of such layers see? The gradient of one output with respect to every input pixel tells. The weights are random, so that nothing is zero by chance.
+# What does a stack of such layers see? The gradient of one output with respect to every input tells, with random weights.
 
 # %%
 def seen_from(model, row=14, column=12):
@@ -1292,23 +1289,21 @@ for ax, (name, gradient) in zip(axes[2:], seen.items(), strict=True):
 figure.colorbar(drawn, ax=axes[3], label="log₁₀ of the gradient's size", shrink=0.8);
 
 # %% [markdown]
-# *Left: the two masks, dark where the kernel looks. Right: the pixels on which the marked one depends, coloured; paper white means not at all.
-# Above the line lies the past. How far each network sees depends on its layers, but the masked stack has a **blind spot** besides, hatched:
-# {{blind_pixels}} pixels that the other one sees. To the upper right there is only one way, through the rows above, and with this 3 × 3
-# kernel each row up gains one column, no more.*
+# *Left: the two masks, dark where the kernel looks. Right: coloured pixels are those on which the marked one depends. Above the line lies the
+# past. The masked stack has a **blind spot**, hatched: {{blind_pixels}} pixels that the other network sees. To the upper right there is
+# only the way through the rows above, and with this kernel each row up gains one column, no more.*
 #
-# The cure (van den Oord et al. 2016b) is two stacks. The **vertical** one, $v$, looks at whole rows above. The **horizontal** one, $h$, looks at its own row to the left, and is
-# given what the vertical one found. Kernels that reach only into the past need no masks.
+# The cure (van den Oord et al. 2016b) is two stacks. The **vertical** one, $v$, looks at whole rows above; the **horizontal** one, $h$, at its own
+# row to the left, and is given what the vertical one found. Kernels that reach only into the past need no masks.
 
 # %%
 figures.pixelcnn_stacks();
 
 # %% [markdown]
-# *One layer. Information goes from v to h, never back: v at a position may have seen pixels above and to the right, which h may know, but h has seen
-# pixels of its own row, which v must not.*
+# *One layer. Information goes from v to h, never back: h has seen pixels of its own row, which positions of v to the left must not.*
 #
-# Each convolution gives twice as many channels as needed, $a$ and $b$, and passes on $\tanh(a) \odot \sigma(b)$: a value, and a **gate** that says how much
-# of it passes (σ is the sigmoid, ⊙ multiplies entry by entry). As in the GPT, the result is added to what came in.
+# Each convolution gives twice as many channels as needed, $a$ and $b$, and passes on $\tanh(a) \odot \sigma(b)$: a value, and a **gate** that
+# says how much of it passes (σ is the sigmoid). As in the GPT, the result is added to what came in.
 
 # %%
 class MyGatedLayer(nn.Module):
@@ -1332,8 +1327,8 @@ class MyGatedLayer(nn.Module):
 
 
 # %% [markdown]
-# These layers include the own position, as mask B does. The first layer, which reads the image, is moved by one row and one column, so that
-# the pixel itself stays out. The network also learns a vector for each position, for a digit has a middle and an edge.
+# These layers include the own position, as mask B does; the first, which reads the image, is moved by one row and one column, so that the
+# pixel itself stays out. The network also learns a vector for each position.
 
 # %%
 with global_seed(0):
@@ -1362,14 +1357,10 @@ claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784))
 
 # %% [markdown]
 # A test image costs about {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel, after 3,200 training images; MADE has looked at
-# 76,800. What the convolution gains here is sample efficiency. (With all of MNIST and more time MADE catches up: see
-# `benchmarks/README.md`.)
+# 76,800. What the convolution gains here is sample efficiency. (On all of MNIST MADE catches up: `benchmarks/README.md`.)
 #
-# ### Sampling, as fast as it goes
-#
-# Sampling takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. As with the KV cache,
-# features do not change once the pixels that they need are there. So `sample` computes each of them once (Ramachandran et al. 2017): the vertical stack row by row, the
-# horizontal stack position by position.
+# **Sampling** takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. As with the KV cache,
+# features do not change once the pixels that they need are there; `sample` computes each of them once (Ramachandran et al. 2017).
 
 # %%
 n = scaled(default=2, smoke=1, full=16)
@@ -1388,8 +1379,8 @@ samples = pixelcnn.sample(60, seed=2)
 figures.image_grid(samples.cpu(), columns=15, title="Digits from a gated PixelCNN");
 
 # %% [markdown]
-# *Sixty samples, not selected. For two images the sampler is about {{sampler_gain}} times as fast on a CPU as a pass per pixel, and for more
-# images more. Some samples are digits, others are not. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
+# *Sixty samples, not selected; for two images the sampler is about {{sampler_gain}} times as fast on a CPU as a pass per pixel. Some are digits,
+# others are not. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
 
 # %%
 def probabilities(x):
@@ -1404,7 +1395,7 @@ pixel_replay(samples[:4].cpu(), probabilities(samples[:4]))
 # *Digits while they are drawn: on top the pixels so far, below the probability that each was drawn from. In a running notebook move the
 # slider, and look for the moment at which it is decided which digit it will be.*
 #
-# **Completing half an image.** Keep the upper half of a test image and draw the rest. Because the model's order is from top to bottom, this is exactly a draw from its
+# **Completing half an image.** Keep the upper half of a test image and draw the rest: a draw from the model's own
 # $p(\text{lower half} \mid \text{upper half})$, with no training for the purpose.
 
 # %%
@@ -1419,14 +1410,14 @@ figures.image_rows({name: x.cpu() for name, x in rows.items()},
                    title="The lower half drawn anew");
 
 # %% [markdown]
-# *Above, the images and what the model sees of them (erased parts grey); below, three draws each. Where the upper half leaves a choice, the
-# draws differ.* Erase the upper half instead and the trick fails: at the first row the model cannot know what is below.
+# *Above, the images and what the model sees of them; below, three draws each. Where the upper half leaves a choice, the draws differ.* Erase
+# the upper half instead and the trick fails: at the first row the model cannot know what is below.
 #
 # ## 3.17 What a likelihood says, and what it does not
 #
-# **Exact beside a bound.** Chapter 1's VAE gives lower bounds of $\log p(x)$, the ELBO and a tighter one with 500 draws (IWAE; Burda et al. 2016). MADE and PixelCNN give
-# $\log p(x)$. Here all are trained by `gencourse train` on the digits that ship, the VAE as long as in chapter 1, three seeds each, and measured on the same five hundred
-# test images, made binary in the same way (recorded).
+# **Exact beside a bound.** Chapter 1's VAE gives lower bounds of $\log p(x)$, the ELBO and a tighter one with 500 draws (IWAE; Burda et al. 2016);
+# MADE and PixelCNN give $\log p(x)$. All were trained by `gencourse train`, the VAE as long as in chapter 1, three seeds each, and measured on the
+# same five hundred test images, made binary once (recorded).
 
 # %%
 recorded = m.recorded("digits")
@@ -1447,17 +1438,17 @@ claim("unpaired_error", max(recorded["error"]["PixelCNN (exact)"]))
 claim("without_direct", recorded["made_without_direct_connections"])
 
 # %% [markdown]
-# *Mean costs on the same five hundred images. For the VAE they are upper bounds of the cost: {{vae_elbo}} nats by the ELBO, {{vae_iwae}} by the
-# tighter bound, and the truth may be lower by an unknown amount. MADE costs {{made_three}}, the PixelCNN {{pixelcnn_three}}, exactly.*
+# *Means on the same images. The VAE's are upper bounds of the cost: {{vae_elbo}} nats by the ELBO, {{vae_iwae}} by the tighter bound; the
+# truth may be lower by an unknown amount. MADE costs {{made_three}}, the PixelCNN {{pixelcnn_three}}, exactly.*
 #
-# Each mean is uncertain by about {{unpaired_error}} nats, because images differ. But all models are measured on the *same* images: MADE and PixelCNN
-# differ by {{made_minus_pixelcnn}} nats, uncertain by only {{paired_error}}. Between the VAE's bound and MADE nothing can be decided: they are close, and
-# one is a bound. (Without its direct connections MADE costs {{without_direct}}.)
+# Each mean is uncertain by about {{unpaired_error}} nats, because images differ. But on the *same* images MADE and PixelCNN differ by
+# {{made_minus_pixelcnn}} nats, uncertain by only {{paired_error}}. Between the VAE and MADE nothing is decided: the numbers are close, and one is a
+# bound. (Without its direct connections MADE costs {{without_direct}}.)
 #
 # ### Pixels that are not bits
 #
-# A pixel with more than two values needs a distribution over them, and nothing else changes. Take digits of 14 × 14 pixels with **four
-# grey levels**, and a PixelCNN whose last layer gives four logits per pixel instead of one, with the cross-entropy as loss, as for letters:
+# With more than two values per pixel only the last layer and the loss change. Take digits of 14 × 14 pixels with **four grey levels**: four
+# logits per pixel, and the cross-entropy, as for letters.
 
 # %%
 def four_levels(x):  # grey values in [0, 1], 28 × 28 -> levels 0 ... 3, 14 × 14
@@ -1502,17 +1493,17 @@ alone = -frequency.log().gather(0, test_levels[::4]).flatten(1).sum(1).mean()
 claim("grey_bits", grey_bits)
 claim("grey_alone_bits", bits_per_dim(alone.item(), 196))
 pictures = torch.cat([test_levels[:14, None] / 3, draw_levels(14).cpu()])
-figures.image_grid(pictures, columns=14, title="Four grey levels: test images, samples");
+figures.image_grid(pictures, columns=14,
+                   title="Four grey levels: test images, samples");
 
 # %% [markdown]
-# *Above test images in four grey levels, below samples, not selected. The model needs {{grey_bits}} bits per pixel; with each pixel drawn on its own,
-# with the right frequencies, it is {{grey_alone_bits}}.*
+# *Above test images in four grey levels, below samples, not selected. The model needs {{grey_bits}} bits per pixel; pixels drawn independently,
+# each with the right frequencies, need {{grey_alone_bits}}.*
 #
-# With 256 levels and three colours the same works: a softmax over 256 values (PixelRNN), red before green before blue. But such a softmax does not know that 127 and 128 are
-# neighbours. *PixelCNN++* (Salimans et al. 2017) gives each pixel a mixture of a few logistic distributions, and each level the
-# probability between its two edges. And the field's third answer is not to model pixels at all: an autoencoder with a finite code book turns a picture
-# into a few hundred **image tokens** (VQ-VAE; van den Oord et al. 2017), and a GPT models those, often in one sequence with words. [Chapter 1](01_vae.ipynb)
-# has the autoencoder.
+# The same works with 256 levels and three colours: a softmax over 256 values (PixelRNN), red before green before blue. But it does not know that
+# 127 and 128 are neighbours. *PixelCNN++* (Salimans et al. 2017) has a mixture of a few logistic distributions for each pixel, and gives each
+# level the probability between its two edges. The third answer is not to model pixels at all: an autoencoder with a finite code book turns a
+# picture into a few hundred **image tokens** (VQ-VAE; van den Oord et al. 2017), and a GPT models those, often together with words.
 #
 # ### Likelihood is not sample quality
 #
@@ -1520,8 +1511,7 @@ figures.image_grid(pictures, columns=14, title="Four grey levels: test images, s
 #
 # $$p'(x) = 0.01\, p(x) + 0.99\, u(x), \qquad -\log p'(x) \le -\log p(x) + \log 100.$$
 #
-# Each image costs at most $\log 100$ nats more, little beside what an image costs at all. And 99 of 100 samples are noise. Here $u$ gives all
-# images the same probability, $2^{-784}$.
+# Each image costs at most $\log 100$ nats more, and 99 of 100 samples are noise. Here $u$ gives all images the same probability, $2^{-784}$.
 
 # %%
 # the mean test image; u gives every image 2^-784
@@ -1539,8 +1529,7 @@ figures.image_grid(mixed, columns=20,
 # *Sixty samples of which one is from the PixelCNN, rather more than the mixture would give. Yet a test image costs only {{mixture_cost}}
 # nats more than under the PixelCNN alone.*
 #
-# The other way round: a lower temperature makes samples look better, and more alike, and the likelihood worse. On the play that the GPT
-# has not read:
+# The other way round, a lower temperature makes samples look better, and the likelihood worse. On the play that the GPT has not read:
 
 # %%
 x, y = m.next_token_pairs(plays["The Tempest"], 64)
@@ -1549,7 +1538,8 @@ with torch.no_grad():
 temperatures = torch.linspace(0.4, 1.8, 29)
 costs = torch.stack([m.sequence_nll(logits / T, y[::3]).mean() for T in temperatures])
 ax = figures.curves(temperatures, {"The Tempest": costs}, "temperature",
-                    "nats per character", "What another temperature costs in likelihood")
+                    "nats per character",
+                    "What another temperature costs in likelihood")
 best = costs.argmin()
 ax.axvline(1, color="black", linewidth=0.8, linestyle=":")
 ax.annotate("T = 1, as trained", (1, costs.max()), xytext=(4, -10),
@@ -1565,10 +1555,10 @@ claim("cost_of_cold", costs[temperatures.sub(0.5).abs().argmin()] - costs[best])
 #
 # ## 3.18 Does anything look ahead? And which family when
 #
-# A frequent bug of autoregressive models is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks
-# splendid, and samples are rubbish. Reading the code seldom finds it, an experiment does: change one input, and see which outputs change. `depends_on` does that for each
-# input, with random weights in double precision, so that no dependence hides behind a weight near zero or behind rounding. It tests
-# networks, not data: targets that were not shifted, $y = x$, leak as well, and for those one looks at a batch.
+# A frequent bug is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish.
+# Reading the code seldom finds it, an experiment does: change one input, and see which outputs change. `depends_on` does that for each
+# input; weights are random and in double precision, so that no dependence hides. It tests networks, not data: targets that were not
+# shifted, $y = x$, leak as well, and for those one looks at a batch.
 
 # %%
 def rough(model):
@@ -1605,16 +1595,16 @@ for ax, (name, (model, x, own)) in zip(axes, tested.items(), strict=True):
 figure.suptitle("Which output depends on which input");
 
 # %% [markdown]
-# *Blue: it does, and may. Orange: it does and must not. For text, output t predicts token t + 1 and may see input t, on the diagonal. For images
-# output d predicts pixel d itself and may not. The last model is told every pixel that it should guess.*
+# *Blue: it does, and may; orange: it does and must not. For text, output t predicts token t + 1 and may see input t, on the diagonal. For images
+# output d predicts pixel d itself and may not: the last model is told what it should guess.*
 #
 # **Limits of the family.**
 #
-# - **Sequential.** Sampling takes a step per part. Caches make a step cheap, and speculative decoding takes several at once; it stays a loop.
+# - **Sequential.** Sampling takes a step per part, or per few parts with speculative decoding.
 # - **Exposure.** In training the context is always real text, in sampling it is the model's own. A slip leads where no training text has
 #   been, and slips may add up (Ranzato et al. 2016).
 # - **Order.** Asking for the first half given the second needs a model of that order.
-# - **No code.** There is no $z$ to move along, though the activations of a large network hold much of what one wants from it.
+# - **No code.** There is no $z$ to move along.
 #
 # | | VAE ([chapter 1](01_vae.ipynb)) | GAN ([chapter 2](02_gan.ipynb)) | autoregressive |
 # | --- | --- | --- | --- |
@@ -1645,37 +1635,27 @@ figure.suptitle("Which output depends on which input");
 # Whether the model is told what it has to guess: the mask, with `depends_on`; and a batch, whether the targets are shifted by one.
 # </details>
 #
-# <details><summary>4. Why does top-p keep more tokens at some positions than at others, and why may that be better than top-k?</summary>
-#
-# Where the model is sure, one token holds probability p; where it is not, it takes many. A fixed k lets in junk at the first kind of position, and cuts good tokens at the second.
-# </details>
-#
-# <details><summary>5. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
+# <details><summary>4. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
 #
 # None. The entropy bounds the expected loss of a model that was chosen without seeing the text. Here the table was fitted to the very text on which it was measured.
 # </details>
 #
-# <details><summary>6. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
+# <details><summary>5. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
 #
 # Per pixel or per image? 86 divided by 784 pixels is 0.11. Then: nats or bits, which test images, how made binary, exact or a bound?
 # </details>
 #
-# <details><summary>7. Another friend's language model has 2.9 nats per token, yours 1.9 per character. Whose is better?</summary>
+# <details><summary>6. Another friend's language model has 2.9 nats per token, yours 1.9 per character. Whose is better?</summary>
 #
 # That cannot be told from these numbers. Divide the cost of one and the same text by its bytes: if a token has two bytes on average, 2.9 is 1.45 per byte, and the friend's is better.
 # </details>
 #
-# <details><summary>8. How would you erase the left half of a digit, rather than the lower half, and still draw from the exact conditional?</summary>
-#
-# What is known has to come first. Train on digits turned by a quarter, so that the right edge is on top; then the right half comes before the left, and the sampler stays as it is.
-# </details>
-#
-# <details><summary>9. With a context of 1,000 tokens, how much more does attention compute per text than with 100? How much larger is the cache?</summary>
+# <details><summary>7. With a context of 1,000 tokens, how much more does attention compute per text than with 100? How much larger is the cache?</summary>
 #
 # The products of queries and keys, T² of them, a hundred times. The cache, two vectors per position, ten times.
 # </details>
 #
-# <details><summary>10. In section 3.14, why did the model that had to predict the record, too, answer worse after as many steps?</summary>
+# <details><summary>8. In section 3.14, why did the model that had to predict the record, too, answer worse after as many steps?</summary>
 #
 # Most of the record's loss cannot be avoided: nobody can foresee tomorrow's temperature. Its gradient still takes part in every step, and competes with that of the answer.
 # </details>
@@ -1686,7 +1666,7 @@ figure.suptitle("Which output depends on which input");
 #
 # Counting and neural n-grams:
 #
-# - C. E. Shannon, *A Mathematical Theory of Communication*, Bell System Technical Journal 27, 1948, and *Prediction and Entropy of Printed English*, 30, 1951: entropy, Markov sources, letters.
+# - C. E. Shannon, *A Mathematical Theory of Communication*, 1948, and *Prediction and Entropy of Printed English*, 1951, Bell System Technical Journal.
 # - Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, *A Neural Probabilistic Language Model*, JMLR 3, 2003.
 # - R. Sennrich, B. Haddow, A. Birch, *Neural Machine Translation of Rare Words with Subword Units*, ACL 2016, [arXiv:1508.07909](https://arxiv.org/abs/1508.07909): byte-pair encoding.
 #
