@@ -16,6 +16,7 @@
 import bz2
 import collections
 import copy
+import itertools
 import lzma
 import math
 import re
@@ -59,8 +60,8 @@ print(shakespeare.decode(longer.generate(prompt, 300, T=0.8, seed=0)[0].cpu()))
 #
 # $$p(x_1, \dots, x_T) = p(x_1)\, p(x_2 \mid x_1)\, p(x_3 \mid x_1, x_2) \cdots = \prod_{t=1}^{T} p(x_t \mid x_{<t}),$$
 #
-# where $x_{<t}$ is short for $x_1, \dots, x_{t-1}$. This is no approximation, and it holds in every order. A table of three binary
-# variables shows it: cut into conditionals and multiplied again, in two orders, it comes back.
+# where $x_{<t}$ is short for $x_1, \dots, x_{t-1}$. This is no approximation, and it holds in every order: a table of three binary
+# variables, cut into conditionals and multiplied again in two orders, comes back.
 
 # %%
 joint = torch.rand(2, 2, 2, generator=seeded(0), dtype=torch.float64)
@@ -100,7 +101,7 @@ V = len(shakespeare.vocabulary)
 print(shakespeare)
 print(shakespeare.decode(shakespeare.train[60_000:60_400]))
 tempest = shakespeare.decode(shakespeare.validation).index("THE TEMPEST")
-plays = {"training text": shakespeare.train[:100_000],
+plays = {"training text": shakespeare.train,
          "end of Romeo": shakespeare.validation[:tempest],
          "The Tempest": shakespeare.validation[tempest:]}
 
@@ -203,7 +204,7 @@ source = m.MarkovSource(torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1],
                                       [0.3, 0.3, 0.4]]))
 fresh = source.sample(scaled(default=40_000, smoke=2_000, full=200_000), seed=100)
 truth, sizes = source.P.float(), [30, 100, 300, 1_000, 3_000, 10_000]
-excess = {"on fresh text": [], "on its own text, sign turned": []}
+excess = {"paid more on fresh text": [], "paid less on its own text": []}
 for n in sizes:
     texts = [source.sample(n, seed=seed) for seed in range(20)]
     learned = [m.bigram_probs(m.bigram_counts(seen, 3), alpha=0.1) for seen in texts]
@@ -218,7 +219,8 @@ ax = figures.curves(torch.tensor(sizes), excess | {"3/N": 3 / torch.tensor(sizes
                     "How far counts are from the table that made the text")
 figures.log_scale(ax, "both")
 claim("source_entropy", source.entropy)
-law = [value * n / 3 for value, n in zip(excess["on fresh text"], sizes, strict=True)]
+above_truth = excess["paid more on fresh text"]
+law = [value * n / 3 for value, n in zip(above_truth, sizes, strict=True)]
 claim("source_law", sum(law[2:]) / 4)
 
 # %% [markdown]
@@ -436,8 +438,8 @@ figures.curves(distance[:40], {"all 16 pairs": products[39].flip(0)},
 # *Left: the product of one pair over the distance; fast clocks tell neighbours apart, slow ones near from far. Right: the whole product
 # for one query and one key, the same wherever they stand: three back, it varies by less than {{three_back_spread}}.*
 #
-# The first GPTs added a learned vector for each position to the embedding instead. Strictly, a *stack* of causal layers knows
-# something of positions without any mark, since later layers can see how much the earlier ones saw (Haviv et al. 2022).
+# (The first GPTs added a learned vector for each position to the embedding. And a *stack* of causal layers knows something of positions
+# without any mark, since later layers can see how much the earlier ones saw: Haviv et al. 2022.)
 #
 # ## 3.8 A GPT, built
 #
@@ -623,11 +625,10 @@ for step, written in diary.items():
     print(f"--- after {step} steps ---\n{written}\n")
 
 # %% [markdown]
-# The same prompt, the same random numbers: first noise, at last words, many of them real, names with a full stop, and the form of a play. Hardly
-# a sentence means anything. Models that write sense are trained with the same loss and built from the same parts, with far more
-# parameters, text and time.
+# The same prompt, the same random numbers: first noise, at last words, many of them real, and the form of a play. Hardly a sentence means
+# anything. Models that write sense have the same loss and the same parts, with far more parameters, text and time.
 #
-# Your weights go into the package's model now, which can keep a cache. What does each kind of text cost?
+# Your weights now go into the package's model, which can keep a cache. What does each kind of text cost?
 
 # %%
 gpt = m.GPT(V, block_size=64, **sizes).to(device)
@@ -690,7 +691,8 @@ def real_words(pieces):
     return 100 * sum(w in lexicon for w in found) / max(1, len(found))
 
 
-def pieces_at(T, n=scaled(default=150, smoke=20, full=500)):
+def pieces_at(T):
+    n = scaled(default=150, smoke=20, full=500)
     rows = gpt.generate(prompt.repeat(16, 1), n, T=T, seed=5)
     return [shakespeare.decode(row[prompt.shape[1] :].cpu()) for row in rows]
 
@@ -884,7 +886,7 @@ print(f"{len(words):,} different words of {sum(words.values()):,}")
 def count_pairs(words):
     pairs = collections.Counter()
     for word, times in words.items():
-        for pair in zip(word, word[1:], strict=False):
+        for pair in itertools.pairwise(word):
             pairs[pair] += times
     return pairs
 
@@ -1598,11 +1600,11 @@ figure.suptitle("Which output depends on which input");
 # *Blue: it does, and may; orange: it does and must not. For text, output t predicts token t + 1 and may see input t, on the diagonal. For images
 # output d predicts pixel d itself and may not: the last model is told what it should guess.*
 #
-# **Limits of the family.**
+# **Limits of the family:**
 #
 # - **Sequential.** Sampling takes a step per part, or per few parts with speculative decoding.
-# - **Exposure.** In training the context is always real text, in sampling it is the model's own. A slip leads where no training text has
-#   been, and slips may add up (Ranzato et al. 2016).
+# - **Exposure.** In training the context is real text, in sampling the model's own. A slip leads where no training text has been, and slips
+#   may add up (Ranzato et al. 2016).
 # - **Order.** Asking for the first half given the second needs a model of that order.
 # - **No code.** There is no $z$ to move along.
 #
@@ -1637,7 +1639,7 @@ figure.suptitle("Which output depends on which input");
 #
 # <details><summary>4. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
 #
-# None. The entropy bounds the expected loss of a model that was chosen without seeing the text. Here the table was fitted to the very text on which it was measured.
+# None. The entropy bounds the expected loss of a model chosen without seeing the text. Here the table was fitted to that very text.
 # </details>
 #
 # <details><summary>5. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
@@ -1647,7 +1649,7 @@ figure.suptitle("Which output depends on which input");
 #
 # <details><summary>6. Another friend's language model has 2.9 nats per token, yours 1.9 per character. Whose is better?</summary>
 #
-# That cannot be told from these numbers. Divide the cost of one and the same text by its bytes: if a token has two bytes on average, 2.9 is 1.45 per byte, and the friend's is better.
+# That cannot be told from these numbers. Divide the cost of the same text by its bytes: if a token has two bytes on average, the friend pays 1.45 per byte.
 # </details>
 #
 # <details><summary>7. With a context of 1,000 tokens, how much more does attention compute per text than with 100? How much larger is the cache?</summary>
@@ -1657,7 +1659,7 @@ figure.suptitle("Which output depends on which input");
 #
 # <details><summary>8. In section 3.14, why did the model that had to predict the record, too, answer worse after as many steps?</summary>
 #
-# Most of the record's loss cannot be avoided: nobody can foresee tomorrow's temperature. Its gradient still takes part in every step, and competes with that of the answer.
+# Most of the record's loss cannot be avoided: nobody can foresee a temperature. Its gradient still competes with that of the answer in every step.
 # </details>
 #
 # Now the exercises: [`exercises/03_autoregressive.ipynb`](../exercises/03_autoregressive.ipynb).
@@ -1687,7 +1689,7 @@ figure.suptitle("Which output depends on which input");
 #
 # - A. Fan, M. Lewis, Y. Dauphin, *Hierarchical Neural Story Generation*, ACL 2018, [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k. A. Holtzman et al., *The Curious Case of Neural Text Degeneration*, ICLR 2020, [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): top-p.
 # - I. Sutskever, O. Vinyals, Q. V. Le, *Sequence to Sequence Learning with Neural Networks*, NeurIPS 2014, [arXiv:1409.3215](https://arxiv.org/abs/1409.3215).
-# - S. Wiseman, S. Shieber, A. Rush, *Challenges in Data-to-Document Generation*, EMNLP 2017, [arXiv:1707.08052](https://arxiv.org/abs/1707.08052), and J. Maynez et al., *On Faithfulness and Factuality in Abstractive Summarization*, ACL 2020, [arXiv:2005.00661](https://arxiv.org/abs/2005.00661): is what is told true?
+# - J. Maynez et al., *On Faithfulness and Factuality in Abstractive Summarization*, ACL 2020, [arXiv:2005.00661](https://arxiv.org/abs/2005.00661): is what is told true?
 # - L. Ouyang et al., *Training Language Models to Follow Instructions with Human Feedback*, NeurIPS 2022, [arXiv:2203.02155](https://arxiv.org/abs/2203.02155), and R. Rafailov et al., *Direct Preference Optimization*, NeurIPS 2023, [arXiv:2305.18290](https://arxiv.org/abs/2305.18290).
 # - M. Ranzato et al., *Sequence Level Training with Recurrent Neural Networks*, ICLR 2016, [arXiv:1511.06732](https://arxiv.org/abs/1511.06732): exposure.
 #
