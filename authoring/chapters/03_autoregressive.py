@@ -430,6 +430,8 @@ figures.curves(distance, {f"pair {i}": (distance * 1000 ** (-i / 16)).cos()
                           for i in (0, 4, 8, 12)},
                "distance t − s (positions)", "product of one pair",
                "q = k = (1, 0), for four clocks", ax=left)
+left.set_ylim(-1.1, 1.8)
+left.legend(ncols=2, loc="upper right")
 figures.curves(distance[:40], {"all 16 pairs": products[39].flip(0)},
                "distance t − s (positions)", "q · k", "A random query and key",
                ax=right);
@@ -1047,7 +1049,7 @@ for i, budget in enumerate(sorted({row["C"] for row in recorded})):
     points = [row for row in recorded if row["C"] == budget]
     ax.plot([row["N"] for row in points], [row["nats"] for row in points],
             figures.MARKERS[i] + figures.DASHES[i], color=figures.PALETTE[i],
-            label=f"{budget:.0e} operations")
+            label=f"{budget / 1e9:.0f} billion operations")
     best_size[budget] = min(points, key=lambda row: row["nats"])["N"]
 figures.log_scale(ax, "x")
 ax.set(xlabel="parameters N", ylabel="nats per character (validation)",
@@ -1425,9 +1427,11 @@ figures.image_rows({name: x.cpu() for name, x in rows.items()},
 recorded = m.recorded("digits")
 names = list(recorded["nats"])
 values = torch.tensor([recorded["nats"][name] for name in names])
-figures.bars([name.replace(": ", ":\n").replace(" (", "\n(") for name in names],
+ax = figures.bars([name.replace(": ", ":\n").replace(" (", "\n(") for name in names],
              {f"seed {seed}": values[:, seed] for seed in range(3)},
              "nats per test image", "What a test digit costs (lower is better)")
+ax.set_ylim(0, 140)
+ax.legend(ncols=3)
 cost = dict(zip(names, values.mean(1).tolist(), strict=True))
 claim("vae_elbo", cost["VAE: ELBO (bound)"])
 claim("vae_iwae", cost["VAE: IWAE-500 (bound)"])
@@ -1579,7 +1583,7 @@ tested = {
     "gated PixelCNN": (rough(m.PixelCNN(8, 3, 2, (1, 6, 6))), picture, False),
 }
 wrong = nn.Sequential(m.MaskedConv2d(1, 4, 3, "B"), m.MaskedConv2d(4, 1, 3, "B"))
-tested["mask B in the first layer"] = (rough(wrong), picture, False)
+tested["mask B first (wrong)"] = (rough(wrong), picture, False)
 
 # %%
 colours = ListedColormap(["white", figures.PALETTE[5], figures.PALETTE[1]])
@@ -1647,7 +1651,7 @@ figure.suptitle("Which output depends on which input");
 # Per pixel or per image? 86 divided by 784 pixels is 0.11. Then: nats or bits, which test images, how made binary, exact or a bound?
 # </details>
 #
-# <details><summary>6. Another friend's language model has 2.9 nats per token, yours 1.9 per character. Whose is better?</summary>
+# <details><summary>6. Another friend's language model costs 2.9 per token, in nats, and yours 1.9 per character. Which is better?</summary>
 #
 # That cannot be told from these numbers. Divide the cost of the same text by its bytes: if a token has two bytes on average, the friend pays 1.45 per byte.
 # </details>
