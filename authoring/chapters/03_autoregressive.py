@@ -474,6 +474,10 @@ class Attention(nn.Module):
         return self.out(gathered.transpose(1, 2).flatten(2))  # heads side by side
 
 
+# %% [markdown]
+# The block is the diagram, line by line:
+
+# %%
 class Block(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
@@ -482,39 +486,34 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width, bias=False), nn.GELU(),
                                  nn.Linear(4 * width, width, bias=False))
 
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))  # look back
+        return x + self.mlp(self.norm2(x))  # each position by itself
+
 
 # %% [markdown]
-# The block's `forward` is the diagram. The whole model: embeddings, blocks, a last norm, and a **read-out** that compares the stream with the
-# embedding of every token; these products are the logits. One matrix serves at both ends (*tied*; Press & Wolf 2017). The first weights
-# are small, and smaller still where many terms add up on the stream.
+# The whole model: embeddings, blocks, a last norm, and a **read-out** that compares the stream with the embedding of every token; these
+# products are the logits. One matrix serves at both ends (*tied*; Press & Wolf 2017). Position $t$ predicts token $t + 1$, at all
+# positions of a window at once, and the loss is the cross-entropy, one value per window. The first weights are small, and smaller still
+# where many terms add up on the stream.
 
 # %%
-def block_forward(self, x):
-    x = x + self.attention(self.norm1(x))  # look back
-    return x + self.mlp(self.norm2(x))  # each position by itself
+def start_small(model, layers):
+    for name, p in model.named_parameters():
+        if p.ndim == 2:
+            adds = name.endswith(("out.weight", "mlp.2.weight"))
+            nn.init.normal_(p, std=0.02 / (2 * layers) ** (0.5 if adds else 0))
 
 
-Block.forward = block_forward
-
-
+# %%
 class MyGPT(nn.Module):
     def __init__(self, vocab_size, layers, heads, width):
         super().__init__()
         self.token_embedding = nn.Embedding(vocab_size, width)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        for name, p in self.named_parameters():
-            if p.ndim == 2:
-                adds = name.endswith(("out.weight", "mlp.2.weight"))
-                nn.init.normal_(p, std=0.02 / (2 * layers) ** (0.5 if adds else 0))
+        start_small(self, layers)
 
-
-# %% [markdown]
-# Position $t$ predicts token $t + 1$, at all positions of a window at once. The loss is the cross-entropy, one value per window. The last method
-# says how `fit` shall train it (section 3.9).
-
-# %%
-class MyGPT(MyGPT):
     def forward(self, idx):  # tokens (B, T) -> logits (B, T, V)
         x = self.token_embedding(idx)
         for block in self.blocks:
@@ -525,7 +524,7 @@ class MyGPT(MyGPT):
         nll = F.cross_entropy(self(x).flatten(0, 1), y.flatten(), reduction="none")
         return {"loss": nll.view(y.shape).mean(1)}
 
-    def players(self, lr):
+    def players(self, lr):  # how `fit` shall train it: section 3.9
         return m.GPT.players(self, lr)
 
 
