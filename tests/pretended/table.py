@@ -389,6 +389,13 @@ def _(at: str) -> Any:
 # autoregressive models
 
 
+@entry("ar.trained_gpt", "ar.recorded")
+def _(at: str) -> Any:
+    tokens = torch.tensor([[1, 5, 9, 2]]).to(at)
+    steps = torch.tensor(ar.recorded("overfitting")["step"], device="cpu")
+    return ar.trained_gpt().to(at)(tokens), steps
+
+
 @entry("ar.causal_mask", "ar.attention_weights", "ar.causal_attention", "ar.apply_rotary")
 def _(at: str) -> Any:
     q, k, v = (normal(at, 2, 5, 4, seed=s) for s in range(3))

@@ -52,6 +52,7 @@ from gencourse.models.autoregressive.sampling import (
     top_p_filter,
 )
 from gencourse.models.autoregressive.tokens import IGNORED, next_token_pairs, sequence_nll
+from gencourse.models.autoregressive.trained import recorded, trained_gpt
 
 __all__ = [
     "BPE",
@@ -90,10 +91,12 @@ __all__ = [
     "pair_counts",
     "pixelcnn_mask",
     "raster_sample",
+    "recorded",
     "sample_token",
     "sequence_nll",
     "split_words",
     "temperature_probs",
     "top_k_filter",
     "top_p_filter",
+    "trained_gpt",
 ]
