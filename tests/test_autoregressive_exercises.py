@@ -1,5 +1,5 @@
-"""Chapter 3's second-edition exercises: the references against something independent, and the probes
-that watch the pieces of the bug hunt.
+"""Chapter 3's exercises on blocks, merges, masks and a bug hunt: their references against something
+independent, and the probes that watch them.
 """
 
 import itertools
