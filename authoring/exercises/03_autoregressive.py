@@ -257,6 +257,10 @@ else:
         "then this cell pays for Shakespeare.")
 
 # %% [markdown]
+# *On the lines that were counted, less smoothing is always better. On new lines a little of it helps, because a pair that was
+# never seen would cost a fortune. With a huge α both approach the number of characters: the model guesses.*
+
+# %% [markdown]
 # ### {{exercise entropy_and_kl}}
 #
 # How much of a loss could a better model save? Of a source whose next token depends on the last one alone, $p(j \mid i)$, this can be
@@ -307,9 +311,6 @@ else:
         "cell counts and pays.")
 
 # %% [markdown]
-# *On the lines that were counted, less smoothing is always better. On new lines a little of it helps, because a pair that was
-# never seen would cost a fortune. With a huge α both approach the number of characters: the model guesses.*
-#
 # ## Sampling
 #
 # A model is asked for a distribution, and a token is drawn. How boldly is up to the one who asks

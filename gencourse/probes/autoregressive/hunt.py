@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gencourse.probes.autoregressive.tokens import holds_whole_numbers
-from gencourse.runtime import seeded
+from gencourse.runtime import global_seed, seeded
 
 
 class Letters:
@@ -81,8 +81,8 @@ def last_logits(
 ) -> dict[str, object]:
     """What is computed from a model with dropout, and what becomes of its modes."""
     model, caches = Forgetful(7, training, part), [list(range(held))]
-    torch.manual_seed(seed)  # what dropout draws
-    logits = next_logits(model, idx, caches)
+    with global_seed(seed):  # what dropout draws
+        logits = next_logits(model, idx, caches)
     return {
         "the logits": logits,
         "how often the model was called": len(model.calls),
