@@ -117,8 +117,8 @@ check.sequence_nll(sequence_nll)
 # ### {{exercise perplexity}}
 #
 # The *perplexity* of the chapter ([section 3.2](../notebooks/03_autoregressive.ipynb)), among how many equally likely tokens a model would be as
-# unsure. One number for all sequences together: exp of the mean cost in nats per token, *over all tokens*. Given are the cost per
-# token of each sequence, as `sequence_nll` returns it, and how many tokens each has. A sequence of 700 tokens weighs seven
+# unsure. One number for all sequences together: exp of the mean cost in nats per token, *over all tokens*. You are given the cost
+# per token of each sequence, as `sequence_nll` returns it, and the number of its tokens. A sequence of 700 tokens weighs seven
 # times as much as one of 100.
 
 # %%
@@ -744,7 +744,7 @@ else:
 # *cache*, and each step computes one position alone. Here is a small layer of attention with one head. The new token
 # arrives as x, (B, C), and the caches hold the keys and values of the t positions before, (B, t, C). At the start t = 0.
 #
-# 1. Add the position: h = x + positions[t].
+# 1. Add the position: h = x + positions[t]. (Not rotary: this layer has a table, as the first GPTs had.)
 # 2. With `Wq, Wk, Wv = weights`: q = h Wq, k = h Wk, v = h Wv.
 # 3. Put k and v at the end of the caches, which now hold t + 1 positions.
 # 4. The output is attention of q to all of them: $\sum_s \operatorname{softmax}_s(q \cdot k_s / \sqrt C)\, v_s$.
