@@ -1342,6 +1342,8 @@ with torch.no_grad():
     differences = [(a - b).abs().max() for a, b in
                    zip(my_layer(v, h), theirs(v, h), strict=True)]
 claim("gated_difference", max(differences))
+
+# %%
 with global_seed(0):
     pixelcnn = m.PixelCNN(channels=16, kernel=7, layers=3,
                           mean_image=mean_image).to(device)
