@@ -643,7 +643,8 @@ of_plays = {name: validation_nats(gpt, part) for name, part in plays.items()}
 claim("gpt_train", of_plays["training text"])
 claim("gpt_romeo", of_plays["end of Romeo"])
 claim("gpt_tempest", of_plays["The Tempest"])
-claim("longer_bits", bits_per_dim(validation_nats(longer), 1))
+longer_nats = validation_nats(longer, block_size=longer.block_size)
+claim("longer_bits", bits_per_dim(longer_nats, 1))
 
 # %% [markdown]
 # {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. That is more than bzip2 needs (section 3.2); the GPT
@@ -714,9 +715,9 @@ left.axhline(pairs, color="black", linewidth=0.8, linestyle=":")
 left.annotate("bigram", (64, pairs), ha="right", va="bottom", fontsize="small")
 figures.curves(torch.tensor(heats), {"GPT": torch.tensor(shares)},
                "temperature", "real words, %", "Words that are words", ax=right)
-level = real_words([real])
+level = real_words([shakespeare.decode(plays["The Tempest"][:20_000])])
 right.axhline(level, color="black", linewidth=0.8, linestyle=":")
-right.annotate("held-out text", (1.3, level), ha="right", va="bottom", fontsize="small")
+right.annotate("The Tempest", (1.3, level), ha="right", va="bottom", fontsize="small")
 claim("first_position", at_position[0])
 claim("sixth_position", at_position[5])
 claim("late_positions", at_position[32:].mean())
