@@ -1015,7 +1015,7 @@ for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch),
     print(f"--- {name} ---\n{shakespeare.decode(written)}\n")
 
 # %% [markdown]
-# Train longer on little text and memory does set in. `gencourse train gpt` on twelve thousand characters, three seeds (recorded):
+# Train longer on little text and memory does set in. `gencourse train gpt` on ten thousand characters, three seeds (recorded):
 
 # %%
 recorded = m.recorded("overfitting")
@@ -1422,8 +1422,8 @@ figures.image_rows({name: x.cpu() for name, x in rows.items()},
 # ## 3.17 What a likelihood says, and what it does not
 #
 # **Exact beside a bound.** Chapter 1's VAE gives lower bounds of $\log p(x)$, the ELBO and a tighter one with 500 draws (IWAE; Burda et al. 2016);
-# MADE and PixelCNN give $\log p(x)$. All were trained by `gencourse train`, the VAE as long as in chapter 1, three seeds each, and measured on the
-# same five hundred test images, made binary once (recorded).
+# MADE and PixelCNN give $\log p(x)$. All had the training of `gencourse train`, the VAE's as long as in chapter 1, three seeds each, and were
+# measured on the same five hundred test images, made binary once (recorded).
 
 # %%
 recorded = m.recorded("digits")
