@@ -4,9 +4,9 @@ gencourse/models/autoregressive/files/, beside the datasheet recorded.md.
     uv run python -m authoring.record_autoregressive [NAME ...]
 
 overfitting: `gencourse train gpt` on a short text, three seeds. digits: a VAE, MADE and PixelCNN as
-`gencourse train` trains them, three seeds, all measured on the same images. optimizers, tokens: small GPTs that
-get equal seconds of one thread's computing time, rates chosen on a part of the training text.
-isoflop: networks of several sizes that get equally many operations.
+`gencourse train` trains them, three seeds, all measured on the same images. optimizers, tokens:
+small GPTs that get equal seconds of one thread's computing time, rates chosen on a part of the
+training text. isoflop: networks of several sizes that get equally many operations.
 """
 
 import argparse
@@ -206,7 +206,9 @@ def digit_costs(seed: int) -> dict[str, Tensor]:
             dataset_elbo_terms(vae.loss, x)["elbo"],
             dataset_iwae_bound(vae.log_weights, x, K=500),
         )
-        exact = (torch.cat([m.log_prob(part) for part in x.split(100)]) for m in (made, pixelcnn))
+        exact = [
+            torch.cat([each.log_prob(part) for part in x.split(100)]) for each in (made, pixelcnn)
+        ]
         return {name: -each for name, each in zip(PAIRS, (*bounds, *exact), strict=True)}
 
 
