@@ -218,8 +218,9 @@ def digits() -> dict[str, Any]:
         per_seed.append(digit_costs(seed))
         print({name: float(each.mean()) for name, each in per_seed[-1].items()}, flush=True)
     x = binary(pictures("mnist", "shipped").test)[::4]
+    indirect = digit_model("made", 0, direct=False)
     with torch.no_grad():
-        bare = -float(digit_model("made", 0, direct=False).log_prob(x).mean())
+        bare = -float(indirect.log_prob(x).mean())
     against = {
         f"{a} - {b}": [per[a] - per[b] for per in per_seed]
         for a, b in itertools.permutations(PAIRS, 2)
