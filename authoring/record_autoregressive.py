@@ -94,8 +94,8 @@ def optimizers() -> dict[str, Any]:
     held_out = torch.cat([data.train[-1:], data.validation])
     rows = {}
     for name, kind, rates in (
-        ("Muon", m.GPT, (0.015, 0.03, 0.05)),
-        ("Adam", GPTWithAdam, (0.003, 0.006, 0.012)),
+        ("Muon", m.GPT, (0.03, 0.05, 0.08)),
+        ("Adam", GPTWithAdam, (0.001, 0.002, 0.004)),
     ):
         tuned = {lr: nats(trained(kind, train_part, V, lr, 9, SECONDS)[0], tuning) for lr in rates}
         best = min(tuned, key=lambda lr: tuned[lr])
@@ -134,7 +134,7 @@ def tokens() -> dict[str, Any]:
         cut, last = int(len(own) * (1 - TUNING / len(data.train))), own[-1:]
         tuned = {
             lr: nats(trained(m.GPT, own[:cut], size, lr, 9, seconds, block)[0], own[cut:])
-            for lr in (0.03, 0.05)
+            for lr in (0.05, 0.08)
         }
         best = min(tuned, key=lambda lr: tuned[lr])
         runs = [trained(m.GPT, own, size, best, seed, seconds, block) for seed in SEEDS]
