@@ -1304,7 +1304,8 @@ figure.colorbar(drawn, ax=axes[3], label="log₁₀ of the gradient's size", shr
 figures.pixelcnn_stacks();
 
 # %% [markdown]
-# *One layer. Information goes from v to h, never back: h has seen pixels of its own row, which positions of v to the left must not.*
+# *One layer. Information goes from v to h, never back: the kernels of v reach to the right as well, where h has seen the very pixel that is to be
+# predicted here.*
 #
 # Each convolution gives twice as many channels as needed, $a$ and $b$, and passes on $\tanh(a) \odot \sigma(b)$: a value, and a **gate** that
 # says how much of it passes (σ is the sigmoid). As in the GPT, the result is added to what came in.
