@@ -590,7 +590,7 @@ diary, curve = {}, {}
 
 
 def look(step):
-    if step % (steps // 9) == 0:
+    if step % (steps // 9) == 0 or step == steps:
         mine.eval()
         curve[step] = validation_nats(mine, most=100)
         if step // (steps // 9) in (0, 1, 3):
