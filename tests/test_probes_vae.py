@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from gencourse.checks import vae as check
+from gencourse.probes import general
 from gencourse.probes.vae import (
     densities,
     divergences,
@@ -219,7 +220,7 @@ def test_a_sum_that_is_written_into_a_term_is_seen():
     ],
 )
 def test_names_are_those_of_a_collection_of_texts(named, said):
-    assert hunt.accused(lambda: named) == said
+    assert general.accused(lambda: named) == said
 
 
 def test_numbers_of_a_report_are_floats():

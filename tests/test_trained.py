@@ -1,4 +1,4 @@
-"""The decoder that ships is what its datasheet says."""
+"""The decoder and the GPT that ship are what their datasheets say, and so are the recorded runs."""
 
 import re
 from pathlib import Path
@@ -7,10 +7,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gencourse.data import images
-from gencourse.errors import DataUnavailable
-from gencourse.experiments.measures import frechet
-from gencourse.models import gan
+from gencourse.data import images, text
+from gencourse.errors import DataUnavailable, InputError
+from gencourse.experiments.measures import frechet, text_nats
+from gencourse.models import autoregressive, gan
+from gencourse.models.autoregressive.trained import FILES
 from gencourse.models.gan import trained as trained_gan
 from gencourse.models.vae import trained, trained_decoder
 from gencourse.runtime import seeded, standard_normal
@@ -70,3 +71,37 @@ def test_the_generator_that_ships_is_what_its_datasheet_says():
     distance = frechet("fashion-mnist", samples, images("fashion-mnist").test_bytes)
     assert abs(distance - float(re.search(r"Fréchet distance ([\d.]+)", page)[1])) < 0.1
     assert file.stat().st_size < 2e6
+
+
+def test_the_gpt_costs_what_its_datasheet_says():
+    data, model = text("shakespeare"), autoregressive.trained_gpt()
+    assert model.vocab_size == len(data.vocabulary) and not model.training
+    page = (FILES / "gpt_shakespeare.md").read_text("utf-8")
+    whole = torch.cat([data.train[-1:], data.validation])
+    with torch.no_grad():
+        nats = text_nats(model, whole)
+    assert abs(nats - float(re.search(r"([\d.]+) nats per character", page)[1])) < 0.01
+    assert Path(str(FILES / "gpt_shakespeare.safetensors")).stat().st_size < 2e6
+
+
+def test_recorded_runs_say_how_they_were_made():
+    page = (FILES / "recorded.md").read_text("utf-8")
+    for name in ("digits", "isoflop", "optimizers", "overfitting", "tokens"):
+        found = autoregressive.recorded(name)
+        assert found["made_by"].endswith(f"authoring.record_autoregressive {name}")
+        assert found["computing_seconds"] > 0 and f"| {name} |" in page
+    with pytest.raises(InputError, match="digits, isoflop, optimizers, overfitting, tokens"):
+        autoregressive.recorded("digit")
+
+
+def test_recorded_comparisons_are_paired_and_on_equal_terms():
+    digits = autoregressive.recorded("digits")
+    for pair, differences in digits["difference"].items():
+        a, b = pair.split(" - ")
+        means = zip(digits["nats"][a], digits["nats"][b], strict=True)
+        assert differences == pytest.approx([x - y for x, y in means], abs=1e-3)
+    for name in ("optimizers", "tokens"):
+        assert all(len(row["steps"]) == 3 for row in autoregressive.recorded(name)["rows"].values())
+    for row in autoregressive.recorded("tokens")["rows"].values():
+        per_byte = [n / row["bytes_per_token"] / 0.6931472 for n in row["nats_per_token"]]
+        assert per_byte == pytest.approx(row["bits_per_byte"], rel=1e-4)

@@ -2,41 +2,43 @@
 # # 3 · Autoregressive models
 #
 # Whatever consists of parts can be made one part at a time: a text letter by letter, an image pixel by pixel. A model that says how
-# probable each next part is, given those before it, knows the probability of the whole exactly. Here you go from counting
-# pairs of letters to a small GPT that writes something like Shakespeare after about a minute of training on a laptop, and to a
-# PixelCNN that draws digits.
+# probable each next part is, given those before it, knows the probability of the whole exactly. You start by counting pairs of letters,
+# then write a small GPT, every line of it, and train it on Shakespeare; cut text into tokens; make a model that answers; and draw digits.
 #
-# What it is good for: text of every kind, code, dialogue, sentences from records; compression; music and speech; and images, where
-# an exact probability or a completion of what is there is wanted. The digits on the front page that were drawn pixel by pixel are from section 3.8.
+# **You will be able to** train on all factors of a distribution at once; say in nats, bits and perplexity how good a model is, and what
+# the best possible one would reach; build attention, a GPT, a tokenizer and a PixelCNN; sample fast; fine-tune; and find leaks.
 #
-# **You will be able to** factorise a distribution and train on all its factors at once; say in nats and bits how good a model is, and what
-# the best possible one would reach; make sure that nothing looks ahead; build attention, a GPT and a PixelCNN; and sample fast,
-# with temperature, top-k and top-p.
-#
-# **You need** Python, a little PyTorch, and probabilities. Section 3.9 compares with [chapter 1](01_vae.ipynb), but does not need it. The
+# **You need** Python, a little PyTorch, and probabilities. Section 3.17 compares with [chapter 1](01_vae.ipynb), but does not need it. The
 # exercises are in [`exercises/03_autoregressive.ipynb`](../exercises/03_autoregressive.ipynb), the answers in
 # [`solutions/03_autoregressive.ipynb`](../solutions/03_autoregressive.ipynb).
 
 # %%
+import bz2
+import collections
 import copy
+import itertools
+import lzma
 import math
+import re
 import time
 
-import matplotlib.pyplot as plt
 import torch
+import torch.nn.functional as F
+from matplotlib.colors import ListedColormap
+from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
+# %%
 from gencourse import figures
 from gencourse.claims import claim
 from gencourse.data import binarised, images, minibatches, text, weather, windows
-from gencourse.evaluation import bits_per_dim, dataset_elbo_terms, dataset_iwae_bound
+from gencourse.evaluation import bits_per_dim
 from gencourse.models import autoregressive as m
-from gencourse.models.vae import VAE
 from gencourse.runtime import global_seed, pick_device, scaled, seeded
 from gencourse.training import check_model, fit
 from gencourse.widgets import (
-    attention_grid, attention_viewer, pixel_replay, sampling_explorer, sampling_strip)
+    attention_viewer, pixel_replay, sampling_explorer, sampling_strip)
 
 device = pick_device()
 print("running on", device)
@@ -44,14 +46,22 @@ print("running on", device)
 # %% [markdown]
 # ## 3.1 The chain rule
 #
-# Any joint distribution is a product of conditional ones:
+# First the goal: what the GPT of this chapter writes after a longer training than yours will have. It ships with the course.
+
+# %%
+shakespeare = text("shakespeare")
+longer = m.trained_gpt().to(device)
+prompt = shakespeare.encode("Romeo.\n")[None].to(device)
+print(shakespeare.decode(longer.generate(prompt, 300, T=0.8, seed=0)[0].cpu()))
+
+# %% [markdown]
+# It draws one character after the other, each given those before. Nothing is lost by that, for any joint distribution is a product of
+# conditional ones:
 #
 # $$p(x_1, \dots, x_T) = p(x_1)\, p(x_2 \mid x_1)\, p(x_3 \mid x_1, x_2) \cdots = \prod_{t=1}^{T} p(x_t \mid x_{<t}),$$
 #
-# where $x_{<t}$ is short for $x_1, \dots, x_{t-1}$, all that comes before.
-#
-# This is no assumption and no approximation, and it holds in every order. A table of three binary variables shows it: cut
-# into conditionals and multiplied again, in two orders, it comes back.
+# where $x_{<t}$ is short for $x_1, \dots, x_{t-1}$. This is no approximation, and it holds in every order: a table of three binary
+# variables, cut into conditionals and multiplied again in two orders, comes back.
 
 # %%
 joint = torch.rand(2, 2, 2, generator=seeded(0), dtype=torch.float64)
@@ -74,29 +84,30 @@ print("largest difference:", (forwards - joint).abs().max().item(),
 # %% [markdown]
 # Three things follow.
 #
-# - **The probability is exact.** The logarithm of the product is a sum, $\log p(x) = \sum_t \log p(x_t \mid x_{<t})$, and each term comes
-#   from a classifier, which gives a distribution over the values of one part.
-# - **Training is supervised learning.** Every part of every example is a target, with the parts before it as the input; no label is needed.
-# - **Sampling takes turns.** Draw the first part, then the second given the first, and so on. What was drawn is not revised.
+# - **The probability is exact.** $\log p(x) = \sum_t \log p(x_t \mid x_{<t})$, and each term comes from a classifier, which gives a
+#   distribution over one part.
+# - **Training is supervised learning.** Every part of every example is a target, and the true parts before it are the input (*teacher
+#   forcing*); no label is needed. One maximises the probability of the data: *maximum likelihood*, which is the same as minimising the
+#   classifier's *cross-entropy*.
+# - **Sampling is sequential.** Draw the first part, then the second given the first, and so on. What was drawn is not revised.
 #
-# All that is left to choose is how to compute the conditionals. The chapter goes through that choice: a table of counts, a network
-# on a few parts, masked networks on all, attention.
-
-# %% [markdown]
 # ## 3.2 Counting letters
 #
-# The data of the first half are eight plays of Shakespeare, which ship with the course. A **token** is a single character here; large models take pieces of words (Sennrich et al. 2016), which shortens
-# the sequences and enlarges the vocabulary; the method stays the same. The last tenth of the text is kept for validation: *The Tempest*, and the last scene of *Romeo and Juliet*.
+# The text is eight plays of Shakespeare. A **token** is a single character until section 3.12. The last tenth is kept for validation:
+# the end of *Romeo and Juliet*, of which the training text has the rest, and all of *The Tempest*.
 
 # %%
-shakespeare = text("shakespeare")
 V = len(shakespeare.vocabulary)
 print(shakespeare)
 print(shakespeare.decode(shakespeare.train[60_000:60_400]))
+tempest = shakespeare.decode(shakespeare.validation).index("THE TEMPEST")
+plays = {"training text": shakespeare.train,
+         "end of Romeo": shakespeare.validation[:tempest],
+         "The Tempest": shakespeare.validation[tempest:]}
 
 # %% [markdown]
-# The simplest model that looks at anything looks at the character before: a **bigram** model, $p(x_t \mid x_{<t}) = p(x_t \mid x_{t-1})$. The estimate
-# that makes the training text most probable is the share of each successor among all, which takes one pass of counting.
+# The simplest model that looks at anything looks at the character before: a **bigram** model, $p(x_t \mid x_{<t}) = p(x_t \mid x_{t-1})$.
+# The table that makes the training text most probable is found by counting: of all characters that followed an "h", which share is "e"?
 
 # %%
 counts = m.bigram_counts(shakespeare.train, V)
@@ -104,30 +115,32 @@ bigram = m.bigram_probs(counts, alpha=0.1)  # what alpha is for is said below
 
 shown = list("abcdefghijklmnopqrstuvwxyz .,'\n")
 rows = shakespeare.encode("".join(shown))
-figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")
-drawn = ax.imshow(bigram[rows][:, rows].numpy(), cmap="Blues", vmin=0, vmax=0.6)
+figure, ax = figures.panels(height=6)
+# the shades follow the square root, so that small probabilities can be seen
+drawn = ax.imshow(bigram[rows][:, rows].sqrt().numpy(), cmap="Blues", vmin=0, vmax=1)
 names = ["␣" if c == " " else "↵" if c == "\n" else c for c in shown]
 ax.set_xticks(range(len(shown)), names)
 ax.set_yticks(range(len(shown)), names)
 ax.set(xlabel="next character", ylabel="character",
        title="p(next character given this one)")
-figure.colorbar(drawn, label="probability", shrink=0.8);
+bar = figure.colorbar(drawn, label="probability", shrink=0.8)
+bar.set_ticks([0, 0.1**0.5, 0.3**0.5, 0.6**0.5, 1], labels=[0, 0.1, 0.3, 0.6, 1]);
 
 # %% [markdown]
-# *Each row is a part of a distribution: capitals and rare signs are left out, and colours end at 0.6. After a "q" comes a "u"; after a comma a blank or the end of the line (↵); the dark columns are "e" and the
-# blank (␣), which follow almost anything.*
+# *Each row is a part of a distribution; capitals and rare characters are left out. A "q" is followed by a "u", a comma by a space (␣) or
+# the end of the line (↵). The dark columns are "e" and the space, which follow almost anything.*
 #
-# ### Nats and bits per character
+# ### Nats, bits and perplexity
 #
 # The measure is the mean **negative log-likelihood** of text that was not used for counting,
 #
 # $$-\frac{1}{N} \sum_{t} \log p(x_t \mid x_{<t}),$$
 #
-# in nats per character, or in bits if divided by $\log 2$; $N$ is the number of characters predicted. A code built from the model (arithmetic coding) spends that many bits per character, so a good model of text is a good
-# compressor of it. With $V$ different characters, knowing nothing costs $\log V$.
+# over the $N$ characters predicted: in nats per character, or in bits if divided by $\log 2$. Its exponential is the **perplexity**: a
+# model of perplexity 8 is as unsure as one that chooses among 8 equally likely characters. With $V$ different characters, knowing nothing
+# costs $\log V$.
 #
-# `alpha` is added to every count. A pair that never occurred would otherwise have probability 0, and a single such pair in the validation text makes
-# the mean infinite.
+# `alpha` is added to every count: a single pair with probability 0 in the validation text would make the mean infinite.
 
 # %%
 frequency = torch.bincount(shakespeare.train, minlength=V) + 0.1
@@ -136,79 +149,113 @@ pairs = m.bigram_nll(bigram, shakespeare.validation)
 print(f"nothing known: {math.log(V):.2f} nats, {math.log2(V):.2f} bits per character")
 claim("unigram_nats", alone)
 claim("bigram_nats", pairs)
-print(
-    f"the pairs on the training text: {m.bigram_nll(bigram, shakespeare.train):.2f}; "
-    "without alpha on the validation text:", end=" ")
-print(m.bigram_nll(m.bigram_probs(counts), shakespeare.validation))
+claim("bigram_perplexity", math.exp(pairs))
+print("without alpha:", m.bigram_nll(m.bigram_probs(counts), shakespeare.validation))
+of_plays = {name: m.bigram_nll(bigram, part) for name, part in plays.items()}
+print({name: round(value, 2) for name, value in of_plays.items()})
+claim("bigram_romeo", of_plays["end of Romeo"])
+claim("bigram_tempest", of_plays["The Tempest"])
 
 # %% [markdown]
-# Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}. Validation text costs a little more than training text. That is
-# not overfitting, for a table of that size cannot learn a million characters by heart: the last tenth is another play.
+# Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}, a perplexity of
+# {{bigram_perplexity}}. Validation text costs more than training text. That is not overfitting: the end of *Romeo and Juliet*, not counted
+# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: another play, other names.
+# "Held out" can mean more of the same or something new; say which.
+#
+# **Is that much?** A model makes a compressor: *arithmetic coding* spends $-\log_2 p$ bits on each character. So put ordinary
+# compressors on the same scale: how much longer does the file get when the validation text is added to the training text?
+
+# %%
+seen_bytes = shakespeare.decode(shakespeare.train).encode()
+new_bytes = shakespeare.decode(shakespeare.validation).encode()
+
+
+def compressed_bits(compress):
+    longer_file = len(compress(seen_bytes + new_bytes)) - len(compress(seen_bytes))
+    return 8 * longer_file / len(new_bytes)
+
+
+claim("bzip_bits", compressed_bits(bz2.compress))
+claim("xz_bits", compressed_bits(lambda data: lzma.compress(data, preset=9)))
+claim("bigram_bits", pairs / math.log(2))
+
+# %% [markdown]
+# bzip2 needs {{bzip_bits}} bits per character and xz {{xz_bits}}, the table of pairs {{bigram_bits}}. (Shannon, in 1951, had people guess
+# the next letter, and put English between 0.6 and 1.3. Large models of today need less than one bit.)
 #
 # ## 3.3 A source that no model can beat
 #
-# How low can the loss go? For real text nobody knows. For text from a source that we make ourselves, it is known: a **Markov source** draws each
-# token by a table $P$ from the one before. $P_{ij}$ is the probability that $j$ follows $i$, row $P_i$ is the whole distribution after $i$, and $\pi_i$ is how often $i$ occurs in a long run. Its **entropy rate**
+# How low can the loss go? For real text nobody knows. For a source that we make ourselves it is known. A **Markov source** draws
+# each token by a table $P$ from the one before. $P_{ij}$ is the probability that $j$ follows $i$, and $\pi_i$ is how often $i$ occurs in a long run.
+# Its **entropy rate**
 #
 # $$h = -\sum_i \pi_i \sum_j P_{ij} \log P_{ij}, \qquad \pi = \pi P,$$
 #
-# is the expected loss of the true model. A model with another table $q$ pays more, by exactly the mean of the divergence $\mathrm{KL}(p\,\|\,q) = \sum_j p_j \log(p_j/q_j)$ between the rows, which is never negative, and zero only for $p = q$ (and a model that looks at more than one token back gains nothing by it):
+# is the expected loss of the true model. Another table $q$ pays more, by exactly the mean of the divergence
+# $\mathrm{KL}(p\,\|\,q) = \sum_j p_j \log(p_j/q_j)$ between the rows, which is never negative, and zero only for $p = q$:
 #
 # $$-\mathbb E \log q(x_t \mid x_{t-1}) = h + \sum_i \pi_i\, \mathrm{KL}(P_i \,\|\, q_i).$$
+#
+# For a table of counts theory says how large the excess is: each free number costs $1/2N$ nats when $N$ tokens were counted. Ours has
+# three rows of two free numbers, so $3/N$. **Predict:** is the loss on the text that was counted too high or too low, and by how much?
 
 # %%
 source = m.MarkovSource(torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1],
                                       [0.3, 0.3, 0.4]]))
 fresh = source.sample(scaled(default=40_000, smoke=2_000, full=200_000), seed=100)
-sizes = [30, 100, 300, 1_000, 3_000, 10_000]
-losses = {"on its own training text": [], "on fresh text": []}
+truth, sizes = source.P.float(), [30, 100, 300, 1_000, 3_000, 10_000]
+excess = {"paid more on fresh text": [], "paid less on its own text": []}
 for n in sizes:
     texts = [source.sample(n, seed=seed) for seed in range(20)]
-    learnt = [m.bigram_probs(m.bigram_counts(seen, 3), alpha=0.1) for seen in texts]
-    own = sum(map(m.bigram_nll, learnt, texts)) / 20
-    losses["on its own training text"].append(own)
-    losses["on fresh text"].append(sum(m.bigram_nll(q, fresh) for q in learnt) / 20)
-ax = figures.curves(torch.tensor(sizes), losses, "tokens counted", "nats per token",
-                    "Counts against a source of known entropy")
-ax.axhline(source.entropy, color="black", linewidth=1)
-ax.annotate("entropy of the source", (40, source.entropy), xytext=(0, -12),
-            textcoords="offset points")
-ax.set_xscale("log")
+    learned = [m.bigram_probs(m.bigram_counts(seen, 3), alpha=0.1) for seen in texts]
+    # compared with the true table on the very same tokens
+    above = [m.bigram_nll(q, fresh) - m.bigram_nll(truth, fresh) for q in learned]
+    below = [m.bigram_nll(truth, seen) - m.bigram_nll(q, seen)
+             for q, seen in zip(learned, texts, strict=True)]
+    for name, values in zip(excess, (above, below), strict=True):
+        excess[name].append(sum(values) / 20)
+ax = figures.curves(torch.tensor(sizes), excess | {"3/N": 3 / torch.tensor(sizes)},
+                    "tokens counted, N", "nats per token",
+                    "How far counts are from the table that made the text")
+figures.log_scale(ax, "both")
 claim("source_entropy", source.entropy)
-claim("source_excess", abs(losses["on fresh text"][-1] - source.entropy))
+above_truth = excess["paid more on fresh text"]
+law = [value * n / 3 for value, n in zip(above_truth, sizes, strict=True)]
+claim("source_law", sum(law[2:]) / 4)
 
 # %% [markdown]
-# *Means over twenty training texts of each length. The loss on fresh text comes down to the entropy, {{source_entropy}} nats, and stops there: with the most tokens it is less than {{source_excess}} nats away from it. On its own training text, if that is short, a model
-# looks better than any model can be, all the more the less it has seen: it predicts accidents that happened.*
+# *Means over twenty texts of each length, compared with the true table on the same tokens. On fresh text the counts cost more, by about
+# 3/N ({{source_law}} times that, from 300 tokens on). On the text that was counted they cost less than the truth, by about as much: they
+# predict accidents that happened.*
 #
-# Two lessons for the rest of the chapter: losses are compared on text that was not trained on, and a loss that stops falling may have reached the
-# entropy rather than the limit of the model.
-
-# %% [markdown]
+# No model of this source gets below its entropy, {{source_entropy}} nats, on fresh text. Two lessons: compare losses on text that was not
+# trained on; and a loss that stops falling may have reached the entropy rather than the limit of the model.
+#
 # ## 3.4 Sampling: temperature, top-k, top-p
 #
-# A network gives **logits**, one number per token, whose softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities; for a table of probabilities their logarithms will do. A token is drawn from $p$, or, on purpose, from something else:
+# A network gives **logits**, one number per token; their softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities. (Of a table, take
+# logarithms.) A token is drawn from $p$, or, on purpose, from something else:
 #
-# - **temperature** $T$ (the letter is that of the length, but custom has it so) divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$ flattens, $T \to 0$ is **greedy**: always the most likely;
+# - **temperature** $T$ (not the length $T$ of section 3.1) divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$
+#   flattens, and $T \to 0$ is **greedy**: always the most likely;
 # - **top-k** keeps the $k$ most likely tokens and cuts the rest;
 # - **top-p** keeps as many of the most likely as are needed to reach probability $p$: few where the model is sure, many where it is not.
 #
-# What is kept is normalised again, so that it adds up to 1.
+# What is kept is normalised again.
 
 # %%
 after_t = bigram[shakespeare.encode("t")[0]].log()
-temperatures = {"plain": {}, "T = 0.5": {"T": 0.5}, "greedy (T = 0)": {"T": 0.0},
-                "T = 1.5": {"T": 1.5}}
+temperatures = {"plain": {}, "T = 0.5": {"T": 0.5}, "T = 1.5": {"T": 1.5}}
 filters = {"top-k = 5": {"top_k": 5}, "top-p = 0.8": {"top_p": 0.8}}
 sampling_strip(after_t, shakespeare.vocabulary, temperatures | filters);
 
 # %% [markdown]
-# *What follows a "t", by the bigram model. Each panel shows what one setting does: outlines are the model's own probabilities, bars what is drawn from, crosses what can no longer be drawn. Above each stands the entropy $-\sum_i p_i \log p_i$, how unsure the distribution is: low temperature, top-k and top-p lower it, high temperature raises it.*
+# *What follows a "t", by the bigram model. Outlines are the model's own probabilities, bars what is drawn from, crosses what can no longer be
+# drawn. Above each panel stands the entropy $-\sum_i p_i \log p_i$: low temperature, top-k and top-p lower it, high temperature raises it.*
 #
-# Temperature divides logits. To divide probabilities instead is a common slip: normalised again, they are what they were, and put through a softmax,
-# they come out far too equal.
+# Divide logits, not probabilities: normalised again, divided probabilities are what they were.
 #
-# To write, the model needs something to go on from, a **prompt**, here the letter "T". Each token drawn is appended, and the next is drawn given it. Here is text from the bigram model under four settings.
+# To write, the model needs something to go on from, a **prompt**, here the letter "T". Each token drawn is appended.
 
 # %%
 def bigram_logits(idx):
@@ -221,20 +268,35 @@ for T in (1.0, 0.5, 0.0, 2.0):
     print(f"T = {T:g}: {shakespeare.decode(written[0])!r}")
 
 # %% [markdown]
-# At $T = 1$ the pairs of letters have the right frequencies, and few of the words exist. $T = 0.5$ keeps to the commonest pairs, $T = 2$ brings in the rare ones. Greedy text runs in a circle as soon as a character returns: the last character is all
-# that the model remembers, so the same one has the same successor. What is missing is not a better way to sample, it is context.
-
-# %% [markdown]
+# At $T = 1$ pairs of letters have the right frequencies, and few of the words exist. $T = 0.5$ keeps to common pairs, $T = 2$ brings
+# in rare ones. Greedy text runs in a circle as soon as a character returns, since the last one is all that the model remembers. What is
+# missing is not a better way to sample, it is context.
+#
+# (Other rules: *min-p* keeps what has at least a given share of the largest probability; *beam search* follows several texts to find a
+# very probable one, which suits translation better than stories.)
+#
 # ## 3.5 More context: a neural n-gram
 #
-# A table for two characters of context has $V^3$ entries, for five $V^6$: nearly all of them are never seen. A network shares what it learns: characters
-# become vectors, the vectors of the last $n$ go through an MLP, and similar contexts get similar predictions (Bengio et al. 2003).
+# A table for five characters of context has $V^6$ entries, nearly all of them never seen. A network shares what it learns:
+# each character becomes a learned vector, its **embedding**; the vectors of the last $n$ go through a small network, and similar contexts get
+# similar predictions (Bengio et al. 2003). The gradient of the cross-entropy with respect to the logits could not be simpler,
+#
+# $$\frac{\partial}{\partial l_i} \big(-\log p_y\big) = \frac{\partial}{\partial l_i} \Big(-l_y + \log \textstyle\sum_j e^{l_j}\Big) = p_i - [i = y],$$
+#
+# the probabilities, minus 1 at what came. Autograd agrees:
 
 # %%
-def validation_nats(model, tokens=shakespeare.validation, block_size=64):
+logits = torch.tensor([[2.0, 0.0, -1.0]], requires_grad=True)
+F.cross_entropy(logits, torch.tensor([1])).backward()
+print("autograd:", logits.grad)
+print("p - y:   ", logits.detach().softmax(-1) - torch.tensor([[0.0, 1.0, 0.0]]))
+
+
+# %%
+def validation_nats(model, tokens=shakespeare.validation, block_size=64, most=600):
     """The mean loss over windows of held-out text, nats per character."""
     x, y = m.next_token_pairs(tokens, block_size)
-    count = scaled(default=600, smoke=20, full=len(x))
+    count = min(len(x), scaled(default=most, smoke=20, full=len(x)))
     chosen = torch.linspace(0, len(x) - 1, count).long()  # from everywhere
     with torch.no_grad():
         parts = [model.loss(x[part].to(device), y[part].to(device))["loss"]
@@ -249,263 +311,70 @@ for n in (1, 3, 6):
     steps = scaled(default=300, smoke=5, full=5_000)
     fit(model, windows(shakespeare.train, 64, 16, seed=0), steps=steps, lr=1.2e-2)
     ngrams[n] = validation_nats(model)
-    print(f"{n} character{'s' * (n > 1)} of context: {ngrams[n]:.2f} nats per "
-          f"character, {V ** (n + 1):,} entries in a table")
+    print(f"context {n}: {ngrams[n]:.2f} nats; a table has {V ** (n + 1):,} entries")
 claim("ngram_nats", ngrams[6])
 claim("ngram_one", abs(ngrams[1] - pairs))
 
 # %% [markdown]
-# With one character of context the network finds what counting found, as it should: the losses differ by less than {{ngram_one}} nats. With six it reaches about {{ngram_nats}} nats, where a table would have some
-# fifteen million entries for every character of the training text. Three characters do nearly as well: so small a network, trained for so short a time, makes little use of the other three.
+# With one character of context the network finds what counting found: the losses differ by less than {{ngram_one}} nats. With
+# six it reaches about {{ngram_nats}} nats, where a table would have nearly sixteen million entries for every character of the training text.
 #
-# ## 3.6 Images: MADE
+# ## 3.6 Attention
 #
-# Pixels have no natural order, but any will do; the usual one is row by row from the top left, **raster order**. The data are binary digits, as in
-# chapter 1: each pixel is drawn as 0 or 1 with its grey value as the probability. One conditional per pixel would be 784 networks. **MADE** (Germain et al. 2015), after NADE (Larochelle and Murray 2011), is
-# a single MLP that computes all of them in one pass: its weights are multiplied by 0/1 masks such that no path leads from a pixel to an output that may not
-# see it.
+# The n-gram looks at a fixed number of characters, side by side. **Attention** (Bahdanau et al. 2015; Vaswani et al. 2017) looks at all
+# of them, and decides by content at which. Every position $t$ holds a vector $x_t$, from which three learned matrices make three others:
 #
-# The masks follow from one rule. Each hidden unit is given a number $m$: it may see the first $m$ pixels and no others. So it is connected to the pixels $1 \dots m$; a unit of a further hidden layer listens to units whose $m$ is at most its own; and the output for pixel $d$ listens to
-# hidden units with $m < d$.
-
-# %%
-masks = m.made_masks(D=6, hidden=8, layers=1)
-figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
-names = ("pixel → hidden unit", "hidden unit → output", "pixel → output")
-for ax, matrix, name in zip(axes, [*masks, masks[1] @ masks[0]], names, strict=True):
-    drawn = ax.imshow(matrix.numpy(), cmap="Blues", vmin=0)
-    before, after = name.split(" → ")
-    ax.set(title=name, xlabel=f"from {before}", ylabel=f"to {after}")
-figure.colorbar(drawn, ax=axes[2], shrink=0.7, label="paths");
-
-# %% [markdown]
-# *The masks of a small MADE with six pixels, counted from 0 (dark: kept), and their product, the number of paths. It is strictly lower triangular: output 0 depends on nothing, output 5 on all
-# pixels but its own.*
+# - a **query** $q_t = W_q x_t$: what this position looks for;
+# - a **key** $k_t = W_k x_t$: what it can be found by;
+# - a **value** $v_t = W_v x_t$: what it has to give.
 #
-# Now for real digits. An untrained network starts from the mean image, which is in the biases of its outputs; training images are made binary anew each time they are used, test images once and for all. The loss is the sum over
-# 784 yes-or-no questions of what the answer costs.
-
-# %%
-digits = images("mnist")
-mean_image = digits.train.mean(0)
-test = torch.bernoulli(digits.test, generator=seeded(0)).to(device)
-
-
-def digit_batches(batch_size):
-    return binarised(minibatches(digits.train_bytes, batch_size=batch_size, seed=0),
-                     seed=0)
-
-
-with global_seed(0):
-    made = m.MADE(hidden=512, mean_image=mean_image).to(device)
-fit(made, digit_batches(128), steps=scaled(default=600, smoke=5, full=10_000), lr=8e-3)
-with torch.no_grad():
-    made_nats = -made.log_prob(test).mean()
-claim("made_nats", made_nats)
-
-# %%
-figures.image_grid(made.sample(30, seed=1).cpu(), columns=15,
-                   title="Digits from MADE, drawn pixel by pixel");
-
-# %% [markdown]
-# *Thirty samples, not selected. Strokes are there, whole digits less often.*
-#
-# A test image costs about {{made_nats}} nats on average. That is $-\log p(x)$ itself, exactly, and no bound of it. Training takes one pass for all pixels, drawing takes one pass for each.
-#
-# MADE treats pixel 300 and pixel 301 as strangers: what a stroke looks like must be learnt anew at every position. Convolutions know better.
-
-# %% [markdown]
-# ## 3.7 Causal convolution, masks, and a blind spot
-#
-# A **causal convolution** sees no position after its own. In one dimension, on sound or text, it is enough to pad with zeros on the left side only (WaveNet, van den Oord et al. 2016c). In two dimensions "before" is all rows above and the left part of one's own, which is no rectangle,
-# so the kernel gets a mask as well. In the first layer the kernel's centre is the very pixel that is to be predicted: mask **A**
-# hides it. In the layers after, the centre is a feature that was computed without that pixel: mask **B** keeps it.
-
-# %%
-for kind in "AB":
-    print(kind, m.pixelcnn_mask(5, kind).int().tolist(), sep="\n")
-
-# %% [markdown]
-# What does a stack of such layers see? The gradient of one output with respect to every input pixel tells. The weights are random, so nothing is zero by
-# chance. On the left is a stack of masked convolutions; on the right the network of the next section.
-
-# %%
-def seen_from(model, row=14, column=12):
-    """|∂ logit at (row, column) / ∂ x|, a map of what the output depends on."""
-    x = torch.rand(1, 1, 28, 28, generator=seeded(0),
-                   dtype=torch.float64).requires_grad_()
-    model.double()(x)[0, 0, row, column].backward()
-    return x.grad[0, 0].abs()
-
-
-with global_seed(0):
-    plain, gated = m.PlainPixelCNN(16, 3, layers=7), m.PixelCNN(16, 3, layers=6)
-    torch.nn.init.normal_(gated.head[-1].weight)
-figure, axes = plt.subplots(1, 2, figsize=(8.6, 4), layout="constrained")
-for ax, model, name in ((axes[0], plain, "masked convolutions"),
-                        (axes[1], gated, "two stacks (gated)")):
-    drawn = ax.imshow(seen_from(model).clamp(min=1e-12).log10().numpy(), cmap="viridis",
-                      vmin=-12, vmax=0)
-    ax.plot(12, 14, "s", color="white", markersize=5, markeredgecolor="black")
-    ax.set(title=name, xlabel="column (pixel)", ylabel="row (pixel)")
-figure.colorbar(drawn, ax=axes, label="log₁₀ of the gradient's size", shrink=0.8);
-
-# %% [markdown]
-# *Which pixels the marked one depends on. Nothing at or after it, in both (darkest: exactly zero). How far each sees depends on the number of layers. But the masked stack has a **blind spot** besides: a wedge on the upper right that no number of
-# layers fills. To the right there is only one way, through the rows above, and with this 3 × 3 kernel each row up gains one column, no more.*
-#
-# ## 3.8 A gated PixelCNN
-#
-# The cure (van den Oord et al. 2016b): two stacks. The **vertical** one sees all rows above, by ordinary convolutions over rows that are past. The **horizontal** one
-# sees what lies to the left in its own row, and gets the vertical one's features added. Where they meet, values pass a gate,
-#
-# $$\tanh(a) \odot \sigma(b),$$
-#
-# where $\sigma$ is the sigmoid, $\odot$ multiplies entry by entry, and $a$ and $b$ are the two halves of a convolution's channels, the numbers that each position holds: one is a value, the other says how much of it passes. The result is added to what came in.
-# With rows above and columns to the left as all that the kernels span, no weight has to be masked; in the first layer they are moved one position further, so that the pixel itself stays out. Our network also learns
-# a vector for each position, for a digit has a middle and an edge.
-
-# %%
-with global_seed(0):
-    pixelcnn = m.PixelCNN(channels=16, kernel=7, layers=3,
-                          mean_image=mean_image).to(device)
-check_model(pixelcnn, test[:4])
-steps = scaled(default=400, smoke=3, full=20_000)
-history = fit(pixelcnn, digit_batches(scaled(default=8, smoke=4, full=64)), steps=steps,
-              lr=8e-3)
-with torch.no_grad():
-    few = test[:: scaled(default=2, smoke=100, full=1)]
-    pixelcnn_nats = -torch.cat([pixelcnn.log_prob(x)
-                                for x in tqdm(few.split(100), delay=2)]).mean().item()
-claim("pixelcnn_nats", pixelcnn_nats)
-claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784))
-
-# %% [markdown]
-# A test image costs about {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel.
-#
-# ### Sampling, as fast as it goes
-#
-# Sampling takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. But the features of a position do not change once the pixels that they need are
-# there. So `sample` computes each of them once (Ramachandran et al. 2017): the vertical stack row by row, the horizontal stack position by position.
-
-# %%
-n = scaled(default=2, smoke=1, full=16)
-start_time = time.perf_counter()
-fast = pixelcnn.sample(n, seed=5).cpu()
-fast_seconds = time.perf_counter() - start_time
-# one pass per pixel
-slow = m.raster_sample(pixelcnn, n, (1, 28, 28), seeded(5), device).cpu()
-slow_seconds = time.perf_counter() - start_time - fast_seconds
-print(
-    f"{fast_seconds:.2f} s against {slow_seconds:.1f} s; pixels that differ: "
-    f"{(fast != slow).sum().item()} of {fast.numel()}")
-claim("sampler_gain", slow_seconds / fast_seconds, device=device)
-
-# %% tags=["cover"]
-samples = pixelcnn.sample(60, seed=2)
-figures.image_grid(samples.cpu(), columns=15, title="Digits from a gated PixelCNN");
-
-# %% [markdown]
-# *Sixty samples, not selected, drawn on a CPU about {{sampler_gain}} times as fast as with a pass per pixel (measured on two images; benchmarks/README.md states it for sixteen; a GPU gains less, since for so little work it mostly waits for the next kernel). Strokes are
-# smoother and better joined than MADE's; some samples are digits, others are not. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
-#
-# ### Pixel by pixel
-
-# %%
-def probabilities(x):
-    with torch.no_grad():
-        return pixelcnn(x.to(device)).sigmoid().cpu()
-
-
-pixel_replay(samples[:4].cpu(), probabilities(samples[:4]))
-
-# %% [markdown]
-# *Digits while they are drawn: on top the pixels so far, below the probability that each was drawn from. In a running notebook move the slider, and look for the moment at which it is decided
-# which digit it will be.*
-#
-# ### Completing half an image
-#
-# Keep the upper half of a test image and draw the rest. Because the model's order is from top to bottom, this is exactly a draw from its
-# $p(\text{lower half} \mid \text{upper half})$, with no training for the purpose.
-
-# %%
-known = torch.zeros(1, 28, 28, dtype=torch.bool)
-known[:, :14] = True
-halves = test[5:20]
-rows = {"test image": halves,
-        "what is kept": torch.where(known.to(device), halves, 0.5)}
-for k in range(3):
-    rows[f"completion {k + 1}"] = pixelcnn.complete(halves, known, seed=k)
-figures.image_rows({name: x.cpu() for name, x in rows.items()},
-                   title="The lower half drawn anew");
-
-# %% [markdown]
-# *Above, the images and what the model sees of them (erased parts grey); below, three draws each. Where the upper half leaves a choice, the draws differ: look at the first columns.*
-#
-# Erase the upper half instead and the trick fails: the model draws from top to bottom, and at the first row it cannot know what is below.
-
-# %% [markdown]
-# ## 3.9 Exact likelihood beside a bound
-#
-# Chapter 1's VAE gives two numbers for a test image: the ELBO, and the tighter importance-weighted bound, here with 100 draws (IWAE-100; Burda et al. 2016). Both are lower bounds of $\log p(x)$, so their negatives lie above what an image costs. MADE and PixelCNN give $\log p(x)$ itself. All are in nats per image, on
-# test digits made binary in the same way. To save time the tighter bound is taken on every fourth image and the PixelCNN on every second, which makes their means uncertain, that of the bound by about {{bound_standard_error}} nats. The VAE here is trained for a short time only, as the others are.
-
-# %%
-with global_seed(0):
-    vae = VAE(latent_dim=16, mean_image=mean_image).to(device)
-fit(vae, digit_batches(128), steps=scaled(default=500, smoke=5, full=30_000), lr=4e-3)
-part = test[:: scaled(default=4, smoke=100, full=1)]
-K = scaled(default=100, smoke=2, full=500)
-bound = dataset_iwae_bound(vae.log_weights, part, K=K)
-nats = {
-    "VAE: ELBO (bound)": -dataset_elbo_terms(vae.loss, test)["elbo"].mean().item(),
-    "VAE: IWAE-100 (bound)": -bound.mean().item(),
-    "MADE (exact)": made_nats.item(),
-    "PixelCNN (exact)": pixelcnn_nats}
-figure, ax = plt.subplots(figsize=(6.6, 2.4), layout="constrained")
-look = {"color": figures.PALETTE[0], "hatch": ["//", "//", "", ""]}
-bars = ax.barh(list(nats), list(nats.values()), edgecolor="white", **look)
-ax.bar_label(bars, fmt="%.1f", padding=3)
-ax.invert_yaxis()
-ax.set(xlim=(0, 125), xlabel="nats per test image, lower is better",
-       title="What a test digit costs")
-claim("vae_elbo", nats["VAE: ELBO (bound)"])
-claim("vae_iwae", nats["VAE: IWAE-100 (bound)"])
-error = bound.std() / len(bound) ** 0.5
-claim("bound_standard_error", error)
-
-# %% [markdown]
-# *Negative log-likelihoods, or upper bounds of them (hatched). The VAE's ELBO says about {{vae_elbo}} nats, its tighter bound about {{vae_iwae}}; the true value is at most that, and nobody knows how much lower. The other two bars are the values themselves.*
-#
-# Among these four numbers the PixelCNN's is the lowest. That the VAE is worse does not follow strictly, but its bound would have to be loose by some ten nats. The PixelCNN has no code $z$ that one could interpolate, and takes 784 turns for what a VAE does in one.
-#
-# ## 3.10 Attention
-#
-# Back to text. The n-gram looks at a fixed number of characters, side by side. **Attention** looks at all, and decides by content at which. Every position holds a vector, and three learned matrices make three vectors of it: a **query**, what the position looks for; a **key**, what it can be found by; a **value**, what it has to give. The better the query $q_t$ fits the key $k_s$, the larger the weight
-# $w_{ts}$ with which $t$ looks at $s$, and what $t$ receives is a weighted mean of the values ($d$ numbers in each query and key):
+# The better the query at $t$ fits the key at $s$, the larger the weight $w_{ts}$. What $t$ receives is the weighted mean of the values.
+# With $d$ numbers in each query and key:
 #
 # $$w_{ts} = \operatorname{softmax}_{s \le t}\left(\frac{q_t \cdot k_s}{\sqrt d}\right), \qquad \text{out}_t = \sum_{s \le t} w_{ts}\, v_s.$$
-#
-# **The causal mask** sets the scores of later positions to $-\infty$ before the softmax, so that the weights of the others add up to 1. Masking after the softmax would let the future into the
-# normalisation.
 
 # %%
-q, k, v = (torch.randn(6, 16, generator=seeded(i)) for i in range(3))
-scores = q @ k.T / math.sqrt(16)
-weights = scores.masked_fill(~m.causal_mask(6), -torch.inf).softmax(-1)
-print(weights.numpy().round(2))
-print("rows sum to", weights.sum(1).tolist())
-print("same as the reference:",
-      torch.allclose(weights @ v, m.causal_attention(q, k, v), atol=1e-6))
-print(
-    "same as PyTorch's own:",
-    torch.allclose(torch.nn.functional.scaled_dot_product_attention(
-        q[None], k[None], v[None], is_causal=True)[0], weights @ v, atol=1e-6),
-)
+figures.query_key_value();
 
 # %% [markdown]
-# **Why divide by $\sqrt d$?** The product of two vectors of $d$ standard normal numbers has standard deviation $\sqrt d$. Without the division attention with long vectors starts with scores so large that the softmax
-# puts everything on one position, where its gradient vanishes.
+# *Attention at one position t. Its query is compared with the key of every position up to t; a softmax turns the scores into weights, and
+# the values are averaged with them. Later positions do not take part: this is the causal mask.*
+#
+# **By hand.** Three tokens, "t", "h", "e", with $d = 4$, so $\sqrt d = 2$. Stand at the last one, whose query is $q_3 = (2, 1, 0, 0)$:
+#
+# | token | key | value | $q_3 \cdot k_s$ | divided by 2 | $e^{\dots}$ | weight |
+# | --- | --- | --- | --- | --- | --- | --- |
+# | t | (2, 0, 0, 0) | (1, 0) | 4 | 2 | 7.39 | 0.665 |
+# | h | (0, 2, 0, 0) | (0, 1) | 2 | 1 | 2.72 | 0.245 |
+# | e | (0, 0, 2, 0) | (1, 1) | 0 | 0 | 1 | 0.090 |
+#
+# The weights are the sixth column divided by its sum, 11.11. The output is 0.665 · (1, 0) + 0.245 · (0, 1) + 0.090 · (1, 1) = (0.755, 0.335).
+# **Do one yourself:** what does the second position, "h", receive if its query is (0, 0, 9, 0)? (What it looks for stands at "e", in the
+# future. Its scores for "t" and "h" are 0, so it receives the mean of their values, (0.5, 0.5).) In code:
+
+# %%
+def attention(q, k, v):  # (..., T, d) each
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    T = scores.shape[-1]
+    later = torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)
+    weights = scores.masked_fill(later, -torch.inf).softmax(-1)
+    return weights @ v
+
+
+q = torch.tensor([[1.0, 0, 0, 0], [0, 0, 9, 0], [2, 1, 0, 0]])
+k = 2 * torch.eye(3, 4)
+v = torch.tensor([[1.0, 0], [0, 1], [1, 1]])
+print(attention(q, k, v))
+q, k, v = (torch.randn(1, 6, 16, generator=seeded(i)) for i in range(3))
+theirs = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+claim("attention_difference", (attention(q, k, v) - theirs).abs().max())
+
+# %% [markdown]
+# The three rows are the three positions, and PyTorch's own function agrees to {{attention_difference}}. The mask sets scores to $-\infty$
+# *before* the softmax. If weights were set to zero after it, later positions would have taken part in the sum below the fraction.
+#
+# **Why divide by $\sqrt d$?** The product of two vectors of $d$ independent standard normal numbers has standard deviation $\sqrt d$. With
+# scores so large, the softmax puts nearly all weight on one position, and its gradient vanishes.
 
 # %%
 for d in (4, 64, 1024):
@@ -513,145 +382,289 @@ for d in (4, 64, 1024):
     scores = q @ k.T
     largest = [s[:, :16].softmax(-1).amax(-1).mean().item()
                for s in (scores, scores / math.sqrt(d))]
-    print(
-        f"d = {d:4d}: scores have std {scores.std():5.1f}; largest of 16 weights "
-        f"{largest[0]:.2f}, with the division {largest[1]:.2f}")
+    print(f"d = {d:4d}: scores have std {scores.std():5.1f}; largest of 16 weights "
+          f"{largest[0]:.2f}, with the division {largest[1]:.2f}")
 
 # %% [markdown]
-# **Heads.** One weighted mean has one set of weights, so it mixes whatever it looks at. To look at several things separately, the channels (the numbers of each vector) are divided among several attentions, the **heads**, each with its own queries, keys and values; their results are put side by side again
-# and mixed by a matrix. Twelve channels and three heads: four numbers per query, three sets of weights, and as much work as one head of twelve.
-
-# %%
-layer = m.CausalSelfAttention(12, heads=3)
-q, k, v = layer.qkv(torch.randn(1, 6, 12, generator=seeded(0)))
-print("queries: (batch, heads, positions, numbers per head) =", tuple(q.shape))
-print("weights: (batch, heads, positions, positions) =",
-      tuple(m.attention_weights(q, k).shape))
-
-# %% [markdown]
-# **Positions.** A weighted mean does not know in which order its terms came. If the earlier characters are shuffled, the last position receives the same:
-
-# %%
-q, k, v = (torch.randn(6, 16, generator=seeded(i)) for i in range(3))
-order = torch.tensor([3, 0, 4, 1, 2, 5])
-moved = m.causal_attention(q, k[order], v[order])[-1] - m.causal_attention(q, k, v)[-1]
-shuffled = m.causal_attention(m.apply_rotary(q), m.apply_rotary(k[order]), v[order])
-turned = shuffled[-1] - m.causal_attention(m.apply_rotary(q), m.apply_rotary(k), v)[-1]
-print(
-    f"change at the last position: {moved.abs().max():.1e} without positions, "
-    f"{turned.abs().max():.1e} with")
-
-# %% [markdown]
-# So positions have to be marked. **Rotary positions** (Su et al. 2021) turn pairs of numbers in queries and keys by an angle that grows with the position, $\theta_i t$, as hands of clocks of different speeds. The product of a
-# query turned by $\theta t$ and a key turned by $\theta s$ depends on the difference $t - s$ alone: attention learns "three back", wherever that is. (The first GPTs learnt a vector for each position instead, and added it to the token's.)
-
-# %%
-q, k = torch.randn(32, generator=seeded(0)), torch.randn(32, generator=seeded(1))
-products = m.apply_rotary(q.expand(40, 32)) @ m.apply_rotary(k.expand(40, 32)).T
-print("three back, from five positions:",
-      [round(products[t, t - 3].item(), 4) for t in (3, 10, 20, 30, 39)])
-
-# %% [markdown]
-# ## 3.11 A GPT, piece by piece
+# **Heads.** One weighted mean mixes whatever it looks at. To look at several things separately, the $C$ channels of each vector are
+# divided among $H$ attentions, the **heads**, with $C/H$ numbers per query; a last matrix mixes what they bring.
 #
-# A **GPT** is a stack of blocks on a *residual stream* of vectors, one per position. It starts as the tokens' learned vectors. A block adds two things to the stream: what attention gathers from earlier positions, and what an MLP makes of each position by itself. Norms before
-# both keep their inputs at one size. At the end the stream is compared with the vector of every token, which gives the logits.
+# ## 3.7 Positions
+#
+# A weighted mean does not know in which order its terms came. If the earlier characters are shuffled, the last position of one layer
+# receives the same. So positions are marked, by **rotary positions** (Su et al. 2021): take the numbers of queries and keys in pairs, and
+# turn each pair by an angle proportional to the position $t$, as the hands of clocks of different speeds,
+#
+# $$R(\alpha) = \begin{pmatrix} \cos\alpha & -\sin\alpha \\ \sin\alpha & \cos\alpha \end{pmatrix}, \qquad
+# \text{pair } i \text{ by } \alpha = \theta_i t, \quad \theta_i = b^{-2i/d}.$$
+#
+# Rotations add up, $R(\alpha) R(\beta) = R(\alpha + \beta)$, and the transpose turns back, $R(\alpha)^\top = R(-\alpha)$. So a query at $t$
+# meets a key at $s$ as
+#
+# $$\big(R(\theta t)\, q\big) \cdot \big(R(\theta s)\, k\big) = q^\top R(\theta t)^\top R(\theta s)\, k = q^\top R\big(\theta (s - t)\big)\, k :$$
+#
+# only the distance is left. Attention can learn "three back", wherever that is. The base $b$ sets the slowest clock; the paper has
+# 10,000, and 1,000 does for our short windows.
 
 # %%
-class TinyBlock(torch.nn.Module):
-    """One block, as in gencourse.models.autoregressive.Block."""
+def rotate(x, base=1000.0):  # (..., T, d): pair i is (x[i], x[i + d/2])
+    T, half = x.shape[-2], x.shape[-1] // 2
+    rates = base ** (-torch.arange(half, device=x.device) / half)
+    angles = torch.arange(T, device=x.device)[:, None] * rates
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * angles.cos() - b * angles.sin(),
+                      a * angles.sin() + b * angles.cos()], -1)
 
+
+q, k = (torch.randn(32, generator=seeded(seed)) for seed in (0, 1))
+products = rotate(q.expand(40, 32)) @ rotate(k.expand(40, 32)).T
+three_back = products.diagonal(-3)  # query at t, key at t - 3
+claim("three_back_spread", three_back.max() - three_back.min())
+claim("rotation_difference", (rotate(q.expand(40, 32))
+                              - m.apply_rotary(q.expand(40, 32))).abs().max())
+
+# %%
+figure, (left, right) = figures.panels(2, height=3)
+distance = torch.arange(41)
+figures.curves(distance, {f"pair {i}": (distance * 1000 ** (-i / 16)).cos()
+                          for i in (0, 4, 8, 12)},
+               "distance t − s (positions)", "product of one pair",
+               "q = k = (1, 0), for four clocks", ax=left)
+left.set_ylim(-1.1, 1.8)
+left.legend(ncols=2, loc="upper right")
+figures.curves(distance[:40], {"all 16 pairs": products[39].flip(0)},
+               "distance t − s (positions)", "q · k", "A random query and key",
+               ax=right);
+
+# %% [markdown]
+# *Left: the product of one pair over the distance; fast clocks tell neighbours apart, slow ones near from far. Right: the whole product
+# for one query and one key, the same wherever they stand: three back, it varies by less than {{three_back_spread}}.* The package's function agrees
+# to {{rotation_difference}}.
+#
+# (The first GPTs added a learned vector for each position to the embedding. And a *stack* of causal layers knows something of positions
+# without any mark, since later layers can see how much the earlier ones saw: Haviv et al. 2022.)
+#
+# ## 3.8 A GPT, built
+#
+# A **GPT** (Radford et al. 2018) is a stack of blocks on a **residual stream**: one vector per position, which starts as the embedding of the
+# token. Each block reads the stream and *adds* to it, twice: what attention gathers from earlier positions, and what a small network (MLP)
+# makes of each position alone.
+
+# %%
+figures.gpt_block();
+
+# %% [markdown]
+# *A block. Along the bottom runs the residual stream; attention and MLP each read it through a norm, and add their result.*
+#
+# The **norm** subtracts the mean of a vector's $C$ numbers, divides by their standard deviation, and applies a learned factor and offset
+# (*LayerNorm*), so that what the parts read has one size. The MLP widens four times, applies GELU (a smooth ReLU, $x\,\Phi(x)$ with the
+# normal distribution function), and narrows again. First attention with heads:
+
+# %%
+class Attention(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
-        self.norm1, self.norm2 = torch.nn.LayerNorm(width), torch.nn.LayerNorm(width)
-        self.attention = m.CausalSelfAttention(width, heads)
-        self.mlp = torch.nn.Sequential(torch.nn.Linear(width, 4 * width),
-                                       torch.nn.GELU(),
-                                       torch.nn.Linear(4 * width, width))
+        self.heads = heads
+        self.q, self.k, self.v, self.out = (
+            nn.Linear(width, width, bias=False) for _ in range(4))
+
+    def forward(self, x):  # (B, T, C)
+        q, k, v = (part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                   for part in (self.q, self.k, self.v))  # (B, heads, T, C / heads)
+        gathered = attention(rotate(q), rotate(k), v)
+        return self.out(gathered.transpose(1, 2).flatten(2))  # heads side by side
+
+
+# %% [markdown]
+# The block is the diagram, line by line:
+
+# %%
+class Block(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width, bias=False), nn.GELU(),
+                                 nn.Linear(4 * width, width, bias=False))
 
     def forward(self, x):
         x = x + self.attention(self.norm1(x))  # look back
-        return x + self.mlp(self.norm2(x))  # think it over
+        return x + self.mlp(self.norm2(x))  # each position by itself
 
-
-stream = torch.randn(2, 10, 12, generator=seeded(0))  # two sequences of ten positions
-print("a block keeps the shape:", tuple(TinyBlock(12, heads=3)(stream).shape))
 
 # %% [markdown]
-# The reference, `m.GPT`, here has three such blocks (without biases in the MLP), the vectors of the tokens before them and the comparison after. Before any training it should know nothing, and say so: a loss of $\log V$.
+# The whole model: embeddings, blocks, a last norm, and a **read-out** that compares the stream with the embedding of every token; these
+# products are the logits. One matrix serves at both ends (*tied*; Press & Wolf 2017). Position $t$ predicts token $t + 1$, at all
+# positions of a window at once, and the loss is the cross-entropy, one value per window. The first weights are small, and smaller still
+# where many terms add up on the stream.
 
 # %%
+def start_small(model, layers):
+    for name, p in model.named_parameters():
+        if p.ndim == 2:
+            adds = name.endswith(("out.weight", "mlp.2.weight"))
+            nn.init.normal_(p, std=0.02 / (2 * layers) ** (0.5 if adds else 0))
+
+
+# %%
+class MyGPT(nn.Module):
+    def __init__(self, vocab_size, layers, heads, width):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, width)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        start_small(self, layers)
+
+    def forward(self, idx):  # tokens (B, T) -> logits (B, T, V)
+        x = self.token_embedding(idx)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x) @ self.token_embedding.weight.T
+
+    def loss(self, x, y):  # y is x, one position later
+        nll = F.cross_entropy(self(x).flatten(0, 1), y.flatten(), reduction="none")
+        return {"loss": nll.view(y.shape).mean(1)}
+
+    def players(self, lr):  # how `fit` shall train it: section 3.9
+        return m.GPT.players(self, lr)
+
+
+# %% [markdown]
+# That is all of it. The package's `m.GPT` has, in addition, a cache and errors that explain themselves. With the same weights the logits
+# must be the same. The number of parameters: four matrices of $C \times C$ and two of $C \times 4C$ in each of $L$ blocks, $12 L C^2$;
+# then $VC$ for the embeddings, and $2C$ for each norm.
+
+# %%
+sizes = {"layers": 3, "heads": 3, "width": 96}
 with global_seed(0):
-    gpt = m.GPT(V, block_size=64, layers=3, heads=3, width=96).to(device)
+    mine, theirs = MyGPT(V, **sizes), m.GPT(V, block_size=64, **sizes)
+mine.load_state_dict(theirs.state_dict())
 x, y = next(windows(shakespeare.train, 64, 8, seed=0))
-check_model(gpt, (x.to(device), y.to(device)))
-print(
-    f"{sum(p.numel() for p in gpt.parameters()):,} parameters; loss "
-    f"{gpt.loss(x.to(device), y.to(device))['loss'].mean():.3f}, log V "
-    f"{math.log(V):.3f}")
+with torch.no_grad():
+    claim("gpt_difference", (mine(x) - theirs(x)).abs().max())
+L, C = 3, 96
+count = sum(p.numel() for p in mine.parameters())
+by_hand = 12 * L * C**2 + V * C + (2 * L + 1) * 2 * C
+print(f"{count:,} parameters, {by_hand:,} by counting")
+own = mine(x).gather(2, x[..., None]).mean()
+print(f"untrained loss {mine.loss(x, y)['loss'].mean():.3f}, log V {math.log(V):.3f}; "
+      f"mean logit of the present token {own:.2f}, of all {mine(x).mean():.2f}")
 
 # %% [markdown]
-# Training takes windows from anywhere in the text. Every position of a window is a target, so a batch of 20 windows holds $20 \cdot 64$ of them. Two things help in so short a time: the learning rate falls to zero, and the matrices of the blocks are
-# trained by **Muon**, which replaces each step, a matrix, by about the nearest one that moves all directions equally (Jordan et al. 2024). Every so often we let the model write, always from the same prompt with the same random numbers.
+# The logits differ by less than {{gpt_difference}}. An untrained model should have a loss of $\log V$. Ours is a little above,
+# because of the tied read-out: the stream still resembles the token that it started from, so the model expects it to come again.
+#
+# Last, the sampling loop: the last 64 tokens, the logits of the next, one is drawn and appended.
 
 # %%
-prompt = shakespeare.encode("Romeo.\n")[None].to(device)
-diary = {}
+@torch.no_grad()
+def write(model, idx, n, T=1.0, seed=0):
+    generator = seeded(seed)
+    for _ in range(n):
+        logits = model(idx[:, -64:])[:, -1]  # of the last position
+        p = (logits.cpu() / T).softmax(-1)
+        drawn = torch.multinomial(p, 1, generator=generator)
+        idx = torch.cat([idx, drawn.to(idx.device)], 1)
+    return idx
 
 
-def write_now_and_then(step):
-    if step in (0, 30, 100, 250):
-        gpt.eval()
-        written = gpt.generate(prompt, 150, T=0.8, seed=3)[0]
-        diary[step] = shakespeare.decode(written.cpu())
-        gpt.train()
+mine, theirs = mine.to(device), theirs.to(device)
+same = write(mine, prompt, 50, seed=1) == theirs.generate(prompt, 50, seed=1)
+print("the same fifty characters as the package draws:", same.all().item())
+check_model(mine, (x.to(device), y.to(device)))
 
+# %% [markdown]
+# ## 3.9 A GPT, trained
+#
+# A batch is twenty windows of 64 characters from anywhere in the text, and every position is a target. The matrices of the blocks are
+# trained by **Muon** (Jordan et al. 2024): it averages the gradient over steps, as momentum does, and replaces the result
+# $G = U S V^\top$ by about $U V^\top$, a step of equal size in all directions. Embeddings and norms are trained by Adam, at a fifth of the
+# learning rate, and both rates fall to zero.
+#
+# Large trainings add **warm-up** (the rate first rises), **clipping** (a gradient that is too long is shortened), **weight decay** (weights
+# shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (random numbers of the stream are set to zero).
+# In one short pass we need none of them.
 
+# %%
 steps = scaled(default=360, smoke=10, full=20_000)
+diary, curve = {}, {}
+
+
+def look(step):
+    if step % (steps // 9) == 0 or step == steps:
+        mine.eval()
+        curve[step] = validation_nats(mine, most=100)
+        if step // (steps // 9) in (0, 1, 3):
+            written = write(mine, prompt, 150, T=0.8, seed=3)[0]
+            diary[step] = shakespeare.decode(written.cpu())
+        mine.train()
+
+
 text_batches = windows(shakespeare.train, 64, batch_size=20, seed=0)
-history = fit(gpt, text_batches, steps=steps, lr=0.03, on_step=write_now_and_then)
-gpt_nats = validation_nats(gpt)
-diary[steps] = shakespeare.decode(gpt.generate(prompt, 150, T=0.8, seed=3)[0].cpu())
-claim("gpt_nats", gpt_nats)
-claim("gpt_bits", bits_per_dim(gpt_nats, 1))
+history = fit(mine, text_batches, steps=steps, lr=0.03, on_step=look)
+look(steps)
+diary[steps] = shakespeare.decode(write(mine, prompt, 150, T=0.8, seed=3)[0].cpu())
 
 # %%
-ax = figures.training_curves(history, title="The GPT learns to write")
-ax.set(ylabel="nats per character")
-for name, level in {"bigram": pairs, "six characters of context": ngrams[6]}.items():
-    ax.axhline(level, color="grey", linewidth=0.8)
+ax = figures.panels(height=3.6)[1]
+trained, held_out = torch.tensor(history["loss"]), torch.tensor(list(curve.values()))
+ax.plot(range(1, len(trained) + 1), trained, color="0.75", linewidth=0.8,
+        label="training batches")
+ax.plot(list(curve), held_out, "o-", color=figures.PALETTE[1], label="validation text")
+for name, level in {"bigram": pairs, "six characters": ngrams[6]}.items():
+    ax.axhline(level, color="black", linewidth=0.8, linestyle=":")
     ax.annotate(name, (steps, level), ha="right", va="bottom", fontsize="small")
+ax.set(xlabel="training step", ylabel="nats per character",
+       title="The GPT learns to write")
+ax.legend();
 
 # %% [markdown]
-# *The training loss, smoothed, beside the validation losses of the models before (grey). The GPT passes both after a fraction of its training.*
-#
-# On validation text it reaches about {{gpt_nats}} nats, {{gpt_bits}} bits per character. That is clearly more than the training loss at the end, though training has seen less than the whole text once, so that little can have been learnt
-# by heart. Part of the gap has another likely reason: the validation text is mostly *The Tempest*, with persons and words that the other plays do not have.
-#
-# ### What training does to samples
+# *The loss on each training batch and, ten times, on validation text. Dotted: validation losses of the models before. It starts near
+# log V, passes the table of pairs and then the n-gram, and is still falling.*
 
 # %%
 for step, written in diary.items():
     print(f"--- after {step} steps ---\n{written}\n")
 
 # %% [markdown]
-# First noise; then letters with the right frequencies; then lines and capitals where they belong; at last words, names of persons with a full stop, and the form of a play. There is no plot, and hardly a sentence
-# that means anything. Models that write sense are trained by the same loss and built of the same parts; most of what they have more of is parameters, text and time.
-
-# %% [markdown]
-# ### Is it only copying?
+# The same prompt, the same random numbers: first noise, at last words, many of them real, and the form of a play. Hardly a sentence means
+# anything. Models that write sense have the same loss and the same parts, with far more parameters, text and time.
 #
-# A model could also write well by reciting. The longest string that a sample shares with the training text tells, beside the same for real text that was held out: phrases do recur.
+# Your weights now go into the package's model, which can keep a cache. What does each kind of text cost?
 
 # %%
-plays = shakespeare.decode(shakespeare.train)
+gpt = m.GPT(V, block_size=64, **sizes).to(device)
+gpt.load_state_dict(mine.state_dict())
+gpt.eval()
+gpt_nats = validation_nats(gpt)
+claim("gpt_nats", gpt_nats)
+claim("gpt_bits", bits_per_dim(gpt_nats, 1))
+claim("gpt_perplexity", math.exp(gpt_nats))
+of_plays = {name: validation_nats(gpt, part) for name, part in plays.items()}
+claim("gpt_train", of_plays["training text"])
+claim("gpt_romeo", of_plays["end of Romeo"])
+claim("gpt_tempest", of_plays["The Tempest"])
+longer_nats = validation_nats(longer, block_size=longer.block_size)
+claim("longer_bits", bits_per_dim(longer_nats, 1))
+
+# %% [markdown]
+# {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. That is more than bzip2 needs (section 3.2); the GPT
+# that ships, trained longer, needs {{longer_bits}}. On training text yours pays {{gpt_train}} nats and on the end of *Romeo and Juliet*,
+# which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest* costs {{gpt_tempest}}; the gap is the other play.
+#
+# ### Is it only copying?
+#
+# What is the longest string that a sample shares with the training text? And one that real, held-out text shares, since phrases recur?
+
+# %%
+read = shakespeare.decode(shakespeare.train)
 
 
 def longest_shared(piece):
     """The longest part of a text that occurs in the training text word for word."""
     best = ""
     for i in range(len(piece)):
-        while i + len(best) < len(piece) and piece[i : i + len(best) + 1] in plays:
+        while i + len(best) < len(piece) and piece[i : i + len(best) + 1] in read:
             best = piece[i : i + len(best) + 1]
     return best
 
@@ -664,305 +677,851 @@ for name, piece in (("written by the GPT", written), ("held-out text", real)):
     print(f"{name}: {longest_shared(piece)!r}")
 
 # %% [markdown]
-# A few words in a row, in both: the GPT does not recite. Trained much longer on so little text, it would begin to.
+# A few words in a row, in both: the GPT does not recite.
+#
+# ### What does context buy, and what temperature?
+#
+# **Predict:** what is the loss at the first position of a window, which has one character to go by? And which share of the words that
+# it writes are words, that is, occur in the training text?
+
+# %%
+lexicon = set(re.findall("[a-z]+", read.lower()))
+
+
+def real_words(pieces):
+    """The share of words that occur in the training text, in percent."""
+    found = [w for p in pieces for w in re.findall("[a-z]+", p.lower())[1:-1]]
+    return 100 * sum(w in lexicon for w in found) / max(1, len(found))
+
+
+def pieces_at(T):
+    n = scaled(default=150, smoke=20, full=500)
+    rows = gpt.generate(prompt.repeat(16, 1), n, T=T, seed=5)
+    return [shakespeare.decode(row[prompt.shape[1] :].cpu()) for row in rows]
+
+
+x, y = m.next_token_pairs(shakespeare.validation, 64)
+with torch.no_grad():
+    logits = torch.cat([gpt(part.to(device)).cpu() for part in x[::3].split(100)])
+at_position = F.cross_entropy(logits.transpose(1, 2), y[::3], reduction="none").mean(0)
+heats = (0.2, 0.5, 0.8, 1.0, 1.3)
+shares = [real_words(pieces_at(T)) for T in heats]
+
+# %%
+figure, (left, right) = figures.panels(2, height=3.2)
+figures.curves(torch.arange(1, 65), {"GPT": at_position},
+               "characters of context", "nats per character",
+               "Loss at each position of the window", ax=left)
+left.axhline(pairs, color="black", linewidth=0.8, linestyle=":")
+left.annotate("bigram", (64, pairs), ha="right", va="bottom", fontsize="small")
+figures.curves(torch.tensor(heats), {"GPT": torch.tensor(shares)},
+               "temperature", "real words, %", "Words that are words", ax=right)
+level = real_words([shakespeare.decode(plays["The Tempest"][:20_000])])
+right.axhline(level, color="black", linewidth=0.8, linestyle=":")
+right.annotate("The Tempest", (1.3, level), ha="right", va="bottom", fontsize="small")
+claim("first_position", at_position[0])
+claim("sixth_position", at_position[5])
+claim("late_positions", at_position[32:].mean())
+claim("words_cold", shares[1])
+claim("words_plain", shares[3])
 
 # %% [markdown]
-# ## 3.12 Sampling with a cache
+# *Left: with one character of context the loss is {{first_position}} nats, about that of the table of pairs; with six {{sixth_position}}, and
+# {{late_positions}} over the second half of the window: so small a model lives on the last few characters. Right: at temperature 1 about
+# {{words_plain}} % of its words are words, at 0.5 about {{words_cold}} %. Section 3.17 says what that costs.*
 #
-# To draw token $t+1$ the plain loop runs the whole network over all tokens up to $t$, though keys and values of the earlier ones have been computed before. **A KV cache** keeps them: each step then computes one position only, whose query
-# looks at the stored keys. Up to rounding the logits are the same, since no earlier position may depend on a later one.
+# ### What the parts are worth
+#
+# A smaller GPT, two layers of width 64, trained in three ways for the same seconds of computing on one thread, three seeds; the
+# learning rates of Muon and Adam were each chosen on a part of the training text. (Recorded by `authoring/record_autoregressive.py`, as what
+# is called recorded below.)
+
+# %%
+recorded = m.recorded("optimizers")
+for name, row in recorded["rows"].items():
+    shown = ", ".join(f"{value:.3f}" for value in row["nats"])
+    print(f"{name:20} lr {row['lr']:<6} {row['steps'][0]:4} steps   {shown}")
+means = {name: sum(row["nats"]) / 3 for name, row in recorded["rows"].items()}
+claim("muon_nats", means["Muon"])
+claim("adam_nats", means["Adam"])
+claim("no_positions_nats", means["Muon, no positions"])
+
+# %% [markdown]
+# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}, although its steps are cheaper and more of them fit.
+# Without positions it is {{no_positions_nats}}: worse, but better than pairs; the stack knows something of them (section 3.7).
+#
+# ## 3.10 Sampling with a cache, and what attention costs
+#
+# For each token our loop runs the network over all tokens so far, though keys and values of the earlier ones have been computed before. A
+# **KV cache** keeps them: each step computes one position, whose query looks at the stored keys. No earlier position depends on a later
+# one, so the logits are the same, to {{cache_difference}}.
 
 # %%
 idx = shakespeare.validation[:64][None].to(device)
 caches = [m.KVCache(gpt.block_size) for _ in gpt.blocks]
 with torch.no_grad():
     one_by_one = torch.cat([gpt(idx[:, t : t + 1], caches) for t in range(64)], 1)
-    difference = (one_by_one - gpt(idx)).abs().max().item()
-print(f"largest difference of the logits: {difference:.1e}")
-seconds = {}
-for cached in (True, False):
-    start_time = time.perf_counter()
-    gpt.generate(prompt.repeat(32, 1), scaled(default=100, smoke=5, full=500),
-                 cached=cached)
-    seconds[cached] = time.perf_counter() - start_time
-print(f"{seconds[True]:.2f} s with the cache, {seconds[False]:.2f} s without")
-claim("cache_share", seconds[True] / seconds[False], device=device)
+    claim("cache_difference", (one_by_one - gpt(idx)).abs().max())
+gains = {}
+for batch in (1, 32):
+    seconds = []
+    for cached in (True, False):
+        start_time = time.perf_counter()
+        gpt.generate(prompt.repeat(batch, 1), scaled(default=57, smoke=5, full=57),
+                     cached=cached)
+        seconds.append(time.perf_counter() - start_time)
+    gains[batch] = seconds[1] / seconds[0]
+    print(f"batch {batch}: {seconds[0]:.2f} s with the cache, {seconds[1]:.2f} s not")
+claim("cache_gain", gains[32], device=device)
+claim("cache_gain_one", gains[1], device=device)
+print(f"bytes of cache per position: {2 * L * C * 4:,}")
 
 # %% [markdown]
-# For 32 texts at once sampling with the cache takes less than {{cache_share}} of the time on a CPU, and a smaller share, the longer the context; a GPU, which computes all positions at once, gains little at this length. The price is memory, two vectors per position, layer and text.
+# For 32 texts at once the cache makes sampling about {{cache_gain}} times as fast on a CPU, for a single text only about
+# {{cache_gain_one}} times. The arithmetic shrinks as much, but for one text the time goes into starting some dozens of small operations
+# per token, and their number stays the same.
 #
-# This GPT sees at most 64 tokens. When the context is full, `generate` starts anew with its last half: what went before is forgotten, and the cache is filled again. (To drop just the oldest token would not do: what the deeper layers hold has been computed with it.)
+# **In time and memory.** A network of $N$ parameters computes about $2N$ operations per token in its matrices. Attention adds $4TC$ per layer for a
+# token that looks at $T$ others: over a text that grows as $T^2$, and passes the matrices at $T \approx 6C$. Its weights, too, are
+# $T^2$ numbers per head; *FlashAttention* computes them block by block and never stores them. The cache holds two vectors per layer and
+# position, $2LC$ numbers: ours a few kilobytes, but with 80 layers of 8,192 channels in two bytes each 2.6 megabytes *per token*. Hence heads that
+# share their keys and values (*grouped-query attention*).
 #
-# Now try the settings of section 3.4 on a model worth sampling from. Which temperature writes best? What does top-p do right after a capital letter?
+# **When the window is full**, `generate` starts anew with its last half. A *sliding window* drops the oldest position instead, at no
+# cost. That differs from computing anew, since what the deeper layers hold was computed with it; models for such use are trained so.
+# **Recurrent networks** carry a state of fixed size from token to token: constant memory and time per token, but what is not in the state is gone,
+# and training is sequential. *State space models* such as Mamba have a recurrence that is trained in parallel. And in *speculative decoding* a
+# small model proposes several tokens, which the large one checks in one pass; the distribution stays exactly its own.
+#
+# Now try the settings of section 3.4 on a model worth sampling from, that of section 3.1. Which temperature writes best?
 
 # %%
 def next_logits(prompt):
     with torch.no_grad():
-        return gpt(shakespeare.encode(prompt[-64:])[None].to(device))[0, -1].cpu()
+        idx = shakespeare.encode(prompt[-longer.block_size :])[None].to(device)
+        return longer(idx)[0, -1].cpu()
 
 
-def write(prompt, n, **how):
+def write_on(prompt, n, **how):
     idx = shakespeare.encode(prompt)[None].to(device)
-    return shakespeare.decode(gpt.generate(idx, n, **how)[0].cpu())
+    return shakespeare.decode(longer.generate(idx, n, **how)[0].cpu())
 
 
-sampling_explorer(next_logits, shakespeare.vocabulary, "Ham.\nTo be, or ", write)
+# %% tags=["widget"]
+sampling_explorer(next_logits, shakespeare.vocabulary, "Ham.\nTo be, or ", write_on)
 
 # %% [markdown]
-# *The distribution of the next character after the prompt: outlines are the model's own, bars what is drawn from. In a running notebook it follows the prompt and the settings that you choose, and writes on.*
+# *The distribution of the next character: outlines are the model's own, bars what is drawn from. In a running notebook it follows the
+# prompt and the settings that you choose, and writes on.*
 #
-# ## 3.13 Looking inside: attention maps
+# ## 3.11 Looking inside
 #
 # Each head's weights form a map: row $t$ says where position $t$ looks.
 
-# %%
-line = "Romeo.\nShe speaks: O, speak again, bright angel!"
+# %% tags=["widget"]
+line = "Romeo.\nO, speak again, bright angel!"
 maps = gpt.attention_maps(shakespeare.encode(line)[None].to(device))[:, 0].cpu()
-attention_grid(maps, list(line));
-
-# %% [markdown]
-# *Layers from top to bottom, heads from left to right; dark is a large weight (the scale is stretched for small ones). Above the diagonal all is empty, which is causality. Many weights lie near the diagonal: the last few characters
-# matter most. Dark marks away from it are earlier positions that a head picks out.*
-
-# %%
 attention_viewer(maps, list(line))
 
 # %% [markdown]
-# *Choose a layer, a head and a position, and see which characters it looks at. A map shows where information can come from; what is done with it, it does not show (Jain & Wallace 2019).*
+# *Layers from top to bottom, heads from left to right; dark is a large weight (small ones are stretched). Above the diagonal all is empty:
+# causality. In a running notebook choose a layer, a head and a position. A map shows where information can come from, not what is done
+# with it (Jain & Wallace 2019).*
 #
-# ## 3.14 Does anything look ahead?
-#
-# A frequent fault of autoregressive models is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish. Reading the code seldom finds it, an experiment does: change one
-# input, and see which outputs change. `depends_on` does that for each input. We take the chapter's networks in a small size, with random weights in double precision, so that no dependence hides behind a weight near zero or behind rounding.
-#
-# `depends_on` tests networks, not data. Targets that were not shifted, $y = x$, leak as well, and for those one looks at a batch.
+# Two kinds of head are known from larger models. A **previous-token head** looks one position back. An **induction head** (Olsson et al. 2022) looks
+# for the last time that the present token occurred, and at what came *after* it: "… bright angel … bright" → "angel". So transformers repeat a
+# name that they have met once. To look for it, give the model random letters, and then the same letters again: in the second copy it
+# looks back by the period, less one. **Do our heads do that?**
 
 # %%
-def rough(model):
-    """The same network with random weights, double precision, evaluation mode."""
-    with global_seed(0):
-        for p in model.parameters():
-            torch.nn.init.normal_(p, std=0.3)
-    return model.double().eval()
-
-
-picture = torch.rand(1, 1, 6, 6, generator=seeded(0)).double()
-phrase = torch.randint(9, (1, 20), generator=seeded(0))
-tested = {
-    "n-gram": (rough(m.NeuralNgram(9, context=6)), phrase, True),
-    "GPT": (rough(m.GPT(9, block_size=20, layers=2, heads=2, width=16)), phrase, True),
-    "MADE": (rough(m.MADE((1, 6, 6), hidden=128)), picture, False),
-    "plain PixelCNN": (rough(m.PlainPixelCNN(8, 3, 3)), picture, False),
-    "gated PixelCNN": (rough(m.PixelCNN(8, 3, 2, (1, 6, 6))), picture, False),
-}
-wrong = torch.nn.Sequential(m.MaskedConv2d(1, 4, 3, "B"), m.MaskedConv2d(4, 1, 3, "B"))
-tested["mask B in the first layer"] = (rough(wrong), picture, False)
+P = 24
+once = torch.randint(26, (64, P), generator=seeded(0))
+twice = shakespeare.encode("abcdefghijklmnopqrstuvwxyz")[once].repeat(1, 2).to(device)
+found, gained = {}, {}
+for name, model in (("yours", gpt), ("the one that ships", longer)):
+    seen = model.attention_maps(twice).mean(1)[:, :, P:].flatten(0, 1).cpu()
+    later = torch.arange(P, 2 * P)
+    found[name] = {"previous token": seen[:, later - P, later - 1].mean(1),
+                   "induction": seen[:, later - P, later - P + 1].mean(1)}
+    with torch.no_grad():
+        nll = F.cross_entropy(model(twice)[:, :-1].transpose(1, 2), twice[:, 1:],
+                              reduction="none").mean(0)
+    gained[name] = (nll[: P - 1].mean() - nll[P:].mean()).item()
+print({name: round(value, 2) for name, value in gained.items()})
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(9.5, 6.6), layout="constrained")
-for ax, (name, (model, x, own)) in zip(axes.flat, tested.items(), strict=True):
-    moved = m.depends_on(model, x)
-    leak = m.find_leak(moved, own_input=own)
-    found = leak and f"LEAK: output {leak[0]} depends on input {leak[1]}"
-    print(f"{name}: {found or 'nothing looks ahead'}")
-    ax.imshow(moved.numpy(), cmap="Blues", vmin=0, vmax=1.4)
-    ax.plot([-0.5, len(moved) - 0.5], [-0.5, len(moved) - 0.5], color="black",
-            linewidth=0.8)
-    ax.set(title=name, xlabel="input (position)", ylabel="output (position)")
-    ax.locator_params(integer=True)
-figure.suptitle("Which output depends on which input (blue: it does)");
+figure, axes = figures.panels(2, height=3.4, sharey=True)
+for ax, (name, scores) in zip(axes, found.items(), strict=True):
+    figures.curves(torch.arange(1, len(scores["induction"]) + 1), scores,
+                   "head, counted from the first layer", "mean weight",
+                   f"Heads: {name}", ax=ax)
+    for drawn, mark in zip(ax.lines, figures.MARKERS, strict=False):
+        drawn.set(linestyle="none", marker=mark)
+    ax.legend()
+    ax.axhline(1 / (1.5 * P), color="black", linewidth=0.8, linestyle=":")
+claim("previous_weight", found["yours"]["previous token"].max())
+claim("induction_weight", found["yours"]["induction"].max())
+claim("second_copy", gained["yours"])
 
 # %% [markdown]
-# *For text, output $t$ predicts token $t + 1$ and may see input $t$, on the diagonal. For images output $d$ predicts pixel $d$ itself and may not. The last model has mask B in its first layer: its diagonal is blue, it is told every pixel
-# that it should guess. White positions below the diagonal are out of a model's reach. The plain PixelCNN has more of them than the gated one: its blind spot.*
+# *How much weight each head puts on the previous token, and on the token after the last occurrence of the present one. Dotted: a head that
+# looks everywhere alike. Left your GPT, right the one that ships.*
+#
+# In yours the strongest previous-token head has a weight of {{previous_weight}}; the largest induction weight is {{induction_weight}}, hardly more
+# than chance, and the second copy is cheaper than the first by no more than {{second_copy}} nats: no induction head after a minute. It takes two
+# layers that work together, and in larger trainings it appears rather suddenly.
+#
+# ## 3.12 Pieces of words
+#
+# Large models see **tokens** of a few characters, found by **byte-pair encoding** (BPE; Sennrich et al. 2016): write the text as bytes,
+# find the two tokens that stand side by side most often, make them one new token, and repeat. Starting from the 256 bytes, any text can be
+# encoded. (Starting from the characters of the training text does not even encode our validation text, where a `{` occurs for the first time.)
+#
+# Nothing is merged across words, each of which includes the space before it. So it is enough to count each different word once, with its
+# frequency; going over the whole text for each merge would take ten times as long.
+
+# %%
+print(m.split_words("What's a naïve whale?"))
+words = collections.Counter(tuple(word) for word in m.split_words(read))  # bytes
+print(f"{len(words):,} different words of {sum(words.values()):,}")
+
+
+def count_pairs(words):
+    pairs = collections.Counter()
+    for word, times in words.items():
+        for pair in itertools.pairwise(word):
+            pairs[pair] += times
+    return pairs
+
+
+def merge(word, pair, new):
+    out, i = [], 0
+    while i < len(word):
+        if word[i : i + 2] == pair:
+            out.append(new)
+        else:
+            out.append(word[i])
+        i += 2 if word[i : i + 2] == pair else 1
+    return tuple(out)
+
+
+# %%
+pieces, learned = [bytes([i]) for i in range(256)], {}
+for number in range(256, 256 + scaled(default=12, smoke=3, full=40)):
+    counted = count_pairs(words)
+    # the commonest; of several, the one with the smallest numbers
+    pair = min(counted, key=lambda p: (-counted[p], p))
+    learned[pair] = number
+    pieces.append(pieces[pair[0]] + pieces[pair[1]])
+    words = {merge(word, pair, number): times for word, times in words.items()}
+print(*(repr(piece.decode()) for piece in pieces[256:]))
+theirs = m.bpe_train(read, merges=scaled(default=512, smoke=20, full=512))
+print("the package merges the same:", list(theirs.items())[: len(learned)]
+      == list(learned.items()))
 
 # %% [markdown]
-# ## 3.15 From a record to a sentence
+# With 512 merges there are $256 + 512 = 768$ tokens. To **encode** a text, apply the merges in the order in which they were learned.
+
+# %%
+tokenizer = m.BPE(theirs, specials=("<|end|>",))
+for sample in ("Romeo, Romeo! wherefore art thou Romeo?",
+               "How many r's are in strawberry?", "<|end|>"):
+    tokens = tokenizer.encode(sample)
+    print(len(tokens), [tokenizer.decode(t[None]) for t in tokens])
+held = tokenizer.encode(new_bytes)
+print("decoded, it is the same text:", tokenizer.decode_bytes(held) == new_bytes)
+claim("bytes_per_token", len(new_bytes) / len(held))
+
+# %% [markdown]
+# On held-out Shakespeare a token is about {{bytes_per_token}} bytes: the same window sees twice as much text. The price: the
+# model no longer sees letters. That a "strawberry" has three r's can be read off its characters, not off a few tokens, each just a number.
 #
-# Autoregressive models also turn one thing into another: a question into an answer, a table row into a report. The first neural systems that did so had two networks, one to read and one to write (Sutskever et al. 2014). One causal network does both, and nothing has to change: write the given part first, the **prefix**, and the wanted part after it; train on the wanted part only.
+# A **special token** marks the end of a text, or who speaks in a dialogue. Programs alone use its number: as the last line shows, a text that
+# says `<|end|>` becomes ordinary tokens. Otherwise any user could forge the end of a text.
 #
-# The records are four years of weather in Seattle, 1,461 days. The sentences come from three templates of ours, so that it can be checked by machine whether a sentence says what the record says. A record holds month, sky, lowest and highest temperature in °C, water in mm and wind in m/s; "=" ends it. A token is a word, or a single digit.
+# **Losses per token cannot be compared** between tokenizers: a longer token is harder to guess. What survives is
+#
+# $$\text{bits per byte} = \frac{-\log p(\text{text})}{\log 2 \cdot \text{number of bytes}}.$$
+#
+# Does BPE help our small GPT? Equal seconds on one thread, three seeds; every held-out byte is predicted once. A window of 64 merged tokens
+# covers twice the text, so there is one of 32 as well (recorded).
+
+# %%
+recorded = m.recorded("tokens")["rows"]
+for name, row in recorded.items():
+    bits = ", ".join(f"{value:.3f}" for value in row["bits_per_byte"])
+    print(f"{name:15} {row['parameters']:,} parameters, {row['steps'][0]} steps: "
+          f"{bits} bits per byte, {row['nats_per_token'][0]:.2f} nats per token")
+mean_bits = {name: sum(row["bits_per_byte"]) / 3 for name, row in recorded.items()}
+claim("characters_bits", mean_bits["characters, 64"])
+claim("merges_bits", mean_bits["merges, 64"])
+claim("short_merges_bits", mean_bits["merges, 32"])
+
+# %% [markdown]
+# Characters need {{characters_bits}} bits per byte; merges {{merges_bits}} with windows of 64 tokens, {{short_merges_bits}} with 32. So the
+# gain is not the longer window: these models need not spend their steps on spelling. It has a price: they have more parameters, all in the
+# embeddings, and in equal time they read more text.
+#
+# ## 3.13 Little text, more text
+#
+# Suppose there is little text of the kind you want: the first 20,000 characters of *Moby-Dick*. Train from scratch, or go on from the GPT
+# that has read Shakespeare? To go on, with a smaller learning rate so that what is known is not lost, is **fine-tuning**. Both get the same
+# steps. (Characters that the Shakespeare does not have are dropped.)
+
+# %%
+melville = text("melville", vocabulary=shakespeare.vocabulary, unknown="drop")
+little, later_pages = melville.train[:20_000], melville.validation
+steps = scaled(default=120, smoke=4, full=500)
+heard, tuned = {}, copy.deepcopy(gpt)
+with global_seed(0):
+    scratch = m.GPT(V, block_size=64, **sizes).to(device)
+for name, model, lr in (("from scratch", scratch, 0.03),
+                        ("from Shakespeare", tuned, 0.006)):
+    heard[name] = []
+
+    def listen(step, model=model, curve=heard[name]):
+        if step % (steps // 4) == 0:
+            curve.append(validation_nats(model.eval(), later_pages, most=150))
+            model.train()
+
+    fit(model, windows(little, 64, 16, seed=0), steps=steps, lr=lr, on_step=listen)
+    listen(steps)
+    model.eval()
+
+# %%
+figures.curves(torch.arange(5) * (steps // 4),
+               {name: torch.tensor(values[:5]) for name, values in heard.items()},
+               "training step", "nats per character (held out)",
+               "Twenty thousand characters of Melville")
+claim("transfer_before", heard["from Shakespeare"][0])
+claim("transfer_scratch", min(heard["from scratch"]))
+claim("transfer_after", min(heard["from Shakespeare"]))
+gap = {name: validation_nats(model, later_pages) - validation_nats(model, little)
+       for name, model in (("before", gpt), ("after", tuned))}
+claim("easier_pages", gap["before"])
+claim("gap_after", gap["after"])
+
+# %% [markdown]
+# *Loss on other pages of Moby-Dick while both train on the same few. The fine-tuned model starts from what Shakespeare taught it,
+# {{transfer_before}} nats; its best is {{transfer_after}}. From scratch the best is {{transfer_scratch}}. Both authors share their English.*
+#
+# Is anything memorised? After fine-tuning the pages that it trained on cost {{gap_after}} nats less than the others. But {{easier_pages}} of that were there
+# *before*, when it had read neither: these pages are simply easier.
+
+# %%
+opening = shakespeare.encode("The whale ")[None].to(device)
+for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch),
+                    ("fine-tuned", tuned)):
+    written = model.generate(opening, 160, T=0.7, seed=1)[0].cpu()
+    print(f"--- {name} ---\n{shakespeare.decode(written)}\n")
+
+# %% [markdown]
+# Train longer on little text and memory does set in. `gencourse train gpt` on ten thousand characters, three seeds (recorded):
+
+# %%
+recorded = m.recorded("overfitting")
+losses = {name: torch.tensor(recorded[name]) for name in ("training", "held out")}
+figures.curves(torch.tensor(recorded["step"]),
+               {name: values.mean(0) for name, values in losses.items()},
+               "training step", "nats per character", "Overfitting, in one picture",
+               errors={name: values.std(0) for name, values in losses.items()})
+best = losses["held out"].mean(0).argmin()
+claim("overfit_best_step", recorded["step"][best])
+claim("overfit_best", losses["held out"].mean(0)[best])
+claim("overfit_end", losses["held out"].mean(0)[-1])
+
+# %% [markdown]
+# *Means over three seeds; bars are standard deviations. The training loss (a mean over the last hundred steps) keeps falling. The held-out loss
+# is lowest after about {{overfit_best_step}} steps, at {{overfit_best}} nats, and then rises to {{overfit_end}}: from there on the model
+# memorises. Stop at the minimum (early stopping), or get more text.*
+#
+# ### How large, for how long?
+#
+# With $N$ parameters and $D$ tokens a training takes about $C = 6ND$ operations: two per parameter and token forwards, four
+# backwards. For a given $C$ one may train a large network briefly or a small one for long. Hoffmann et al. (2022) fitted
+# $L = E + A/N^\alpha + B/D^\beta$, with $E$ the entropy: too small a network stops at its own limit, too large a one has not seen
+# enough. In between lies a best size, which grows with $C$. In miniature (recorded, one seed):
+
+# %%
+recorded = m.recorded("isoflop")["rows"]
+ax = figures.panels(height=3.6)[1]
+best_size = {}
+for i, budget in enumerate(sorted({row["C"] for row in recorded})):
+    points = [row for row in recorded if row["C"] == budget]
+    ax.plot([row["N"] for row in points], [row["nats"] for row in points],
+            figures.MARKERS[i] + figures.DASHES[i], color=figures.PALETTE[i],
+            label=f"{budget / 1e9:.0f} billion operations")
+    best_size[budget] = min(points, key=lambda row: row["nats"])["N"]
+figures.log_scale(ax, "x")
+ax.set(xlabel="parameters N", ylabel="nats per character (validation)",
+       title="Equal computing, different sizes")
+ax.legend()
+print(best_size)
+claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
+
+# %% [markdown]
+# *Each line is one amount of computing, spent on small networks for many steps or large ones for few. The lines bend; with sixteen times the
+# operations the best of the sizes tried is about {{best_size_growth}} times as large.* Over many orders of magnitude the best losses lie close to
+# a power law (Kaplan et al. 2020); where it ends cannot be read off its beginning, but not below $E$.
+#
+# ## 3.14 From language model to assistant
+#
+# A language model continues. To make one that *answers*, put the question first and the wanted answer after it. One causal network reads
+# and writes both (among the first neural systems for this, two did: Sutskever et al. 2014). Only the loss changes: it counts the answer alone. That is
+# the loss of **supervised fine-tuning**. (A real assistant starts from a trained model, as section 3.13 did. Ours starts from nothing:
+# its vocabulary is another one.)
+#
+# The questions are records of the weather in Seattle, 1,461 days; the answers are sentences from three templates of ours, so that a machine can
+# check what they say. A record holds month, sky, lowest and highest temperature in °C, water in mm and wind in m/s; "=" ends it. A token is
+# a word, a punctuation mark, a digit, or the space before a number.
 
 # %%
 # days with one and the same record count once
-days, words = list(dict.fromkeys(weather.weather())), weather.Vocabulary()
+days, vocabulary = list(dict.fromkeys(weather.weather())), weather.Vocabulary()
 print(weather.record(days[2]), *(weather.sentence(days[2], t) for t in range(3)),
       sep="\n")
 order = torch.randperm(len(days), generator=seeded(0)).tolist()
 held_out, known_days = [days[i] for i in order[:300]], [days[i] for i in order[300:]]
 
 
-def pair(day, template):
-    given = words.encode(weather.record(day))
-    wanted = words.encode(weather.sentence(day, template) + "\n")
+def pair_of(day, template, masked=True):
+    given = vocabulary.encode(weather.record(day))
+    wanted = vocabulary.encode(weather.sentence(day, template) + "\n")
     whole = torch.cat([given, wanted])
     targets = whole[1:].clone()
-    targets[: len(given) - 1] = m.IGNORED  # the record is given, not guessed
+    if masked:
+        targets[: len(given) - 1] = m.IGNORED  # the record is given, not guessed
     return whole[:-1], targets
 
 
-xs, ys = zip(*(pair(day, t) for day in known_days for t in range(3)), strict=True)
-x = pad_sequence(xs, batch_first=True, padding_value=words.end_id)
-y = pad_sequence(ys, batch_first=True, padding_value=m.IGNORED)
-print(tuple(x.shape), "tokens;", len(words), "different ones;",
-      f"{(y != m.IGNORED).float().mean():.0%} of the positions count")
+# %%
+def train_reporter(masked):
+    rows = [pair_of(day, t, masked) for day in known_days for t in range(3)]
+    xs, ys = zip(*rows, strict=True)
+    x = pad_sequence(xs, batch_first=True, padding_value=vocabulary.end_id)
+    y = pad_sequence(ys, batch_first=True, padding_value=m.IGNORED)
+    with global_seed(0):
+        model = m.GPT(len(vocabulary), x.shape[1], layers=3, heads=4, width=64)
+    model = model.to(device)
+    fit(model, minibatches(x, y, batch_size=32, seed=0),
+        steps=scaled(default=150, smoke=5, full=4_000), lr=0.03)
+    return model
+
+
+reporters = {name: train_reporter(masked) for name, masked in
+             (("prompt masked", True), ("prompt counted", False))}
+
+# %% [markdown]
+# Two models, the same days and steps: one with the record masked in the loss, one that has to predict the record too. **Predict** the
+# difference. A sentence is **faithful** if it states every field of its record and nothing else; sentences for 300 unseen days are read
+# back with the templates.
 
 # %%
-with global_seed(0):
-    reporter = m.GPT(len(words), block_size=x.shape[1], layers=3, heads=4,
-                     width=64).to(device)
-history = fit(reporter, minibatches(x, y, batch_size=32, seed=0),
-              steps=scaled(default=400, smoke=5, full=4_000), lr=0.03)
-
-
-def tell(days, T=1.0, seed=0):
+def tell(model, days, T=1.0, seed=0):
     """One sentence per day; records of equal length go through the model together."""
-    records = {day: words.encode(weather.record(day)) for day in days}
+    records = {day: vocabulary.encode(weather.record(day)) for day in days}
     said = {}
     for n in {len(given) for given in records.values()}:
         group = [day for day in days if len(records[day]) == n]
         prompts = torch.stack([records[day] for day in group]).to(device)
-        written = reporter.generate(prompts, reporter.block_size - n, T=T, seed=seed)
-        said |= {day: words.decode(row[n:].cpu())
+        written = model.generate(prompts, model.block_size - n, T=T, seed=seed)
+        said |= {day: vocabulary.decode(row[n:].cpu())
                  for day, row in zip(group, written, strict=True)}
     return said
 
 
-for day, said in tell(held_out[:3]).items():
-    print(weather.record(day), "→", said)
-
-# %% [markdown]
-# **Faithful** is a sentence that states every field of its record and nothing else. We read the sentences back with the templates and compare, on 300 days that were not trained on.
-
-# %%
 def faithful(told):
     """The share of sentences that say what the record says, in percent."""
-    wrong = {day: said for day, said in told.items()
-             if weather.parse_sentence(said) != day}
-    for day, said in list(wrong.items())[:5]:
-        print("  ", weather.record(day), "→", said)
-    return 100 * (1 - len(wrong) / len(told))
+    right = [weather.parse_sentence(said) == day for day, said in told.items()]
+    return 100 * sum(right) / len(right)
 
 
-claim("faithful_sampled", faithful(tell(held_out, T=1.0)))
-claim("faithful_greedy", faithful(tell(held_out, T=0.0)))
+# %%
+told = {(name, T): tell(model, held_out, T) for name, model in reporters.items()
+        for T in (0.0, 1.0)}
+shares = {name: [faithful(told[name, T]) for T in (0.0, 1.0)] for name in reporters}
+figures.bars(["greedy", "sampled, T = 1"], shares, "faithful sentences, %",
+             "The same training, with and without the prompt in the loss")
+wrong = [(day, said) for day, said in told["prompt masked", 1.0].items()
+         if weather.parse_sentence(said) != day]
+for day, said in wrong[:4]:
+    print(weather.record(day), "→", said)
+claim("masked_greedy", shares["prompt masked"][0])
+claim("masked_sampled", shares["prompt masked"][1])
+claim("counted_greedy", shares["prompt counted"][0])
+claim("counted_sampled", shares["prompt counted"][1])
 
 # %% [markdown]
-# Sampled sentences are faithful in about {{faithful_sampled}} % of the cases, greedy ones in about {{faithful_greedy}} %. The first failures are shown, mostly fluent sentences with a wrong month or number. That is a **hallucination**: a sentence of the right form that the record does not support. The model gives a little probability to words that do not copy the record,
-# and one draw in every so many hits them; the greedy choice rarely does. In most of them nothing gives the fault away but the record.
+# *With the prompt masked about {{masked_greedy}} % of the greedy sentences are faithful, with the prompt counted about {{counted_greedy}} %;
+# of sentences drawn at T = 1 about {{masked_sampled}} % against {{counted_sampled}} %.* A record cannot be foreseen, so the second model
+# spends its few steps on what it cannot learn.
 #
-# It gets worse outside what the training data cover. Snow in July, 45 degrees, a storm at 30 m/s: no such day is in the data.
+# The failures printed are mostly fluent, of the right form, with a wrong month or number. That is a **hallucination**, and nothing gives it away
+# but the record. It gets worse outside of what the training data cover: snow in July, a storm at 30 m/s.
 
 # %%
 strange = [weather.Day("July", "snow", -3, 2, 14, 6),
            weather.Day("August", "sun", 28, 45, 0, 3),
            weather.Day("March", "rain", 4, 9, 8, 30)]
-for seed in range(2):
-    for day, said in tell(strange, seed=seed).items():
-        right = weather.parse_sentence(said) == day
-        print(weather.record(day), "→", said,
-              "" if right else "  ← not what the record says")
+for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
+    right = weather.parse_sentence(said) == day
+    print(weather.record(day), "→", said,
+          "" if right else "  ← not what the record says")
 
 # %% [markdown]
-# Most of the marked sentences say something more usual than the record does: the storm becomes a wind of one digit, for one of two digits is next to unknown in the data. So a check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
+# A check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
 #
-# ## 3.16 Transfer: a second author
+# **The making of an assistant** goes on like this:
 #
-# Suppose there is little text of the kind you want. Here it is the first 20,000 characters of *Moby-Dick*, from "Call me Ishmael". Train from scratch, or start from the GPT that has read Shakespeare? Both get the same number of steps; the learning rate for going on
-# is smaller, so that what is known is not washed away. Characters that the Shakespeare does not have are dropped.
+# - **Pretraining** on trillions of tokens: the loss of section 3.9. The result can already be *prompted*: given examples of a task it
+#   does the next one (*in-context learning*).
+# - **Instruction tuning**: supervised fine-tuning on many tasks, written as dialogues with special tokens for the speakers (a
+#   *chat template*), prompts masked. Often only small additions to the matrices are trained (*LoRA*).
+# - **Preferences**: people say which of two answers is better. A reward model learns to agree, and the language model is trained to earn its
+#   reward without moving too far (*RLHF*; Ouyang et al. 2022), or both at once by a simple loss (*DPO*; Rafailov et al. 2023). Where an
+#   answer can be checked, as here, the check itself is the reward.
+# - **In use**, instructions, documents and tools stand in the prompt. The model still computes $p(x_t \mid x_{<t})$.
+#
+# ## 3.15 Images: MADE
+#
+# Pixels have no natural order, but any will do; the usual one is **raster order**, row by row from the top left. The data are binary digits, as in
+# chapter 1: each pixel is drawn as 0 or 1 with its grey value as the probability. One conditional per pixel would be 784 networks. **MADE**
+# (Germain et al. 2015), after NADE (Larochelle & Murray 2011), computes all of them in one pass of one network, whose weights are
+# multiplied by 0/1 masks such that no path leads from a pixel to an output that may not see it.
+#
+# The masks follow from one rule: each hidden unit has a number $m$ and may see the first $m$ pixels. So it is connected to these; a unit
+# of a further hidden layer listens to units whose $m$ is at most its own; and the output for pixel $d$ to units with $m < d$.
 
 # %%
-melville = text("melville", vocabulary=shakespeare.vocabulary, unknown="drop")
-little = melville.train[:20_000]
-before = validation_nats(gpt, melville.validation)
-steps = scaled(default=60, smoke=3, full=500)
-curves, transferred = {}, copy.deepcopy(gpt)
+masks = m.made_masks(D=6, hidden=8, layers=1)
+figures.made_network(masks, output=4)
+paths = masks[1] @ masks[0]
+print("paths from pixel (column) to output (row):", paths.int(), sep="\n")
+
+# %% [markdown]
+# *A MADE with six pixels, counted from 0, and eight hidden units. Dark: the connections that lead to output 4; they come from the shaded
+# pixels 0 to 3 and no others.* The table of paths is zero on and above the diagonal: nothing looks ahead.
+#
+# With 784 pixels and 512 hidden units not every $m$ occurs, and many outputs cannot reach the pixel just before them. So MADE has, as in
+# the paper, **direct connections** besides: a matrix from pixels to outputs, of which what lies below the diagonal is kept.
+
+# %%
+class MyMADE(nn.Module):
+    def __init__(self, D=784, hidden=512):
+        super().__init__()
+        first, second = m.made_masks(D, hidden, layers=1)
+        self.net = nn.Sequential(m.MaskedLinear(first), nn.SiLU(),
+                                 m.MaskedLinear(second))
+        self.direct = m.MaskedLinear(torch.ones(D, D).tril(-1))
+
+    def forward(self, x):  # pixels (B, 784) -> logits; MaskedLinear is (W * mask) x + b
+        return self.net(x) + self.direct(x)
+
+
+digits = images("mnist")
+mean_image = digits.train.mean(0)
+test = torch.bernoulli(digits.test, generator=seeded(0)).to(device)
 with global_seed(0):
-    scratch = m.GPT(V, block_size=64, layers=3, heads=3, width=96).to(device)
-for name, model, lr in (("from scratch", scratch, 0.03),
-                        ("from Shakespeare", transferred, 0.006)):
-    curves[name] = fit(model, windows(little, 64, 16, seed=0), steps=steps,
-                       lr=lr)["loss"]
-after = {"from scratch": validation_nats(scratch, melville.validation),
-         "from Shakespeare": validation_nats(transferred, melville.validation)}
-claim("transfer_before", before)
-claim("transfer_scratch", after["from scratch"])
-claim("transfer_after", after["from Shakespeare"])
-
-# %%
-ax = figures.curves(torch.arange(1, steps + 1),
-                    {k: torch.tensor(v) for k, v in curves.items()}, "training step",
-                    "nats per character", "Twenty thousand characters of Melville")
-for i, (name, level) in enumerate(after.items()):
-    ax.plot(steps, level, figures.MARKERS[i], color=figures.PALETTE[i], markersize=8,
-            label=f"{name}: on held-out text")
-ax.legend();
+    made, my_made = m.MADE(hidden=512, mean_image=mean_image), MyMADE()
+my_made.load_state_dict(made.state_dict())
+with torch.no_grad():
+    x = test[:50].cpu()
+    claim("made_difference", (my_made(x.flatten(1)) - made(x).flatten(1)).abs().max())
 
 # %% [markdown]
-# *Loss on the training batches, and, as single marks, on Melville that neither has read. Whoever has read Shakespeare knows words, and needs only the new manner.*
+# Yours and the package's agree to {{made_difference}}. Training images are made binary anew each time they are used, test images once
+# and for all. The loss is the sum over 784 yes-or-no questions of what the answer costs.
+
+# %%
+def digit_batches(batch_size):
+    return binarised(minibatches(digits.train_bytes, batch_size=batch_size, seed=0),
+                     seed=0)
+
+
+made = made.to(device)
+fit(made, digit_batches(128), steps=scaled(default=600, smoke=5, full=10_000), lr=8e-3)
+with torch.no_grad():
+    claim("made_nats", -made.log_prob(test).mean())
+figures.image_grid(made.sample(30, seed=1).cpu(), columns=15,
+                   title="Digits from MADE, drawn pixel by pixel");
+
+# %% [markdown]
+# *Thirty samples, not selected. Strokes are there, whole digits less often.*
 #
-# With Shakespeare alone, Melville costs about {{transfer_before}} nats per character; with the little text alone, {{transfer_scratch}}; with both, {{transfer_after}}. Most of what counts is English, which both authors share. The training loss has fallen further than that of the held-out text: several passes over so little text begin to be
-# learnt by heart. Three samples show what the numbers mean: look for words, for verse and speakers, for prose.
-
-# %%
-opening = shakespeare.encode("The whale ")[None].to(device)
-for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch),
-                    ("both", transferred)):
-    written = model.generate(opening, 160, T=0.7, seed=1)[0].cpu()
-    print(f"--- {name} ---\n{shakespeare.decode(written)}\n")
-
-# %% [markdown]
-# ## 3.17 What scales
+# A test image costs about {{made_nats}} nats. That is $-\log p(x)$ itself and no bound of it. Training takes one pass for all pixels,
+# drawing one for each.
 #
-# Larger networks on more text are better, and remarkably regularly so: over many orders of magnitude the loss falls like a power of the number of parameters and of tokens (Kaplan et al. 2020, Hoffmann et al. 2022). The beginning of that line can be drawn here. Networks of
-# four sizes are trained twice, once on few tokens and once on three times as many.
+# ## 3.16 A gated PixelCNN
+#
+# MADE must learn at every position anew what a stroke looks like; convolutions share it. A **causal convolution** sees no position after its
+# own. On sound or text it is enough to pad with zeros on the left only (WaveNet; van den Oord et al. 2016c). In an image, what lies before is no
+# rectangle, so PixelCNN (van den Oord et al. 2016a) multiplies the kernel by a mask. In the first layer the kernel's centre is the pixel that
+# is to be predicted, and mask **A** hides it. In later layers the centre is a feature computed without that pixel, and mask **B** keeps it.
+#
+# What does a stack of such layers see? The gradient of one output with respect to every input tells, with random weights.
 
 # %%
-widths, budgets = (12, 24, 48, 96), (scaled(default=30, smoke=2, full=1_000),
-                                     scaled(default=90, smoke=3, full=3_000))
-results = {budget: [] for budget in budgets}
-sizes = []
-for width in widths:
-    for budget in budgets:
-        with global_seed(0):
-            model = m.GPT(V, block_size=32, layers=2, heads=3, width=width).to(device)
-        fit(model, windows(shakespeare.train, 32, 32, seed=0), steps=budget, lr=0.03)
-        results[budget].append(validation_nats(model, block_size=32))
-    sizes.append(sum(p.numel() for p in model.parameters()))
-points = {f"{budget * 32 * 32:,} tokens": torch.tensor(losses)
-          for budget, losses in results.items()}
-ax = figures.curves(torch.tensor(sizes), points, "parameters",
-                    "nats per character (validation)",
-                    "Loss against size, for two amounts of text")
-for i, y in enumerate(points.values()):
-    ax.plot(sizes, y, figures.MARKERS[i], color=figures.PALETTE[i])
-ax.set(xscale="log", yscale="log")
-for axis in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
-    axis("{x:.1f}")
+def seen_from(model, row=14, column=12):
+    """|∂ logit at (row, column) / ∂ x|, a map of what the output depends on."""
+    x = torch.rand(1, 1, 28, 28, generator=seeded(0),
+                   dtype=torch.float64).requires_grad_()
+    model.double()(x)[0, 0, row, column].backward()
+    return x.grad[0, 0].abs()
 
-# %% [markdown]
-# *Both axes are logarithmic, so that a power law is a straight line. A larger network is better after the same number of tokens, and each is better after more of them.*
+
+with global_seed(0):
+    plain, gated = m.PlainPixelCNN(16, 3, layers=7), m.PixelCNN(16, 3, layers=6)
+    nn.init.normal_(gated.head[-1].weight)
+seen = {"masked convolutions": seen_from(plain), "two stacks (gated)": seen_from(gated)}
+before = torch.zeros(28, 28, dtype=torch.bool)
+before[:14] = before[14, :12] = True
+blind = before & (seen["masked convolutions"] == 0) & (seen["two stacks (gated)"] > 0)
+claim("blind_pixels", blind.sum())
 
 # %%
-fine = torch.tensor(results[budgets[1]]).log()
-slope = torch.linalg.lstsq(torch.stack([torch.tensor(sizes).log(), torch.ones(4)], 1),
-                           fine[:, None]).solution[0, 0]
-claim("scaling_exponent", slope)
-twice = 100 * (1 - 2**slope)
-claim("twice_the_size", twice)
+figure, axes = figures.panels(4, height=2.9, ratios=(1, 1, 2.2, 2.2))
+for ax, kind in zip(axes[:2], "AB", strict=True):
+    ax.imshow(m.pixelcnn_mask(3, kind).numpy(), cmap="Blues", vmin=0, vmax=1.4)
+    ax.set(title=f"mask {kind}", xlabel="column", ylabel="row")
+for ax, (name, gradient) in zip(axes[2:], seen.items(), strict=True):
+    shown = gradient.masked_fill(gradient == 0, torch.nan).log10()
+    drawn = ax.imshow(shown.numpy(), cmap="viridis", vmin=-12, vmax=0)
+    if name == "masked convolutions":
+        ax.contourf(blind.float().numpy(), [0.5, 1], hatches=["////"], colors="none")
+    ax.plot([-0.5, 11.5, 11.5, 27.5], [14.5, 14.5, 13.5, 13.5], color="black", lw=0.8)
+    ax.plot(12, 14, "s", color="white", markersize=5, markeredgecolor="black")
+    ax.set(title=name, xlabel="column (pixel)", ylabel="row (pixel)")
+figure.colorbar(drawn, ax=axes[3], label="log₁₀ of the gradient's size", shrink=0.8);
 
 # %% [markdown]
-# This is a line through four points, with the longer training. In this range the loss falls roughly like (number of parameters) to the power {{scaling_exponent}}: twice the parameters, about {{twice_the_size}} % less loss. Kaplan et al. (2020) found −0.076 over many orders of magnitude; that ours is
-# near it means little, since our networks are far from trained to the end. Where such a line ends nobody can read off from its beginning: it cannot go below the entropy of the text (section 3.3).
+# *Left: the two masks, dark where the kernel looks. Right: coloured pixels are those on which the marked one depends. Above the line lies the
+# past. The masked stack has a **blind spot**, hatched: {{blind_pixels}} pixels that the other network sees. To the upper right there is
+# only the way through the rows above, and with this kernel each row up gains one column, no more.*
+#
+# The cure (van den Oord et al. 2016b) is two stacks. The **vertical** one, $v$, looks at whole rows above; the **horizontal** one, $h$, at its own
+# row to the left, and is given what the vertical one found. Kernels that reach only into the past need no masks.
+
+# %%
+figures.pixelcnn_stacks();
 
 # %% [markdown]
-# ## 3.18 Likelihood is not sample quality
+# *One layer. Information goes from v to h, never back: the kernels of v reach to the right as well, where h has seen the very pixel that is to be
+# predicted here.*
+#
+# Each convolution gives twice as many channels as needed, $a$ and $b$, and passes on $\tanh(a) \odot \sigma(b)$: a value, and a **gate** that
+# says how much of it passes (σ is the sigmoid). As in the GPT, the result is added to what came in.
+
+# %%
+class MyGatedLayer(nn.Module):
+    def __init__(self, channels, kernel):
+        super().__init__()
+        r = self.radius = kernel // 2
+        self.vertical = nn.Conv2d(channels, 2 * channels, (r + 1, kernel))
+        self.horizontal = nn.Conv2d(channels, 2 * channels, (1, r + 1))
+        self.v_to_h = nn.Conv2d(2 * channels, 2 * channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, v, h):  # (B, channels, height, width) each
+        def gate(x):
+            a, b = x.chunk(2, dim=1)
+            return a.tanh() * b.sigmoid()
+
+        r = self.radius  # zeros above and at the sides; to the left only
+        above = self.vertical(F.pad(v, (r, r, r, 0)))
+        beside = self.horizontal(F.pad(h, (r, 0, 0, 0))) + self.v_to_h(above)
+        return v + gate(above), h + self.out(gate(beside))
+
+
+# %% [markdown]
+# These layers include the own position, as mask B does; the first, which reads the image, is moved by one row and one column, so that the
+# pixel itself stays out. The network also learns a vector for each position.
+
+# %%
+with global_seed(0):
+    theirs, my_layer = m.GatedLayer(16, 7), MyGatedLayer(16, 7)
+my_layer.load_state_dict(theirs.state_dict())
+v, h = torch.randn(2, 4, 16, 28, 28, generator=seeded(0))
+with torch.no_grad():
+    differences = [(a - b).abs().max() for a, b in
+                   zip(my_layer(v, h), theirs(v, h), strict=True)]
+claim("gated_difference", max(differences))
+
+# %%
+with global_seed(0):
+    pixelcnn = m.PixelCNN(channels=16, kernel=7, layers=3,
+                          mean_image=mean_image).to(device)
+check_model(pixelcnn, test[:4])
+steps = scaled(default=400, smoke=3, full=20_000)
+history = fit(pixelcnn, digit_batches(scaled(default=8, smoke=4, full=64)), steps=steps,
+              lr=8e-3)
+
+# %%
+with torch.no_grad():
+    few = test[:: scaled(default=4, smoke=100, full=1)]
+    pixelcnn_nats = -torch.cat([pixelcnn.log_prob(x)
+                                for x in tqdm(few.split(100), delay=2)]).mean().item()
+claim("pixelcnn_nats", pixelcnn_nats)
+claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784))
+
+# %% [markdown]
+# Your layer and the package's agree to {{gated_difference}}. A test image costs about {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel, after 3,200 training images; MADE has looked at
+# 76,800. What the convolution gains here is sample efficiency. (On all of MNIST MADE catches up: `benchmarks/README.md`.)
+#
+# **Sampling** takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. As with the KV cache,
+# features do not change once the pixels that they need are there; `sample` computes each of them once (Ramachandran et al. 2017).
+
+# %%
+n = scaled(default=2, smoke=1, full=16)
+start_time = time.perf_counter()
+fast = pixelcnn.sample(n, seed=5).cpu()
+fast_seconds = time.perf_counter() - start_time
+# one pass per pixel
+slow = m.raster_sample(pixelcnn, n, (1, 28, 28), seeded(5), device).cpu()
+slow_seconds = time.perf_counter() - start_time - fast_seconds
+print(f"{fast_seconds:.2f} s against {slow_seconds:.1f} s; pixels that differ: "
+      f"{(fast != slow).sum().item()} of {fast.numel()}")
+claim("sampler_gain", slow_seconds / fast_seconds, device=device)
+
+# %% tags=["cover"]
+samples = pixelcnn.sample(60, seed=2)
+figures.image_grid(samples.cpu(), columns=15, title="Digits from a gated PixelCNN");
+
+# %% [markdown]
+# *Sixty samples, not selected; for two images the sampler is about {{sampler_gain}} times as fast on a CPU as a pass per pixel. Some are digits,
+# others are not. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
+
+# %%
+def probabilities(x):
+    with torch.no_grad():
+        return pixelcnn(x.to(device)).sigmoid().cpu()
+
+
+# %% tags=["widget"]
+pixel_replay(samples[:4].cpu(), probabilities(samples[:4]))
+
+# %% [markdown]
+# *Digits while they are drawn: on top the pixels so far, below the probability that each was drawn from. In a running notebook move the
+# slider, and look for the moment at which it is decided which digit it will be.*
+#
+# **Completing half an image.** Keep the upper half of a test image and draw the rest: a draw from the model's own
+# $p(\text{lower half} \mid \text{upper half})$, with no training for the purpose.
+
+# %%
+kept = torch.zeros(1, 28, 28, dtype=torch.bool)
+kept[:, :14] = True
+halves = test[5:20]
+rows = {"test image": halves,
+        "what is kept": torch.where(kept.to(device), halves, 0.5)}
+for k in range(3):
+    rows[f"completion {k + 1}"] = pixelcnn.complete(halves, kept, seed=k)
+figures.image_rows({name: x.cpu() for name, x in rows.items()},
+                   title="The lower half drawn anew");
+
+# %% [markdown]
+# *Above, the images and what the model sees of them; below, three draws each. Where the upper half leaves a choice, the draws differ.* Erase
+# the upper half instead and the trick fails: at the first row the model cannot know what is below.
+#
+# ## 3.17 What a likelihood says, and what it does not
+#
+# **Exact beside a bound.** Chapter 1's VAE gives lower bounds of $\log p(x)$, the ELBO and a tighter one with 500 draws (IWAE; Burda et al. 2016);
+# MADE and PixelCNN give $\log p(x)$. All had the training of `gencourse train`, the VAE's as long as in chapter 1, three seeds each, and were
+# measured on the same five hundred test images, made binary once (recorded).
+
+# %%
+recorded = m.recorded("digits")
+names = list(recorded["nats"])
+values = torch.tensor([recorded["nats"][name] for name in names])
+ax = figures.bars([name.replace(": ", ":\n").replace(" (", "\n(") for name in names],
+             {f"seed {seed}": values[:, seed] for seed in range(3)},
+             "nats per test image", "What a test digit costs (lower is better)")
+ax.set_ylim(0, 140)
+ax.legend(ncols=3)
+cost = dict(zip(names, values.mean(1).tolist(), strict=True))
+claim("vae_elbo", cost["VAE: ELBO (bound)"])
+claim("vae_iwae", cost["VAE: IWAE-500 (bound)"])
+claim("made_three", cost["MADE (exact)"])
+claim("pixelcnn_three", cost["PixelCNN (exact)"])
+pair_name = "MADE (exact) - PixelCNN (exact)"
+claim("made_minus_pixelcnn", sum(recorded["difference"][pair_name]) / 3)
+claim("paired_error", max(recorded["difference_error"][pair_name]))
+claim("unpaired_error", max(recorded["error"]["PixelCNN (exact)"]))
+claim("without_direct", recorded["made_without_direct_connections"])
+
+# %% [markdown]
+# *Means on the same images. The VAE's are upper bounds of the cost: {{vae_elbo}} nats by the ELBO, {{vae_iwae}} by the tighter bound; the
+# truth may be lower by an unknown amount. MADE costs {{made_three}}, the PixelCNN {{pixelcnn_three}}, exactly.*
+#
+# Each mean is uncertain by about {{unpaired_error}} nats, because images differ. But on the *same* images MADE and PixelCNN differ by
+# {{made_minus_pixelcnn}} nats, uncertain by only {{paired_error}}. Between the VAE and MADE nothing is decided: the numbers are close, and one is a
+# bound. (Without its direct connections MADE costs {{without_direct}}.)
+#
+# ### Pixels that are not bits
+#
+# With more than two values per pixel only the last layer and the loss change. Take digits of 14 × 14 pixels with **four grey levels**: four
+# logits per pixel, and the cross-entropy, as for letters.
+
+# %%
+def four_levels(x):  # grey values in [0, 1], 28 × 28 -> levels 0 ... 3, 14 × 14
+    return (F.avg_pool2d(x, 2) * 3.999).floor().long()[:, 0]
+
+
+class GreyPixelCNN(m.PixelCNN):
+    def __init__(self):
+        super().__init__(channels=16, kernel=5, layers=3, image_shape=(1, 14, 14))
+        self.head[-1] = nn.Conv2d(16, 4, 1)  # the last layer: four logits
+        self.logit_bias = nn.Parameter(torch.zeros(4, 14, 14))
+
+    def loss(self, levels):  # (B, 14, 14)
+        logits = self(levels[:, None] / 3)  # (B, 4, 14, 14)
+        nll = F.cross_entropy(logits, levels, reduction="none")
+        return {"loss": nll.flatten(1).sum(1)}
+
+
+levels, test_levels = four_levels(digits.train), four_levels(digits.test)
+with global_seed(0):
+    grey = GreyPixelCNN().to(device)
+fit(grey, minibatches(levels, batch_size=16, seed=0),
+    steps=scaled(default=250, smoke=3, full=5_000), lr=8e-3)
+
+# %%
+@torch.no_grad()
+def draw_levels(n):
+    x, generator = torch.zeros(n, 1, 14, 14, device=device), seeded(3)
+    for i in range(14):
+        for j in range(14):
+            p = grey(x)[:, :, i, j].softmax(-1).cpu()
+            level = torch.multinomial(p, 1, generator=generator)[:, 0]
+            x[:, 0, i, j] = level.to(device) / 3
+    return x
+
+
+with torch.no_grad():
+    parts = [grey.loss(part.to(device))["loss"] for part in test_levels[::4].split(100)]
+grey_bits = bits_per_dim(torch.cat(parts).mean().item(), 196)
+frequency = torch.stack([(levels == k).float().mean(0) + 1e-4 for k in range(4)])
+alone = -frequency.log().gather(0, test_levels[::4]).flatten(1).sum(1).mean()
+claim("grey_bits", grey_bits)
+claim("grey_alone_bits", bits_per_dim(alone.item(), 196))
+pictures = torch.cat([test_levels[:14, None] / 3, draw_levels(14).cpu()])
+figures.image_grid(pictures, columns=14,
+                   title="Four grey levels: test images, samples");
+
+# %% [markdown]
+# *Above test images in four grey levels, below samples, not selected. The model needs {{grey_bits}} bits per pixel; pixels drawn independently,
+# each with the right frequencies, need {{grey_alone_bits}}.*
+#
+# The same works with 256 levels and three colours: a softmax over 256 values (PixelRNN), red before green before blue. But it does not know that
+# 127 and 128 are neighbours. *PixelCNN++* (Salimans et al. 2017) has a mixture of a few logistic distributions for each pixel, and gives each
+# level the probability between its two edges. The third answer is not to model pixels at all: an autoencoder with a finite code book turns a
+# picture into a few hundred **image tokens** (VQ-VAE; van den Oord et al. 2017), and a GPT models those, often together with words.
+#
+# ### Likelihood is not sample quality
 #
 # A high likelihood and good samples are different things (Theis et al. 2016). Mix a good model with 99 % noise:
 #
 # $$p'(x) = 0.01\, p(x) + 0.99\, u(x), \qquad -\log p'(x) \le -\log p(x) + \log 100.$$
 #
-# Each image costs at most $\log 100 \approx 4.6$ nats more, little beside what an image costs at all. And 99 of 100 samples are noise. Here $u$ gives all images the same probability, $2^{-784}$.
+# Each image costs at most $\log 100$ nats more, and 99 of 100 samples are noise. Here $u$ gives all images the same probability, $2^{-784}$.
 
 # %%
 # the mean test image; u gives every image 2^-784
@@ -977,31 +1536,85 @@ figures.image_grid(mixed, columns=20,
                          f"{-mixture:.1f} nats");
 
 # %% [markdown]
-# *Sixty samples of which one is from the PixelCNN, rather more than the mixture would give. Yet a test image costs only {{mixture_cost}} nats more than under the PixelCNN alone: less than what lies between MADE and the PixelCNN in section 3.9.*
+# *Sixty samples of which one is from the PixelCNN, rather more than the mixture would give. Yet a test image costs only {{mixture_cost}}
+# nats more than under the PixelCNN alone.*
 #
-# The other way round: lowering the temperature makes samples look better, and more alike, and the likelihood worse, since what the sharpened model finds unlikely does occur.
+# The other way round, a lower temperature makes samples look better, and the likelihood worse. On the play that the GPT has not read:
 
 # %%
+x, y = m.next_token_pairs(plays["The Tempest"], 64)
 with torch.no_grad():
-    held, _ = m.next_token_pairs(shakespeare.validation, 64)
-    logits = torch.cat([gpt(part.to(device)) for part in held[:200].split(50)])
-targets = m.next_token_pairs(shakespeare.validation, 64)[1][:200].to(device)
-temperatures = torch.linspace(0.4, 1.8, 15)
-cost = torch.stack([m.sequence_nll(logits / T, targets).mean() for T in temperatures])
-figures.curves(temperatures, {"validation": cost}, "temperature", "nats per character",
-               "What another temperature costs in likelihood")
-claim("best_temperature", temperatures[cost.argmin().cpu()])
+    logits = torch.cat([gpt(part.to(device)).cpu() for part in x[::3].split(100)])
+temperatures = torch.linspace(0.4, 1.8, 29)
+costs = torch.stack([m.sequence_nll(logits / T, y[::3]).mean() for T in temperatures])
+ax = figures.curves(temperatures, {"The Tempest": costs}, "temperature",
+                    "nats per character",
+                    "What another temperature costs in likelihood")
+best = costs.argmin()
+ax.axvline(1, color="black", linewidth=0.8, linestyle=":")
+ax.annotate("T = 1, as trained", (1, costs.max()), xytext=(4, -10),
+            textcoords="offset points", fontsize="small")
+ax.plot(temperatures[best], costs[best], "o", color=figures.PALETTE[1])
+claim("best_temperature", temperatures[best])
+claim("cost_of_cold", costs[temperatures.sub(0.5).abs().argmin()] - costs[best])
 
 # %% [markdown]
-# *The loss of the GPT on validation text when its logits are divided by T. It is lowest near {{best_temperature}}, at or close to the 1 of training: on this held-out text the model is about as sure of itself as
-# it may be. Samples that people like are usually drawn at a lower one.*
+# *The loss of the GPT on The Tempest when its logits are divided by T; the dot is the minimum, near {{best_temperature}}. On a play it has not
+# read the model is slightly too sure of itself.* Samples that people like are usually drawn at a lower temperature: at 0.5, where more of the
+# words were words (section 3.9), the loss is {{cost_of_cold}} nats higher.
 #
-# ## 3.19 Limits, and which family when
+# ## 3.18 Does anything look ahead? And which family when
 #
-# - **Turns.** Sampling is sequential. Caches and clever schedules make a turn cheap; they do not make turns parallel.
-# - **Exposure.** In training the context is always real text, in sampling it is the model's own. A slip leads where no training text has been, and slips may add up (Ranzato et al. 2016).
+# A frequent bug is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish.
+# Reading the code seldom finds it, an experiment does: change one input, and see which outputs change. `depends_on` does that for each
+# input; weights are random and in double precision, so that no dependence hides. It tests networks, not data: targets that were not
+# shifted, $y = x$, leak as well, and for those one looks at a batch.
+
+# %%
+def rough(model):
+    """The same network with random weights, double precision, evaluation mode."""
+    with global_seed(0):
+        for p in model.parameters():
+            nn.init.normal_(p, std=0.3)
+    return model.double().eval()
+
+
+picture = torch.rand(1, 1, 6, 6, generator=seeded(0)).double()
+phrase = torch.randint(9, (1, 20), generator=seeded(0))
+tested = {
+    "your GPT": (rough(MyGPT(9, layers=2, heads=2, width=16)), phrase, True),
+    "MADE": (rough(m.MADE((1, 6, 6), hidden=128)), picture, False),
+    "gated PixelCNN": (rough(m.PixelCNN(8, 3, 2, (1, 6, 6))), picture, False),
+}
+wrong = nn.Sequential(m.MaskedConv2d(1, 4, 3, "B"), m.MaskedConv2d(4, 1, 3, "B"))
+tested["mask B first (wrong)"] = (rough(wrong), picture, False)
+
+# %%
+colours = ListedColormap(["white", figures.PALETTE[5], figures.PALETTE[1]])
+figure, axes = figures.panels(4, height=2.9)
+for ax, (name, (model, x, own)) in zip(axes, tested.items(), strict=True):
+    moved = m.depends_on(model, x)
+    leak = m.find_leak(moved, own_input=own)
+    found = leak and f"LEAK: output {leak[0]} depends on input {leak[1]}"
+    print(f"{name}: {found or 'nothing looks ahead'}")
+    allowed = torch.ones_like(moved).tril(0 if own else -1)
+    shown = torch.where(moved & ~allowed, 2, moved.int())
+    ax.imshow(shown.numpy(), cmap=colours, vmin=0, vmax=2)
+    ax.set(title=name, xlabel="input (position)", ylabel="output (position)")
+    ax.locator_params(integer=True)
+figure.suptitle("Which output depends on which input");
+
+# %% [markdown]
+# *Blue: it does, and may; orange: it does and must not. For text, output t predicts token t + 1 and may see input t, on the diagonal. For images
+# output d predicts pixel d itself and may not: the last model is told what it should guess.*
+#
+# **Limits of the family:**
+#
+# - **Sequential.** Sampling takes a step per part, or per few parts with speculative decoding.
+# - **Exposure.** In training the context is real text, in sampling the model's own. A slip leads where no training text has been, and slips
+#   may add up (Ranzato et al. 2016).
 # - **Order.** Asking for the first half given the second needs a model of that order.
-# - **No code.** There is no $z$ to move along, though the activations of a large network hold much of what one wants from it.
+# - **No code.** There is no $z$ to move along.
 #
 # | | VAE ([chapter 1](01_vae.ipynb)) | GAN ([chapter 2](02_gan.ipynb)) | autoregressive |
 # | --- | --- | --- | --- |
@@ -1013,13 +1626,13 @@ claim("best_temperature", temperatures[cost.argmin().cpu()])
 #
 # If the exact probability counts, or the data are sequences: this family. If a code counts: a VAE. If a sharp sample in one pass counts: a GAN.
 #
-# ## 3.20 Questions
+# ## 3.19 Questions
 #
 # Think first, then open the answer.
 #
-# <details><summary>1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? How many a text of 1,000?</summary>
+# <details><summary>1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? What is the perplexity?</summary>
 #
-# log 65 = 4.17 (in nats), log₂ 65 = 6.02 (in bits). A text of 1,000 costs a thousand times that, for logarithms of a product add up.
+# log 65 = 4.17 (in nats), log₂ 65 = 6.02 (in bits); the perplexity is 65. A text of 1,000 characters costs a thousand times that, since logarithms of a product add up.
 # </details>
 #
 # <details><summary>2. Why may output t of a GPT depend on input t, and output d of a PixelCNN not on pixel d?</summary>
@@ -1032,40 +1645,61 @@ claim("best_temperature", temperatures[cost.argmin().cpu()])
 # Whether the model is told what it has to guess: the mask, with `depends_on`; and a batch, whether the targets are shifted by one.
 # </details>
 #
-# <details><summary>4. Why does top-p keep more tokens at some positions than at others, and why may that be better than top-k?</summary>
+# <details><summary>4. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
 #
-# Where the model is sure, one token holds probability p; where it is not, it takes many. A fixed k lets in junk at the first kind of position, and cuts good tokens at the second.
+# None. The entropy bounds the expected loss of a model chosen without seeing the text. Here the table was fitted to that very text.
 # </details>
 #
-# <details><summary>5. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
-#
-# None. The entropy bounds the expected loss of a model that was chosen without seeing the text. Here the table was fitted to the very text on which it was measured.
-# </details>
-#
-# <details><summary>6. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
+# <details><summary>5. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
 #
 # Per pixel or per image? 86 divided by 784 pixels is 0.11. Then: nats or bits, which test images, how made binary, exact or a bound?
 # </details>
 #
-# <details><summary>7. How would you erase the left half of a digit, rather than the lower half, and still draw from the exact conditional?</summary>
+# <details><summary>6. Another friend's language model costs 2.9 per token, in nats, and yours 1.9 per character. Which is better?</summary>
 #
-# What is known has to come first. Train on digits turned by a quarter, so that the right edge is on top; then the right half comes before the left, and the sampler stays as it is.
+# That cannot be told from these numbers. Divide the cost of the same text by its bytes: if a token has two bytes on average, the friend pays 1.45 per byte.
 # </details>
 #
-# <details><summary>8. In section 3.15 the loss at the positions of the record is not counted. What would change if it were?</summary>
+# <details><summary>7. With a context of 1,000 tokens, how much more does attention compute per text than with 100? How much larger is the cache?</summary>
 #
-# The model would also learn which records there are, and could make up days of its own. Part of its capacity would go there, and the loss would no longer say how well it tells: numbers of a record cannot be foreseen.
+# The products of queries and keys, T² of them, a hundred times. The cache, two vectors per position, ten times.
+# </details>
+#
+# <details><summary>8. In section 3.14, why did the model that had to predict the record, too, answer worse after as many steps?</summary>
+#
+# Most of the record's loss cannot be avoided: nobody can foresee a temperature. Its gradient still competes with that of the answer in every step.
 # </details>
 #
 # Now the exercises: [`exercises/03_autoregressive.ipynb`](../exercises/03_autoregressive.ipynb).
 #
-# ## 3.21 Where this comes from
+# ## 3.20 Where this comes from
 #
 # Counting and neural n-grams:
 #
-# - C. E. Shannon, *A Mathematical Theory of Communication*, Bell System Technical Journal 27, 1948, and *Prediction and Entropy of Printed English*, 30, 1951: entropy, Markov sources, letters.
+# - C. E. Shannon, *A Mathematical Theory of Communication*, 1948, and *Prediction and Entropy of Printed English*, 1951, Bell System Technical Journal.
 # - Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, *A Neural Probabilistic Language Model*, JMLR 3, 2003.
-# - R. Sennrich, B. Haddow, A. Birch, *Neural Machine Translation of Rare Words with Subword Units*, ACL 2016, [arXiv:1508.07909](https://arxiv.org/abs/1508.07909): pieces of words as tokens.
+# - R. Sennrich, B. Haddow, A. Birch, *Neural Machine Translation of Rare Words with Subword Units*, ACL 2016, [arXiv:1508.07909](https://arxiv.org/abs/1508.07909): byte-pair encoding.
+#
+# Attention and GPTs:
+#
+# - D. Bahdanau, K. Cho, Y. Bengio, *Neural Machine Translation by Jointly Learning to Align and Translate*, ICLR 2015, [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention.
+# - A. Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
+# - A. Radford et al., *Improving Language Understanding by Generative Pre-Training*, 2018, and *Language Models are Unsupervised Multitask Learners*, 2019: GPT and GPT-2.
+# - O. Press, L. Wolf, *Using the Output Embedding to Improve Language Models*, EACL 2017, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859): the tied read-out.
+# - J. Su et al., *RoFormer: Enhanced Transformer with Rotary Position Embedding*, 2021, [arXiv:2104.09864](https://arxiv.org/abs/2104.09864).
+# - A. Haviv et al., *Transformer Language Models without Positional Encodings Still Learn Positional Information*, Findings of EMNLP 2022, [arXiv:2203.16634](https://arxiv.org/abs/2203.16634).
+# - K. Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024, [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/).
+# - S. Jain, B. C. Wallace, *Attention is not Explanation*, NAACL 2019, [arXiv:1902.10186](https://arxiv.org/abs/1902.10186).
+# - C. Olsson et al., *In-context Learning and Induction Heads*, 2022, [arXiv:2209.11895](https://arxiv.org/abs/2209.11895).
+# - J. Kaplan et al., *Scaling Laws for Neural Language Models*, 2020, [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), and J. Hoffmann et al., *Training Compute-Optimal Large Language Models*, 2022, [arXiv:2203.15556](https://arxiv.org/abs/2203.15556).
+#
+# Writing, and what is written:
+#
+# - A. Fan, M. Lewis, Y. Dauphin, *Hierarchical Neural Story Generation*, ACL 2018, [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k. A. Holtzman et al., *The Curious Case of Neural Text Degeneration*, ICLR 2020, [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): top-p.
+# - I. Sutskever, O. Vinyals, Q. V. Le, *Sequence to Sequence Learning with Neural Networks*, NeurIPS 2014, [arXiv:1409.3215](https://arxiv.org/abs/1409.3215).
+# - J. Maynez et al., *On Faithfulness and Factuality in Abstractive Summarization*, ACL 2020, [arXiv:2005.00661](https://arxiv.org/abs/2005.00661): is what is told true?
+# - L. Ouyang et al., *Training Language Models to Follow Instructions with Human Feedback*, NeurIPS 2022, [arXiv:2203.02155](https://arxiv.org/abs/2203.02155), and R. Rafailov et al., *Direct Preference Optimization*, NeurIPS 2023, [arXiv:2305.18290](https://arxiv.org/abs/2305.18290).
+# - M. Ranzato et al., *Sequence Level Training with Recurrent Neural Networks*, ICLR 2016, [arXiv:1511.06732](https://arxiv.org/abs/1511.06732): exposure.
 #
 # Images and sound:
 #
@@ -1075,22 +1709,7 @@ claim("best_temperature", temperatures[cost.argmin().cpu()])
 # - A. van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, NeurIPS 2016 (2016b), [arXiv:1606.05328](https://arxiv.org/abs/1606.05328): the blind spot and the two stacks.
 # - A. van den Oord et al., *WaveNet: A Generative Model for Raw Audio*, 2016 (2016c), [arXiv:1609.03499](https://arxiv.org/abs/1609.03499).
 # - P. Ramachandran et al., *Fast Generation for Convolutional Autoregressive Models*, 2017, [arXiv:1704.06001](https://arxiv.org/abs/1704.06001).
-# - Y. Burda, R. Grosse, R. Salakhutdinov, *Importance Weighted Autoencoders*, ICLR 2016, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519): the tighter bound of section 3.9.
-#
-# Attention and GPTs:
-#
-# - A. Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
-# - A. Radford et al., *Improving Language Understanding by Generative Pre-Training*, 2018, and *Language Models are Unsupervised Multitask Learners*, 2019: GPT and GPT-2.
-# - O. Press, L. Wolf, *Using the Output Embedding to Improve Language Models*, EACL 2017, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859): the tokens' vectors at both ends.
-# - J. Su et al., *RoFormer: Enhanced Transformer with Rotary Position Embedding*, 2021, [arXiv:2104.09864](https://arxiv.org/abs/2104.09864).
-# - K. Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024, [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/).
-# - S. Jain, B. C. Wallace, *Attention is not Explanation*, NAACL 2019, [arXiv:1902.10186](https://arxiv.org/abs/1902.10186).
-# - J. Kaplan et al., *Scaling Laws for Neural Language Models*, 2020, [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), and J. Hoffmann et al., *Training Compute-Optimal Large Language Models*, 2022, [arXiv:2203.15556](https://arxiv.org/abs/2203.15556).
-#
-# Writing, and what is written:
-#
-# - A. Fan, M. Lewis, Y. Dauphin, *Hierarchical Neural Story Generation*, ACL 2018, [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k. A. Holtzman et al., *The Curious Case of Neural Text Degeneration*, ICLR 2020, [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): top-p.
-# - I. Sutskever, O. Vinyals, Q. V. Le, *Sequence to Sequence Learning with Neural Networks*, NeurIPS 2014, [arXiv:1409.3215](https://arxiv.org/abs/1409.3215).
-# - S. Wiseman, S. Shieber, A. Rush, *Challenges in Data-to-Document Generation*, EMNLP 2017, [arXiv:1707.08052](https://arxiv.org/abs/1707.08052), and J. Maynez et al., *On Faithfulness and Factuality in Abstractive Summarization*, ACL 2020, [arXiv:2005.00661](https://arxiv.org/abs/2005.00661): is what is told true?
-# - M. Ranzato et al., *Sequence Level Training with Recurrent Neural Networks*, ICLR 2016, [arXiv:1511.06732](https://arxiv.org/abs/1511.06732): exposure.
+# - T. Salimans et al., *PixelCNN++*, ICLR 2017, [arXiv:1701.05517](https://arxiv.org/abs/1701.05517): logistic mixtures.
+# - A. van den Oord, O. Vinyals, K. Kavukcuoglu, *Neural Discrete Representation Learning*, NeurIPS 2017, [arXiv:1711.00937](https://arxiv.org/abs/1711.00937): image tokens.
+# - Y. Burda, R. Grosse, R. Salakhutdinov, *Importance Weighted Autoencoders*, ICLR 2016, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519): the tighter bound.
 # - L. Theis, A. van den Oord, M. Bethge, *A note on the evaluation of generative models*, ICLR 2016, [arXiv:1511.01844](https://arxiv.org/abs/1511.01844): likelihood and samples.

@@ -34,7 +34,8 @@ def fit(
     progress: bool = True,
     checkpoint: str | Path | None = None,
 ) -> History:
-    """Train `model` with Adam on the first `steps` batches and return what was recorded.
+    """Train `model` on the first `steps` batches, with Adam or with what its `players` bring, and
+    return what was recorded.
 
     A batch is a tensor, or a tuple or list of tensors, as a DataLoader makes them: as many as the
     model's loss takes. If batches end early, a warning says so; if there are none, it is an error.

@@ -1,8 +1,9 @@
 """Muon: gradient descent with momentum whose step for a matrix moves all directions about equally.
 
-torch.optim.Muon is the same optimizer, always in bfloat16: on a CPU without units for it a step
-then takes many times as long as in float32. This one uses bfloat16 where it gains, float32
-elsewhere. Source: Jordan et al. 2024.
+torch.optim.Muon is the same optimizer, but has a weight decay of 0.1 unless told otherwise, and is
+always in bfloat16: on a CPU without units for it a step then takes many times as long as in
+float32. This one has no weight decay, and uses bfloat16 where it gains, float32 elsewhere. Source:
+Jordan et al. 2024.
 """
 
 from collections import defaultdict
@@ -16,8 +17,8 @@ from gencourse.runtime import bfloat16_is_faster
 
 
 def orthogonalize(G: Tensor, steps: int = 5) -> Tensor:
-    """About U Vᵀ for a matrix G = U S Vᵀ: its singular vectors, with singular values near 1 (0.6 to
-    1.3, tiny ones less).
+    """About U Vᵀ for a matrix G = U S Vᵀ: its singular vectors, with singular values near 1 (0.7 to
+    1.2, tiny ones less).
 
     G (..., m, n) -> the same shape, each matrix by itself. Newton-Schulz iteration X ← a X + b (X
     Xᵀ) X + c (X Xᵀ)² X on G / ‖G‖, which turns each singular value s into a s + b s³ + c s⁵ and

@@ -395,6 +395,13 @@ def _(at: str) -> Any:
 # autoregressive models
 
 
+@entry("ar.trained_gpt", "ar.recorded")
+def _(at: str) -> Any:
+    tokens = torch.tensor([[1, 5, 9, 2]]).to(at)
+    steps = torch.tensor(ar.recorded("overfitting")["step"], device="cpu")
+    return ar.trained_gpt().to(at)(tokens), steps
+
+
 @entry("ar.causal_mask", "ar.attention_weights", "ar.causal_attention", "ar.apply_rotary")
 def _(at: str) -> Any:
     q, k, v = (normal(at, 2, 5, 4, seed=s) for s in range(3))
@@ -444,6 +451,20 @@ def _(at: str) -> Any:
 def _(at: str) -> Any:
     x, y = ar.next_token_pairs(whole(at, 5, 13), 4)
     return x, y, ar.sequence_nll(normal(at, *x.shape, 5), y.masked_fill(y == 0, ar.IGNORED))
+
+
+@entry(
+    "ar.BPE", "ar.bpe_train", "ar.bpe_merge_step", "ar.bpe_encode", "ar.pair_counts",
+    "ar.merge_pair", "ar.split_words", "ar.bits_per_byte", lies="cpu",
+)  # fmt: skip
+def _(at: str) -> Any:
+    merges = ar.bpe_train("the cat that sat on the mat", 5)
+    first, words = ar.bpe_merge_step({tuple(b): 1 for b in ar.split_words("aab ab")}, 256)
+    tokenizer = ar.BPE(merges, ("<end>",))
+    tokens = tokenizer.encode("a hat")
+    assert tokenizer.decode(tokens.to(at)) == "a hat" and ar.bits_per_byte(2.0, 1) > 2
+    counts, merged = ar.pair_counts(words), ar.merge_pair((1, 1, 1), (1, 1), 2)
+    return tokens, torch.tensor([first, *counts]), torch.tensor(merged)
 
 
 @entry("ar.bigram_counts", "ar.bigram_probs", "ar.bigram_nll")

@@ -1,7 +1,7 @@
 """The bug hunt: the pieces that the instruments convict."""
 
 from gencourse.checks import exercise
-from gencourse.probes.vae.hunt import accused
+from gencourse.probes.general import accused
 from gencourse.runner import Raised
 
 BROKEN = {"posterior", "draw", "reconstruction", "step_loss", "generate", "report_card"}

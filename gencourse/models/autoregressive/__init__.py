@@ -15,6 +15,16 @@ from gencourse.models.autoregressive.attention import (
     causal_attention,
     causal_mask,
 )
+from gencourse.models.autoregressive.bpe import (
+    BPE,
+    bits_per_byte,
+    bpe_encode,
+    bpe_merge_step,
+    bpe_train,
+    merge_pair,
+    pair_counts,
+    split_words,
+)
 from gencourse.models.autoregressive.causality import depends_on, find_leak
 from gencourse.models.autoregressive.counting import (
     MarkovSource,
@@ -42,8 +52,10 @@ from gencourse.models.autoregressive.sampling import (
     top_p_filter,
 )
 from gencourse.models.autoregressive.tokens import IGNORED, next_token_pairs, sequence_nll
+from gencourse.models.autoregressive.trained import recorded, trained_gpt
 
 __all__ = [
+    "BPE",
     "GPT",
     "IGNORED",
     "MADE",
@@ -62,6 +74,10 @@ __all__ = [
     "bigram_counts",
     "bigram_nll",
     "bigram_probs",
+    "bits_per_byte",
+    "bpe_encode",
+    "bpe_merge_step",
+    "bpe_train",
     "causal_attention",
     "causal_mask",
     "depends_on",
@@ -70,12 +86,17 @@ __all__ = [
     "gate",
     "generate",
     "made_masks",
+    "merge_pair",
     "next_token_pairs",
+    "pair_counts",
     "pixelcnn_mask",
     "raster_sample",
+    "recorded",
     "sample_token",
     "sequence_nll",
+    "split_words",
     "temperature_probs",
     "top_k_filter",
     "top_p_filter",
+    "trained_gpt",
 ]

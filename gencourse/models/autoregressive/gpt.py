@@ -17,7 +17,12 @@ from gencourse.models.autoregressive.sampling import require_prompt, sample_toke
 from gencourse.models.autoregressive.tokens import sequence_nll
 from gencourse.runtime import seeded
 from gencourse.training import JointOptimizer, Muon, Player, adam
-from gencourse.validation import require_count, require_indices, require_place
+from gencourse.validation import (
+    require_count,
+    require_indices,
+    require_place,
+    values_trusted,
+)
 
 
 class Block(nn.Module):
@@ -165,15 +170,16 @@ class GPT(nn.Module):
         require_indices("GPT.generate", "idx", idx, self.vocab_size, ndim=2)
         idx = idx.to(self.token_embedding.weight.device)
         generator, start, caches = seeded(seed), max(0, idx.shape[1] - self.block_size), None
-        for _ in range(n):
-            if idx.shape[1] - start > self.block_size:
-                start, caches = idx.shape[1] - max(1, self.block_size // 2), None
-            if cached and caches is not None:
-                logits = self(idx[:, -1:], caches)
-            else:
-                caches = [KVCache(self.block_size) for _ in self.blocks]
-                logits = self(idx[:, start:], caches if cached else None)
-            idx = torch.cat(
-                [idx, sample_token(logits[:, -1], T, top_k, top_p, generator)[:, None]], 1
-            )
+        with values_trusted():  # what is drawn is a token
+            for _ in range(n):
+                if idx.shape[1] - start > self.block_size:
+                    start, caches = idx.shape[1] - max(1, self.block_size // 2), None
+                if cached and caches is not None:
+                    logits = self(idx[:, -1:], caches)
+                else:
+                    caches = [KVCache(self.block_size) for _ in self.blocks]
+                    logits = self(idx[:, start:], caches if cached else None)
+                idx = torch.cat(
+                    [idx, sample_token(logits[:, -1], T, top_k, top_p, generator)[:, None]], 1
+                )
         return idx

@@ -83,3 +83,37 @@ def gradients_with_heads(
         return output * torch.linspace(-1, 2, output.numel()).view(output.shape)
 
     return gradients(weighted, q, k, v)
+
+
+def turned_products(
+    rotary: Callable, q: Tensor, k: Tensor, of_q: list[int], of_k: list[int]
+) -> list[Tensor]:
+    """The products of a query and a key, (..., 1, d), turned to several pairs of positions.
+
+    They are equal where the distance is.
+    """
+    return [
+        (rotary(q, torch.tensor([t]), 100.0) * rotary(k, torch.tensor([s]), 100.0)).sum()
+        for t, s in zip(of_q, of_k, strict=True)
+    ]
+
+
+def two_heads(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention in two halves of the channels: q, k, v (B, T, C) -> (B, T, C)."""
+    parts = [torch.stack(x.chunk(2, dim=-1), 1) for x in (q, k, v)]
+    return torch.cat(ordinary(*parts).unbind(1), -1)
+
+
+def block_output(block: Callable, x: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    """What a block with two heads makes of x (B, T, C)."""
+    return block(x, weights, two_heads)
+
+
+def block_gradients(block: Callable, x: Tensor, weights: dict[str, Tensor]) -> list[Tensor]:
+    """The gradients of a block's output, in which each number has a weight of its own, for x."""
+
+    def weighted(x: Tensor) -> Tensor:
+        output = block(x, weights, two_heads)
+        return output * torch.linspace(-1, 2, output.numel()).view(output.shape)
+
+    return gradients(weighted, x)

@@ -117,3 +117,11 @@ def refused(answer: Callable, *args: Any) -> bool:
     except ValueError:
         return True
     return False
+
+
+def seen_through(made_masks: Callable, D: int, degrees: list[Tensor]) -> Tensor:
+    """Which inputs (D) each output (D) is connected with by way of all layers: (D, D) booleans."""
+    seen = torch.eye(D)
+    for mask in made_masks(D, degrees):
+        seen = torch.as_tensor(mask).float() @ seen
+    return seen > 0

@@ -27,3 +27,9 @@ def whole_numbers(answer: Callable, *args: Any) -> dict[str, bool]:
         ),
         "whether x holds numbers of type torch.long, too": torch.as_tensor(x).dtype == torch.long,
     }
+
+
+def dialogue(answer: Callable, rows: Tensor, spoken: Tensor, lengths: Tensor) -> dict[str, object]:
+    """Inputs and targets of dialogues by name, and whether a loss takes the targets."""
+    x, y = answer(rows, spoken, lengths)
+    return {"x": x, "y": y, "whether y holds numbers of torch.long": y.dtype == torch.long}

@@ -8,15 +8,6 @@ from torch import Tensor
 from gencourse.probes.general import gradients
 
 
-def accused(suspects: Callable) -> list | str:
-    """The names that a learner gives, in the order of the alphabet; of anything else the type."""
-    named = suspects()
-    names = [] if isinstance(named, str | dict) else list(named)
-    if isinstance(named, str | dict) or not all(isinstance(name, str) for name in names):
-        return type(named).__name__
-    return sorted(names)
-
-
 def toy_reconstruction(logits: Tensor, x: Tensor) -> Tensor:
     """Some function of (B, N) and (B, N) in which neither can stand for the other: (B,)."""
     return (logits - 2 * x).pow(3).sum(1)

@@ -1,0 +1,281 @@
+"""Record what chapter 3 shows and does not train itself, as JSON in
+gencourse/models/autoregressive/files/, beside the datasheet recorded.md.
+
+    uv run python -m authoring.record_autoregressive [NAME ...]
+
+overfitting: `gencourse train gpt` on a short text, three seeds. digits: a VAE, MADE and PixelCNN as
+`gencourse train` trains them, three seeds, all measured on the same images. optimizers, tokens:
+small GPTs that get equal seconds of one thread's computing time, rates chosen on a part of the
+training text. isoflop: networks of several sizes that get equally many operations.
+"""
+
+import argparse
+import itertools
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, cast
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from gencourse.data import text, windows
+from gencourse.evaluation import dataset_elbo_terms, dataset_iwae_bound
+from gencourse.experiments import train
+from gencourse.experiments.measures import text_nats
+from gencourse.experiments.pictures import binary, pictures
+from gencourse.experiments.recipe import recipe
+from gencourse.models import autoregressive as m
+from gencourse.runtime import global_seed
+from gencourse.training import Player, adam, fit
+
+FILES = Path(__file__).parents[1] / "gencourse" / "models" / "autoregressive" / "files"
+SEEDS = (0, 1, 2)
+SECONDS = 6.0  # of computing for each small GPT
+TUNING = 50_000  # the last characters of the training text, on which rates are chosen
+SIZES = {"layers": 2, "heads": 4, "width": 64}
+
+
+class GPTWithAdam(m.GPT):
+    """The same GPT, every parameter of which is trained by Adam."""
+
+    def players(self, lr: float) -> list[Player]:
+        return [Player("", adam(self.parameters(), lr, betas=(0.9, 0.95)), self.loss)]
+
+
+def rotated_by_nothing(x: Tensor, offset: int = 0, base: float = 0.0) -> Tensor:
+    return x
+
+
+def without_positions(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The same work, in which attention knows no positions."""
+
+    def changed(*arguments: Any) -> Any:
+        with patch("gencourse.models.autoregressive.attention.apply_rotary", rotated_by_nothing):
+            return work(*arguments)
+
+    return changed
+
+
+def trained(
+    kind: type[m.GPT], tokens: Tensor, V: int, lr: float, seed: int, seconds: float, block: int = 64
+) -> tuple[m.GPT, int]:
+    """A small GPT after so many seconds of computing, and the number of its steps, which is found
+    by timing some.
+    """
+    batch = 1024 // block
+
+    def new() -> m.GPT:
+        with global_seed(seed):
+            return kind(V, block_size=block, **SIZES)
+
+    trial = new()
+    fit(trial, windows(tokens, block, batch, seed=0), steps=3, lr=lr, progress=False)
+    began = time.process_time()
+    fit(trial, windows(tokens, block, batch, seed=0), steps=15, lr=lr, progress=False)
+    steps = round(seconds / ((time.process_time() - began) / 15))
+    model = new()
+    fit(model, windows(tokens, block, batch, seed=seed), steps=steps, lr=lr, progress=False)
+    return model.eval(), steps
+
+
+def nats(model: m.GPT, tokens: Tensor) -> float:
+    with torch.no_grad():
+        return text_nats(model, tokens)
+
+
+def optimizers() -> dict[str, Any]:
+    data = text("shakespeare")
+    V, train_part, tuning = len(data.vocabulary), data.train[:-TUNING], data.train[-TUNING:]
+    held_out = torch.cat([data.train[-1:], data.validation])
+    rows = {}
+    for name, kind, rates in (
+        ("Muon", m.GPT, (0.03, 0.05, 0.08)),
+        ("Adam", GPTWithAdam, (0.001, 0.002, 0.004)),
+    ):
+        tuned = {lr: nats(trained(kind, train_part, V, lr, 9, SECONDS)[0], tuning) for lr in rates}
+        best = min(tuned, key=lambda lr: tuned[lr])
+        runs = [trained(kind, data.train, V, best, seed, SECONDS) for seed in SEEDS]
+        rows[name] = {
+            "lr": best,
+            "tuning": tuned,
+            "steps": [steps for _, steps in runs],
+            "nats": [nats(model, held_out) for model, _ in runs],
+        }
+        print(name, rows[name], flush=True)
+    bare, bare_nats = without_positions(trained), without_positions(nats)
+    runs = [bare(m.GPT, data.train, V, rows["Muon"]["lr"], seed, SECONDS) for seed in SEEDS]
+    rows["Muon, no positions"] = {
+        "lr": rows["Muon"]["lr"],
+        "steps": [steps for _, steps in runs],
+        "nats": [bare_nats(model, held_out) for model, _ in runs],
+    }
+    return {"seconds": SECONDS, "rows": rows}
+
+
+def tokens() -> dict[str, Any]:
+    """Characters against merges: every held-out byte is predicted once, given what came before it
+    in its window.
+    """
+    data, seconds = text("shakespeare"), 8.0
+    V, written = len(data.vocabulary), (data.decode(data.train), data.decode(data.validation))
+    tokenizer = m.BPE(m.bpe_train(written[0], merges=512))
+    merged = [tokenizer.encode(part) for part in written]
+    rows = {}
+    for name, (own, held_out), size, block in (
+        ("characters, 64", (data.train, data.validation), V, 64),
+        ("merges, 64", merged, len(tokenizer), 64),
+        ("merges, 32", merged, len(tokenizer), 32),
+    ):
+        cut, last = int(len(own) * (1 - TUNING / len(data.train))), own[-1:]
+        tuned = {
+            lr: nats(trained(m.GPT, own[:cut], size, lr, 9, seconds, block)[0], own[cut:])
+            for lr in (0.05, 0.08)
+        }
+        best = min(tuned, key=lambda lr: tuned[lr])
+        runs = [trained(m.GPT, own, size, best, seed, seconds, block) for seed in SEEDS]
+        whole = torch.cat([last, held_out])
+        bits = [
+            nats(model, whole) * len(held_out) / len(written[1].encode()) / torch.tensor(2.0).log()
+            for model, _ in runs
+        ]
+        rows[name] = {
+            "lr": best,
+            "tuning": tuned,
+            "steps": [steps for _, steps in runs],
+            "parameters": sum(p.numel() for p in runs[0][0].parameters()),
+            "bits_per_byte": [float(each) for each in bits],
+            "nats_per_token": [nats(model, whole) for model, _ in runs],
+            "bytes_per_token": len(written[1].encode()) / len(held_out),
+        }
+        print(name, rows[name], flush=True)
+    return {"seconds": seconds, "rows": rows}
+
+
+def overfitting() -> dict[str, Any]:
+    characters, steps = 10_000, 200
+    whole = text("melville")
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "little.txt"
+        source.write_text(whole.decode(whole.train[:characters]), "utf-8")
+        for seed in SEEDS:
+            to = Path(folder) / f"seed_{seed}"
+            train("gpt", scale="default", data=source, steps=steps, seed=seed, to=to)
+            lines = (to / "metrics.csv").read_text("utf-8").split()
+            names, rows = lines[0].split(","), [line.split(",") for line in lines[1:]]
+            runs.append([dict(zip(names, map(float, row), strict=True)) for row in rows])
+    columns = {"training": "train/loss", "held out": "nats"}
+    return {
+        "characters": characters,
+        "command": f"gencourse train gpt --scale default --data FILE --steps {steps} --seed SEED",
+        "step": [int(row["step"]) for row in runs[0]],
+        **{name: [[row[key] for row in rows] for rows in runs] for name, key in columns.items()},
+    }
+
+
+PAIRS = ("VAE: ELBO (bound)", "VAE: IWAE-500 (bound)", "MADE (exact)", "PixelCNN (exact)")
+
+
+def digit_model(name: str, seed: int, direct: bool = True) -> Any:
+    """A model after the training that `gencourse train NAME` gives it on the digits that ship, but
+    for the looks along the way and the choice of the best weights; without `direct`, MADE's direct
+    connections stay at zero.
+    """
+    chosen, parts = recipe(name), pictures("mnist", "shipped")
+    training = chosen.training["default"]
+    with global_seed(seed):
+        model = cast(Any, chosen.model(chosen.settings(parts, "default"), parts))
+        if not direct:
+            model.direct.weight.requires_grad_(False)
+        batches = chosen.batches(model, parts, training.batch_size, seed)
+        fit(model, batches, steps=training.steps, lr=training.lr, progress=False)
+    return model.eval()
+
+
+def digit_costs(seed: int) -> dict[str, Tensor]:
+    """What each of the same test images costs under the models of a seed, nats, (N,)."""
+    x = binary(pictures("mnist", "shipped").test)[::4]
+    vae, made, pixelcnn = (digit_model(name, seed) for name in ("vae", "made", "pixelcnn"))
+    with torch.no_grad(), global_seed(0):
+        bounds = (
+            dataset_elbo_terms(vae.loss, x)["elbo"],
+            dataset_iwae_bound(vae.log_weights, x, K=500),
+        )
+        exact = [
+            torch.cat([each.log_prob(part) for part in x.split(100)]) for each in (made, pixelcnn)
+        ]
+        return {name: -each for name, each in zip(PAIRS, (*bounds, *exact), strict=True)}
+
+
+def digits() -> dict[str, Any]:
+    per_seed = []
+    for seed in SEEDS:
+        per_seed.append(digit_costs(seed))
+        print({name: float(each.mean()) for name, each in per_seed[-1].items()}, flush=True)
+    x = binary(pictures("mnist", "shipped").test)[::4]
+    indirect = digit_model("made", 0, direct=False)
+    with torch.no_grad():
+        bare = -float(indirect.log_prob(x).mean())
+    against = {
+        f"{a} - {b}": [per[a] - per[b] for per in per_seed]
+        for a, b in itertools.permutations(PAIRS, 2)
+    }
+    n = len(x)
+    return {
+        "images": n,
+        "made_without_direct_connections": bare,
+        "nats": {name: [float(per[name].mean()) for per in per_seed] for name in PAIRS},
+        "error": {name: [float(per[name].std() / n**0.5) for per in per_seed] for name in PAIRS},
+        "difference": {k: [float(d.mean()) for d in ds] for k, ds in against.items()},
+        "difference_error": {k: [float(d.std() / n**0.5) for d in ds] for k, ds in against.items()},
+    }
+
+
+def isoflop() -> dict[str, Any]:
+    """Loss of GPTs of several widths, each trained for C = 6 N D operations: N parameters, D
+    tokens.
+    """
+    data = text("shakespeare")
+    V, held_out = len(data.vocabulary), data.validation
+    rows = []
+    for C, width in itertools.product((5e9, 2e10, 8e10), (12, 24, 48, 96)):
+        with global_seed(0):
+            model = m.GPT(V, block_size=32, layers=2, heads=3, width=width)
+        N = sum(p.numel() for p in model.parameters())
+        steps = round(C / (6 * N * 32 * 32))
+        if not 5 <= steps <= 2500:
+            continue
+        batches = windows(data.train, 32, 32, seed=0)
+        fit(model, batches, steps=steps, lr=0.03, progress=False)
+        rows.append({"C": C, "N": N, "steps": steps, "nats": nats(model.eval(), held_out)})
+        print(rows[-1], flush=True)
+    return {"rows": rows}
+
+
+def machine() -> str:
+    return f"{platform.machine()}, one thread, torch {torch.__version__.split('+')[0]}, float32"
+
+
+def main(names: Iterable[str]) -> None:
+    for name in names:
+        began = time.process_time()
+        found = MAKERS[name]()
+        about: dict[str, Any] = {"made_by": f"python -m authoring.record_autoregressive {name}"}
+        about |= {"machine": machine(), "computing_seconds": round(time.process_time() - began)}
+        content = json.dumps(about | found, indent=1, ensure_ascii=False)
+        (FILES / f"{name}.json").write_text(content + "\n", "utf-8")
+        print(f"{name}: {about['computing_seconds']} s of computing", flush=True)
+
+
+MAKERS = {each.__name__: each for each in (optimizers, tokens, overfitting, digits, isoflop)}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="all if none is given")
+    torch.set_num_threads(1)
+    main(parser.parse_args().names or MAKERS)
