@@ -733,7 +733,7 @@ claim("words_plain", shares[3])
 # ### What the parts are worth
 #
 # A smaller GPT, two layers of width 64, trained in three ways for the same seconds of computing on one thread, three seeds; the
-# learning rates of Muon and Adam were each chosen on a part of the training text. (Recorded by `authoring/record_autoregressive.py`, as what
+# learning rates of Muon and Adam were each the best of three on a part of the training text. (Recorded by `authoring/record_autoregressive.py`, as what
 # is called recorded below.)
 
 # %%
@@ -959,8 +959,8 @@ claim("short_merges_bits", mean_bits["merges, 32"])
 
 # %% [markdown]
 # Characters need {{characters_bits}} bits per byte; merges {{merges_bits}} with windows of 64 tokens, {{short_merges_bits}} with 32. So the
-# gain is not the longer window: these models need not spend their steps on spelling. It has a price: they have more parameters, all in the
-# embeddings, and in equal time they read more text.
+# gain is not the longer window: these models need not spend their steps on spelling. They have more parameters, all in the embeddings, and
+# in equal time they read more text.
 #
 # ## 3.13 Little text, more text
 #
