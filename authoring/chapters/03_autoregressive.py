@@ -1169,7 +1169,7 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
           "" if right else "  ← not what the record says")
 
 # %% [markdown]
-# A check against the source belongs to every such system, and an average over ordinary days says little about strange ones.
+# A check against the source belongs to every such system; an average over ordinary days says little about strange ones.
 #
 # **The making of an assistant** goes on like this:
 #
@@ -1628,8 +1628,6 @@ figure.suptitle("Which output depends on which input");
 #
 # ## 3.19 Questions
 #
-# Think first, then open the answer.
-#
 # <details><summary>1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? What is the perplexity?</summary>
 #
 # log 65 = 4.17 (in nats), log₂ 65 = 6.02 (in bits); the perplexity is 65. A text of 1,000 characters costs a thousand times that, since logarithms of a product add up.
@@ -1640,7 +1638,7 @@ figure.suptitle("Which output depends on which input");
 # Output t of the GPT predicts token t + 1, and token t comes before that. Output d of the PixelCNN predicts pixel d itself.
 # </details>
 #
-# <details><summary>3. Your loss per character falls to 0.01 within a minute, and samples are rubbish. What do you test first?</summary>
+# <details><summary>3. Your loss falls to 0.01 within a minute, and samples are rubbish. What do you test first?</summary>
 #
 # Whether the model is told what it has to guess: the mask, with `depends_on`; and a batch, whether the targets are shifted by one.
 # </details>
@@ -1678,14 +1676,14 @@ figure.suptitle("Which output depends on which input");
 #
 # - C. E. Shannon, *A Mathematical Theory of Communication*, 1948, and *Prediction and Entropy of Printed English*, 1951, Bell System Technical Journal.
 # - Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, *A Neural Probabilistic Language Model*, JMLR 3, 2003.
-# - R. Sennrich, B. Haddow, A. Birch, *Neural Machine Translation of Rare Words with Subword Units*, ACL 2016, [arXiv:1508.07909](https://arxiv.org/abs/1508.07909): byte-pair encoding.
+# - R. Sennrich, B. Haddow, A. Birch, *Neural Machine Translation of Rare Words with Subword Units*, ACL 2016, [arXiv:1508.07909](https://arxiv.org/abs/1508.07909).
 #
 # Attention and GPTs:
 #
-# - D. Bahdanau, K. Cho, Y. Bengio, *Neural Machine Translation by Jointly Learning to Align and Translate*, ICLR 2015, [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention.
+# - D. Bahdanau, K. Cho, Y. Bengio, *Neural Machine Translation by Jointly Learning to Align and Translate*, ICLR 2015, [arXiv:1409.0473](https://arxiv.org/abs/1409.0473).
 # - A. Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
-# - A. Radford et al., *Improving Language Understanding by Generative Pre-Training*, 2018, and *Language Models are Unsupervised Multitask Learners*, 2019: GPT and GPT-2.
-# - O. Press, L. Wolf, *Using the Output Embedding to Improve Language Models*, EACL 2017, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859): the tied read-out.
+# - A. Radford et al., *Improving Language Understanding by Generative Pre-Training*, 2018, and *Language Models are Unsupervised Multitask Learners*, 2019.
+# - O. Press, L. Wolf, *Using the Output Embedding to Improve Language Models*, EACL 2017, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859).
 # - J. Su et al., *RoFormer: Enhanced Transformer with Rotary Position Embedding*, 2021, [arXiv:2104.09864](https://arxiv.org/abs/2104.09864).
 # - A. Haviv et al., *Transformer Language Models without Positional Encodings Still Learn Positional Information*, Findings of EMNLP 2022, [arXiv:2203.16634](https://arxiv.org/abs/2203.16634).
 # - K. Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024, [kellerjordan.github.io/posts/muon](https://kellerjordan.github.io/posts/muon/).
@@ -1697,19 +1695,19 @@ figure.suptitle("Which output depends on which input");
 #
 # - A. Fan, M. Lewis, Y. Dauphin, *Hierarchical Neural Story Generation*, ACL 2018, [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k. A. Holtzman et al., *The Curious Case of Neural Text Degeneration*, ICLR 2020, [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): top-p.
 # - I. Sutskever, O. Vinyals, Q. V. Le, *Sequence to Sequence Learning with Neural Networks*, NeurIPS 2014, [arXiv:1409.3215](https://arxiv.org/abs/1409.3215).
-# - J. Maynez et al., *On Faithfulness and Factuality in Abstractive Summarization*, ACL 2020, [arXiv:2005.00661](https://arxiv.org/abs/2005.00661): is what is told true?
+# - J. Maynez et al., *On Faithfulness and Factuality in Abstractive Summarization*, ACL 2020, [arXiv:2005.00661](https://arxiv.org/abs/2005.00661).
 # - L. Ouyang et al., *Training Language Models to Follow Instructions with Human Feedback*, NeurIPS 2022, [arXiv:2203.02155](https://arxiv.org/abs/2203.02155), and R. Rafailov et al., *Direct Preference Optimization*, NeurIPS 2023, [arXiv:2305.18290](https://arxiv.org/abs/2305.18290).
-# - M. Ranzato et al., *Sequence Level Training with Recurrent Neural Networks*, ICLR 2016, [arXiv:1511.06732](https://arxiv.org/abs/1511.06732): exposure.
+# - M. Ranzato et al., *Sequence Level Training with Recurrent Neural Networks*, ICLR 2016, [arXiv:1511.06732](https://arxiv.org/abs/1511.06732).
 #
 # Images and sound:
 #
 # - H. Larochelle, I. Murray, *The Neural Autoregressive Distribution Estimator*, AISTATS 2011.
 # - M. Germain, K. Gregor, I. Murray, H. Larochelle, *MADE: Masked Autoencoder for Distribution Estimation*, ICML 2015, [arXiv:1502.03509](https://arxiv.org/abs/1502.03509).
-# - A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu, *Pixel Recurrent Neural Networks*, ICML 2016 (2016a), [arXiv:1601.06759](https://arxiv.org/abs/1601.06759): PixelCNN and its masks.
-# - A. van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, NeurIPS 2016 (2016b), [arXiv:1606.05328](https://arxiv.org/abs/1606.05328): the blind spot and the two stacks.
+# - A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu, *Pixel Recurrent Neural Networks*, ICML 2016 (2016a), [arXiv:1601.06759](https://arxiv.org/abs/1601.06759).
+# - A. van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, NeurIPS 2016 (2016b), [arXiv:1606.05328](https://arxiv.org/abs/1606.05328).
 # - A. van den Oord et al., *WaveNet: A Generative Model for Raw Audio*, 2016 (2016c), [arXiv:1609.03499](https://arxiv.org/abs/1609.03499).
 # - P. Ramachandran et al., *Fast Generation for Convolutional Autoregressive Models*, 2017, [arXiv:1704.06001](https://arxiv.org/abs/1704.06001).
-# - T. Salimans et al., *PixelCNN++*, ICLR 2017, [arXiv:1701.05517](https://arxiv.org/abs/1701.05517): logistic mixtures.
-# - A. van den Oord, O. Vinyals, K. Kavukcuoglu, *Neural Discrete Representation Learning*, NeurIPS 2017, [arXiv:1711.00937](https://arxiv.org/abs/1711.00937): image tokens.
-# - Y. Burda, R. Grosse, R. Salakhutdinov, *Importance Weighted Autoencoders*, ICLR 2016, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519): the tighter bound.
-# - L. Theis, A. van den Oord, M. Bethge, *A note on the evaluation of generative models*, ICLR 2016, [arXiv:1511.01844](https://arxiv.org/abs/1511.01844): likelihood and samples.
+# - T. Salimans et al., *PixelCNN++*, ICLR 2017, [arXiv:1701.05517](https://arxiv.org/abs/1701.05517).
+# - A. van den Oord, O. Vinyals, K. Kavukcuoglu, *Neural Discrete Representation Learning*, NeurIPS 2017, [arXiv:1711.00937](https://arxiv.org/abs/1711.00937).
+# - Y. Burda, R. Grosse, R. Salakhutdinov, *Importance Weighted Autoencoders*, ICLR 2016, [arXiv:1509.00519](https://arxiv.org/abs/1509.00519).
+# - L. Theis, A. van den Oord, M. Bethge, *A note on the evaluation of generative models*, ICLR 2016, [arXiv:1511.01844](https://arxiv.org/abs/1511.01844).
