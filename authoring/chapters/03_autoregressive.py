@@ -869,7 +869,7 @@ claim("second_copy", gained["yours"])
 # *How much weight each head puts on the previous token, and on the token after the last occurrence of the present one. Dotted: a head that
 # looks everywhere alike. Left your GPT, right the one that ships.*
 #
-# In yours the strongest previous-token head has a weight of {{previous_weight}}; the largest induction weight is {{induction_weight}}, hardly more
+# In yours the strongest previous-token head has a weight of {{previous_weight}}; the largest induction weight is {{induction_weight}}, no more
 # than chance, and the second copy is cheaper than the first by no more than {{second_copy}} nats: no induction head after a minute. It takes two
 # layers that work together, and in larger trainings it appears rather suddenly.
 #
@@ -1008,7 +1008,7 @@ claim("gap_after", gap["after"])
 # {{transfer_before}} nats; its best is {{transfer_after}}. From scratch the best is {{transfer_scratch}}. Both authors share their English.*
 #
 # Is anything memorised? After fine-tuning the pages that it trained on cost {{gap_after}} nats less than the others. But {{easier_pages}} of that were there
-# *before*, when it had read neither: these pages are simply easier.
+# *before*, when it had read neither: these pages are simply easier. The rest is memory.
 
 # %%
 opening = shakespeare.encode("The whale ")[None].to(device)
