@@ -1062,8 +1062,8 @@ print(best_size)
 claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 
 # %% [markdown]
-# *Each line is one amount of computing, spent on small networks for many steps or large ones for few. The lines bend; with sixteen times the
-# operations the best of the sizes tried is about {{best_size_growth}} times as large.* Over many orders of magnitude the best losses lie close to
+# *Each line is one amount of computing, spent on small networks for many steps or large ones for few. Too large a
+# network has not seen enough; with sixteen times the operations the best of the sizes tried is about {{best_size_growth}} times as large.* Over many orders of magnitude the best losses lie close to
 # a power law (Kaplan et al. 2020); where it ends cannot be read off its beginning, but not below $E$.
 #
 # ## 3.14 From language model to assistant
