@@ -117,8 +117,8 @@ check.sequence_nll(sequence_nll)
 # ### {{exercise perplexity}}
 #
 # The *perplexity* of the chapter ([section 3.2](../notebooks/03_autoregressive.ipynb)), among how many equally likely tokens a model would be as
-# unsure. One number for all sequences together: exp of the mean cost in nats per token, *over all tokens*. Given are the cost per
-# token of each sequence, as `sequence_nll` returns it, and how many tokens each has. A sequence of 700 tokens weighs seven
+# unsure. One number for all sequences together: exp of the mean cost in nats per token, *over all tokens*. You are given the cost
+# per token of each sequence, as `sequence_nll` returns it, and the number of its tokens. A sequence of 700 tokens weighs seven
 # times as much as one of 100.
 
 # %%
@@ -744,7 +744,7 @@ else:
 # *cache*, and each step computes one position alone. Here is a small layer of attention with one head. The new token
 # arrives as x, (B, C), and the caches hold the keys and values of the t positions before, (B, t, C). At the start t = 0.
 #
-# 1. Add the position: h = x + positions[t].
+# 1. Add the position: h = x + positions[t]. (Not rotary: this layer has a table, as the first GPTs had.)
 # 2. With `Wq, Wk, Wv = weights`: q = h Wq, k = h Wk, v = h Wv.
 # 3. Put k and v at the end of the caches, which now hold t + 1 positions.
 # 4. The output is attention of q to all of them: $\sum_s \operatorname{softmax}_s(q \cdot k_s / \sqrt C)\, v_s$.
@@ -955,7 +955,7 @@ check.prefix_targets(prefix_targets)
 # | y | −100 | −100 | 7 | 8 | 0 | −100 | −100 | |
 #
 # x is the row without its last token, y[t] the token after x[t], or −100 where that is not the assistant's. Mind the end token: if it is taken
-# for padding, as in several published programs, the model never learns to stop.
+# for padding, as has happened in published programs, the model never learns to stop.
 
 # %%
 def chat_targets(rows, spoken, lengths):
@@ -1227,8 +1227,8 @@ else:
 # %% [markdown]
 # ## The bug hunt
 #
-# The program below trains a GPT on byte pairs. It runs, its loss falls, and it reports a wonderful number. Then it writes nonsense. Each of
-# its mistakes has been made in published programs, and none raises an error. You will find them by measuring.
+# The program below trains a GPT on byte pairs. It runs, its loss falls, and it reports a wonderful number. Then it writes nonsense. It has
+# several mistakes, of kinds that real programs have had, and none raises an error. You will find them by measuring.
 #
 # ### The program
 #
@@ -1296,11 +1296,11 @@ class Layer(nn.Module):
 
 # %%
 class Program(nn.Module):
-    """A GPT of two layers, for 64 tokens; two of its pieces are given."""
+    """A GPT of two layers, for 32 tokens; two of its pieces are given."""
     def __init__(self, V, attend, positions, width=64):
         super().__init__()
         self.positions = positions
-        self.token, self.place = nn.Embedding(V, width), nn.Embedding(64, width)
+        self.token, self.place = nn.Embedding(V, width), nn.Embedding(32, width)
         self.layers = nn.ModuleList(Layer(attend, width) for _ in range(2))
         self.norm, self.read_out = nn.LayerNorm(width), nn.Linear(width, V)
         for table in (self.token, self.place):
@@ -1318,8 +1318,8 @@ def train(program, tokens, pairs, token_loss, steps):
     optimizer = torch.optim.Adam(program.parameters(), lr=4e-3)
     generator = seeded(0)
     for step in tqdm(range(steps), leave=False):
-        start = torch.randint(len(tokens) - 64, (16,), generator=generator)
-        x, y = pairs(tokens, start, 64)
+        start = torch.randint(len(tokens) - 32, (32,), generator=generator)
+        x, y = pairs(tokens, start, 32)
         loss = token_loss(program(x), y).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -1331,24 +1331,24 @@ def train(program, tokens, pairs, token_loss, steps):
 @torch.no_grad()
 def held_out_bits(program, tokenizer, tokens, pairs, token_loss, in_steps=False):
     """Bits per byte of the held-out part; in steps: token by token with a cache."""
-    x, y = pairs(tokens, torch.arange(0, len(tokens) - 64, 64), 64)
+    x, y = pairs(tokens, torch.arange(0, len(tokens) - 32, 32), 32)
     program.eval()
     if in_steps:
-        caches = [m.KVCache(64) for _ in program.layers]
-        logits = torch.cat([program(x[:, t : t + 1], caches) for t in range(64)], 1)
+        caches = [m.KVCache(32) for _ in program.layers]
+        logits = torch.cat([program(x[:, t : t + 1], caches) for t in range(32)], 1)
     else:
         logits = program(x)
     program.train()
-    nats = 64 * token_loss(logits, y).sum().item()
+    nats = 32 * token_loss(logits, y).sum().item()
     return m.bits_per_byte(nats, len(tokenizer.decode_bytes(y.flatten())))
 
 # %%
 def write(program, tokenizer, next_logits, draw_token, T=0.7):
     """What the program writes after "Romeo.", token by token, with a cache."""
-    generator, caches = seeded(1), [m.KVCache(64) for _ in program.layers]
+    generator, caches = seeded(1), [m.KVCache(32) for _ in program.layers]
     new = tokenizer.encode("Romeo.\n")[None]
     written = [new]
-    while sum(part.shape[1] for part in written) < 64:
+    while sum(part.shape[1] for part in written) < 32:
         logits = next_logits(program, new, caches)
         new = draw_token(logits, T, generator)[:, None]
         written.append(new)
@@ -1356,7 +1356,7 @@ def write(program, tokenizer, next_logits, draw_token, T=0.7):
 
 
 def learn(characters):
-    return m.BPE(m.bpe_train(characters, merges=scaled(default=128, smoke=8, full=512)))
+    return m.BPE(m.bpe_train(characters, merges=scaled(default=64, smoke=8, full=512)))
 
 # %%
 size = scaled(default=200_000, smoke=8_000, full=900_000)
@@ -1371,8 +1371,8 @@ print(f"held-out text: {bits:.3f} bits per byte")
 print(repr(write(broken, tokenizer, next_logits, draw_token)))
 
 # %% [markdown]
-# A loss near zero, and held-out Shakespeare for next to nothing. The chapter's GPTs pay more than two bits per byte, and the best language
-# models there are something below one. A number that is too good is a finding, and so is what it writes.
+# A loss near zero, and held-out Shakespeare for next to nothing. The chapter's GPTs pay more than two bits per byte, and the largest
+# language models there are somewhat less than one. A number that is too good is a finding, and so is what it writes.
 #
 # ### The instruments
 #
@@ -1429,7 +1429,7 @@ def measure_token_loss(token_loss):
 def measure_cache(attend, positions, name):
     torch.manual_seed(0)
     program, idx = Program(9, attend, positions).eval(), torch.arange(8)[None]
-    caches = [m.KVCache(64) for _ in program.layers]
+    caches = [m.KVCache(32) for _ in program.layers]
     steps = [program(idx[:, t : t + 1], caches) for t in range(8)]
     gap = (torch.cat(steps, 1) - program(idx)).abs().max()
     print(f"{name:29} at once or in steps      measured {gap:.3f}   should be 0.000")
@@ -1621,7 +1621,7 @@ def trained(attend):
     torch.manual_seed(0)
     program = Program(len(tokenizer), attend, repair_4)
     train(program, train_tokens, repair_2, repair_7,
-          steps=scaled(default=400, smoke=6, full=5000))
+          steps=scaled(default=500, smoke=6, full=5000))
     return program
 
 
@@ -1644,9 +1644,9 @@ if repaired:
 
 # %% [markdown]
 # The number has become worse, and honest. With the old `attend` it is far too good: the denominator of the softmax knows the keys that are hidden
-# afterwards, and training finds out how to read the future from it. Read in steps, where there is no future, the model that has
-# learned this is worse than the honest one. With the old `positions` the usual number does not change at all, since whole texts begin at 0; in
-# steps it does. And `draw_token` has no part in any number: there the same good model writes nonsense.
+# afterwards, and training has found out how to read the future from it. Read in steps, where there is no future, such a model is lost, and
+# so is its text. With the old `positions` the usual number does not change at all, since whole texts begin at 0; in steps it does. And
+# `draw_token` has no part in any number: the same good model writes nonsense.
 #
 # So measure three things: what a model pays for text of which nothing in it has seen anything, whether it pays the same in the way in which it will
 # be used, and what it writes.

@@ -1,8 +1,8 @@
 """Byte-pair encoding: tokens between bytes and words, learned by counting.
 
 A text is bytes; the pair of tokens that is counted most becomes one token, again and again. The
-same merges, in the order in which they were learned, encode any text. Sources: Gage 1994 (as
-compression), Sennrich, Haddow & Birch 2016 (arXiv 1508.07909), Radford et al. 2019 (on bytes).
+same merges, in the order in which they were learned, encode any text. Sources: Sennrich, Haddow &
+Birch 2016 (arXiv 1508.07909), Radford et al. 2019 (on bytes).
 """
 
 import itertools
