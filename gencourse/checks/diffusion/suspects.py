@@ -1,7 +1,7 @@
 """The bug hunt: the pieces that the instruments convict."""
 
 from gencourse.checks import exercise
-from gencourse.probes.vae.hunt import accused
+from gencourse.probes.general import accused
 from gencourse.runner import Raised
 
 BROKEN = {"centred", "levels", "start", "steered", "step_back", "steps"}
