@@ -444,7 +444,7 @@ else:
 # - `"stopped early"`: a sound game; the samples were still coming nearer to the data when it ended.
 
 # %%
-runs = unnamed_runs()  # letter -> its moments, and its symptoms as numbers (section 2.8)
+runs = unnamed_runs()  # letter -> its moments, its symptoms as numbers (section 2.8)
 for letter, run in runs.items():
     n = run.numbers
     print(f"{letter}: modes covered {100 * n['covered']:3.0f} %, samples near one "

@@ -2,6 +2,7 @@
 
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load
@@ -29,11 +30,8 @@ def recorded(name: str) -> dict[str, Any]:
     """What a longer experiment of chapter 3 gave: "optimizers", "tokens", "overfitting", "isoflop"
     or "digits", as it stands in files/NAME.json; files/recorded.md says how it was made.
     """
-    known = sorted(
-        file.name.removesuffix(".json")
-        for file in FILES.iterdir()
-        if file.name.endswith(".json") and not file.name.startswith("gpt_")
-    )
+    files = Path(str(FILES)).glob("[!.]*.json")
+    known = sorted(file.stem for file in files if not file.name.startswith("gpt_"))
     if name not in known:
         raise InputError(
             f"recorded: name should be one of {', '.join(known)}, got {name!r}. Choose one."
