@@ -179,7 +179,7 @@ claim("flow_between", 100 * between_islands(flow.sample(10_000)))
 # %%
 def density_map(ax, log_p, title, limit=3.0):
     n = round(len(log_p) ** 0.5)
-    ax.imshow(log_p.detach().exp().view(n, n), origin="lower", cmap="viridis",
+    ax.imshow(log_p.detach().exp().view(n, n).numpy(), origin="lower", cmap="viridis",
               extent=(-limit, limit, -limit, limit), vmin=0, vmax=1)
     ax.set(xlabel="x₁", ylabel="x₂", title=title)
 
@@ -435,7 +435,8 @@ t, x = torch.meshgrid(t_axis.double(), x_axis.double(), indexing="ij")
 density = exact.log_prob(x.reshape(-1, 1), t.flatten()).exp().view_as(x)
 figure, axes = figures.panels(3, height=3.2, sharey=True)
 for ax, (churn, run) in zip(axes, runs.items(), strict=True):
-    ax.pcolormesh(t_axis, x_axis, density.T.sqrt(), cmap="viridis", rasterized=True)
+    ax.pcolormesh(t_axis.numpy(), x_axis.numpy(), density.T.sqrt().numpy(),
+                  cmap="viridis", rasterized=True)
     ax.plot(down, run[:, :6, 0], color="white", lw=0.8)
     ax.set(xlabel="t, from noise to data", title=f"λ = {churn}", xlim=(1, 0),
            ylim=(-4, 4))
