@@ -1088,7 +1088,7 @@ grids = [torch.linspace(4, -4.5, n + 1, dtype=double).sigmoid() for n in many]
 bounds = torch.stack([
     m.diffusion_elbo(sharp.denoise, x, flow_form, times, seeded(0))["elbo"].mean()
     for times in grids])
-truth = ring.log_prob(x).mean()
+truth = ring.log_prob(x).mean().item()
 ax = figures.curves(torch.tensor(many), {"ELBO of the exact denoiser": bounds}, "steps",
                     "nats", "A bound that closes as steps get fine")
 ax.axhline(truth, color="black", ls=":", label="log p(x), exact")
