@@ -123,7 +123,7 @@ def mode_coverage(
     x (N, 2) samples, centres (K, 2), stds (K,). A sample belongs to its nearest centre, if it lies
     at most radius · std away from it; a mode is covered if it holds at least least · N / K samples.
     """
-    require_features("mode_coverage", x, centres, names=("x", "centres"))
+    require_features("mode_coverage", x, centres, names=("x", "centres"), least=1)
     centres, stds = centres.to(x), stds.to(x)
     distance, nearest = torch.cdist(x, centres).min(1)
     near = distance <= radius * stds[nearest]
@@ -148,13 +148,15 @@ def nearest_neighbours(x: Tensor, train: Tensor, k: int = 1) -> tuple[Tensor, Te
     return distances, indices
 
 
-def require_features(where: str, x: Tensor, y: Tensor, names: tuple[str, str] = ("x", "y")) -> None:
-    """Raise unless both are (N ≥ 2, D) with the same D."""
+def require_features(
+    where: str, x: Tensor, y: Tensor, names: tuple[str, str] = ("x", "y"), least: int = 2
+) -> None:
+    """Raise unless both are (N, D) with N of at least `least`, and the same D."""
     for name, value in zip(names, (x, y), strict=True):
         require_tensor(where, name, value)
-        if value.ndim != 2 or len(value) < 2:
+        if value.ndim != 2 or len(value) < least:
             raise InputError(
-                f"{where}: {name} should have shape (N, D) with N ≥ 2, got {tuple(value.shape)}. "
+                f"{where}: {name} should have shape (N, D) with N ≥ {least}, got {tuple(value.shape)}. "
                 "One row per example."
             )
     if x.shape[1] != y.shape[1]:
