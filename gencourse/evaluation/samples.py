@@ -156,8 +156,8 @@ def require_features(
         require_tensor(where, name, value)
         if value.ndim != 2 or len(value) < least:
             raise InputError(
-                f"{where}: {name} should have shape (N, D) with N ≥ {least}, got {tuple(value.shape)}. "
-                "One row per example."
+                f"{where}: {name} should have shape (N, D) with N ≥ {least}, got "
+                f"{tuple(value.shape)}. One row per example."
             )
     if x.shape[1] != y.shape[1]:
         raise InputError(
