@@ -60,7 +60,10 @@ def moved(match, act):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"data": "moon"}, r"Settings: data should be one of ring, grid, two, spiral, got 'moon'"),
+        (
+            {"data": "moon"},
+            r"Settings: data should be one of ring, grid, two, spiral, drawn, got 'moon'",
+        ),
         ({"loss": "log"}, r"Settings: loss should be one of non-saturating, .*, got 'log'"),
         ({"lr": 0}, r"Settings: lr should be above 0 and finite, got 0"),
         (

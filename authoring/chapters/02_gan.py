@@ -462,7 +462,7 @@ claim("slow_radius", slow.sample(4000).norm(dim=1).mean())
 # up. Samples beyond the frame are not shown.*
 #
 # The samples have gone as far out as the data, about {{slow_radius}} on average, but cover fewer than {{slow_modes}} modes, and yet D's loss, {{slow_d_loss}} nats, is near that of a draw. One run is no proof: on ten
-# seeds, the good settings found all eight modes ten times, these once ([benchmarks](../benchmarks/README.md)).
+# seeds, the good settings found all eight modes ten times, these once (`benchmarks/README.md`).
 #
 # ## 2.7 The GAN lab
 #
