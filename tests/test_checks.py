@@ -161,7 +161,7 @@ def test_mistakes_get_their_own_hints(name, exercise):
         assert verdict.message == mistake.hint and verdict.points == 0
 
 
-UNITS = 60  # two thirds of a CPU second on a laptop, more than one on the slowest machine seen
+UNITS = 80  # nine tenths of a CPU second on a laptop, more than one on the slowest machine seen
 
 
 @functools.cache
