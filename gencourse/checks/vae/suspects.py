@@ -1,28 +1,11 @@
 """The bug hunt: the pieces that the instruments convict."""
 
 from gencourse.checks import exercise
+from gencourse.checks._hunt import compared
 from gencourse.probes.general import accused
-from gencourse.runner import Raised
 
 BROKEN = {"posterior", "draw", "reconstruction", "step_loss", "generate", "report_card"}
 PIECES = BROKEN | {"kl"}
-
-
-def compared(named: object) -> dict[str, object]:
-    """What can be said of a list of names without giving the right ones away; all else as it is."""
-    names = "whether a set of names is returned, or a list of them"
-    if isinstance(named, Raised):
-        return {names: named}
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        return {names: False}
-    said = set(named)
-    return {
-        names: True,
-        "the names that are none of the seven pieces": ", ".join(sorted(said - PIECES)) or "none",
-        "whether all the pieces that you name are broken": said <= BROKEN,
-        "whether all the broken pieces are named": said >= BROKEN,
-        "the set of broken pieces": sorted(said),
-    }
 
 
 @exercise(
@@ -47,7 +30,7 @@ def compared(named: object) -> dict[str, object]:
     ),
 )
 def suspects(answer, seed):
-    yield from compared(answer.run(accused)).items()
+    yield from compared(answer.run(accused), PIECES, BROKEN).items()
 
 
 @suspects.alternative
