@@ -69,8 +69,8 @@ figures.vae_diagram();
 figures.families();
 
 # %% [markdown]
-# *The three families of the first three chapters, column by column. A VAE makes samples in one pass and finds codes, and
-# pays with a probability that is known only as a lower bound. A fourth family, diffusion and flow models, draws most of
+# *The four families of the first four chapters, column by column. A VAE makes samples in one pass and finds codes, and
+# pays with a probability that is known only as a lower bound. The fourth family, diffusion and flow models, draws most of
 # today's pictures, and often does so among the codes of an autoencoder (section 1.18).*
 #
 # The data of this chapter are real: ten thousand handwritten digits, which ship with the course.

@@ -1,4 +1,4 @@
-"""The table of the three families of generative models."""
+"""The table of the four families of generative models."""
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -34,21 +34,32 @@ FAMILIES = {  # what each family of the course can do: the table that the first 
         "no",
         "log p(x) itself",
     ),
+    "Diffusion and\nflow matching": (
+        "noise, cleaned in steps",
+        "by an ODE",
+        "one pass per step",
+        "the noise at its start",
+        "squared error of a guess",
+    ),
+}
+SHADES = {
+    "exact": "#bfe3d3",
+    "yes, q(z given x)": "#bfe3d3",
+    "the noise at its start": "#e4f0c8",
+    "a lower bound": "#e4f0c8",
+    "by an ODE": "#e4f0c8",
+    "one pass": "#bfe3d3",
+    "no": "#f3d3c0",
+    "not available": "#f3d3c0",
+    "one pass per step": "#f3e3c0",
+    "one pass per element": "#f3e3c0",
 }
 
 
 def families(ax: Axes | None = None) -> Axes:
-    """The three families of generative models side by side: what each of them can do."""
+    """The four families of generative models side by side: what each of them can do."""
     if ax is None:
         _, ax = panels(height=3.2)
-    shades = {
-        "exact": "#bfe3d3",
-        "yes, q(z given x)": "#bfe3d3",
-        "a lower bound": "#e4f0c8",
-        "one pass": "#bfe3d3",
-        "no": "#f3d3c0",
-    }
-    shades |= {"not available": "#f3d3c0", "one pass per element": "#f3e3c0"}
     for column, (name, entries) in enumerate(FAMILIES.items()):
         for row, entry in enumerate((name, *entries)):
             head = row == 0 or column == 0
@@ -57,7 +68,7 @@ def families(ax: Axes | None = None) -> Axes:
                     (column, -row),
                     1,
                     1,
-                    facecolor="white" if head else shades.get(entry, "#eef2f6"),
+                    facecolor="white" if head else SHADES.get(entry, "#eef2f6"),
                     edgecolor="white",
                     lw=3,
                 )
@@ -68,11 +79,13 @@ def families(ax: Axes | None = None) -> Axes:
                 entry,
                 ha="center",
                 va="center",
-                fontsize=9,
+                fontsize=8.5,
                 weight="bold" if head else "normal",
             )
     ax.set(
-        xlim=(0, 4), ylim=(-5, 1), title="Three families of generative models and what each can do"
+        xlim=(0, len(FAMILIES)),
+        ylim=(-5, 1),
+        title="Four families of generative models and what each can do",
     )
     ax.set_axis_off()
     return ax
