@@ -24,6 +24,8 @@ def order(steps: Callable, T: int) -> list[int]:
 def from_noise(start: Callable, seed: int) -> dict[str, object]:
     """What can be said of 20,000 points from which a sampler is to start."""
     x = start(20_000, seeded(seed))
+    if x.shape != (20_000, 2):
+        return {"the shape": list(x.shape)}
     again, other = start(20_000, seeded(seed)), start(20_000, seeded(seed + 1))
     generator = seeded(seed)
     first, second = start(20, generator), start(20, generator)
