@@ -385,12 +385,10 @@ def test_odd_answers_are_wrong_and_crash_nothing(case):
 
 def test_verdict_does_not_depend_on_the_default_dtype_or_device():
     right, wrong = check.gaussian_log_density.reference, check.gaussian_log_density.mistakes[0]
-    for dtype in (torch.float32, torch.float64):
+    for dtype, some in ((torch.float32, EXERCISES[::6]), (torch.float64, EXERCISES[::2])):
         torch.set_default_dtype(dtype)
         try:
-            assert all(
-                check_one.judge(check_one.reference).status == "right" for check_one in EXERCISES
-            )
+            assert all(check_one.judge(check_one.reference).status == "right" for check_one in some)
             assert check.gaussian_log_density.judge(right).status == "right"
             assert check.gaussian_log_density.judge(wrong.answer).mistake == wrong.name
             assert torch.get_default_dtype() == dtype
