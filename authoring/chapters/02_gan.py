@@ -143,7 +143,7 @@ for ax, shift in zip(axes, (0.0, 2.0, 6.0), strict=True):
 #
 # ### Does a trained discriminator find it?
 #
-# In practice nobody knows $p_{\text{data}}$, and D is a network trained on samples. Compare the two where we know both densities:
+# In practice D is a network trained on samples. Compare it with $D^*$ where we know both densities:
 
 # %%
 real = points("two")
@@ -312,8 +312,8 @@ claim("nonsaturating_gradient", slope_n[-1])
 # density ratio; up to a distance of 3 they agree with their closed forms to {{gallery_error}}, relatively.*
 #
 # Losses and divergences, differentiated separately, agree to {{two_sides}}. At a distance of 4 the saturating loss
-# has a gradient of {{saturating_gradient}}, the non-saturating one of {{nonsaturating_gradient}}. So the kinder loss minimises a divergence too, zero only for equal
-# distributions (Shannon et al. 2020). But it is no fair judge. A sample where there are no data costs without bound. A missing mode? Take eight
+# has a gradient of {{saturating_gradient}}, the non-saturating one of {{nonsaturating_gradient}}. So this loss minimises a divergence too, zero only for equal
+# distributions (Shannon et al. 2020), but a lopsided one. A sample where there are no data costs without bound. A missing mode? Take eight
 # equal modes, of which G serves four:
 
 # %%
@@ -359,13 +359,12 @@ print("G's loss, samples detached:",
       who_got_gradients(m.generator_loss(D(G(z).detach()))))
 
 # %% [markdown]
-# Line 2 wastes work and sets a trap: unless they are cleared, the gradients that G gets in D's step are added to its own.
+# Line 2 wastes work and sets a trap: unless cleared, the gradients that G gets in D's step are added to its own.
 # In line 3 the same holds for D. Line 4 is a bug: G learns nothing, and no error says so.
 #
 # ## 2.6 The loop, on a ring of eight
 #
-# Data: eight small Gaussians on a circle. It is a good test, because the typical failure of a GAN
-# is to serve only some modes, and these can be counted. Once, by hand:
+# Data: eight small Gaussians on a circle, since the typical failure of a GAN is to serve only some modes, and these can be counted. Once, by hand:
 
 # %%
 ring = points("ring")
@@ -432,8 +431,7 @@ claim("ring_modes", covered.modes)
 claim("ring_share", 100 * covered.share)
 
 # %% [markdown]
-# *Data and samples (of the averaged G) at six moments of one run, of the same thousand codes each time. The cloud spreads, reaches for the ring,
-# and gathers at its eight modes.*
+# *Data and samples (of the averaged G, always from the same codes) at six moments of one run. The cloud spreads, reaches for the ring, and gathers at its modes.*
 #
 # A mode counts as *covered* if it gets at least a fifth of its fair share of the samples. In the end all {{ring_modes}} modes are covered, and
 # about {{ring_share}} % of the samples lie within three standard deviations of one; of the data 99 % do. Most others lie on the way from mode to
@@ -478,7 +476,7 @@ claim("slow_radius", slow.sample(4000).norm(dim=1).mean())
 #
 # ## 2.7 The GAN lab
 #
-# Watch the game, and take part. The strip shows the recorded run that the lab opens with:
+# Watch the game, and take part. The lab opens with this recorded run:
 
 # %%
 film_strip(recorded("ring"));
@@ -504,14 +502,14 @@ gan_lab()
 # 4. **Too fast.** In a live match with the loss *non-saturating*, set the penalty to *none* and G's learning rate to 0.03. Eight presses of *Step*:
 #    from one picture to the next many samples leap to other places.
 # 5. **A thread.** Set the penalty and the rate back (R1, 0.002), choose *normal 1-D* noise, *Reset*, twelve presses: a line runs through most of the
-#    modes, and crosses each gap, since it cannot tear. Then the spiral.
+#    modes, and crosses each gap, since it cannot tear. Then try the spiral.
 # 6. **A critic.** Normal 2-D noise again, *Wasserstein* loss. Without a penalty, four presses: the slope grows and grows, and the samples leap. With the
 #    gradient penalty of weight 10, the usual one, six presses: the game swings. With weight 0.1, fourteen presses: the leaping
 #    stops and the modes come, if not all of them at every moment.
 #
 # The failed runs of section 2.8 are in the list too, each with three changes of which one mends it (*but with*). Choose the data *drawn* to draw your
 # own. On the right is the **grid of codes**: equal shares of the noise, and where G takes them; the sheet bends and never tears. **Best possible
-# D** shows $D^*$, with a smoothed density of the samples: compare it with D's belief. All of it works from the keyboard.
+# D** shows $D^*$, with a smoothed density of the samples: compare it with D's belief.
 #
 # ## 2.8 Reading a run
 #
@@ -568,7 +566,7 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 # | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast, five moves a round | flat loss where D is sure | non-saturating loss, R1 |
 # | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
 #
-# In run 3 D is right only {{follower_accuracy}} % of the time, *less* than a coin: each frame is taken at the end of a round, on samples that G has moved
+# In run 3 D does *worse* than a coin, {{follower_accuracy}} %: each frame, at the end of a round, shows samples that G has moved
 # since D's last step, to just where that D believed the data to be.
 #
 # The losses betray a player who has lost: D's is below {{winner_d_loss}} nats in run 2, G's {{collapsed_g_loss}} in run 1, far from a draw. They do not betray
@@ -612,8 +610,8 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
     ax.set(xlim=(-3, 3), ylim=(-3, 3))
 
 # %% [markdown]
-# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D. The G that begins at all modes stays at most of them; the
-# one that begins as a blob ends at one or two places.*
+# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade). The trained G keeps most modes, the fresh one ends at one or
+# two places.*
 #
 # The trained G still covers at least seven of the eight modes ({{alone_trained}} here), the fresh one fewer than {{alone_fresh}}. And the collapsed G is *better off*: its loss
 # is lower by {{collapse_pays}} nats. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
@@ -648,13 +646,14 @@ claim("share_with_r1", max(row["share"] for row in remedies if row["game"] == "R
 # %% [markdown]
 # As it is, at most {{modes_as_it_is}} modes are served. *Relativistic pairing* (Jolicoeur-Martineau 2019), where D compares a sample with an image
 # instead of judging it alone, does not help by itself (at most {{modes_relativistic}}); a D as slow as G helps in one seed of three. With a D that is told how much its features vary over the batch
-# (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G serves at least {{modes_with_statistics}}. R1 brings back all {{modes_with_r1}}, as does pairing with R1
-# and *R2*, the same penalty at the samples ({{modes_with_r3}}), but variety comes first: only a share of {{share_with_r1}} of R1's samples is near a mode yet.
+# (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G serves at least {{modes_with_statistics}}. R1, which flattens the cliffs so that modes
+# are felt from afar, brings back all {{modes_with_r1}}, as does pairing with R1 and *R2*, the same penalty at the samples ({{modes_with_r3}}). Quality comes later: only a share of
+# {{share_with_r1}} of R1's samples is near a mode yet.
 #
 # ## 2.9 Images: a naive GAN, and why its discriminator wins
 #
-# Now the ten thousand digits of chapter 1. The first idea is to put pixels in the place of coordinates: two plain networks, and the loss as
-# the game states it, saturating, with a D that learns fast, since the theory wants it near its best.
+# Now the ten thousand digits of chapter 1. The first idea is to put pixels in the place of coordinates: two plain networks, the
+# saturating loss of the game, and a D that learns fast, since the theory wants it near its best.
 
 # %%
 digits = images("mnist")
@@ -681,7 +680,7 @@ def train_on_digits(**settings):
                      steps=scaled(default=600, smoke=5, full=4000), lr=8e-4)
 
 # %% [markdown]
-# Two things might help: the other loss, and R1. **Predict** which does more, and play all four games:
+# Two things might help: the other loss, and R1. **Predict** which does more. All four games:
 
 # %%
 four = {(loss, r1): train_on_digits(loss=loss, r1=r1)
@@ -752,8 +751,8 @@ print(
     f"{sum(p.numel() for p in D.parameters()):,} in D")
 
 # %% [markdown]
-# Our learning rates, 8e-3 for G and twice that for D, are forty to eighty times DCGAN's. They suit a run of a minute or so on small
-# images with a D of bounded slope; otherwise begin with the published rates in section 2.12.
+# Our learning rates, 8e-3 for G and twice that for D, are forty to eighty times DCGAN's. They suit a minute on small
+# images with a D of bounded slope; else begin with the published rates (section 2.12).
 #
 # During training we keep samples of the same codes, and the Fréchet distance (section 2.15) to the test images of five hundred samples of G and of its average.
 
@@ -882,8 +881,8 @@ claim("critic_at_three", critics[3])
 claim("jsd_at_six", jsd[-1])
 
 # %% [markdown]
-# *Two normal distributions of standard deviation 1, moved apart. Left: the critic's estimate grows with the true Wasserstein distance, a little too
-# fast; at 3 it says {{critic_at_three}}. Right: the Jensen-Shannon divergence levels off: {{jsd_at_six}} nats at a shift of 6, where $\log 2 \approx 0.693$ is the most it can be.*
+# *Two standard normal distributions, moved apart. Left: the critic's estimate grows with the true Wasserstein distance, a little too
+# fast; at 3 it says {{critic_at_three}}. Right: the Jensen-Shannon divergence levels off: {{jsd_at_six}} nats at a shift of 6; $\log 2 \approx 0.693$ is the most it can be.*
 #
 # Why is the estimate too large? The penalty is a price and not a wall. A critic of slope $s$ gains $s\,d$ at a distance $d$ and pays
 # $\lambda (s - 1)^2$. The best slope is $1 + d/(2\lambda)$. With $\lambda = 10$ the estimate $s\,d$ is $d\,(1 + d/20)$, the third curve.
@@ -988,7 +987,7 @@ claim("average_radius", tiny_game(True, True).mean(0).norm())
 # slowly: {{in_turns_early}} after 400, {{in_turns_late}} after 20,000. With R1 each is below {{with_r1}} after 400.
 #
 # **Why?** Near the star both sigmoids are ½, so θ moves by $\psi/2$ and ψ by $-\theta/2$: always at right angles to the way home. The game only
-# rotates. R1 with weight γ adds $-\gamma\psi$ to D's move: **friction**. The eigenvalues of the motion become
+# rotates, and a step along the tangent of a circle ends outside it. R1 with weight γ adds $-\gamma\psi$ to D's move: **friction**. The eigenvalues of the motion become
 # $-\tfrac{\gamma}{2} \pm \tfrac12\sqrt{\gamma^2 - 1}$; without R1 their real part is zero, with it negative, and small steps lead home. Mescheder et al. show the
 # same for networks, close to an equilibrium and under mild conditions. For γ = 0.3 it predicts a decay at the rate 0.15 (per learning rate × steps):
 
@@ -1019,7 +1018,7 @@ claim("spectral_norm", largest)
 # The largest singular value of the normalised layer is {{spectral_norm}}.
 #
 # **Two time scales** (*TTUR*: Heusel et al. 2017). D should be near its best for the present G. Instead of many D steps per G step, give D a
-# larger learning rate. (In section 2.9 a fast D won; one kept smooth may be fast.)
+# larger learning rate. (Section 2.9's fast D won; a smooth one may be fast.)
 #
 # **An average.** Where players circle, the *average* of G's weights can be closer to the centre than any single G: in
 # the second panel that of the whole path is less than {{average_radius}} from the star. The exponential moving average (*EMA*) costs next
@@ -1075,7 +1074,7 @@ claim("precision_twice", equal["twice as long"]["precision"])
 #
 # $$l(x, y) = \psi(\phi(x)) + \langle v_y, \phi(x) \rangle$$
 #
-# (*projection*: Miyato & Koyama 2018). Why a sum? The log density ratio of pairs splits into one of images and one of labels given
+# (*projection*: Miyato & Koyama 2018). Why a sum? The log density ratio of pairs splits into that of images and that of labels given
 # the image, $\log p_{\text{data}}(y \mid x) - \log p_g(y \mid x)$, and classifiers are usually linear in their features. Both players see the
 # batch's labels.
 
@@ -1096,9 +1095,9 @@ figures.image_grid(wardrobe.sample(asked, seed=2), columns=10,
                    title="Clothes, by class", headings=clothes);
 
 # %% [markdown]
-# *Six samples, not selected, for each class that was asked for, one class per column.*
+# *Six samples, not selected, for each class that was asked for.*
 #
-# Does the answer fit the question? A classifier that ships with the course judges; but first judge the judge:
+# Does the answer fit the question? A classifier judges; but first judge the judge:
 
 # %%
 judge = ev.feature_network("fashion-mnist").to(device)
@@ -1134,7 +1133,7 @@ claim("ms_per_sample", 1000 * (time.perf_counter() - start) / n)
 #
 # ## 2.14 When data are scarce: augment what D sees
 #
-# With 500 images D learns them by heart, as any classifier would. Then it rejects everything else, new real images too, and its gradient says
+# With 500 images D learns them by heart. Then it rejects everything else, new real images too, and its gradient says
 # "be one of these 500". Augmenting the data alone does not help: G would learn to make augmented
 # images. Augment **whatever D sees**, samples as well, by operations that gradients can pass:
 # brightness, shifts, a square cut out (Zhao et al. 2020).
@@ -1398,7 +1397,7 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 #
 # **Simple again.** *R3GAN* (Huang et al. 2024) throws the tricks away: relativistic pairing, R1 and R2, a modern network, and it matches the best.
 #
-# **An adversary as a part.** Diffusion models ([chapter 4](04_diffusion.ipynb)) have taken over pictures at large: they train on a plain regression and serve
+# **An adversary as a part.** Diffusion models ([chapter 4](04_diffusion.ipynb)) have taken over pictures: they train on a plain regression and serve
 # every mode. But a D makes things sharp in a single pass, and lives on in other models: a patch discriminator
 # sharpens the decoders of latent diffusion's autoencoders (VQGAN: Esser et al. 2021); *vocoders* make sound waves from spectrograms (HiFi-GAN:
 # Kong et al. 2020); *adversarial distillation* turns a diffusion model of fifty steps into one of a few (Sauer et al. 2023).
@@ -1423,10 +1422,7 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 #
 # No. At its best D's logit is the logarithm of a *ratio* of two densities, and at the end of a good game it is 0 everywhere. A real D is not at its best: it has
 # seen few points, and R1 or bounded layers flatten its logit. With the hinge or the Wasserstein loss even the best D's output is no log ratio.
-# For a probability use a model of chapter 1 or 3.
 # </details>
-#
-# Now the exercises: [`exercises/02_gan.ipynb`](../exercises/02_gan.ipynb).
 #
 # ## 2.19 Where this comes from
 #
