@@ -558,7 +558,7 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 
 # %% [markdown]
 # Means over the last quarter of each run, for leaps over its second half. A sample *leaps* if it moves by more than 1 from one frame
-# to the next. (Neighbouring modes are 1.5 apart.)
+# to the next; neighbouring modes are 1.5 apart.
 #
 # | | you see | numbers | settings (healthy: R1 0.1, Adam, D twice as fast) | cause | remedy |
 # | --- | --- | --- | --- | --- | --- |
@@ -751,8 +751,8 @@ print(
     f"{sum(p.numel() for p in D.parameters()):,} in D")
 
 # %% [markdown]
-# Our learning rates, 8e-3 for G and twice that for D, are forty to eighty times DCGAN's. They suit a minute on small
-# images with a D of bounded slope; else begin with the published rates (section 2.12).
+# Our learning rates, 8e-3 for G and twice that for D, are forty to eighty times DCGAN's. They suit a run of a minute on small
+# images with a D of bounded slope; otherwise begin with the published rates (section 2.12).
 #
 # During training we keep samples of the same codes, and the Fréchet distance (section 2.15) to the test images of five hundred samples of G and of its average.
 
@@ -903,7 +903,7 @@ claim("wgan_modes", earth.modes)
 claim("wgan_share", 100 * earth.share)
 
 # %% [markdown]
-# *Samples of a Wasserstein GAN on the ring, and its critic's loss: minus the estimated distance plus the penalty. Near a draw it is near 0.*
+# *Samples of a Wasserstein GAN on the ring, and its critic's loss: the penalty minus the estimated distance, near 0 in a draw.*
 #
 # It covers {{wgan_modes}} modes, with about {{wgan_share}} % of the samples near one. So why do our games in the plane use R1? With finitely many critic
 # steps for each of G's, WGAN-GP need not converge even near the equilibrium (Mescheder et al. 2018), as the lab shows with the usual weight, 10; the game of section 2.2
@@ -934,7 +934,7 @@ claim("penalty_error", (penalty - m.r1_penalty(D, ring_data[:64])).abs().max())
 #
 # What R1 does shows in the smallest game there is: data at 0, a generator that puts all its mass at θ, a discriminator whose logit is $\psi x$.
 # The equilibrium is θ = ψ = 0. Two rules can be chosen: do the players move **at once** or **in turns**, as `fit` plays; and
-# does G minimise $\log(1 - D)$ (minimax) or $-\log D$ (non-saturating)? Follow the two numbers in all four games. **Predict** which come home.
+# does G minimise $\log(1 - D)$ (minimax) or $-\log D$ (non-saturating)? **Predict** which of the four games come home.
 
 # %%
 def sigmoid(a):
@@ -1222,7 +1222,7 @@ claim("fd_of_1000", of_real[1000])
 claim("fd_of_2000", of_real[2000])
 
 # %% [markdown]
-# Mean of five draws: from 250 images it is {{fd_of_250}}, from 500 {{fd_of_500}}, from 1,000 {{fd_of_1000}}, from 2,000 {{fd_of_2000}}: **compare only at equal numbers.**
+# From 250 images it is {{fd_of_250}} (mean of five sets), from 500 {{fd_of_500}}, from 1,000 {{fd_of_1000}}, from 2,000 {{fd_of_2000}}: **compare only at equal numbers.**
 #
 # **Kernel distance** (Bińkowski et al. 2018): compare features pair by pair, with a cubic function of their inner product. It also sees third
 # moments, and is zero on average for equal distributions, however few the samples.
