@@ -108,7 +108,7 @@ plays = {"training text": shakespeare.train,
 
 # %% [markdown]
 # The simplest model that looks at anything looks at the character before: a **bigram** model, $p(x_t \mid x_{<t}) = p(x_t \mid x_{t-1})$.
-# The table that makes the training text most probable is found by counting: of all characters that followed an "h", which share is "e"?
+# The table that makes the training text most probable is found by counting: of all characters that followed an "h", what share is "e"?
 
 # %%
 counts = m.bigram_counts(shakespeare.train, V)
@@ -128,7 +128,7 @@ bar = figure.colorbar(drawn, label="probability", shrink=0.8)
 bar.set_ticks([0, 0.1**0.5, 0.3**0.5, 0.6**0.5, 1], labels=[0, 0.1, 0.3, 0.6, 1]);
 
 # %% [markdown]
-# *Each row is a part of a distribution; capitals and rare characters are left out. A "q" is followed by a "u", a comma by a space (␣) or
+# *Each row is part of a distribution; capitals and rare characters are left out. A "q" is followed by a "u", a comma by a space (␣) or
 # the end of the line (↵). The dark columns are "e" and the space, which follow almost anything.*
 #
 # ### Nats, bits and perplexity
@@ -235,7 +235,7 @@ claim("source_law", sum(law[2:]) / 4)
 #
 # ## 3.4 Sampling: temperature, top-k, top-p
 #
-# A network gives **logits**, one number per token; their softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities. (Of a table, take
+# A network gives **logits**, one number per token; their softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities. (For a table, take
 # logarithms.) A token is drawn from $p$, or, on purpose, from something else:
 #
 # - **temperature** $T$ (not the length $T$ of section 3.1) divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$
@@ -257,7 +257,7 @@ sampling_strip(after_t, shakespeare.vocabulary, temperatures | filters);
 #
 # Divide logits, not probabilities: normalised again, divided probabilities are what they were.
 #
-# To write, the model needs something to go on from, a **prompt**, here the letter "T". Each token drawn is appended.
+# To write, the model needs something to start from, a **prompt**, here the letter "T". Each token drawn is appended.
 
 # %%
 def bigram_logits(idx):
@@ -272,7 +272,7 @@ for T in (1.0, 0.5, 0.0, 2.0):
 # %% [markdown]
 # At $T = 1$ pairs of letters have the right frequencies, and few of the words exist. $T = 0.5$ keeps to common pairs, $T = 2$ brings
 # in rare ones. Greedy text runs in a circle as soon as a character returns, since the last one is all that the model remembers. What is
-# missing is not a better way to sample, it is context.
+# missing is not a better way to sample, but context.
 #
 # (Another rule, *min-p*, keeps what has at least a given share of the largest probability.)
 #
@@ -284,7 +284,7 @@ for T in (1.0, 0.5, 0.0, 2.0):
 #
 # $$\frac{\partial}{\partial l_i} \big(-\log p_y\big) = \frac{\partial}{\partial l_i} \Big(-l_y + \log \textstyle\sum_j e^{l_j}\Big) = p_i - [i = y],$$
 #
-# the probabilities, minus 1 at what came. Autograd agrees:
+# the probabilities, minus 1 for the token that came. Autograd agrees:
 
 # %%
 logits = torch.tensor([[2.0, 0.0, -1.0]], requires_grad=True)
@@ -373,7 +373,7 @@ claim("attention_difference", (attention(q, k, v) - theirs).abs().max())
 
 # %% [markdown]
 # The three rows are the three positions, and PyTorch's own function agrees to {{attention_difference}}. The mask sets scores to $-\infty$
-# *before* the softmax. If weights were set to zero after it, later positions would have taken part in the sum below the fraction.
+# *before* the softmax. If weights were set to zero after it, later positions would still have counted in the denominator.
 #
 # **Why divide by $\sqrt d$?** The product of two vectors of $d$ independent standard normal numbers has standard deviation $\sqrt d$. With
 # scores so large, the softmax puts nearly all weight on one position, and its gradient vanishes.
@@ -459,7 +459,7 @@ figures.gpt_block();
 # *A block. Along the bottom runs the residual stream; attention and MLP each read it through a norm, and add their result.*
 #
 # The **norm** subtracts the mean of a vector's $C$ numbers, divides by their standard deviation, and applies a learned factor and offset
-# (*LayerNorm*), so that what the parts read has one size. The MLP widens four times, applies GELU (a smooth ReLU, $x\,\Phi(x)$ with the
+# (*LayerNorm*), so that what the parts read is always of one size. The MLP widens four times, applies GELU (a smooth ReLU, $x\,\Phi(x)$ with the
 # normal distribution function), and narrows again. First attention with heads:
 
 # %%
@@ -656,7 +656,7 @@ claim("longer_bits", bits_per_dim(longer_nats, 1))
 # {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, trained longer, needs {{longer_bits}}
 # bits. bzip2 needs fewer than either (section 3.2): it looks back over 790,000 characters, these models over 64. On training text yours pays
 # {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest*
-# costs {{gpt_tempest}}; the gap is the other play.
+# costs {{gpt_tempest}}: the gap is the other play.
 #
 # ### Is it only copying?
 #
@@ -740,8 +740,7 @@ claim("words_plain", shares[3])
 # ### What the parts are worth
 #
 # A smaller GPT, two layers of width 64, trained in three ways for 120 steps, three seeds each. The learning rates were chosen on a part of
-# the training text; neither lies at an end of its grid. (Recorded, as others below, by
-# `authoring/record_autoregressive.py`.)
+# the training text; neither lies at an end of its grid. (Recorded, like others below.)
 
 # %%
 recorded = m.recorded("optimizers")
@@ -948,7 +947,7 @@ claim("bytes_per_token", len(new_bytes) / len(held))
 # On held-out Shakespeare a token is about {{bytes_per_token}} bytes: the same window sees twice as much text. The price: the
 # model no longer sees letters, such as the three r's of a "strawberry".
 #
-# A **special token** marks the end of a text, or who speaks in a dialogue. Programs alone use its number: as the last line shows, a text that
+# A **special token** marks the end of a text, or who speaks in a dialogue. Only programs use its number: as the last line shows, a text that
 # says `<|end|>` becomes ordinary tokens. Otherwise any user could forge the end of a text.
 #
 # **Losses per token cannot be compared** between tokenizers: a longer token is harder to guess. What survives is
@@ -979,7 +978,7 @@ claim("more_text", read_bytes["merges, 32"] / read_bytes["characters, 64"])
 # ## 3.13 Little text, more text
 #
 # Suppose there is little text of the kind you want: the first 20,000 characters of *Moby-Dick*. Train from scratch, or go on from the GPT
-# that has read Shakespeare? To go on, with a smaller learning rate so that what is known is not lost, is **fine-tuning**. Both get the same
+# that has read Shakespeare? To go on, with a smaller learning rate so that little is lost, is **fine-tuning**. Both get the same
 # steps.
 
 # %%
@@ -1583,7 +1582,7 @@ claim("cost_of_cold", unread[temperatures.sub(0.5).abs().argmin()] - unread.min(
 # {{best_temperature}} on The Tempest: on a play that it has not read the model is slightly too sure of itself.* Samples that people like are
 # usually drawn at a lower temperature: at 0.5, where more of the words were real (section 3.9), The Tempest costs {{cost_of_cold}} nats more.
 #
-# ## 3.18 Does anything look ahead? And which family when
+# ## 3.18 Does anything look ahead? Which family, when?
 #
 # A frequent bug is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish.
 # Reading the code seldom finds it, an experiment does: change one input, and see which outputs change. `depends_on` does that for each
