@@ -107,6 +107,9 @@ def test_recorded_comparisons_are_paired_and_on_equal_terms():
     isoflop = autoregressive.recorded("isoflop")["rows"]
     for row in isoflop:  # 6 N D, a step being 32 windows of 32 tokens
         assert 6 * row["N"] * row["steps"] * 1024 == pytest.approx(row["C"], rel=0.05)
+    for budget in {row["C"] for row in isoflop}:  # each line bends
+        line = [row["nats"] for row in isoflop if row["C"] == budget]
+        assert 0 < line.index(min(line)) < len(line) - 1
     tokens = autoregressive.recorded("tokens")
     for row in tokens["rows"].values():
         spent = 6 * row["parameters"] * row["steps"] * 1024

@@ -61,7 +61,7 @@ print(shakespeare.decode(longer.generate(prompt, 300, T=0.8, seed=0)[0].cpu()))
 # $$p(x_1, \dots, x_T) = p(x_1)\, p(x_2 \mid x_1)\, p(x_3 \mid x_1, x_2) \cdots = \prod_{t=1}^{T} p(x_t \mid x_{<t}),$$
 #
 # where $x_{<t}$ is short for $x_1, \dots, x_{t-1}$. This is no approximation, and it holds in every order. As a check, a table of three
-# binary variables is split into conditionals and multiplied together again, in two orders:
+# binary variables is split into conditionals and multiplied again, in two orders:
 
 # %%
 joint = torch.rand(2, 2, 2, generator=seeded(0), dtype=torch.float64)
@@ -588,7 +588,7 @@ check_model(mine, (x.to(device), y.to(device)))
 #
 # Large trainings add **warm-up** (the rate first rises), **clipping** (a gradient that is too long is shortened), **weight decay** (weights
 # shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (random numbers of the stream are set to zero).
-# In half a pass over the text we need none of them.
+# In half a pass we need none of them.
 
 # %%
 steps = scaled(default=360, smoke=10, full=20_000)
@@ -1074,7 +1074,8 @@ print(best_size)
 claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 
 # %% [markdown]
-# *Each line is one amount of computing, spent on small networks for many steps or large ones for few. With sixteen times the operations the best of the sizes tried is about {{best_size_growth}} times as large.* Over many orders of
+# *Each line is one amount of computing, spent on small networks for many steps or large ones for few; each has its lowest point inside. With
+# sixteen times the operations the best size is about {{best_size_growth}} times as large, one step of this coarse grid.* Over many orders of
 # magnitude the best losses follow a power law (Kaplan et al. 2020).
 #
 # ## 3.14 From language model to assistant
