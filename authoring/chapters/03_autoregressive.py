@@ -1074,7 +1074,7 @@ print(best_size)
 claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 
 # %% [markdown]
-# *Each line is one amount of computing, spent on small networks for many steps or large ones for few; each has its lowest point inside. With
+# *Each line is one amount of computing: small networks for many steps, or large ones for few; each has its lowest point inside. With
 # sixteen times the operations the best size is about {{best_size_growth}} times as large, one step of this coarse grid.* Over many orders of
 # magnitude the best losses follow a power law (Kaplan et al. 2020).
 #
@@ -1186,17 +1186,17 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
 # %% [markdown]
 # Every such system needs a check against the source; an average over ordinary days says little about strange ones.
 #
-# **The making of an assistant** goes on like this:
+# **The making of an assistant:**
 #
 # - **Pretraining** on trillions of tokens: the loss of section 3.9. The result can already be *prompted*: given examples of a task it
 #   does the next one (*in-context learning*).
 # - **Instruction tuning**: supervised fine-tuning on many tasks, written as dialogues with special tokens for the speakers (a
 #   *chat template*), prompts masked. Often only small additions to the matrices are trained (*LoRA*).
 # - **Preferences**: people say which of two answers to $x$ is better, $y_+$ or $y_-$. A reward model learns to agree, and the language model
-#   is trained to earn its reward without moving too far from the model $p_0$ that it was (*RLHF*; Ouyang et al. 2022). Or both at once, by a loss of
-#   exact likelihoods, $-\log \sigma\big(\beta \log \frac{p(y_+ \mid x)}{p_0(y_+ \mid x)} - \beta \log \frac{p(y_- \mid x)}{p_0(y_- \mid x)}\big)$
-#   (*DPO*; Rafailov et al. 2023; $\beta$ says how firmly $p_0$ holds it). Where an answer can be checked, as here, the check itself is the reward; *reasoning models* are trained
-#   so, and write at length before they answer.
+#   is trained to earn its reward without moving too far from the model $p_0$ that it was (*RLHF*; Ouyang et al. 2022).
+#   Or both at once, by a loss that needs only likelihoods, $-\log \sigma\big(\beta \log \frac{p(y_+ \mid x)}{p_0(y_+ \mid x)} - \beta \log \frac{p(y_- \mid x)}{p_0(y_- \mid x)}\big)$
+#   (*DPO*; Rafailov et al. 2023; $\beta$ says how firmly $p_0$ holds it). Where an answer can be checked, as here, the check itself is the
+#   reward; *reasoning models* are trained so, and write at length before they answer.
 # - **In use**, instructions, documents and tools stand in the prompt. The model still computes $p(x_t \mid x_{<t})$.
 #
 # ## 3.15 Images: MADE
@@ -1553,8 +1553,8 @@ figures.image_grid(mixed, columns=20,
                          f"{-mixture:.1f} nats");
 
 # %% [markdown]
-# *Fifty-nine images of noise and one sample of the PixelCNN: on average sixty samples of the mixture hold even fewer of these, 0.6. Yet a
-# test image costs only {{mixture_cost}} nats more than under the PixelCNN alone.*
+# *Fifty-nine images of noise and one sample of the PixelCNN: sixty draws from the mixture hold 0.6 of these on average. Yet a
+# test image costs only {{mixture_cost}} nats more than under the PixelCNN.*
 #
 # The other way round, a lower temperature makes samples look better, and the likelihood worse:
 
