@@ -4,14 +4,15 @@ gencourse/models/autoregressive/files/, beside the datasheet recorded.md.
     uv run python -m authoring.record_autoregressive [NAME ...]
 
 overfitting: `gencourse train gpt` on a short text, three seeds. digits: a VAE, MADE and PixelCNN as
-`gencourse train` trains them, three seeds, all measured on the same images. optimizers, tokens:
-small GPTs that get equal seconds of one thread's computing time, rates chosen on a part of the
-training text. isoflop: networks of several sizes that get equally many operations.
+`gencourse train` trains them, three seeds, all measured on the same images. optimizers: small GPTs
+that get equally many steps. tokens, isoflop: networks that get equally many operations. The rates
+of optimizers and tokens are chosen on a part of the training text.
 """
 
 import argparse
 import itertools
 import json
+import math
 import platform
 import tempfile
 import time
@@ -35,7 +36,8 @@ from gencourse.training import Player, adam, fit
 
 FILES = Path(__file__).parents[1] / "gencourse" / "models" / "autoregressive" / "files"
 SEEDS = (0, 1, 2)
-SECONDS = 6.0  # of computing for each small GPT
+STEPS = 120  # of each small GPT whose optimizers are compared
+OPERATIONS = 1e11  # of each small GPT whose tokens are compared, 6 N D
 WIDTHS = (6, 12, 24, 48, 96)
 TUNING = 50_000  # the last characters of the training text, on which rates are chosen
 SIZES = {"layers": 2, "heads": 4, "width": 64}
@@ -63,25 +65,36 @@ def without_positions(work: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def trained(
-    kind: type[m.GPT], tokens: Tensor, V: int, lr: float, seed: int, seconds: float, block: int = 64
-) -> tuple[m.GPT, int]:
-    """A small GPT after so many seconds of computing, and the number of its steps, which is found
-    by timing some.
+    kind: type[m.GPT], tokens: Tensor, V: int, lr: float, seed: int, steps: int, block: int = 64
+) -> m.GPT:
+    """A small GPT after so many steps of 1,024 tokens each."""
+    with global_seed(seed):
+        model = kind(V, block_size=block, **SIZES)
+    batches = windows(tokens, block, 1024 // block, seed=seed)
+    fit(model, batches, steps=steps, lr=lr, progress=False)
+    return model.eval()
+
+
+def best_rate(cost: Callable[[float], float], rates: Iterable[float]) -> dict[str, Any]:
+    """The rate of the least cost, which is no end of the grid: beyond an end that is best the next
+    one is tried; and all costs.
     """
-    batch = 1024 // block
+    tuned = {lr: cost(lr) for lr in rates}
+    while (best := min(tuned, key=lambda lr: tuned[lr])) in (min(tuned), max(tuned)):
+        further = round(best * 1.6 if best == max(tuned) else best / 1.6, 4)
+        tuned[further] = cost(further)
+    return {"lr": best, "tuning": dict(sorted(tuned.items()))}
 
-    def new() -> m.GPT:
-        with global_seed(seed):
-            return kind(V, block_size=block, **SIZES)
 
-    trial = new()
-    fit(trial, windows(tokens, block, batch, seed=0), steps=3, lr=lr, progress=False)
-    began = time.process_time()
-    fit(trial, windows(tokens, block, batch, seed=0), steps=15, lr=lr, progress=False)
-    steps = round(seconds / ((time.process_time() - began) / 15))
-    model = new()
-    fit(model, windows(tokens, block, batch, seed=seed), steps=steps, lr=lr, progress=False)
-    return model.eval(), steps
+def milliseconds(kinds: dict[str, type[m.GPT]], V: int, tokens: Tensor) -> dict[str, float]:
+    """Of computing for a step of each kind: the least of rounds in which they take turns."""
+    least = dict.fromkeys(kinds, float("inf"))
+    for _, (name, kind) in itertools.product(range(8), kinds.items()):
+        model, batches = kind(V, block_size=64, **SIZES), windows(tokens, 64, 16, seed=0)
+        began = time.process_time()
+        fit(model, batches, steps=5, lr=0.001, progress=False)
+        least[name] = min(least[name], 200 * (time.process_time() - began))
+    return least
 
 
 def nats(model: m.GPT, tokens: Tensor) -> float:
@@ -93,36 +106,31 @@ def optimizers() -> dict[str, Any]:
     data = text("shakespeare")
     V, train_part, tuning = len(data.vocabulary), data.train[:-TUNING], data.train[-TUNING:]
     held_out = torch.cat([data.train[-1:], data.validation])
-    rows = {}
-    for name, kind, rates in (
-        ("Muon", m.GPT, (0.03, 0.05, 0.08)),
-        ("Adam", GPTWithAdam, (0.001, 0.002, 0.004)),
-    ):
-        tuned = {lr: nats(trained(kind, train_part, V, lr, 9, SECONDS)[0], tuning) for lr in rates}
-        best = min(tuned, key=lambda lr: tuned[lr])
-        runs = [trained(kind, data.train, V, best, seed, SECONDS) for seed in SEEDS]
-        rows[name] = {
-            "lr": best,
-            "tuning": tuned,
-            "steps": [steps for _, steps in runs],
-            "nats": [nats(model, held_out) for model, _ in runs],
-        }
+    kinds = {"Muon": m.GPT, "Adam": GPTWithAdam}
+    grids = {"Muon": (0.05, 0.08, 0.13), "Adam": (0.002, 0.004, 0.008)}
+    taken = milliseconds(kinds, V, data.train)
+    rows: dict[str, Any] = {}
+    for name, kind in kinds.items():
+
+        def cost(lr: float, kind: type[m.GPT] = kind) -> float:
+            return nats(trained(kind, train_part, V, lr, 9, STEPS), tuning)
+
+        rows[name] = best_rate(cost, grids[name]) | {"milliseconds": taken[name]}
+        runs = [trained(kind, data.train, V, rows[name]["lr"], seed, STEPS) for seed in SEEDS]
+        rows[name]["nats"] = [nats(model, held_out) for model in runs]
         print(name, rows[name], flush=True)
-    bare, bare_nats = without_positions(trained), without_positions(nats)
-    runs = [bare(m.GPT, data.train, V, rows["Muon"]["lr"], seed, SECONDS) for seed in SEEDS]
-    rows["Muon, no positions"] = {
-        "lr": rows["Muon"]["lr"],
-        "steps": [steps for _, steps in runs],
-        "nats": [bare_nats(model, held_out) for model, _ in runs],
-    }
-    return {"seconds": SECONDS, "rows": rows}
+    bare, bare_nats, lr = without_positions(trained), without_positions(nats), rows["Muon"]["lr"]
+    runs = [bare(m.GPT, data.train, V, lr, seed, STEPS) for seed in SEEDS]
+    found = [bare_nats(model, held_out) for model in runs]
+    rows["Muon, no positions"] = {"lr": lr, "nats": found}
+    return {"steps": STEPS, "rows": rows}
 
 
 def tokens() -> dict[str, Any]:
     """Characters against merges: every held-out byte is predicted once, given what came before it
     in its window.
     """
-    data, seconds = text("shakespeare"), 8.0
+    data = text("shakespeare")
     V, written = len(data.vocabulary), (data.decode(data.train), data.decode(data.validation))
     tokenizer = m.BPE(m.bpe_train(written[0], merges=512))
     merged = [tokenizer.encode(part) for part in written]
@@ -132,29 +140,35 @@ def tokens() -> dict[str, Any]:
         ("merges, 64", merged, len(tokenizer), 64),
         ("merges, 32", merged, len(tokenizer), 32),
     ):
-        cut, last = int(len(own) * (1 - TUNING / len(data.train))), own[-1:]
-        tuned = {
-            lr: nats(trained(m.GPT, own[:cut], size, lr, 9, seconds, block)[0], own[cut:])
-            for lr in (0.05, 0.08)
-        }
-        best = min(tuned, key=lambda lr: tuned[lr])
-        runs = [trained(m.GPT, own, size, best, seed, seconds, block) for seed in SEEDS]
-        whole = torch.cat([last, held_out])
-        bits = [
-            nats(model, whole) * len(held_out) / len(written[1].encode()) / torch.tensor(2.0).log()
-            for model, _ in runs
-        ]
-        rows[name] = {
-            "lr": best,
-            "tuning": tuned,
-            "steps": [steps for _, steps in runs],
-            "parameters": sum(p.numel() for p in runs[0][0].parameters()),
-            "bits_per_byte": [float(each) for each in bits],
-            "nats_per_token": [nats(model, whole) for model, _ in runs],
-            "bytes_per_token": len(written[1].encode()) / len(held_out),
+        cut, whole = int(len(own) * (1 - TUNING / len(data.train))), torch.cat([own[-1:], held_out])
+        N = sum(p.numel() for p in m.GPT(size, block_size=block, **SIZES).parameters())
+        steps = round(OPERATIONS / (6 * N * 1024))
+
+        def cost(
+            lr: float,
+            own: Tensor = own,
+            cut: int = cut,
+            size: int = size,
+            steps: int = steps,
+            block: int = block,
+        ) -> float:
+            model = trained(m.GPT, own[:cut], size, lr, 9, steps, block)
+            return nats(model, own[cut:])
+
+        chosen = best_rate(cost, (0.05, 0.08, 0.13))
+        runs = [trained(m.GPT, own, size, chosen["lr"], seed, steps, block) for seed in SEEDS]
+        per_token = [nats(model, whole) for model in runs]
+        ratio = len(written[1].encode()) / len(held_out)
+        rows[name] = chosen | {
+            "steps": steps,
+            "parameters": N,
+            "bits_per_byte": [each / ratio / math.log(2) for each in per_token],
+            "nats_per_token": per_token,
+            "bytes_per_token": ratio,
+            "bytes_read": round(steps * 1024 * len(written[0].encode()) / len(own)),
         }
         print(name, rows[name], flush=True)
-    return {"seconds": seconds, "rows": rows}
+    return {"operations": OPERATIONS, "rows": rows}
 
 
 def overfitting() -> dict[str, Any]:

@@ -100,8 +100,19 @@ def test_recorded_comparisons_are_paired_and_on_equal_terms():
         a, b = pair.split(" - ")
         means = zip(digits["nats"][a], digits["nats"][b], strict=True)
         assert differences == pytest.approx([x - y for x, y in means], abs=1e-3)
-    for name in ("optimizers", "tokens"):
-        assert all(len(row["steps"]) == 3 for row in autoregressive.recorded(name)["rows"].values())
-    for row in autoregressive.recorded("tokens")["rows"].values():
+    chosen = [autoregressive.recorded(name)["rows"] for name in ("optimizers", "tokens")]
+    for row in (row for rows in chosen for row in rows.values() if "tuning" in row):
+        assert min(row["tuning"], key=lambda lr: row["tuning"][lr]) == str(row["lr"])
+        assert min(map(float, row["tuning"])) < row["lr"] < max(map(float, row["tuning"]))
+    isoflop = autoregressive.recorded("isoflop")["rows"]
+    for row in isoflop:  # 6 N D, a step being 32 windows of 32 tokens
+        assert 6 * row["N"] * row["steps"] * 1024 == pytest.approx(row["C"], rel=0.05)
+    for budget in {row["C"] for row in isoflop}:  # each line bends
+        line = [row["nats"] for row in isoflop if row["C"] == budget]
+        assert 0 < line.index(min(line)) < len(line) - 1
+    tokens = autoregressive.recorded("tokens")
+    for row in tokens["rows"].values():
+        spent = 6 * row["parameters"] * row["steps"] * 1024
+        assert spent == pytest.approx(tokens["operations"], rel=0.01)
         per_byte = [n / row["bytes_per_token"] / 0.6931472 for n in row["nats_per_token"]]
         assert per_byte == pytest.approx(row["bits_per_byte"], rel=1e-4)

@@ -55,13 +55,13 @@ prompt = shakespeare.encode("Romeo.\n")[None].to(device)
 print(shakespeare.decode(longer.generate(prompt, 300, T=0.8, seed=0)[0].cpu()))
 
 # %% [markdown]
-# It draws one character after the other, each given those before. Nothing is lost by that, for any joint distribution is a product of
-# conditional ones:
+# It draws one character after another, each given those before. Nothing is lost by this: every joint distribution is a product of
+# conditional ones,
 #
 # $$p(x_1, \dots, x_T) = p(x_1)\, p(x_2 \mid x_1)\, p(x_3 \mid x_1, x_2) \cdots = \prod_{t=1}^{T} p(x_t \mid x_{<t}),$$
 #
-# where $x_{<t}$ is short for $x_1, \dots, x_{t-1}$. This is no approximation, and it holds in every order: a table of three binary
-# variables, cut into conditionals and multiplied again in two orders, comes back.
+# where $x_{<t}$ is short for $x_1, \dots, x_{t-1}$. This is no approximation, and it holds in every order. As a check, a table of three
+# binary variables is split into conditionals and multiplied again, in two orders:
 
 # %%
 joint = torch.rand(2, 2, 2, generator=seeded(0), dtype=torch.float64)
@@ -84,8 +84,9 @@ print("largest difference:", (forwards - joint).abs().max().item(),
 # %% [markdown]
 # Three things follow.
 #
-# - **The probability is exact.** $\log p(x) = \sum_t \log p(x_t \mid x_{<t})$, and each term comes from a classifier, which gives a
-#   distribution over one part.
+# - **The probability is exact.** $\log p(x) = \sum_t \log p(x_t \mid x_{<t})$, and each term comes from a classifier, whose softmax is
+#   normalised over the few values of one part. (A VAE would have to integrate over every code $z$ that may have produced $x$, and settles
+#   for a bound.)
 # - **Training is supervised learning.** Every part of every example is a target, and the true parts before it are the input (*teacher
 #   forcing*); no label is needed. One maximises the probability of the data: *maximum likelihood*, which is the same as minimising the
 #   classifier's *cross-entropy*.
@@ -107,7 +108,7 @@ plays = {"training text": shakespeare.train,
 
 # %% [markdown]
 # The simplest model that looks at anything looks at the character before: a **bigram** model, $p(x_t \mid x_{<t}) = p(x_t \mid x_{t-1})$.
-# The table that makes the training text most probable is found by counting: of all characters that followed an "h", which share is "e"?
+# The table that makes the training text most probable is found by counting: of all characters that followed an "h", what share is "e"?
 
 # %%
 counts = m.bigram_counts(shakespeare.train, V)
@@ -127,7 +128,7 @@ bar = figure.colorbar(drawn, label="probability", shrink=0.8)
 bar.set_ticks([0, 0.1**0.5, 0.3**0.5, 0.6**0.5, 1], labels=[0, 0.1, 0.3, 0.6, 1]);
 
 # %% [markdown]
-# *Each row is a part of a distribution; capitals and rare characters are left out. A "q" is followed by a "u", a comma by a space (␣) or
+# *Each row is part of a distribution; capitals and rare characters are left out. A "q" is followed by a "u", a comma by a space (␣) or
 # the end of the line (↵). The dark columns are "e" and the space, which follow almost anything.*
 #
 # ### Nats, bits and perplexity
@@ -162,26 +163,27 @@ claim("bigram_tempest", of_plays["The Tempest"])
 # either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: another play, other names.
 # "Held out" can mean more of the same or something new; say which.
 #
-# **Is that much?** A model makes a compressor: *arithmetic coding* spends $-\log_2 p$ bits on each character. So put ordinary
-# compressors on the same scale: how much longer does the file get when the validation text is added to the training text?
+# **How good is that?** Any such model is a compressor: *arithmetic coding* spends $-\log_2 p$ bits on each character. So ordinary
+# compressors can be put on the same scale: how much longer does the file get when the validation text is appended to the training text?
 
 # %%
 seen_bytes = shakespeare.decode(shakespeare.train).encode()
 new_bytes = shakespeare.decode(shakespeare.validation).encode()
 
 
-def compressed_bits(compress):
-    longer_file = len(compress(seen_bytes + new_bytes)) - len(compress(seen_bytes))
+def compressed_bits(compress, seen):
+    longer_file = len(compress(seen + new_bytes)) - len(compress(seen))
     return 8 * longer_file / len(new_bytes)
 
 
-claim("bzip_bits", compressed_bits(bz2.compress))
-claim("xz_bits", compressed_bits(lambda data: lzma.compress(data, preset=9)))
+# bzip2 works in blocks of 900,000 bytes: as much training text as leaves room
+claim("bzip_bits", compressed_bits(bz2.compress, seen_bytes[-790_000:]))
+claim("xz_bits", compressed_bits(lambda x: lzma.compress(x, preset=9), seen_bytes))
 claim("bigram_bits", pairs / math.log(2))
 
 # %% [markdown]
-# bzip2 needs {{bzip_bits}} bits per character and xz {{xz_bits}}, the table of pairs {{bigram_bits}}. (Shannon, in 1951, had people guess
-# the next letter, and put English between 0.6 and 1.3. Large models of today need less than one bit.)
+# bzip2 needs {{bzip_bits}} bits per character, xz {{xz_bits}}, the table of pairs {{bigram_bits}}. (Shannon, in 1951, had people guess
+# the next letter, and put English between 0.6 and 1.3 bits. Today's large models need less than one.)
 #
 # ## 3.3 A source that no model can beat
 #
@@ -196,7 +198,7 @@ claim("bigram_bits", pairs / math.log(2))
 #
 # $$-\mathbb E \log q(x_t \mid x_{t-1}) = h + \sum_i \pi_i\, \mathrm{KL}(P_i \,\|\, q_i).$$
 #
-# For a table of counts theory says how large the excess is: each free number costs $1/2N$ nats when $N$ tokens were counted. Ours has
+# For a table of counts theory says how large the excess is: each free number costs $1/(2N)$ nats when $N$ tokens were counted. Ours has
 # three rows of two free numbers, so $3/N$. **Predict:** is the loss on the text that was counted too high or too low, and by how much?
 
 # %%
@@ -228,12 +230,12 @@ claim("source_law", sum(law[2:]) / 4)
 # 3/N ({{source_law}} times that, from 300 tokens on). On the text that was counted they cost less than the truth, by about as much: they
 # predict accidents that happened.*
 #
-# No model of this source gets below its entropy, {{source_entropy}} nats, on fresh text. Two lessons: compare losses on text that was not
+# On average no model of this source gets below its entropy, {{source_entropy}} nats, on fresh text. Two lessons: compare losses on text that was not
 # trained on; and a loss that stops falling may have reached the entropy rather than the limit of the model.
 #
 # ## 3.4 Sampling: temperature, top-k, top-p
 #
-# A network gives **logits**, one number per token; their softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities. (Of a table, take
+# A network gives **logits**, one number per token; their softmax $p_i = e^{l_i} / \sum_j e^{l_j}$ are the probabilities. (For a table, take
 # logarithms.) A token is drawn from $p$, or, on purpose, from something else:
 #
 # - **temperature** $T$ (not the length $T$ of section 3.1) divides the logits: $p_i^{1/T}$, normalised. $T < 1$ sharpens, $T > 1$
@@ -255,7 +257,7 @@ sampling_strip(after_t, shakespeare.vocabulary, temperatures | filters);
 #
 # Divide logits, not probabilities: normalised again, divided probabilities are what they were.
 #
-# To write, the model needs something to go on from, a **prompt**, here the letter "T". Each token drawn is appended.
+# To write, the model needs something to start from, a **prompt**, here the letter "T". Each token drawn is appended.
 
 # %%
 def bigram_logits(idx):
@@ -270,10 +272,9 @@ for T in (1.0, 0.5, 0.0, 2.0):
 # %% [markdown]
 # At $T = 1$ pairs of letters have the right frequencies, and few of the words exist. $T = 0.5$ keeps to common pairs, $T = 2$ brings
 # in rare ones. Greedy text runs in a circle as soon as a character returns, since the last one is all that the model remembers. What is
-# missing is not a better way to sample, it is context.
+# missing is not a better way to sample, but context.
 #
-# (Other rules: *min-p* keeps what has at least a given share of the largest probability; *beam search* follows several texts to find a
-# very probable one, which suits translation better than stories.)
+# (Another rule, *min-p*, keeps what has at least a given share of the largest probability.)
 #
 # ## 3.5 More context: a neural n-gram
 #
@@ -283,7 +284,7 @@ for T in (1.0, 0.5, 0.0, 2.0):
 #
 # $$\frac{\partial}{\partial l_i} \big(-\log p_y\big) = \frac{\partial}{\partial l_i} \Big(-l_y + \log \textstyle\sum_j e^{l_j}\Big) = p_i - [i = y],$$
 #
-# the probabilities, minus 1 at what came. Autograd agrees:
+# the probabilities, minus 1 for the token that came. Autograd agrees:
 
 # %%
 logits = torch.tensor([[2.0, 0.0, -1.0]], requires_grad=True)
@@ -318,6 +319,7 @@ claim("ngram_one", abs(ngrams[1] - pairs))
 # %% [markdown]
 # With one character of context the network finds what counting found: the losses differ by less than {{ngram_one}} nats. With
 # six it reaches about {{ngram_nats}} nats, where a table would have nearly sixteen million entries for every character of the training text.
+# (Three do almost as well: 300 steps are few.)
 #
 # ## 3.6 Attention
 #
@@ -371,7 +373,7 @@ claim("attention_difference", (attention(q, k, v) - theirs).abs().max())
 
 # %% [markdown]
 # The three rows are the three positions, and PyTorch's own function agrees to {{attention_difference}}. The mask sets scores to $-\infty$
-# *before* the softmax. If weights were set to zero after it, later positions would have taken part in the sum below the fraction.
+# *before* the softmax. If weights were set to zero after it, later positions would still have counted in the denominator.
 #
 # **Why divide by $\sqrt d$?** The product of two vectors of $d$ independent standard normal numbers has standard deviation $\sqrt d$. With
 # scores so large, the softmax puts nearly all weight on one position, and its gradient vanishes.
@@ -393,7 +395,7 @@ for d in (4, 64, 1024):
 #
 # A weighted mean does not know in which order its terms came. If the earlier characters are shuffled, the last position of one layer
 # receives the same. So positions are marked, by **rotary positions** (Su et al. 2021): take the numbers of queries and keys in pairs, and
-# turn each pair by an angle proportional to the position $t$, as the hands of clocks of different speeds,
+# turn each pair by an angle proportional to the position $t$, like hands of clocks that run at different speeds,
 #
 # $$R(\alpha) = \begin{pmatrix} \cos\alpha & -\sin\alpha \\ \sin\alpha & \cos\alpha \end{pmatrix}, \qquad
 # \text{pair } i \text{ by } \alpha = \theta_i t, \quad \theta_i = b^{-2i/d}.$$
@@ -441,8 +443,8 @@ figures.curves(distance[:40], {"all 16 pairs": products[39].flip(0)},
 # for one query and one key, the same wherever they stand: three back, it varies by less than {{three_back_spread}}.* The package's function agrees
 # to {{rotation_difference}}.
 #
-# (The first GPTs added a learned vector for each position to the embedding. And a *stack* of causal layers knows something of positions
-# without any mark, since later layers can see how much the earlier ones saw: Haviv et al. 2022.)
+# (The first GPTs added a learned vector for each position to the embedding. A *stack* of causal layers knows a little of positions even
+# without: later layers see how much the earlier ones saw; Haviv et al. 2022.)
 #
 # ## 3.8 A GPT, built
 #
@@ -457,7 +459,7 @@ figures.gpt_block();
 # *A block. Along the bottom runs the residual stream; attention and MLP each read it through a norm, and add their result.*
 #
 # The **norm** subtracts the mean of a vector's $C$ numbers, divides by their standard deviation, and applies a learned factor and offset
-# (*LayerNorm*), so that what the parts read has one size. The MLP widens four times, applies GELU (a smooth ReLU, $x\,\Phi(x)$ with the
+# (*LayerNorm*), so that what the parts read is always of one size. The MLP widens four times, applies GELU (a smooth ReLU, $x\,\Phi(x)$ with the
 # normal distribution function), and narrows again. First attention with heads:
 
 # %%
@@ -551,8 +553,11 @@ print(f"untrained loss {mine.loss(x, y)['loss'].mean():.3f}, log V {math.log(V):
       f"mean logit of the present token {own:.2f}, of all {mine(x).mean():.2f}")
 
 # %% [markdown]
-# The logits differ by less than {{gpt_difference}}. An untrained model should have a loss of $\log V$. Ours is a little above,
-# because of the tied read-out: the stream still resembles the token that it started from, so the model expects it to come again.
+# The logits differ by less than {{gpt_difference}}. A model that expects all tokens equally has a loss of $\log V$. Ours is a little above:
+# random logits are not all equal, and, with the tied read-out, the token that the stream started from is expected to come again.
+#
+# (Most models today take *RMSNorm*, which subtracts no mean, for LayerNorm, and *SwiGLU*, an MLP with a gate, for GELU. In a *mixture of
+# experts* each token passes through a few of many MLPs.)
 #
 # Last, the sampling loop: the last 64 tokens, the logits of the next, one is drawn and appended.
 
@@ -583,7 +588,7 @@ check_model(mine, (x.to(device), y.to(device)))
 #
 # Large trainings add **warm-up** (the rate first rises), **clipping** (a gradient that is too long is shortened), **weight decay** (weights
 # shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (random numbers of the stream are set to zero).
-# In one short pass we need none of them.
+# In half a pass we need none of them.
 
 # %%
 steps = scaled(default=360, smoke=10, full=20_000)
@@ -619,8 +624,8 @@ ax.set(xlabel="training step", ylabel="nats per character",
 ax.legend();
 
 # %% [markdown]
-# *The loss on each training batch and, ten times, on validation text. Dotted: validation losses of the models before. It starts near
-# log V, passes the table of pairs and then the n-gram, and is still falling.*
+# *The loss on each training batch and, ten times, on validation text. Dotted: validation losses of the table of pairs and of the n-gram,
+# which had less training. It starts near log V, passes both, and flattens as the learning rate falls to zero.*
 
 # %%
 for step, written in diary.items():
@@ -628,7 +633,7 @@ for step, written in diary.items():
 
 # %% [markdown]
 # The same prompt, the same random numbers: first noise, at last words, many of them real, and the form of a play. Hardly a sentence means
-# anything. Models that write sense have the same loss and the same parts, with far more parameters, text and time.
+# anything. Models that make sense have the same loss and much the same parts, with far more parameters, text and time.
 #
 # Your weights now go into the package's model, which can keep a cache. What does each kind of text cost?
 
@@ -648,9 +653,10 @@ longer_nats = validation_nats(longer, block_size=longer.block_size)
 claim("longer_bits", bits_per_dim(longer_nats, 1))
 
 # %% [markdown]
-# {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. That is more than bzip2 needs (section 3.2); the GPT
-# that ships, trained longer, needs {{longer_bits}}. On training text yours pays {{gpt_train}} nats and on the end of *Romeo and Juliet*,
-# which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest* costs {{gpt_tempest}}; the gap is the other play.
+# {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, trained longer, needs {{longer_bits}}
+# bits. bzip2 needs fewer than either (section 3.2): it looks back over 790,000 characters, these models over 64. On training text yours pays
+# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest*
+# costs {{gpt_tempest}}: the gap is the other play.
 #
 # ### Is it only copying?
 #
@@ -681,8 +687,8 @@ for name, piece in (("written by the GPT", written), ("held-out text", real)):
 #
 # ### What does context buy, and what temperature?
 #
-# **Predict:** what is the loss at the first position of a window, which has one character to go by? And which share of the words that
-# it writes are words, that is, occur in the training text?
+# **Predict:** what is the loss at the first position of a window, which has one character to go by? And what share of the words that
+# it writes are real, that is, occur in the training text?
 
 # %%
 lexicon = set(re.findall("[a-z]+", read.lower()))
@@ -720,35 +726,37 @@ level = real_words([shakespeare.decode(plays["The Tempest"][:20_000])])
 right.axhline(level, color="black", linewidth=0.8, linestyle=":")
 right.annotate("The Tempest", (1.3, level), ha="right", va="bottom", fontsize="small")
 claim("first_position", at_position[0])
-claim("sixth_position", at_position[5])
+claim("sixth_position", at_position[4:7].mean())  # one position alone is noisy
 claim("late_positions", at_position[32:].mean())
 claim("words_cold", shares[1])
 claim("words_plain", shares[3])
 
 # %% [markdown]
-# *Left: with one character of context the loss is {{first_position}} nats, about that of the table of pairs; with six {{sixth_position}}, and
-# {{late_positions}} over the second half of the window: so small a model lives on the last few characters. Right: at temperature 1 about
-# {{words_plain}} % of its words are words, at 0.5 about {{words_cold}} %. Section 3.17 says what that costs.*
+# *Left: with one character of context the loss is {{first_position}} nats, about that of the table of pairs; with five to seven
+# {{sixth_position}}, and {{late_positions}} over the second half of the window: this model hardly uses more than the last few characters.
+# Right: at temperature 1 about {{words_plain}} % of its words are real, at 0.5 about {{words_cold}} %. Dotted: The Tempest itself, where new
+# words count as unreal. Section 3.17 says what a low temperature costs.*
 #
 # ### What the parts are worth
 #
-# A smaller GPT, two layers of width 64, trained in three ways for the same seconds of computing on one thread, three seeds; the
-# learning rates of Muon and Adam were each the best of three on a part of the training text. (Recorded by `authoring/record_autoregressive.py`, as what
-# is called recorded below.)
+# A smaller GPT, two layers of width 64, trained in three ways for 120 steps, three seeds each. The learning rates were chosen on a part of
+# the training text; neither lies at an end of its grid. (Recorded, like others below.)
 
 # %%
 recorded = m.recorded("optimizers")
 for name, row in recorded["rows"].items():
     shown = ", ".join(f"{value:.3f}" for value in row["nats"])
-    print(f"{name:20} lr {row['lr']:<6} {row['steps'][0]:4} steps   {shown}")
+    print(f"{name:20} lr {row['lr']:<6} {shown}")
 means = {name: sum(row["nats"]) / 3 for name, row in recorded["rows"].items()}
 claim("muon_nats", means["Muon"])
 claim("adam_nats", means["Adam"])
 claim("no_positions_nats", means["Muon, no positions"])
+cost = {name: recorded["rows"][name]["milliseconds"] for name in ("Muon", "Adam")}
+claim("muon_step", 100 * (cost["Muon"] / cost["Adam"] - 1))
 
 # %% [markdown]
-# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}, although its steps are cheaper and more of them fit.
-# Without positions it is {{no_positions_nats}}: worse, but better than pairs; the stack knows something of them (section 3.7).
+# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}; a step of Muon takes about {{muon_step}} % longer. Without
+# positions it is {{no_positions_nats}}: to know which characters came, but hardly in which order, is worth little more than the last one.
 #
 # ## 3.10 Sampling with a cache, and what attention costs
 #
@@ -780,22 +788,23 @@ print(f"bytes of cache per position: {2 * L * C * 4:,}")
 
 # %% [markdown]
 # For 32 texts at once the cache makes sampling about {{cache_gain}} times as fast on a CPU, for a single text only about
-# {{cache_gain_one}} times. The arithmetic shrinks as much, but for one text the time goes into starting some dozens of small operations
-# per token, and their number stays the same.
+# {{cache_gain_one}} times. The arithmetic shrinks by the mean length of the context, some 35 times in both cases. What a cache does not save:
+# the first pass over the prompt; reading every weight, and every stored key and value, for each token; and starting some dozens of small
+# operations per token, which for a single text takes nearly all of the time.
 #
 # **In time and memory.** A network of $N$ parameters computes about $2N$ operations per token in its matrices. Attention adds $4TC$ per layer for a
-# token that looks at $T$ others: over a text that grows as $T^2$, and passes the matrices at $T \approx 6C$. Its weights, too, are
+# token that looks at $T$ others: over a text that grows as $T^2$, and passes the matrices at $T \approx 6C$. The weights $w_{ts}$, too, are
 # $T^2$ numbers per head; *FlashAttention* computes them block by block and never stores them. The cache holds two vectors per layer and
 # position, $2LC$ numbers: ours a few kilobytes, but with 80 layers of 8,192 channels in two bytes each 2.6 megabytes *per token*. Hence heads that
 # share their keys and values (*grouped-query attention*).
 #
-# **When the window is full**, `generate` starts anew with its last half. A *sliding window* drops the oldest position instead, at no
-# cost. That differs from computing anew, since what the deeper layers hold was computed with it; models for such use are trained so.
+# **When the window is full**, `generate` starts anew with its last half. A *sliding window* drops the oldest position instead;
+# the deeper layers still hold what was computed with it, so models for such use are trained that way.
 # **Recurrent networks** carry a state of fixed size from token to token: constant memory and time per token, but what is not in the state is gone,
 # and training is sequential. *State space models* such as Mamba have a recurrence that is trained in parallel. And in *speculative decoding* a
 # small model proposes several tokens, which the large one checks in one pass; the distribution stays exactly its own.
 #
-# Now try the settings of section 3.4 on a model worth sampling from, that of section 3.1. Which temperature writes best?
+# Now try the settings of section 3.4 on a better model, the one of section 3.1. Which temperature writes best?
 
 # %%
 def next_logits(prompt):
@@ -870,17 +879,17 @@ claim("second_copy", gained["yours"])
 # looks everywhere alike. Left your GPT, right the one that ships.*
 #
 # In yours the strongest previous-token head has a weight of {{previous_weight}}; the largest induction weight is {{induction_weight}}, no more
-# than chance, and the second copy is cheaper than the first by no more than {{second_copy}} nats: no induction head after a minute. It takes two
+# than chance, and the two copies cost the same to within {{second_copy}} nats: no induction head after a minute. It takes two
 # layers that work together, and in larger trainings it appears rather suddenly.
 #
 # ## 3.12 Pieces of words
 #
 # Large models see **tokens** of a few characters, found by **byte-pair encoding** (BPE; Sennrich et al. 2016): write the text as bytes,
 # find the two tokens that stand side by side most often, make them one new token, and repeat. Starting from the 256 bytes, any text can be
-# encoded. (Starting from the characters of the training text does not even encode our validation text, where a `{` occurs for the first time.)
+# encoded. (The characters of the training text would not do: our validation text has a `{`.)
 #
 # Nothing is merged across words, each of which includes the space before it. So it is enough to count each different word once, with its
-# frequency; going over the whole text for each merge would take ten times as long.
+# frequency, instead of going over the whole text for each merge.
 
 # %%
 print(m.split_words("What's a naïve whale?"))
@@ -917,15 +926,15 @@ for number in range(256, 256 + scaled(default=12, smoke=3, full=40)):
     pieces.append(pieces[pair[0]] + pieces[pair[1]])
     words = {merge(word, pair, number): times for word, times in words.items()}
 print(*(repr(piece.decode()) for piece in pieces[256:]))
-theirs = m.bpe_train(read, merges=scaled(default=512, smoke=20, full=512))
-print("the package merges the same:", list(theirs.items())[: len(learned)]
+package_merges = m.bpe_train(read, merges=scaled(default=512, smoke=20, full=512))
+print("the package merges the same:", list(package_merges.items())[: len(learned)]
       == list(learned.items()))
 
 # %% [markdown]
 # With 512 merges there are $256 + 512 = 768$ tokens. To **encode** a text, apply the merges in the order in which they were learned.
 
 # %%
-tokenizer = m.BPE(theirs, specials=("<|end|>",))
+tokenizer = m.BPE(package_merges, specials=("<|end|>",))
 for sample in ("Romeo, Romeo! wherefore art thou Romeo?",
                "How many r's are in strawberry?", "<|end|>"):
     tokens = tokenizer.encode(sample)
@@ -936,39 +945,41 @@ claim("bytes_per_token", len(new_bytes) / len(held))
 
 # %% [markdown]
 # On held-out Shakespeare a token is about {{bytes_per_token}} bytes: the same window sees twice as much text. The price: the
-# model no longer sees letters. That a "strawberry" has three r's can be read off its characters, not off a few tokens, each just a number.
+# model no longer sees letters, such as the three r's of a "strawberry".
 #
-# A **special token** marks the end of a text, or who speaks in a dialogue. Programs alone use its number: as the last line shows, a text that
+# A **special token** marks the end of a text, or who speaks in a dialogue. Only programs use its number: as the last line shows, a text that
 # says `<|end|>` becomes ordinary tokens. Otherwise any user could forge the end of a text.
 #
 # **Losses per token cannot be compared** between tokenizers: a longer token is harder to guess. What survives is
 #
 # $$\text{bits per byte} = \frac{-\log p(\text{text})}{\log 2 \cdot \text{number of bytes}}.$$
 #
-# Does BPE help our small GPT? Equal seconds on one thread, three seeds; every held-out byte is predicted once. A window of 64 merged tokens
+# Does BPE help our small GPT? Equal numbers of operations, three seeds; every held-out byte is predicted once. A window of 64 merged tokens
 # covers twice the text, so there is one of 32 as well (recorded).
 
 # %%
 recorded = m.recorded("tokens")["rows"]
 for name, row in recorded.items():
     bits = ", ".join(f"{value:.3f}" for value in row["bits_per_byte"])
-    print(f"{name:15} {row['parameters']:,} parameters, {row['steps'][0]} steps: "
+    print(f"{name:15} {row['parameters']:,} parameters, {row['steps']} steps: "
           f"{bits} bits per byte, {row['nats_per_token'][0]:.2f} nats per token")
 mean_bits = {name: sum(row["bits_per_byte"]) / 3 for name, row in recorded.items()}
 claim("characters_bits", mean_bits["characters, 64"])
 claim("merges_bits", mean_bits["merges, 64"])
 claim("short_merges_bits", mean_bits["merges, 32"])
+read_bytes = {name: row["bytes_read"] for name, row in recorded.items()}
+claim("more_text", read_bytes["merges, 32"] / read_bytes["characters, 64"])
 
 # %% [markdown]
 # Characters need {{characters_bits}} bits per byte; merges {{merges_bits}} with windows of 64 tokens, {{short_merges_bits}} with 32. So the
-# gain is not the longer window: these models need not spend their steps on spelling. They have more parameters, all in the embeddings, and
-# in equal time they read more text.
+# gain is not the longer window. What else differs: with as many operations merges read {{more_text}} times as much text, need not learn to
+# spell common words, and have more parameters, all in the embeddings.
 #
 # ## 3.13 Little text, more text
 #
 # Suppose there is little text of the kind you want: the first 20,000 characters of *Moby-Dick*. Train from scratch, or go on from the GPT
-# that has read Shakespeare? To go on, with a smaller learning rate so that what is known is not lost, is **fine-tuning**. Both get the same
-# steps. (Characters that the Shakespeare does not have are dropped.)
+# that has read Shakespeare? To go on, with a smaller learning rate so that little is lost, is **fine-tuning**. Both get the same
+# steps.
 
 # %%
 melville = text("melville", vocabulary=shakespeare.vocabulary, unknown="drop")
@@ -1008,7 +1019,7 @@ claim("gap_after", gap["after"])
 # {{transfer_before}} nats; its best is {{transfer_after}}. From scratch the best is {{transfer_scratch}}. Both authors share their English.*
 #
 # Is anything memorised? After fine-tuning the pages that it trained on cost {{gap_after}} nats less than the others. But {{easier_pages}} of that were there
-# *before*, when it had read neither: these pages are simply easier. The rest is memory.
+# *before*, when it had read neither: these pages are simply easier. The rest is what it learned about these pages alone.
 
 # %%
 opening = shakespeare.encode("The whale ")[None].to(device)
@@ -1018,7 +1029,7 @@ for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch),
     print(f"--- {name} ---\n{shakespeare.decode(written)}\n")
 
 # %% [markdown]
-# Train longer on little text and memory does set in. `gencourse train gpt` on ten thousand characters, three seeds (recorded):
+# Train longer on little text and the gap grows. `gencourse train gpt` on ten thousand characters, three seeds (recorded):
 
 # %%
 recorded = m.recorded("overfitting")
@@ -1033,16 +1044,17 @@ claim("overfit_best", losses["held out"].mean(0)[best])
 claim("overfit_end", losses["held out"].mean(0)[-1])
 
 # %% [markdown]
-# *Means over three seeds; bars are standard deviations. The training loss (a mean over the last hundred steps) keeps falling. The held-out loss
-# is lowest after about {{overfit_best_step}} steps, at {{overfit_best}} nats, and then rises to {{overfit_end}}: from there on the model
-# memorises. Stop at the minimum (early stopping), or get more text.*
+# *Means over three seeds; bars are standard deviations. The training loss keeps falling; being a mean over the last hundred steps, it lags
+# behind, and starts above the other. The held-out loss is lowest after about {{overfit_best_step}} steps, at {{overfit_best}} nats, and then
+# rises to {{overfit_end}}: what the model learns from there on holds for these pages only. Stop at the minimum (early stopping), or get
+# more text.*
 #
 # ### How large, for how long?
 #
-# With $N$ parameters and $D$ tokens a training takes about $C = 6ND$ operations: two per parameter and token forwards, four
-# backwards. For a given $C$ one may train a large network briefly or a small one for long. Hoffmann et al. (2022) fitted
-# $L = E + A/N^\alpha + B/D^\beta$, with $E$ the entropy: too small a network stops at its own limit, too large a one has not seen
-# enough. In between lies a best size, which grows with $C$. In miniature (recorded, one seed):
+# With $N$ parameters and $D$ tokens a training takes about $C = 6ND$ operations ($C$ for computing): two per parameter and token
+# forwards, four backwards. For a given $C$ one may train a large network briefly or a small one for long. Hoffmann et al. (2022) fitted
+# the loss $E + A/N^\alpha + B/D^\beta$, with $E$ the entropy: too small a network stops at its own limit, too large a one has not seen
+# enough. In between lies a best size, which grows with $C$. In miniature (recorded; one seed, one learning rate):
 
 # %%
 recorded = m.recorded("isoflop")["rows"]
@@ -1062,16 +1074,15 @@ print(best_size)
 claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 
 # %% [markdown]
-# *Each line is one amount of computing, spent on small networks for many steps or large ones for few. Too large a
-# network has not seen enough; with sixteen times the operations the best of the sizes tried is about {{best_size_growth}} times as large.* Over many orders of magnitude the best losses lie close to
-# a power law (Kaplan et al. 2020); where it ends cannot be read off its beginning, but not below $E$.
+# *Each line is one amount of computing: small networks for many steps, or large ones for few; each has its lowest point inside. With
+# sixteen times the operations the best size is about {{best_size_growth}} times as large, one step of this coarse grid.* Over many orders of
+# magnitude the best losses follow a power law (Kaplan et al. 2020).
 #
 # ## 3.14 From language model to assistant
 #
-# A language model continues. To make one that *answers*, put the question first and the wanted answer after it. One causal network reads
-# and writes both (among the first neural systems for this, two did: Sutskever et al. 2014). Only the loss changes: it counts the answer alone. That is
-# the loss of **supervised fine-tuning**. (A real assistant starts from a trained model, as section 3.13 did. Ours starts from nothing:
-# its vocabulary is another one.)
+# A language model continues. To make one that *answers*, put the question first and the wanted answer after it. Only the loss changes: it counts
+# the answer alone. That is the loss of **supervised fine-tuning**. (A real assistant starts from a trained model, as in section 3.13; ours starts
+# from nothing.)
 #
 # The questions are records of the weather in Seattle, 1,461 days; the answers are sentences from three templates of ours, so that a machine can
 # check what they say. A record holds month, sky, lowest and highest temperature in °C, water in mm and wind in m/s; "=" ends it. A token is
@@ -1148,6 +1159,8 @@ wrong = [(day, said) for day, said in told["prompt masked", 1.0].items()
          if weather.parse_sentence(said) != day]
 for day, said in wrong[:4]:
     print(weather.record(day), "→", said)
+fluent = [weather.parse_sentence(said) is not None for _, said in wrong]
+claim("fluent_failures", 100 * sum(fluent) / max(1, len(fluent)))
 claim("masked_greedy", shares["prompt masked"][0])
 claim("masked_sampled", shares["prompt masked"][1])
 claim("counted_greedy", shares["prompt counted"][0])
@@ -1156,10 +1169,10 @@ claim("counted_sampled", shares["prompt counted"][1])
 # %% [markdown]
 # *With the prompt masked about {{masked_greedy}} % of the greedy sentences are faithful, with the prompt counted about {{counted_greedy}} %;
 # of sentences drawn at T = 1 about {{masked_sampled}} % against {{counted_sampled}} %.* A record cannot be foreseen, so the second model
-# spends its few steps on what it cannot learn.
+# spends its few steps on what it cannot learn. (Train both for 400 steps: what is left of the difference?)
 #
-# The failures printed are mostly fluent, of the right form, with a wrong month or number. That is a **hallucination**, and nothing gives it away
-# but the record. It gets worse outside of what the training data cover: snow in July, a storm at 30 m/s.
+# Of the failures at T = 1 about {{fluent_failures}} % are well-formed sentences with a wrong month or number. That is a **hallucination**:
+# only the record gives it away. It gets worse outside of what the training data cover: snow in July, a storm at 30 m/s.
 
 # %%
 strange = [weather.Day("July", "snow", -3, 2, 14, 6),
@@ -1171,17 +1184,19 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
           "" if right else "  ← not what the record says")
 
 # %% [markdown]
-# A check against the source belongs to every such system; an average over ordinary days says little about strange ones.
+# Every such system needs a check against the source; an average over ordinary days says little about strange ones.
 #
-# **The making of an assistant** goes on like this:
+# **The making of an assistant:**
 #
 # - **Pretraining** on trillions of tokens: the loss of section 3.9. The result can already be *prompted*: given examples of a task it
 #   does the next one (*in-context learning*).
 # - **Instruction tuning**: supervised fine-tuning on many tasks, written as dialogues with special tokens for the speakers (a
 #   *chat template*), prompts masked. Often only small additions to the matrices are trained (*LoRA*).
-# - **Preferences**: people say which of two answers is better. A reward model learns to agree, and the language model is trained to earn its
-#   reward without moving too far (*RLHF*; Ouyang et al. 2022), or both at once by a simple loss (*DPO*; Rafailov et al. 2023). Where an
-#   answer can be checked, as here, the check itself is the reward.
+# - **Preferences**: people say which of two answers to $x$ is better, $y_+$ or $y_-$. A reward model learns to agree, and the language model
+#   is trained to earn its reward without moving too far from the model $p_0$ that it was (*RLHF*; Ouyang et al. 2022).
+#   Or both at once, by a loss that needs only likelihoods, $-\log \sigma\big(\beta \log \frac{p(y_+ \mid x)}{p_0(y_+ \mid x)} - \beta \log \frac{p(y_- \mid x)}{p_0(y_- \mid x)}\big)$
+#   (*DPO*; Rafailov et al. 2023; $\beta$ says how firmly $p_0$ holds it). Where an answer can be checked, as here, the check itself is the
+#   reward; *reasoning models* are trained so, and write at length before they answer.
 # - **In use**, instructions, documents and tools stand in the prompt. The model still computes $p(x_t \mid x_{<t})$.
 #
 # ## 3.15 Images: MADE
@@ -1192,7 +1207,8 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
 # multiplied by 0/1 masks such that no path leads from a pixel to an output that may not see it.
 #
 # The masks follow from one rule: each hidden unit has a number $m$ and may see the first $m$ pixels. So it is connected to these; a unit
-# of a further hidden layer listens to units whose $m$ is at most its own; and the output for pixel $d$ to units with $m < d$.
+# of a further hidden layer listens to units whose $m$ is at most its own, and an output to those whose $m$ is at most the number of pixels
+# before its own.
 
 # %%
 masks = m.made_masks(D=6, hidden=8, layers=1)
@@ -1390,7 +1406,7 @@ figures.image_grid(samples.cpu(), columns=15, title="Digits from a gated PixelCN
 
 # %% [markdown]
 # *Sixty samples, not selected; for two images the sampler is about {{sampler_gain}} times as fast on a CPU as a pass per pixel. Some are digits,
-# others are not. A pixel that was drawn by bad luck stays, and the rest has to make sense of it.*
+# others are not. An unlucky pixel stays, and the rest has to make sense of it.*
 
 # %%
 def probabilities(x):
@@ -1406,7 +1422,7 @@ pixel_replay(samples[:4].cpu(), probabilities(samples[:4]))
 # slider, and look for the moment at which it is decided which digit it will be.*
 #
 # **Completing half an image.** Keep the upper half of a test image and draw the rest: a draw from the model's own
-# $p(\text{lower half} \mid \text{upper half})$, with no training for the purpose.
+# $p(\text{lower half} \mid \text{upper half})$, without further training.
 
 # %%
 kept = torch.zeros(1, 28, 28, dtype=torch.bool)
@@ -1420,8 +1436,7 @@ figures.image_rows({name: x.cpu() for name, x in rows.items()},
                    title="The lower half drawn anew");
 
 # %% [markdown]
-# *Above, the images and what the model sees of them; below, three draws each. Where the upper half leaves a choice, the draws differ.* Erase
-# the upper half instead and the trick fails: at the first row the model cannot know what is below.
+# *Above, the images and what the model sees of them; below, three draws each. Where the upper half leaves a choice, the draws differ.*
 #
 # ## 3.17 What a likelihood says, and what it does not
 #
@@ -1453,7 +1468,7 @@ claim("without_direct", recorded["made_without_direct_connections"])
 # *Means on the same images. The VAE's are upper bounds of the cost: {{vae_elbo}} nats by the ELBO, {{vae_iwae}} by the tighter bound; the
 # truth may be lower by an unknown amount. MADE costs {{made_three}}, the PixelCNN {{pixelcnn_three}}, exactly.*
 #
-# Each mean is uncertain by about {{unpaired_error}} nats, because images differ. But on the *same* images MADE and PixelCNN differ by
+# Each mean is uncertain by {{unpaired_error}} nats or more, because images differ. But on the *same* images MADE and PixelCNN differ by
 # {{made_minus_pixelcnn}} nats, uncertain by only {{paired_error}}. Between the VAE and MADE nothing is decided: the numbers are close, and one is a
 # bound. (Without its direct connections MADE costs {{without_direct}}.)
 #
@@ -1512,9 +1527,9 @@ figures.image_grid(pictures, columns=14,
 # *Above test images in four grey levels, below samples, not selected. The model needs {{grey_bits}} bits per pixel; pixels drawn independently,
 # each with the right frequencies, need {{grey_alone_bits}}.*
 #
-# The same works with 256 levels and three colours: a softmax over 256 values (PixelRNN), red before green before blue. But it does not know that
-# 127 and 128 are neighbours. *PixelCNN++* (Salimans et al. 2017) has a mixture of a few logistic distributions for each pixel, and gives each
-# level the probability between its two edges. The third answer is not to model pixels at all: an autoencoder with a finite code book turns a
+# The same works with three colours and a softmax over 256 levels (PixelRNN), red before green before blue. But it does not know that
+# 127 and 128 are neighbours. *PixelCNN++* (Salimans et al. 2017) gives each level the probability between its two edges, under a mixture of
+# logistic distributions. Or one does not model pixels at all: an autoencoder with a finite code book turns a
 # picture into a few hundred **image tokens** (VQ-VAE; van den Oord et al. 2017), and a GPT models those, often together with words.
 #
 # ### Likelihood is not sample quality
@@ -1534,38 +1549,41 @@ claim("mixture_cost", -mixture + log_p)
 noise = (torch.rand(59, 1, 28, 28, generator=seeded(0)) > 0.5).float()
 mixed = torch.cat([noise[:37], samples[:1].cpu(), noise[37:]])
 figures.image_grid(mixed, columns=20,
-                   title="Samples of a mixture under which test images cost "
+                   title="What a mixture draws under which test images cost "
                          f"{-mixture:.1f} nats");
 
 # %% [markdown]
-# *Sixty samples of which one is from the PixelCNN, rather more than the mixture would give. Yet a test image costs only {{mixture_cost}}
-# nats more than under the PixelCNN alone.*
+# *Fifty-nine images of noise and one sample of the PixelCNN: sixty draws from the mixture hold 0.6 of these on average. Yet a
+# test image costs only {{mixture_cost}} nats more than under the PixelCNN.*
 #
-# The other way round, a lower temperature makes samples look better, and the likelihood worse. On the play that the GPT has not read:
+# The other way round, a lower temperature makes samples look better, and the likelihood worse:
 
 # %%
-x, y = m.next_token_pairs(plays["The Tempest"], 64)
-with torch.no_grad():
-    logits = torch.cat([gpt(part.to(device)).cpu() for part in x[::3].split(100)])
-temperatures = torch.linspace(0.4, 1.8, 29)
-costs = torch.stack([m.sequence_nll(logits / T, y[::3]).mean() for T in temperatures])
-ax = figures.curves(temperatures, {"The Tempest": costs}, "temperature",
-                    "nats per character",
+temperatures, costs = torch.linspace(0.4, 1.8, 29), {}
+for name, every in (("The Tempest", 3), ("training text", 30)):
+    x, y = (part[::every] for part in m.next_token_pairs(plays[name], 64))
+    with torch.no_grad():
+        logits = torch.cat([gpt(part.to(device)).cpu() for part in x.split(100)])
+    costs[name] = torch.stack([m.sequence_nll(logits / T, y).mean()
+                               for T in temperatures])
+ax = figures.curves(temperatures, costs, "temperature", "nats per character",
                     "What another temperature costs in likelihood")
-best = costs.argmin()
 ax.axvline(1, color="black", linewidth=0.8, linestyle=":")
-ax.annotate("T = 1, as trained", (1, costs.max()), xytext=(4, -10),
+ax.annotate("T = 1, as trained", (1, costs["The Tempest"].max()), xytext=(4, -10),
             textcoords="offset points", fontsize="small")
-ax.plot(temperatures[best], costs[best], "o", color=figures.PALETTE[1])
-claim("best_temperature", temperatures[best])
-claim("cost_of_cold", costs[temperatures.sub(0.5).abs().argmin()] - costs[best])
+unread, seen = costs.values()
+for values, colour in zip((unread, seen), figures.PALETTE, strict=False):
+    ax.plot(temperatures[values.argmin()], values.min(), "o", color=colour)
+claim("best_temperature", temperatures[unread.argmin()])
+claim("best_temperature_seen", temperatures[seen.argmin()])
+claim("cost_of_cold", unread[temperatures.sub(0.5).abs().argmin()] - unread.min())
 
 # %% [markdown]
-# *The loss of the GPT on The Tempest when its logits are divided by T; the dot is the minimum, near {{best_temperature}}. On a play it has not
-# read the model is slightly too sure of itself.* Samples that people like are usually drawn at a lower temperature: at 0.5, where more of the
-# words were words (section 3.9), the loss is {{cost_of_cold}} nats higher.
+# *The loss of the GPT when its logits are divided by T; dots are minima, near {{best_temperature_seen}} on training text and near
+# {{best_temperature}} on The Tempest: on a play that it has not read the model is slightly too sure of itself.* Samples that people like are
+# usually drawn at a lower temperature: at 0.5, where more of the words were real (section 3.9), The Tempest costs {{cost_of_cold}} nats more.
 #
-# ## 3.18 Does anything look ahead? And which family when
+# ## 3.18 Does anything look ahead? Which family, when?
 #
 # A frequent bug is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish.
 # Reading the code seldom finds it, an experiment does: change one input, and see which outputs change. `depends_on` does that for each
@@ -1608,15 +1626,13 @@ figure.suptitle("Which output depends on which input");
 
 # %% [markdown]
 # *Blue: it does, and may; orange: it does and must not. For text, output t predicts token t + 1 and may see input t, on the diagonal. For images
-# output d predicts pixel d itself and may not: the last model is told what it should guess.*
+# output d predicts pixel d itself and may not: the last model is told what it should guess. Gaps are pixels beyond the kernels' reach.*
 #
-# **Limits of the family:**
+# **Limits of the family**, besides being sequential:
 #
-# - **Sequential.** Sampling takes a step per part, or per few parts with speculative decoding.
 # - **Exposure.** In training the context is real text, in sampling the model's own. A slip leads where no training text has been, and slips
 #   may add up (Ranzato et al. 2016).
 # - **Order.** Asking for the first half given the second needs a model of that order.
-# - **No code.** There is no $z$ to move along.
 #
 # | | VAE ([chapter 1](01_vae.ipynb)) | GAN ([chapter 2](02_gan.ipynb)) | autoregressive |
 # | --- | --- | --- | --- |
@@ -1632,42 +1648,38 @@ figure.suptitle("Which output depends on which input");
 #
 # <details><summary>1. A model gives each of 65 characters the same probability. How many nats and bits does a character cost? What is the perplexity?</summary>
 #
-# log 65 = 4.17 (in nats), log₂ 65 = 6.02 (in bits); the perplexity is 65. A text of 1,000 characters costs a thousand times that, since logarithms of a product add up.
+# log 65 = 4.17 (in nats), log₂ 65 = 6.02 (in bits); the perplexity is 65.
 # </details>
 #
-# <details><summary>2. Why may output t of a GPT depend on input t, and output d of a PixelCNN not on pixel d?</summary>
-#
-# Output t of the GPT predicts token t + 1, and token t comes before that. Output d of the PixelCNN predicts pixel d itself.
-# </details>
-#
-# <details><summary>3. Your loss falls to 0.01 within a minute, and samples are rubbish. What do you test first?</summary>
+# <details><summary>2. Your loss falls to 0.01 within a minute, and samples are rubbish. What do you test first?</summary>
 #
 # Whether the model is told what it has to guess: the mask, with `depends_on`; and a batch, whether the targets are shifted by one.
 # </details>
 #
-# <details><summary>4. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
+# <details><summary>3. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
 #
 # None. The entropy bounds the expected loss of a model chosen without seeing the text. Here the table was fitted to that very text.
 # </details>
 #
-# <details><summary>5. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
+# <details><summary>4. A friend reports that his image model has a lower loss than yours, 0.11 against 86. What do you ask?</summary>
 #
 # Per pixel or per image? 86 divided by 784 pixels is 0.11. Then: nats or bits, which test images, how made binary, exact or a bound?
 # </details>
 #
-# <details><summary>6. Another friend's language model costs 2.9 per token, in nats, and yours 1.9 per character. Which is better?</summary>
+# <details><summary>5. Another friend's language model costs 2.9 per token, in nats, and yours 1.9 per character. Which is better?</summary>
 #
 # That cannot be told from these numbers. Divide the cost of the same text by its bytes: if a token has two bytes on average, the friend pays 1.45 per byte.
 # </details>
 #
-# <details><summary>7. With a context of 1,000 tokens, how much more does attention compute per text than with 100? How much larger is the cache?</summary>
+# <details><summary>6. With a context of 1,000 tokens, how much more does attention compute per text than with 100? How much larger is the cache?</summary>
 #
 # The products of queries and keys, T² of them, a hundred times. The cache, two vectors per position, ten times.
 # </details>
 #
-# <details><summary>8. In section 3.14, why did the model that had to predict the record, too, answer worse after as many steps?</summary>
+# <details><summary>7. In section 3.14, why did the model that had to predict the record, too, answer worse after as many steps?</summary>
 #
-# Most of the record's loss cannot be avoided: nobody can foresee a temperature. Its gradient still competes with that of the answer in every step.
+# Most of the record's loss cannot be avoided: nobody can foresee a temperature. Its gradient still competes with that of the answer in every
+# step, and the steps were few.
 # </details>
 #
 # Now the exercises: [`exercises/03_autoregressive.ipynb`](../exercises/03_autoregressive.ipynb).
@@ -1692,13 +1704,14 @@ figure.suptitle("Which output depends on which input");
 # - S. Jain, B. C. Wallace, *Attention is not Explanation*, NAACL 2019, [arXiv:1902.10186](https://arxiv.org/abs/1902.10186).
 # - C. Olsson et al., *In-context Learning and Induction Heads*, 2022, [arXiv:2209.11895](https://arxiv.org/abs/2209.11895).
 # - J. Kaplan et al., *Scaling Laws for Neural Language Models*, 2020, [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), and J. Hoffmann et al., *Training Compute-Optimal Large Language Models*, 2022, [arXiv:2203.15556](https://arxiv.org/abs/2203.15556).
+# - T. Dao et al., *FlashAttention*, NeurIPS 2022, [arXiv:2205.14135](https://arxiv.org/abs/2205.14135). J. Ainslie et al., *GQA*, EMNLP 2023, [arXiv:2305.13245](https://arxiv.org/abs/2305.13245). Y. Leviathan, M. Kalman, Y. Matias, *Fast Inference from Transformers via Speculative Decoding*, ICML 2023, [arXiv:2211.17192](https://arxiv.org/abs/2211.17192). A. Gu, T. Dao, *Mamba*, 2023, [arXiv:2312.00752](https://arxiv.org/abs/2312.00752).
+# - B. Zhang, R. Sennrich, *Root Mean Square Layer Normalization*, NeurIPS 2019, [arXiv:1910.07467](https://arxiv.org/abs/1910.07467). N. Shazeer, *GLU Variants Improve Transformer*, 2020, [arXiv:2002.05202](https://arxiv.org/abs/2002.05202). N. Shazeer et al., *Outrageously Large Neural Networks*, ICLR 2017, [arXiv:1701.06538](https://arxiv.org/abs/1701.06538): mixtures of experts.
 #
 # Writing, and what is written:
 #
 # - A. Fan, M. Lewis, Y. Dauphin, *Hierarchical Neural Story Generation*, ACL 2018, [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k. A. Holtzman et al., *The Curious Case of Neural Text Degeneration*, ICLR 2020, [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): top-p.
-# - I. Sutskever, O. Vinyals, Q. V. Le, *Sequence to Sequence Learning with Neural Networks*, NeurIPS 2014, [arXiv:1409.3215](https://arxiv.org/abs/1409.3215).
 # - J. Maynez et al., *On Faithfulness and Factuality in Abstractive Summarization*, ACL 2020, [arXiv:2005.00661](https://arxiv.org/abs/2005.00661).
-# - L. Ouyang et al., *Training Language Models to Follow Instructions with Human Feedback*, NeurIPS 2022, [arXiv:2203.02155](https://arxiv.org/abs/2203.02155), and R. Rafailov et al., *Direct Preference Optimization*, NeurIPS 2023, [arXiv:2305.18290](https://arxiv.org/abs/2305.18290).
+# - L. Ouyang et al., *Training Language Models to Follow Instructions with Human Feedback*, NeurIPS 2022, [arXiv:2203.02155](https://arxiv.org/abs/2203.02155), and R. Rafailov et al., *Direct Preference Optimization*, NeurIPS 2023, [arXiv:2305.18290](https://arxiv.org/abs/2305.18290). E. J. Hu et al., *LoRA*, ICLR 2022, [arXiv:2106.09685](https://arxiv.org/abs/2106.09685).
 # - M. Ranzato et al., *Sequence Level Training with Recurrent Neural Networks*, ICLR 2016, [arXiv:1511.06732](https://arxiv.org/abs/1511.06732).
 #
 # Images and sound:

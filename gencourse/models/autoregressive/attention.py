@@ -4,6 +4,7 @@ import functools
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gencourse.errors import InputError
@@ -89,9 +90,10 @@ def apply_rotary(x: Tensor, offset: int = 0, base: float = 1000.0) -> Tensor:
             "apply_rotary: x should have an even last dimension, whose halves are pairs, got "
             f"{tuple(x.shape)}. Choose an even width."
         )
-    cos, sin = rotary_table(x.shape[-2], x.shape[-1] // 2, offset, base, x.device)
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1).to(x.dtype)
+    half = x.shape[-1] // 2
+    cos, sin = rotary_table(x.shape[-2], half, offset, base, x.device)
+    # (b, a) · (-sin, sin) + (a, b) · (cos, cos): few operations, since each token starts them anew
+    return (x.roll(half, -1) * sin + x * cos).to(x.dtype)
 
 
 @functools.lru_cache(256)
@@ -99,14 +101,16 @@ def apply_rotary(x: Tensor, offset: int = 0, base: float = 1000.0) -> Tensor:
 def rotary_table(
     T: int, half: int, offset: int, base: float, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """cos and sin of t · base^(-i/half), each (T, half), for T positions t from `offset` on.
+    """(cos, cos) and (-sin, sin) of t · base^(-i/half), each (T, 2 half), for T positions t from
+    `offset` on.
 
     They are the same in every layer and step, so they are kept.
     """
     rates = base ** (-torch.arange(half, dtype=torch.float32, device=device) / half)
     positions = torch.arange(offset, offset + T, dtype=torch.float32, device=device)
     angles = torch.outer(positions, rates)
-    return angles.cos(), angles.sin()
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
 
 class CausalSelfAttention(nn.Module):
@@ -130,12 +134,10 @@ class CausalSelfAttention(nn.Module):
         """Queries and keys, rotated, and values of x (B, T, C) at the positions from `offset`: (B,
         heads, T, C/heads) each.
         """
-        q, k, v = (
-            project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for project in (self.q, self.k, self.v)
-        )
-        q, k = apply_rotary(torch.stack((q, k)), offset)  # at once: half as many small operations
-        return q, k, v
+        weight = torch.cat([self.q.weight, self.k.weight, self.v.weight])  # one product, not three
+        parts = F.linear(x, weight).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k = apply_rotary(parts[:2], offset)
+        return q, k, parts[2]
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C).

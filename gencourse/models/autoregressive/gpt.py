@@ -145,7 +145,6 @@ class GPT(nn.Module):
             ]
         )
 
-    @torch.no_grad()
     def generate(
         self,
         idx: Tensor,
@@ -170,7 +169,8 @@ class GPT(nn.Module):
         require_indices("GPT.generate", "idx", idx, self.vocab_size, ndim=2)
         idx = idx.to(self.token_embedding.weight.device)
         generator, start, caches = seeded(seed), max(0, idx.shape[1] - self.block_size), None
-        with values_trusted():  # what is drawn is a token
+        # what is drawn is a token; nothing is recorded for gradients, so small operations are faster
+        with torch.inference_mode(), values_trusted():
             for _ in range(n):
                 if idx.shape[1] - start > self.block_size:
                     start, caches = idx.shape[1] - max(1, self.block_size // 2), None
@@ -182,4 +182,4 @@ class GPT(nn.Module):
                 idx = torch.cat(
                     [idx, sample_token(logits[:, -1], T, top_k, top_p, generator)[:, None]], 1
                 )
-        return idx
+        return idx.clone()  # a tensor like any other, outside of inference mode
