@@ -923,13 +923,15 @@ def gradient(target, p):  # of the mean of (a tanh x_t + b - target)²
 
 difference = gradient(eps - x, density) - gradient(marginal, density)
 claim("gradients_differ", difference.abs().max())
+claim("gradient_length", gradient(marginal, density).norm())
+
+# %%
 generator, apart, flat_density = seeded(0), [], density.repeat(2)
 for _ in range(100):
     chosen = torch.multinomial(flat_density, 64, True, generator=generator)
     batch = chosen.bincount(minlength=x_t.numel()).view_as(x_t) / 64
     apart.append((gradient(eps - x, batch) - gradient(marginal, batch)).norm())
 claim("batch_differs", torch.stack(apart).mean())
-claim("gradient_length", gradient(marginal, density).norm())
 
 # %% [markdown]
 # The gradients agree to {{gradients_differ}}; in a batch of 64 they are {{batch_differs}} apart on average, where the gradient's length is
