@@ -2,9 +2,8 @@
 # # 4 · Diffusion and flow matching
 #
 # Adding noise to an example is easy. If a network learns to take a little of it away again, one can start from pure noise and walk to
-# a new example. That is how most of today's pictures are drawn. This chapter builds the method on a line and in a plane, where every
-# answer is known: each sampler is run on the *exact* field before it is run on a network, and each loss is drawn against the floor below
-# which it cannot fall.
+# a new example. That is how most image generators work today. This chapter builds the method on a line and in a plane, where every answer is
+# known: samplers run on the *exact* field before they run on a network, and the loss is drawn beside the floor below which it cannot fall.
 #
 # **You will be able to** follow a density through a map and along a flow; train a score, a denoiser and a velocity, and turn each into the
 # others; write five samplers and know their errors; compute a likelihood along a flow; and say what guidance, inpainting and a perfect
@@ -12,7 +11,7 @@
 #
 # **You need** chapter 1's normal distributions, and PyTorch. The exercises are in
 # [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb), the answers in
-# [`solutions/04_diffusion.ipynb`](../solutions/04_diffusion.ipynb). Everything is small, and runs on the CPU.
+# [`solutions/04_diffusion.ipynb`](../solutions/04_diffusion.ipynb).
 
 # %%
 import itertools
@@ -61,7 +60,7 @@ def batches_of(p, size=256, seed=0):  # fresh draws: no training set, so no over
 # %% [markdown]
 # ## What we are going to build
 #
-# First the goal: fifteen hundred points of pure noise, following a velocity field from t = 1 to t = 0.
+# The goal: fifteen hundred points of pure noise, carried by a velocity field from t = 1 to t = 0.
 
 # %%
 perfect = m.ExactDiffusion(mixture_of("spiral"), m.linear())
@@ -73,8 +72,8 @@ for ax, frame in zip(axes, (0, 16, 28, 35, 40), strict=True):
     ax.label_outer()
 
 # %% [markdown]
-# *From noise to data in forty steps, the same points in each panel. Here the field was computed exactly, from the known density of the
-# spiral. A network that has seen nothing but examples will take its place.*
+# *From noise to data in forty steps, the same points in each panel. Here the field was computed exactly, from the spiral's known density. A
+# network that has seen only examples will take its place.*
 #
 # The way to noise needs no network. The way back asks one, at each step, what is under the noise:
 
@@ -82,8 +81,8 @@ for ax, frame in zip(axes, (0, 16, 28, 35, 40), strict=True):
 figures.diffusion_diagram();
 
 # %% [markdown]
-# *Solid: noise is added by a formula, and to any level at once. Dashed: it is taken away in steps, with a network that sees the noisy
-# example and the time.*
+# *Solid: a formula adds noise, to any level at once. Dashed: it is taken away step by step, with a network that sees the noisy example and
+# the time.*
 #
 # In the whole chapter **data are at t = 0 and noise is at t = 1**, and a noisy example is
 #
@@ -104,12 +103,12 @@ figures.diffusion_diagram();
 # %%
 drawn = (2 * torch.randn(400_000, generator=seeded(0))).sigmoid()
 edges = torch.linspace(0, 1, 101)
-x = 0.5 * (edges[1:] + edges[:-1])
+x = (torch.arange(10_000) + 0.5) / 10_000  # a hundred points in each of a hundred bins
 z = (x.log() - (1 - x).log()) / 2  # the inverse map
 dz_dx = 1 / (2 * x * (1 - x))
 density = (-0.5 * z**2).exp() / (2 * math.pi) ** 0.5 * dz_dx
 counted = drawn.histc(100, 0, 1) / len(drawn) * 100
-claim("histogram_error", (counted - density)[1:-1].abs().max())
+claim("histogram_error", (counted - density.view(100, 100).mean(1)).abs().max())
 
 ax = figures.panels(height=2.8)[1]
 ax.stairs(counted, edges, fill=True, color="0.8", label="400,000 draws, counted")
@@ -118,8 +117,8 @@ figures.curves(x, {"change of variables": density}, "x", "density",
 ax.legend();
 
 # %% [markdown]
-# *The density of sigmoid(2z), counted and computed: they differ by less than {{histogram_error}}. Two peaks: near the ends the map
-# flattens, and crowds what it maps.*
+# *The density of sigmoid(2z), counted and computed: no bin is off by {{histogram_error}}. Two peaks: towards the ends the map flattens and
+# crowds what it maps, until z becomes rare.*
 #
 # ### A layer that can be inverted
 #
@@ -142,7 +141,7 @@ def coupling_inverse(z, network):
 
 # %% [markdown]
 # The network is never inverted. The Jacobian is triangular, with 1 and the scale on its diagonal, so its log-determinant is the log-scale.
-# Tested against automatic differentiation and the package:
+# Compare with automatic differentiation and the package:
 
 # %%
 manual_seed(0)
@@ -201,25 +200,25 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 # *Left and middle: densities over the plane, on one scale of colours. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5. Each
 # stays one closed curve that crosses neither itself nor another.*
 #
-# On held-out points the flow's log-density is {{flow_kl}} nats below the truth on average: its divergence KL(p ‖ q), without any bound. And
+# On held-out points the flow's log-density is {{flow_kl}} nats below the truth on average: KL(p ‖ q) itself, not a bound. And
 # {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand.
-# **A continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays in one piece, and a hole is
-# never made. Bridges can be as thin as you like, but only with a map that is as steep, and layers are steep only to a degree.
+# **A continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays in one piece, and a hole is never made. So
+# there are bridges; how thin depends on how steep a map these layers learn.
 #
 # *Autoregressive flows* scale and shift each coordinate by a function of all before it: triangular too, and stronger, but one of the two
-# directions goes coordinate by coordinate (Papamakarios et al. 2017). And very many layers, each close to doing nothing, are a velocity
-# field, whose log-determinants add up to an integral (section 4.7).
+# directions goes coordinate by coordinate (Papamakarios et al. 2017). And with very many layers, each of which hardly moves a point, the map
+# becomes the flow of a velocity field, and the sum of log-determinants an integral (section 4.7).
 #
 # ## 4.2 Energy and score
 #
-# Another way to write a density: $p(x) = e^{-E(x)}/Z$ with an **energy** E, which any network may be. But Z is an integral over all x, and
-# nobody has it. Maximum likelihood then lowers the energy of data and raises that of the model's own samples, which a Markov chain has to
-# draw anew for each step. That is what makes *energy-based models* slow.
+# Another way to write a density: $p(x) = e^{-E(x)}/Z$ with an **energy** E, which can be any network. But Z is an integral over all x, and
+# out of reach. Maximum likelihood lowers the energy of data and raises that of the model's own samples, which a Markov chain has to
+# draw anew at each step. That makes *energy-based models* slow.
 #
 # The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. It points, everywhere, to where the density grows fastest. For a
-# mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is a mean of the pulls of all components, weighted with the
-# probability $r_k$ that x belongs to component k. And if x is made noisy, $x_t = \alpha x + \sigma\varepsilon$, the density stays a mixture,
-# with means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$:
+# mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is $\sum_k r_k\, (m_k - x)/s_k^2$: each component pulls, with a weight
+# $r_k$ that is the probability that x belongs to it. And if x is made noisy, $x_t = \alpha x + \sigma\varepsilon$, the density stays a
+# mixture, with means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$:
 
 # %%
 means, stds, weights = (torch.tensor(v, dtype=double)
@@ -240,8 +239,7 @@ claim("score_and_theirs", (mixture_score(line, 0.8, 0.6) - theirs).abs().max())
 clean = m.isotropic_mixture(*columns)
 log_p = clean.log_prob(line[:, None])
 slopes = (log_p[2:] - log_p[:-2]) / (2 * dx)  # a derivative without any formula
-off = (mixture_score(line[1:-1]) - slopes).abs()
-claim("score_by_differences", off[900:-900].max())
+claim("score_by_differences", (mixture_score(line[1:-1]) - slopes).abs().max())
 
 # %% [markdown]
 # It agrees with the package's to {{score_and_theirs}}, and with differences of $\log p$ to {{score_by_differences}}.
@@ -251,8 +249,8 @@ claim("score_by_differences", off[900:-900].max())
 # $$\tfrac12 \mathbb E\,\lVert s - \nabla \log p \rVert^2 = \mathbb E\big[\tfrac12 \lVert s \rVert^2\big]
 #   - \mathbb E\big[s \cdot \nabla \log p\big] + \text{const}.$$
 #
-# The middle term is $\int s \cdot \nabla p\, dx$, as $p \nabla \log p = \nabla p$, and one integration by parts makes it
-# $-\int p\; \mathrm{div}\, s\, dx$. So, up to a constant, the loss is
+# The middle integral is $\int s \cdot \nabla p\, dx$, as $p \nabla \log p = \nabla p$, and one integration by parts makes it
+# $-\int p\; \mathrm{div}\, s\, dx$, if $p\,s$ vanishes far out. So, up to a constant, the loss is
 #
 # $$\mathbb E\big[\tfrac12 \lVert s(x) \rVert^2 + \mathrm{div}\, s(x)\big],$$
 #
@@ -267,8 +265,8 @@ implicit = ((0.5 * s**2 + ds_dx) * p).sum() * dx
 claim("implicit_difference", explicit - implicit)
 
 # %% [markdown]
-# They agree to {{implicit_difference}}. But the divergence costs D backward passes in D dimensions, and where no data are nothing is learned. Noise
-# mends both. Given $x$, $x_t$ is normal, with the score $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of
+# They agree to {{implicit_difference}}. But the divergence costs D backward passes in D dimensions, and where there are no data nothing is
+# learned. Noise mends both. Given $x$, $x_t$ is normal, with the score $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of
 # all noisy examples is the mean of these over everything that could have led to $x_t$:
 #
 # $$\nabla \log p_t(x_t) = \frac{\int \nabla_{x_t}\, p(x_t \mid x)\, p(x)\, dx}{p_t(x_t)}
@@ -279,8 +277,7 @@ claim("implicit_difference", explicit - implicit)
 #
 # $$\mathbb E[x \mid x_t] = \frac{x_t + \sigma^2\, \nabla \log p_t(x_t)}{\alpha} .$$
 #
-# Test it against the posterior itself, summed over a grid of x: they agree to {{tweedie_error}}. Then train a network of a few lines.
-# **Predict:** noise has σ = 0.4. Does it learn the score of the data, or of the noisy data?
+# Test it against the posterior itself, summed over a grid of x:
 
 # %%
 alpha, sigma = 0.8, 0.6
@@ -290,7 +287,11 @@ posterior_mean = joint.softmax(1) @ line
 tweedie = (x_t + sigma**2 * mixture_score(x_t, alpha, sigma)) / alpha
 claim("tweedie_error", (tweedie - posterior_mean).abs().max())
 
+# %% [markdown]
+# They agree to {{tweedie_error}}. Now a network of a few lines. **Predict:** it sees noise of σ = 0.4. Does it learn the score of the data, or
+# of the noisy data?
 
+# %%
 class ScoreNetwork(nn.Module):
     def __init__(self, sigma=0.4):
         super().__init__()
@@ -328,16 +329,17 @@ ax.set(xlim=(-4, 4), ylim=(-8, 8))
 ax.legend(ncols=2);
 
 # %% [markdown]
-# *Grey, not to scale: where the noisy examples lie. The network learns the score of the noisy data, and where there are none, it is a guess.*
+# *Grey, not to scale: where the noisy examples lie. The network learns the score of the noisy data; where there are none, on the far right, it
+# guesses.*
 #
-# Its root mean squared distance to the score of the noisy data is {{score_network_error}}, to that of the clean data
-# {{score_network_from_clean}}. Little noise gives a score that is nearly right, but near the data only; much noise one that is known everywhere, of a
+# Over noisy examples its root mean squared distance to their own score is {{score_network_error}}, to that of the clean data
+# {{score_network_from_clean}}. With little noise one learns nearly the right score, but only near the data; with much noise one everywhere, of a
 # blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
 #
 # ## 4.3 To noise, and back
 #
 # A **path**, or schedule, is a choice of $\alpha_t$ and $\sigma_t$: the straight line of the flow form, DDPM's linear β, the cosine schedule
-# (Nichol & Dhariwal 2021). One level of noise for each example of a batch, in one line:
+# (Nichol & Dhariwal 2021). One level of noise for each example:
 
 # %%
 def perturb(x, eps, alpha, sigma):  # alpha and sigma are numbers, or have one per row
@@ -390,14 +392,17 @@ claim("brownian_variance", brownian[-1].var())
 claim("tied_variance", tied[-1].var())
 
 # %% [markdown]
-# {{brownian_variance}} and {{tied_variance}} (`m.euler_maruyama` agrees to {{sde_and_theirs}}). For a path, $f = \frac{\dot\alpha}{\alpha} x$ and
-# $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ give exactly its marginals: `m.sde_coefficients`.
+# {{brownian_variance}}, and {{tied_variance}} in finite steps (`m.euler_maruyama` agrees to {{sde_and_theirs}}). For a path take
+# $f = \frac{\dot\alpha}{\alpha} x$ and $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ (`m.sde_coefficients`): the mean
+# $\alpha x$ and the variance $\sigma^2$ then change as they should.
 #
-# **Three ways back.** How does the density of such a process change? Drift carries it, noise spreads it (the *Fokker-Planck equation*):
+# **Three ways back.** How does the density change? By Taylor's formula a step changes the mean of any smooth $\varphi(x)$ by
+# $h\, \mathbb E[f \cdot \nabla\varphi + \tfrac12 g^2 \Delta\varphi]$; integration by parts moves the derivatives to p. So the drift
+# carries it, and noise spreads it (*Fokker-Planck equation*):
 #
 # $$\frac{\partial p}{\partial t} = -\mathrm{div}(f p) + \tfrac12 g^2 \Delta p .$$
 #
-# On one observation everything rests: since $\Delta p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* a transport, with the velocity
+# Everything rests on one observation: as $\Delta p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* transport, with the velocity
 # $-\tfrac12 g^2 \nabla \log p$. So noise can be traded for velocity. Trade all of it, and the **probability-flow ODE** has the same marginals
 # as the SDE,
 #
@@ -407,9 +412,9 @@ claim("tied_variance", tied[-1].var())
 #
 # $$dx = \big[f - \tfrac12 (1 + \lambda^2)\, g^2\, \nabla \log p_t(x)\big]\, dt + \lambda g\, dw, \qquad t \text{ from 1 to 0}.$$
 #
-# λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; all λ have the same marginals. What λ adds is a piece of **Langevin dynamics**,
-# $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score gathers. EDM adds a little of it by
-# hand, and calls it *churn*. From pure noise, with the exact score:
+# λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; in the limit of small steps all λ have the same marginals. What λ adds is a piece
+# of **Langevin dynamics**, $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score gathers.
+# (EDM adds noise between the steps of its ODE, and calls it *churn*.) From pure noise, with the exact score:
 
 # %%
 def backwards(churn, n=4000):
@@ -423,11 +428,15 @@ def backwards(churn, n=4000):
 
 down = torch.linspace(1, 0.001, 301, dtype=double)
 runs = {churn: backwards(churn) for churn in (0, 1, 2)}
-shares = torch.stack([(run[-1] < 0).double().mean() for run in runs.values()])
-print("share of the left peak:", shares)
-claim("reverse_share_error", (shares - 0.4).abs().max())
-pulls = torch.stack([run[-1][run[-1] < 0].std() for run in runs.values()])
-claim("reverse_width_error", (pulls - 0.3).abs().max())
+left, at = p[line < 0] * dx, line[line < 0]  # of the data, what lies left of 0
+share, mean = left.sum(), (left * at).sum() / left.sum()
+width = ((left * (at - mean) ** 2).sum() / share).sqrt()
+ends = [run[-1] for run in runs.values()]
+shares = torch.stack([(x < 0).double().mean() for x in ends])
+print(f"left of 0: {share:.3f} of the data; of the samples", shares)
+claim("reverse_share_error", (shares - share).abs().max())
+widths = torch.stack([x[x < 0].std() for x in ends])
+claim("reverse_width_error", (widths - width).abs().max())
 
 # %%
 x_axis, t_axis = torch.linspace(-4, 4, 161), torch.linspace(0.001, 1, 120)
@@ -444,12 +453,13 @@ axes[0].set_ylabel("x");
 
 # %% [markdown]
 # *Colour: the exact density of $x_t$ (its root, to show faint parts). White: six points on their way back, from the same noise. Paths of the
-# ODE are smooth and never meet; those of the SDEs are rough and cross. They are distributed alike.*
+# ODE are smooth and never meet; those of the SDEs are rough and cross.*
 #
-# The left peak holds 0.4 of the data, with a deviation of 0.3. All three come within {{reverse_share_error}} and {{reverse_width_error}} of these.
+# They end alike: left of 0 all three have the same share of points as the data, to {{reverse_share_error}}, with the same deviation, to
+# {{reverse_width_error}}.
 #
 # **What Langevin alone cannot do.** A finite step h changes what it should leave alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And it
-# hardly finds a peak behind a valley. Start all points in the left one. **Predict** the share that is still there after 500 steps of 0.01:
+# rarely crosses a valley. Start all points in the left peak. **Predict** the share that is still there after 500 steps of 0.01:
 
 # %%
 start = normal(20_000, 1, seed=3)
@@ -460,8 +470,8 @@ trapped = simulate(lambda x, t: exact.score(x, 0.0), lambda t: 2**0.5,
 claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
 
 # %% [markdown]
-# With h = 0.5 the variance is {{langevin_variance}}. And {{langevin_left}} % are on the left still, where 40 should be. Diffusion models cross
-# the valley while it is filled with noise.
+# With h = 0.5 the variance is {{langevin_variance}}. And {{langevin_left}} % are still on the left, where 40 should be. Diffusion models choose
+# their peak while noise fills the valley.
 #
 # ## 4.4 One thing under five names
 #
@@ -507,11 +517,11 @@ figures.log_scale(ax, "y")
 # *Flow form. All ways from one name to another agree to {{round_trips}}. Near t = 1 an error of the noise is multiplied without limit; one of
 # the velocity is never enlarged.*
 #
-# Conversely it is a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR)
+# Read the other way, it is a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR)
 # $\alpha^2/\sigma^2$, those of u times $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight
 # by hand (*min-SNR*: Hang et al. 2023). **Preconditioning** (EDM, Karras et al. 2022) takes
-# $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, so that F sees and
-# returns numbers of variance 1 at every level of noise:
+# $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, so that what F sees, and
+# what it is asked for, has variance 1 at every level of noise:
 
 # %%
 x, eps = 0.5 * normal(100_000, seed=0), normal(100_000, seed=1)
@@ -534,14 +544,14 @@ claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
 #
 # | who | time, and where the data are | α, σ | predicts |
 # | --- | --- | --- | --- |
-# | this course; rectified flow; Stable Diffusion 3 | 0 to 1, data at 0 | 1 − t, t | u = ε − x |
-# | MIT 6.S184; Meta's flow_matching; torchcfm | 0 to 1, **data at 1** | t, 1 − t | **x − ε** = −u at 1 − t |
+# | this course; Stable Diffusion 3 | 0 to 1, data at 0 | 1 − t, t | u = ε − x |
+# | MIT 6.S184; Liu et al. 2022; Meta's flow_matching; torchcfm | 0 to 1, **data at 1** | t, 1 − t | **x − ε** = −u at 1 − t |
 # | DDPM; Stable Diffusion 1 | steps 1 to T (in code 0 to T − 1), data at 0 | √ᾱ, √(1 − ᾱ) | ε |
 # | score SDE, VP | 0 to 1, data at 0 | DDPM's, continuous | score, or ε |
 # | score SDE, VE | 0 to 1, data at 0 | 1, σ | score |
 # | EDM | σ itself | 1, σ | F, preconditioned |
 #
-# One point of the spiral's noise in five conventions, and one answer:
+# Noisy points of the spiral in five conventions, denoised as they are and as ours:
 
 # %%
 spiral = mixture_of("spiral")
@@ -557,12 +567,14 @@ for alpha, sigma in theirs.values():
     back = m.mixture_denoiser(ours.x_t, 1 - ours.sigma, ours.sigma, *columns)
     off.append((back - m.mixture_denoiser(x_t, alpha, sigma, *columns)).abs().max())
 x_t, wide = perturb(x, eps, 0.7, 0.3), m.isotropic_mixture(*columns)
-velocity = m.ExactDiffusion(wide, flow_form).velocity(x_t, 0.3)
-t, u = m.from_reversed_time(0.7, -velocity)  # what 6.S184's model says at its 0.7
-claim("translations", max([*off, (u - velocity).abs().max(), abs(t - 0.3)]))
+x_hat = m.mixture_denoiser(x_t, 0.7, 0.3, *columns)
+asked = x_hat - (x_t - 0.7 * x_hat) / 0.3  # x̂ - ε̂, as 6.S184's model says at its 0.7
+t, u = m.from_reversed_time(0.7, asked)
+off.append((u - m.ExactDiffusion(wide, flow_form).velocity(x_t, t)).abs().max())
+claim("translations", max(off))
 
 # %% [markdown]
-# All agree to {{translations}}, and so does the velocity of the model that counts its time the other way.
+# All agree to {{translations}}; so does the velocity of a model that counts time the other way.
 #
 # **Check where a schedule ends.** Sampling starts at pure noise, so α has to end near 0. DDPM has 1,000 steps, with betas from 0.0001 to
 # 0.02. What if one takes only 100?
@@ -583,7 +595,7 @@ claim("snr_of_100", 100 * snr[100])
 # $$\mathbb E\,\lVert \hat u - (\varepsilon - x) \rVert^2 = \mathbb E\,\lVert \hat u - u(x_t, t) \rVert^2
 #   + \mathbb E\,\lVert u(x_t, t) - (\varepsilon - x) \rVert^2, \qquad u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t].$$
 #
-# The second does not depend on the network: **a floor, well above zero**. For data $\mathcal N(m, s^2)$ it is
+# (Given $x_t$, the cross term has the mean 0.) The second does not depend on the network: **a floor, well above zero**. For data $\mathcal N(m, s^2)$ it is
 # $s^2/((1-t)^2 s^2 + t^2)$ at time t, in each dimension; its mean over t, for uniform t and independent pairs, is $\pi s/2$.
 #
 # **Predict** the loss of a *perfect* model on two-dimensional normal data with s = 0.5, summed over dimensions:
@@ -608,7 +620,7 @@ claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
 # {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean
 # over dimensions, a weight, or other times t the floor is another: **say how a loss was taken**.
 #
-# Now a network, on the ring. The exact model knows the floor at each t, and how far the network's field is from the true one:
+# Now a network, on the ring, where the exact model knows the floor at each t and the true field:
 
 # %%
 def new_flow(seed=0, **options):
@@ -635,7 +647,7 @@ def losses_of(model):  # of each example: the loss, and the distance to the true
     return flow_loss(model.velocity, x_drawn, eps_drawn, t_drawn), off
 
 
-def by_time(values, bins=40):  # means over t in bins
+def by_time(values, bins=20):  # means over t in bins
     which = (t_drawn * bins).long()
     total = torch.zeros(bins).index_add(0, which, values.float())
     return total / which.bincount(minlength=bins)
@@ -656,24 +668,25 @@ figures.curves(at, {"loss, running mean": values}, "training step",
 left.axhline(floor.mean().item(), color="black", ls=":", label="exact floor")
 left.set_ylim(0, 6)
 left.legend()
-middle = (torch.arange(40) + 0.5) / 40
+middle = (torch.arange(20) + 0.5) / 20
 figures.curves(middle, {"loss": by_time(loss), "exact floor": by_time(floor),
                         "distance to the true field": by_time(excess)},
                "t", "squared error, summed", "After training, by time", ax=right)
 right.set_ylim(0);
 
 # %% [markdown]
-# *Left: the loss sinks to its floor and no further. Right: at each t it is the floor plus the squared distance to the true field.*
+# *Left: the loss sinks to its floor, and scatters about it. Right: at each t it is the floor plus the squared distance to the true field, but
+# for chance.*
 #
 # The floor is {{ring_floor}}, the distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its
 # floor, a loss says almost nothing about how good a model is.
 #
 # ## 4.5 Samplers
 #
-# Now walk from noise to data, in finite steps. Two samplers follow the ODE: Euler's rule, and **Heun's**, which looks ahead and takes the mean
-# of two slopes (its last step is Euler's, since a velocity that is computed from x̂ is divided by σ). **DDIM** splits $x_t$ into x̂ and ε̂, and puts
-# them together at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And a
-# **Langevin corrector** shakes points at a fixed level, to mend what a step has spoiled.
+# From noise to data in finite steps. Two samplers follow the ODE: Euler's rule, and **Heun's**, which looks ahead and takes the mean
+# of two slopes (its last step is Euler's, as a velocity computed from x̂ divides by σ). **DDIM** splits $x_t$ into x̂ and
+# ε̂, and joins them at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And
+# a **Langevin corrector** shakes points at a fixed level, to repair what a step has spoiled.
 
 # %%
 def euler(velocity, x, times):
@@ -744,8 +757,8 @@ claim("ddim_is_euler", (yours[2] - yours[0]).abs().max())
 # %% [markdown]
 # They agree to {{samplers_and_theirs}}; and in the flow form DDIM *is* Euler, to {{ddim_is_euler}}.
 #
-# **How wrong is a step?** For normal data the flow has a closed form: from level σ to σ′ it maps x to
-# $m + (x - m)\sqrt{(s^2 + \sigma'^2)/(s^2 + \sigma^2)}$. Take N(1, 0.5²), and σ from 10 down to 0.002, in steps even in $\sigma^{1/7}$ (EDM's
+# **How wrong is a step?** For normal data the flow has a closed form: on a path with α = 1, from level σ to σ′, it multiplies $x - m$ by
+# $\sqrt{(s^2 + \sigma'^2)/(s^2 + \sigma^2)}$. Take N(1, 0.5²), and σ from 10 down to 0.002, in steps even in $\sigma^{1/7}$ (EDM's
 # spacing). **Predict** by what the error falls if steps are doubled, for Euler and for Heun:
 
 # %%
@@ -766,9 +779,9 @@ claim("euler_slope", (errors["euler"][-2] / errors["euler"][-1]).log2())
 claim("heun_slope", (errors["heun"][-2] / errors["heun"][-1]).log2())
 
 
-def spread(n, last):  # deviation of the samples over that of the data
+def spread(n, last, rule=euler):  # deviation of the samples over that of the data
     ends = torch.tensor([[-1.0], [1.0]], dtype=double) * 100.25**0.5  # of x_t at σ = 10
-    x = euler(bell.velocity, ends, levels(n, last))
+    x = rule(bell.velocity, ends, levels(n, last))
     return (x[1] - x[0]) / 2 / 0.5
 
 
@@ -783,6 +796,7 @@ claim("shrink_ten", table["sigma_min"][3])
 claim("shrink_fifty", table["sigma_min"][5])
 claim("shrink_two_to_zero", table["zero"][1])
 claim("shrink_ten_to_zero", table["zero"][3])
+claim("heun_five", spread(5, "sigma_min", heun))
 
 figure, (left, right) = figures.panels(2, height=3.2)
 figures.curves(numbers, {"Euler (DDIM)": errors["euler"], "Heun": errors["heun"]},
@@ -799,14 +813,15 @@ right.axhline(1, color="black", ls=":");
 # *Left: root mean squared distance to the exact map, with slopes of −1 and −2; Heun asks the field twice in a step. Right: the deviation of
 # the samples over that of the data, for two schedules that are easily confused.*
 #
-# Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And the error has a direction. Each step
-# goes for x̂, a mean, as if it were x: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}} and
+# Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And Euler's error has a direction. Its
+# step goes for x̂, a mean, as if it were x. Here it multiplies $x - m$ by $(s^2 + \sigma\sigma')/(s^2 + \sigma^2)$, which by Cauchy and Schwarz is
+# less than the factor above: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}} and
 # {{shrink_fifty}} of the truth at n = 2, 10 and 50. With the usual n levels down to 0.002 and a last step to 0 it is {{shrink_two_to_zero}} and
-# {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule. (DDIM is exact only where x̂ does not change on
-# the way: for data at a single point.)
+# {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule, or its rule: five of Heun's steps to 0.002 widen the
+# spread, to {{heun_five}}. (DDIM is exact only where x̂ does not change on the way: for data at a single point.)
 #
-# **Whose error is it?** A bad sample may be the sampler's fault or the network's. So run both, on the exact field and on the network
-# of section 4.4, and count samples in the water, where three in ten thousand belong. Each sampler may ask the field equally often:
+# **Whose error is it?** A bad sample may be the sampler's fault or the network's. So run the samplers on the exact field and on section 4.4's
+# network, each with equally many evaluations, and count samples in the water, where three in ten thousand belong:
 
 # %%
 @torch.no_grad()
@@ -819,7 +834,7 @@ def four_ways(field, evaluations):
                                  seeded(1))
 
 
-budgets, noise = (4, 8, 16, 32, 64, 128), torch.randn(2000, 2, generator=seeded(7))
+budgets, noise = (4, 8, 16, 32, 128), torch.randn(2000, 2, generator=seeded(7))
 fields = {"the exact field": perfect_ring, "the network": net}
 wet = {}
 for who, field in fields.items():
@@ -845,11 +860,11 @@ claim("few_euler", wet["the exact field", "Euler"][0])
 
 # %% [markdown]
 # *Samples between the islands, on an axis that is logarithmic above 0.1 %. Left: what is wrong on the exact field is the sampler's error,
-# and goes away with steps. Right: on the network all level off far above the truth. More steps do not mend a field, though fresh noise forgets
-# a part of its errors.*
+# and goes away with steps. Right: on the network the ODE's samplers level off far above the truth. The ancestral one, whose fresh noise forgets
+# part of the field's errors, gets lower.*
 #
-# Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations {{exact_heun}} %; on the network,
-# with as many, {{network_heun}} %. A flow cannot tear the plane either, but it makes steeper maps than eight coupling layers with their
+# Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
+# network, with as many, {{network_heun}} %. It cannot tear the plane either, but has learned a steeper map than the coupling layers with their
 # {{flow_between}} %.
 
 # %% tags=["widget"]
@@ -861,11 +876,12 @@ noise_explorer(perfect_ring)
 #
 # ## 4.6 Flow matching
 #
-# Section 4.3 came to the ODE through noise. Flow matching takes it directly (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden 2022):
-# connect each example with a draw of noise by a straight line, and learn the velocity. Lines cross, and at a crossing the network can give
-# only one answer, the mean of those who pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
-# $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices: it carries as much through each point as all together did, so the
-# density at each t is the same (the *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$).
+# Section 4.3 came to the ODE through noise. Flow matching goes there directly (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden
+# 2022): connect each example with a draw of noise by a straight line, and learn the velocity. Lines cross, and at a crossing the network can
+# give only one answer, the mean over those that pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
+# $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices. How a density changes depends on the flow of mass $p\,u$ alone (the
+# *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$), and $p\,u$ is the sum over all lines through the point. So the density is
+# the same at each t.
 
 # %%
 two_peaks = m.ExactDiffusion(clean, flow_form)
@@ -907,6 +923,9 @@ def gradient(target, p):  # of the mean of (a tanh x_t + b - target)²
 
 difference = gradient(eps - x, density) - gradient(marginal, density)
 claim("gradients_differ", difference.abs().max())
+claim("gradient_length", gradient(marginal, density).norm())
+
+# %%
 generator, apart, flat_density = seeded(0), [], density.repeat(2)
 for _ in range(100):
     chosen = torch.multinomial(flat_density, 64, True, generator=generator)
@@ -915,12 +934,13 @@ for _ in range(100):
 claim("batch_differs", torch.stack(apart).mean())
 
 # %% [markdown]
-# The gradients agree to {{gradients_differ}}; in a batch of 64 they are {{batch_differs}} apart on average.
+# The gradients agree to {{gradients_differ}}; in a batch of 64 they are {{batch_differs}} apart on average, where the gradient's length is
+# {{gradient_length}}.
 #
 # **Straight pairs do not make straight flows.** The bend of a flow is the mean of $\int \lVert x_1 - x_0 - u(x_t, t) \rVert^2 dt$ along it.
 # For N(0, s²) with independent pairs it is $s(2 - \pi/2)$ per dimension. **Reflow** (Liu et al. 2022) makes pairs with the flow itself, noise with
-# the sample that it became, and trains again. Such pairs cross less. (So do those matched within a batch by least distance,
-# *minibatch optimal transport*: Tong et al. 2023.) For normal data the second field is known too, and straight:
+# the sample that it became, and trains again. Lines between such pairs cross less. (So do those between pairs matched within a batch by least
+# distance, *minibatch optimal transport*: Tong et al. 2023.) For normal data on a line the second field is known too, and straight:
 
 # %%
 eps = normal(4000, 1, seed=0)
@@ -953,8 +973,8 @@ class OnPairs(nn.Module):  # the loss of a model on pairs that belong together
 its_noise = torch.randn(20_000, 2, generator=seeded(20))
 made, its_noise = m.reflow_pairs(net.velocity, its_noise, m.even_times(20))
 second = new_flow(seed=1)
-fit(OnPairs(second), minibatches(made, its_noise, batch_size=256, seed=0), steps=steps,
-    lr=4e-3, precision="float32")
+fit(OnPairs(second), minibatches(made, its_noise, batch_size=256, seed=0),
+    steps=steps * 2 // 3, lr=4e-3, precision="float32")
 
 # %%
 def energy_distance(a, b):
@@ -983,23 +1003,22 @@ claim("one_step_after", energy_distance(ones["after reflow"], real) / chance)
 
 # %% [markdown]
 # *1,500 samples, each from one evaluation of a network. The first flow's single step goes to the mean of all data; after one reflow it
-# lands on the islands, and on the lines between them.*
+# lands on the islands and on bridges between them.*
 #
 # The bend falls from {{bent}} to {{mended}}. The *energy distance*, $2\,\mathbb E\lVert a - b \rVert - \mathbb E\lVert a - a' \rVert -
-# \mathbb E\lVert b - b' \rVert$ of samples a and data b, falls from {{one_step_before}} to {{one_step_after}} times that of two sets of data. The
-# price: the second network learns the first one's mistakes.
+# \mathbb E\lVert b - b' \rVert$ of samples a and data b, falls from {{one_step_before}} to {{one_step_after}} times what it is for two sets of
+# data. The price: the second network learns the first one's mistakes.
 #
-# **Which times?** So far t was uniform. Near the ends the best answer is simple: ε less the mean of the data at t = 1, −x at t = 0. A *logit-normal*
-# t, the sigmoid of a normal draw, trains more in the middle (Esser et al. 2024). Same network, same steps:
+# **Which times?** So far t was uniform. At the ends the best answer is simple: $x_t$ less the mean of the data at t = 1, $-x_t$ (plus the mean
+# of ε, 0) at t = 0. A *logit-normal* t, the sigmoid of a normal draw, trains more in the middle (Esser et al. 2024). Same network, same steps:
 
 # %%
 middle_first = new_flow(draw_times=m.logit_normal_times)
 fit(middle_first, batches_of(ring), steps=steps, lr=4e-3, precision="float32")
 _, other = losses_of(middle_first)
-ax = figures.curves((torch.arange(20) + 0.5) / 20,
-                    {"t uniform": by_time(excess, 20),
-                     "t logit-normal": by_time(other, 20)},
-                    "t", "squared distance to the true field", "Two ways to draw t")
+ax = figures.curves(middle, {"t uniform": by_time(excess),
+                             "t logit-normal": by_time(other)}, "t",
+                    "squared distance to the true field", "Two ways to draw t")
 figures.log_scale(ax, "y")
 central = (t_drawn > 0.3) & (t_drawn < 0.7)
 claim("central_ratio", other[central].mean() / excess[central].mean())
@@ -1018,8 +1037,8 @@ flow_replay(net.velocity)
 #
 # ## 4.7 Likelihood along the flow
 #
-# Follow one point of a flow. The volume around it grows at the rate $\mathrm{div}\, u$, so its density falls at that rate. From data to noise,
-# this is section 4.1's formula for infinitely many layers (Chen et al. 2018):
+# Follow one point of a flow. The volume around it grows at the rate $\mathrm{div}\, u$, so the logarithm of the density falls at that rate. From
+# data to noise, this is section 4.1's formula for infinitely many layers (Chen et al. 2018):
 #
 # $$\log p(x_0) = \log \mathcal N(x_1; 0, I) + \int_0^1 \mathrm{div}\, u(x_t, t)\, dt .$$
 
@@ -1055,8 +1074,7 @@ claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 
 # %% [markdown]
 # Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to
-# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, section 4.1's layers, which took longer
-# to train, {{flow_kl}}. Both are divergences, not bounds.
+# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's layers {{flow_kl}}.
 #
 # In D dimensions the divergence costs D backward passes. **Hutchinson's** estimate takes one: $v^\top J v$ for a random v with
 # $\mathbb E[v v^\top] = I$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of normal numbers:
@@ -1073,13 +1091,14 @@ claim("hutchinson_sign", by_sign.var())
 # Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$, and the same without the
 # diagonal, which signs get right.
 #
-# **The other view:** a diffusion model is a VAE with very many codes, whose encoder learns nothing: the noise. Its ELBO is a sum over steps
-# (Kingma et al. 2021),
+# **The other view:** a diffusion model is a VAE with a code for each step, whose encoder is not learned: it adds noise. Its ELBO is a sum over
+# steps (Kingma et al. 2021),
 #
 # $$-\log p(x) \le \text{ends} + \sum_{\text{steps } t \to s} \tfrac12 \big(\mathrm{SNR}(s) - \mathrm{SNR}(t)\big)\,
 #   \mathbb E\,\lVert x - \hat x(x_t, t) \rVert^2,$$
 #
-# so the denoising loss *is* a likelihood bound, with one particular weight. With the exact denoiser it must rise to $\log p$:
+# each term the KL between $p(x_s \mid x_t, x)$ and the same with $\hat x$ for x, two normals of one variance. So the denoising loss *is* a
+# likelihood bound, with one particular weight. With the exact denoiser it must rise to $\log p$:
 
 # %%
 x = ring.sample(2000, seed=97).double()
@@ -1098,8 +1117,8 @@ ax.legend()
 claim("elbo_gap", truth - bounds[-1])
 
 # %% [markdown]
-# *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that the model takes. Once they are many,
-# doubling them about halves the gap; at the end it is {{elbo_gap}} nats.*
+# *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that the model takes for it. Once they
+# are many, doubling them about halves the gap; at the end it is {{elbo_gap}} nats.*
 #
 # ## 4.8 Guidance
 #
@@ -1109,8 +1128,8 @@ claim("elbo_gap", truth - bounds[-1])
 # $$\nabla \log p_t(x_t \mid y) = \nabla \log p_t(x_t) + \nabla \log p_t(y \mid x_t) ,$$
 #
 # and **classifier guidance** (Dhariwal & Nichol 2021) multiplies the second term by w, to obey more. **Classifier-free guidance** (Ho &
-# Salimans 2022) takes for it the difference of two scores, with the class and without; in practice of one network, whose label is hidden in
-# a tenth of its training. So
+# Salimans 2022) takes for it the difference of two scores, with the class and without; in practice of one network, whose label is hidden in,
+# say, a tenth of the training examples. So
 #
 # $$\hat s = s(x_t) + w\,\big[s(x_t, y) - s(x_t)\big],$$
 #
@@ -1172,11 +1191,11 @@ ax.legend();
 # *Guided samples of the exact field, the class that was asked for, and the product density. The samples lie farther out than either, and closer
 # together.*
 #
-# The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 makes
-# {{guided_mean}} ± {{guided_std}}, and from 20 it makes {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters. Noise and powers
-# cannot be exchanged. The guided score is that of $p_t(x_t)\,p_t(y \mid x_t)^w$, but these are not the noisy versions of any one density, so the
-# flow does not carry one into the next. **Guidance is not sampling from a sharper distribution, but a push away from what the classes have in
-# common,** paid for with variety. (To pay less: guide at middle levels only, Kynkäänniemi et al. 2024; or away from a worse model of the
+# The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
+# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters. Adding noise and taking
+# powers do not commute. The guided score is that of $p_t(x_t)\,p_t(y \mid x_t)^w$, but these are not the noisy versions of any one density, so
+# the flow does not carry one into the next. **Guidance does not sample the product. It pushes samples away from the other classes,** and pays
+# with variety. (To pay less: guide at middle levels only, Kynkäänniemi et al. 2024; or away from a worse model of the
 # same class, Karras et al. 2024.)
 
 # %% tags=["widget"]
@@ -1185,16 +1204,16 @@ right_one = m.isotropic_mixture(two.means[two.means[:, 0] > 0], 0.5)
 guidance_explorer(*(m.ExactDiffusion(each, flow_form) for each in (right_one, two)))
 
 # %% [markdown]
-# *Steps and guidance on an exact mixture in the plane (without a kernel: a table of pictures). Above each: the spread of the samples over that of
-# the class.*
+# *Steps and guidance on an exact mixture in the plane (without a kernel: a table). Above each: the spread of the samples over that of the
+# class.*
 #
 # ## 4.9 Editing, with a field that is right
 #
-# A trained model can be asked for things it was not trained for. On an exact field nothing but the method is to blame.
+# On an exact field only the method is to blame.
 #
-# **Inpainting by replacement.** Some entries of x are known. Run a sampler, and after each step put the known entries, with fresh noise of the
-# new level, in their place. Two normal numbers with correlation 0.9, the first known to be 2: the second then has the mean 1.8. **Predict**
-# what many steps give:
+# **Inpainting by replacement** (Song et al. 2021). Some entries of x are known. Run a sampler, and after each step put the known entries, with
+# fresh noise of the new level, in their place. Of two standard normal numbers with correlation 0.9 the first is known to be 2, so the second has
+# the mean 1.8. **Predict** what many steps give:
 
 # %%
 def inpaint(denoise, x, known, mask, path, times, generator, deterministic=False):
@@ -1214,7 +1233,7 @@ pair = m.ExactDiffusion(m.GaussianMixture(
 start, mask = normal(1500, 2, seed=0), torch.tensor([True, False])
 start = torch.cat([start, -start])  # so that their mean is exactly 0
 known = torch.tensor([2.0, 0.0], dtype=double).expand(3000, 2)
-counts = scaled(default=(10, 30, 100, 1000), smoke=(10, 20), full=(10, 100, 1000))
+counts = scaled(default=(10, 30, 100, 500), smoke=(10, 20), full=(10, 100, 1000))
 filled = {kind: torch.stack([
     inpaint(pair.denoise, start, known, mask, vp, m.even_times(n), seeded(1),
             deterministic=kind == "DDIM")[:, 1] for n in counts])
@@ -1240,15 +1259,15 @@ claim("inpaint_ancestral", filled["ancestral"][-1].mean())
 claim("inpaint_ddim", filled["DDIM"][-1].mean())
 
 # %% [markdown]
-# *Mean of 3,000 fillings; thin lines: the limits, from the moments' own equations. Neither sampler comes to the truth.*
+# *Mean of 3,000 fillings; thin lines: the limits, from equations for mean and variance. Neither sampler reaches the truth.*
 #
-# The ancestral sampler comes to {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one to {{inpaint_ddim}}
+# The ancestral sampler reaches {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one {{inpaint_ddim}}
 # ({{limit_ddim}}), and **no number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all
 # that is known, and what was decided early is only partly revised, least by a deterministic sampler. *RePaint* (Lugmayr et al. 2022) goes
 # back up several times at each level.
 #
-# **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back. How much survives? On the ring, how often does one
-# return to the same island?
+# **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back. On the ring, how often does one return to the
+# same island?
 
 # %%
 def island(x):
@@ -1272,7 +1291,9 @@ claim("stayed_high", 100 * stayed[-1])
 
 # %% [markdown]
 # *The share of points that return to their own island. From $t_0 = 0.2$ {{stayed_low}} % do, from nearly pure
-# noise {{stayed_high}} %, about one in eight. In between one chooses how much of the original to keep.*
+# noise {{stayed_high}} %, about one in eight.*
+#
+# (Between two samples, interpolate their noises on the sphere, `m.slerp`: halfway on the straight line the variance is only ½.)
 #
 # ## 4.10 Why does it not copy?
 #
@@ -1305,8 +1326,8 @@ claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
 # %% [markdown]
 # (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below
 # {{copies_of_the_best}}: **a perfect fit to the training loss copies, and does nothing else.** All that is new in a diffusion model's
-# samples comes from missing that minimum. What makes it miss? A small network, the same number of steps, more and more points: once on
-# the spiral, once on codes of chapter 1's shipped decoder. That came without an encoder, so one is fitted to it:
+# samples comes from missing that minimum. When does a network miss it? Train the same small one, for as many steps, on more and more points:
+# of the spiral, and of codes for chapter 1's shipped decoder. That comes without an encoder, so one is fitted to it:
 
 # %%
 digits = images("mnist")
@@ -1315,7 +1336,7 @@ vae = VAE(latent_dim=16)
 vae.decoder.load_state_dict(trained_decoder().layers.state_dict())
 vae.decoder.requires_grad_(False)
 stream = binarised(minibatches(digits.train_bytes, batch_size=128, seed=0), seed=1)
-fit(vae, stream, steps=scaled(default=300, smoke=5, full=3000), lr=3e-3)
+fit(vae, stream, steps=scaled(default=200, smoke=5, full=3000), lr=3e-3)
 with torch.no_grad():
     codes = vae.encode(digits.train).mu
 
@@ -1326,13 +1347,13 @@ def trained_on(train, width):
     model = m.DiffusionModel(m.PointNetwork(train.shape[1], width), flow_form,
                              shape=train.shape[1:])
     fit(model, minibatches(train, batch_size=size, seed=0), precision="float32",
-        steps=scaled(default=800, smoke=5, full=10_000), lr=4e-3)
+        steps=scaled(default=700, smoke=5, full=10_000), lr=4e-3)
     return model
 
 
-sizes = scaled(default=(16, 128, 1024, 8192), smoke=(16, 64), full=(16, 256, 8192))
+sizes = scaled(default=(16, 256, 8192), smoke=(16, 64), full=(16, 128, 1024, 8192))
 spirals = {n: points("spiral").sample(n, seed=5) for n in sizes}
-flat = {n: trained_on(x, 128) for n, x in spirals.items()}
+flat = {n: trained_on(x, 96) for n, x in spirals.items()}
 
 # %%
 deep = {n: trained_on(codes[:n], 192) for n in sizes}
@@ -1366,7 +1387,7 @@ claim("best_fit_copies", max(best))
 
 # %% [markdown]
 # *Median distance of samples to the nearest training point over that of held-out data; dotted: as new as new data. The best fit copies at every
-# size; networks come close to copying when examples are few, and do not when they are many.*
+# size. The networks are the nearer to copying the fewer examples they saw, most of all on codes.*
 
 # %%
 rows = {}
@@ -1379,20 +1400,20 @@ with torch.no_grad():
                        title="Samples of codes and nearest training codes, decoded");
 
 # %% [markdown]
-# *Decoded codes, none selected. Trained on few codes the network mostly repeats them; trained on thousands it draws digits that differ from their
-# nearest training code.*
+# *Decoded codes, none selected. Trained on few codes the network mostly repeats them; trained on thousands it draws what differs from the nearest
+# training code, though not always a digit.*
 #
 # On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192, on the spiral from {{spiral_few}} to
 # {{spiral_many}}; the best fit stays below {{best_fit_copies}}. (Above 1: farther off than new data, so not quite right either.) A
-# network of limited size and training cannot place a spike on each of thousands of points; it learns a smooth field, what they have in
-# common. With few examples, or many repeats of one, or a network large and trained long enough, it does copy (Gu et al. 2023; Kadkhodaie
-# et al. 2024). And such a test can convict, not acquit: a copy that is shifted is far away.
+# network of limited size and training cannot form a spike at each of thousands of points; it learns a smooth field, what they have in
+# common. With few examples, or many repeats of one, if it is large and trained for long, it does copy (Gu et al. 2023; Kadkhodaie et al. 2024).
+# And such a test can convict, not acquit: a copy that is shifted is far away.
 #
 # **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with
-# probability t. The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked places with the
+# probability t. The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked positions with the
 # weight 1/t, is a bound on $-\log p(x)$, as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts with
-# masks only and uncovers some in each step. One at a time, it is chapter 3's model without a fixed order; several at a time is faster,
-# and wrong by as much as these tokens depend on one another: a discretisation error, as in section 4.5.
+# masks only and uncovers some in each step. One at a time, it is chapter 3's model without a fixed order; several at a time is faster, and wrong
+# as far as these tokens depend on one another: a discretisation error.
 #
 # ## 4.11 Questions
 #
@@ -1411,7 +1432,8 @@ with torch.no_grad():
 #
 # <details><summary>3. Samples in four steps are too alike. Is the network to blame?</summary>
 #
-# Run the network with many steps, or the four steps on an exact field. Few steps shrink the spread whatever the network is; so does guidance.
+# Run the network with many steps, or the four steps on an exact field. Few steps of Euler's rule (DDIM) shrink the spread whatever the network
+# is; so does guidance.
 # </details>
 #
 # <details><summary>4. Does guidance with w = 3 sample from p(x) p(y | x)³, normalised?</summary>
@@ -1440,7 +1462,8 @@ with torch.no_grad():
 # - **Diffusion:** Sohl-Dickstein et al. 2015, [arXiv:1503.03585](https://arxiv.org/abs/1503.03585); Ho et al. 2020 (DDPM),
 #   [arXiv:2006.11239](https://arxiv.org/abs/2006.11239); Song et al. 2021 (DDIM), [arXiv:2010.02502](https://arxiv.org/abs/2010.02502); Song et al. 2021 (SDEs),
 #   [arXiv:2011.13456](https://arxiv.org/abs/2011.13456); Nichol & Dhariwal 2021, [arXiv:2102.09672](https://arxiv.org/abs/2102.09672); Anderson 1982; Kingma et al. 2021, [arXiv:2107.00630](https://arxiv.org/abs/2107.00630); Karras et al.
-#   2022 (EDM), [arXiv:2206.00364](https://arxiv.org/abs/2206.00364); Hang et al. 2023 (min-SNR), [arXiv:2303.09556](https://arxiv.org/abs/2303.09556).
+#   2022 (EDM), [arXiv:2206.00364](https://arxiv.org/abs/2206.00364); Hang et al. 2023 (min-SNR), [arXiv:2303.09556](https://arxiv.org/abs/2303.09556); Salimans & Ho 2022 (v),
+#   [arXiv:2202.00512](https://arxiv.org/abs/2202.00512).
 # - **Flow matching:** Lipman et al. 2022, [arXiv:2210.02747](https://arxiv.org/abs/2210.02747); Liu et al. 2022,
 #   [arXiv:2209.03003](https://arxiv.org/abs/2209.03003); Tong et al. 2023, [arXiv:2302.00482](https://arxiv.org/abs/2302.00482); Albergo & Vanden-Eijnden 2022, [arXiv:2209.15571](https://arxiv.org/abs/2209.15571); Esser et al. 2024
 #   (Stable Diffusion 3), [arXiv:2403.03206](https://arxiv.org/abs/2403.03206).

@@ -41,8 +41,9 @@ def coupling_diagram(inverse: bool = False, ax: Axes | None = None) -> Axes:
 
 
 def diffusion_diagram(ax: Axes | None = None) -> Axes:
-    """Between data at t = 0 and noise at t = 1: noise is added without a network (solid), and taken
-    away with one (dashed), which sees x_t and t and says x̂, ε̂, v, u or the score.
+    """Between data at t = 0 and noise at t = 1: noise is added without a network, to any level at
+    once (solid), and taken away step by step with one (dashed), which sees x_t and t and says x̂,
+    ε̂, v, u or the score.
     """
     ax = canvas(8.6, 3.0, "From data to noise, and back", ax)
     names = ("$x_0 = x$", "$x_{t}$", "$x_{s}$", "$x_1$")
@@ -52,12 +53,13 @@ def diffusion_diagram(ax: Axes | None = None) -> Axes:
         circle(ax, x, 1.9, name, 0.42, "observed" if not i else "plain")
         for i, (x, name) in enumerate(zip(places, order, strict=True))
     ]
+    for node, bend in zip(nodes[1:], (-0.25, -0.2, -0.17), strict=True):
+        arrow(ax, nodes[0], node, bend=bend, shift=(0, 0.12))
     for left, right in itertools.pairwise(nodes):
-        arrow(ax, left, right, bend=-0.25, shift=(0, 0.12))
         arrow(ax, right, left, dashed=True, color=GRADIENT, bend=-0.25, shift=(0, -0.12))
     label(ax, 4.3, 2.78, r"$x_t = \alpha_t\,x + \sigma_t\,\varepsilon$: no network, no loop")
     network = box(ax, 5.5, 0.45, r"network$(x_t, t)$", 1.7, 0.5)
-    path_arrow(ax, [(5.5, 1.46), (5.5, 0.72)])
+    path_arrow(ax, [(5.5, 1.46), (5.5, 0.72)], dashed=True, color=GRADIENT)
     step = box(ax, 2.5, 0.45, r"one step, from $t$ to $s < t$", 2.4, 0.5, kind="plain")
     arrow(ax, network, step, dashed=True, color=GRADIENT)
     path_arrow(ax, [(3.1, 0.72), (3.1, 1.46)], dashed=True, color=GRADIENT)

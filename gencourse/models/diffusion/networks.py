@@ -85,8 +85,8 @@ def preconditioning(alpha: Level, sigma: Level, sigma_data: float = 0.5) -> Prec
     out = σ σ_d / √v, inside = 1 / √v.
 
     skip · x_t is the best linear denoiser for data of mean 0 and deviation σ_d, out the deviation
-    of what is left, so F sees and returns numbers of variance 1 at every level. At α = 1 it is
-    table 1 of Karras et al. 2022 (arXiv 2206.00364).
+    of what is left, so what F sees and what it is trained towards have variance 1 at every level.
+    At α = 1 it is table 1 of Karras et al. 2022 (arXiv 2206.00364).
     """
     alpha, sigma = as_time(alpha), as_time(sigma)
     v = alpha**2 * sigma_data**2 + sigma**2
