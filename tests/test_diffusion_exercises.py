@@ -188,9 +188,9 @@ def test_what_a_step_leaves_behind_is_noticed():
         return torch.zeros(())
 
     found = training.left_behind(shares, x, eps, t, 0.5)
-    assert list(found.values()) == [False, True, False, True]
+    assert list(found.values()) == [False, False, True, False, True]
     right = training.left_behind(check.training_step.reference, x, eps, t, 0.5)
-    assert list(right.values()) == [True, False, True, False]
+    assert list(right.values()) == [True, False, False, True, False]
 
 
 def test_results_of_another_kind_are_refused():

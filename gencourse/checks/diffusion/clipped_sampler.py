@@ -147,6 +147,14 @@ def asked_for_the_next_level(network, x, alpha, sigma):
     return walked(network, x, alpha, sigma, asked=lambda n: n - 1)
 
 
+@clipped_sampler.mistake(
+    "The steps are right, but the network is told a single level, whatever the number of rows. The "
+    "text says which shape n has."
+)
+def a_single_level(network, x, alpha, sigma):
+    return walked(lambda x, n: network(x, n[:1]), x, alpha, sigma)
+
+
 @clipped_sampler.mistake("Every question is asked at level T. At which level does x stand by then?")
 def asked_for_one_level(network, x, alpha, sigma):
     return walked(network, x, alpha, sigma, asked=lambda n: len(alpha) - 1)

@@ -289,3 +289,25 @@ def uphill(model, average, optimizer, x, eps, t, decay):
     descend(optimizer, -loss)
     follow(average, model, decay)
     return loss.item()
+
+
+@training_step.mistake(
+    "All numbers are right, but the parameters of the average ask for gradients now. Who would use "
+    "them?"
+)
+def average_can_learn(model, average, optimizer, x, eps, t, decay):
+    value = training_step_reference(model, average, optimizer, x, eps, t, decay)
+    average.requires_grad_()
+    return value
+
+
+@training_step.mistake(
+    "All numbers are right, but the average's parameters are new ones: whoever holds the old ones "
+    "sees no change. Moved or replaced?"
+)
+def average_replaced(model, average, optimizer, x, eps, t, decay):
+    value = training_step_reference(model, average, optimizer, x, eps, t, decay)
+    for module in average.modules():
+        for name, old in list(module.named_parameters(recurse=False)):
+            setattr(module, name, torch.nn.Parameter(old.clone(), requires_grad=False))
+    return value

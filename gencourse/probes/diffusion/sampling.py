@@ -65,8 +65,8 @@ def sampled(sampler: Callable, x: Tensor, alpha: Tensor, sigma: Tensor) -> dict[
     result = sampler(network, x, alpha, sigma)
     return {
         "": result,
-        "the levels at which the network is asked": [
-            n.flatten().tolist()[:1] for n in network.asked
+        "the levels at which the network is asked, of each row": [
+            n.flatten().tolist() for n in network.asked
         ],
         "whether the result holds a graph": bool(result.requires_grad),
     }
@@ -125,5 +125,8 @@ def into_and_back(space: Callable, codes: Tensor, z: Tensor, noise: Tensor) -> d
         "other codes, standardised": into(z.clone()),
         "one code, standardised": into(z[:1].clone()),
         "noise, taken back to codes": back(noise.clone()),
+        "one draw of noise, taken back to a code": back(noise[:1].clone()),
         "other codes, there and back": back(into(z.clone())),
+        "the gradients of into": gradients(into, z)[0],
+        "the gradients of back": gradients(back, noise)[0],
     }

@@ -95,13 +95,14 @@ def left_behind(step: Callable, x: Tensor, eps: Tensor, t: Tensor, decay: float)
     model, average = pair_of(x)
     own = list(average.parameters())
     result = step(model, average, optimizer_of(model, "SGD"), x, eps, t, decay)
-    graph = any(p.grad_fn is not None or p.requires_grad for p in [*own, *average.parameters()])
+    held = [*own, *average.parameters()]
     same = all(p is q for p, q in zip(average.parameters(), own, strict=True))
     for p in model.parameters():
         p.data.fill_(7.0)
     return {
         "whether a Python float is returned": isinstance(result, float),
-        "whether the average asks for gradients": graph,
+        "whether the average holds a graph": any(p.grad_fn is not None for p in held),
+        "whether the average asks for gradients": any(p.requires_grad and p.is_leaf for p in held),
         "whether the average's parameters are the ones that it had": same,
         "whether the average changes when the model does later": any(
             bool((p == 7).any()) for p in average.parameters()
