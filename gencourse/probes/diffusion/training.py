@@ -12,7 +12,7 @@ def columns(embed: Callable, t: Tensor, width: int, scale: float) -> dict[str, o
     network does not mind which stands where.
     """
     result = embed(t, width, scale)
-    shape = {"the shape": list(result.shape)}
+    shape: dict[str, object] = {"the shape": list(result.shape)}
     if result.ndim != 2:
         return shape
     weights = (1.0 + 2.3 * torch.arange(len(result), dtype=torch.float64)).cos()
