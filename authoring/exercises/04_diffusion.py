@@ -625,7 +625,7 @@ check.training_step(training_step)
 
 # %%
 def hide_labels(y, u, p, num_classes):
-    """What the network is told, (B,), whole numbers: y (B,) of 0, ..., num_classes - 1, u (B,)."""
+    """What the network is told, (B,), whole numbers: y (B,) of classes, u (B,)."""
     ### BEGIN SOLUTION
     return torch.where(u < p, num_classes, y)
     ### END SOLUTION
