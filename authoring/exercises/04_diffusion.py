@@ -553,6 +553,241 @@ else:
     print("Once ddim_step and optimal_denoiser are right, this cell draws 300 points.")
 
 # %% [markdown]
+# ## With a network
+#
+# From here on the fields are learned. Everything above holds for them; what is new is how a network is told things, how it is trained, and what a sampler
+# does about its errors (the chapter's second half, from section 4.13 on).
+#
+# ### {{exercise time_embedding}}
+#
+# A network is told the time as waves: with h = ⌊width/2⌋ frequencies $\omega_i = \text{scale} \cdot 10^{-4 i/h}$, i = 0, ..., h − 1, the numbers
+# $\cos \omega_i t$ and $\sin \omega_i t$; of an odd width one column is left over, and 0. The order of the columns is yours. t lies in [0, 1].
+
+# %%
+def time_embedding(t, width, scale):
+    """An embedding of the times, (B, width): t (B,), width a whole number above 1."""
+    ### BEGIN SOLUTION
+    h = width // 2
+    omega = scale * 10.0 ** (-4 * torch.arange(h, dtype=t.dtype) / h)
+    angles = t[:, None] * omega
+    waves = torch.cat([angles.cos(), angles.sin()], dim=1)
+    return torch.nn.functional.pad(waves, (0, width % 2))
+    ### END SOLUTION
+
+# %%
+check.time_embedding(time_embedding)
+
+# %% [markdown]
+# Is a network told different things at different times? How far apart two embeddings are, of times .01 and .5 apart, with a scale and without:
+
+# %%
+if check.time_embedding.judge(time_embedding).status == "right":
+    t = torch.tensor([0.3, 0.31, 0.8])
+    for scale in (1.0, 30.0, 1000.0):
+        now, soon, later = time_embedding(t, 32, scale)
+        print(f"scale {scale:6}: .01 apart {(now - soon).norm():.3f}, "
+              f".5 apart {(now - later).norm():.3f}")
+else:
+    print("Once time_embedding is right, this cell measures distances.")
+
+# %% [markdown]
+# ### {{exercise training_step}}
+#
+# One step of flow matching. `model(x_t, t)`, called once with t of shape (B,), says a velocity like x_t; its loss is
+# $|u(x_t, t) - (\varepsilon - x)|^2$, **summed** over the numbers of an example, and its mean over the batch is minimised by a step of the `optimizer`.
+# Parameters may hold gradients from before. *Then* the `average`, a network like the model, follows: each of its parameters becomes `decay` times itself plus
+# 1 − `decay` times the model's, in place and without a graph. Return the mean loss, before the step, as a Python float.
+
+# %%
+def training_step(model, average, optimizer, x, eps, t, decay):
+    """The mean loss, a float: x, eps (B, ...), t (B,)."""
+    ### BEGIN SOLUTION
+    time = t.view(-1, *[1] * (x.ndim - 1))
+    x_t = (1 - time) * x + time * eps
+    loss = ((model(x_t, t) - (eps - x)) ** 2).flatten(1).sum(1).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    with torch.no_grad():
+        for old, new in zip(average.parameters(), model.parameters()):
+            old.lerp_(new, 1 - decay)
+    return loss.item()
+    ### END SOLUTION
+
+# %%
+check.training_step(training_step)
+
+# %% [markdown]
+# ### {{exercise hide_labels}}
+#
+# So that one network learns p(x given y) and p(x), some of its labels are hidden in training: those with u < p. The number `num_classes`, which is no class, stands
+# for "no label". `u` is uniform in [0, 1), a number for each example.
+
+# %%
+def hide_labels(y, u, p, num_classes):
+    """What the network is told, (B,), whole numbers: y (B,) of classes, u (B,)."""
+    ### BEGIN SOLUTION
+    return torch.where(u < p, num_classes, y)
+    ### END SOLUTION
+
+# %%
+check.hide_labels(hide_labels)
+
+# %% [markdown]
+# ### {{exercise guided_batch}}
+#
+# A guided prediction costs a network two answers. Get both with **one call**, of 2B rows: `network(x, t, y)` takes any number of rows, each with its time and its
+# label, and answers each from itself. Label `num_classes` means none. As everywhere here, w = 1 is the conditional prediction.
+
+# %%
+def guided_batch(network, x_t, t, y, w, num_classes):
+    """The guided prediction, (B, ...): x_t (B, ...), t and y (B,), w a number."""
+    ### BEGIN SOLUTION
+    labels = torch.cat([y, torch.full_like(y, num_classes)])
+    cond, uncond = network(torch.cat([x_t, x_t]), torch.cat([t, t]), labels).chunk(2)
+    return uncond + w * (cond - uncond)
+    ### END SOLUTION
+
+# %%
+check.guided_batch(guided_batch)
+
+# %% [markdown]
+# ### {{exercise clipped_sampler}}
+#
+# DDIM's steps with a network that says the noise. `alpha` and `sigma` are lists of T + 1 numbers, x stands at level T. For n = T, ..., 1: ask `network(x, n)`, with n as a
+# tensor (B,), for ε̂; find x̂; cut it to [−1, 1], where data can be; find the noise that **fits** (x is α x̂ + σ ε again); mix both for level n − 1. Return x at level
+# 0, which may have noise left, without a graph. α and σ are above 0 at all levels but the last one reached.
+
+# %%
+def clipped_sampler(network, x, alpha, sigma):
+    """x at level 0: x (B, ...)."""
+    ### BEGIN SOLUTION
+    with torch.no_grad():
+        for n in range(len(alpha) - 1, 0, -1):
+            eps = network(x, torch.full((len(x),), n))
+            x_hat = ((x - sigma[n] * eps) / alpha[n]).clamp(-1, 1)
+            eps = (x - alpha[n] * x_hat) / sigma[n]
+            x = alpha[n - 1] * x_hat + sigma[n - 1] * eps
+    return x
+    ### END SOLUTION
+
+# %%
+check.clipped_sampler(clipped_sampler)
+
+# %% [markdown]
+# ### {{exercise code_space}}
+#
+# A flow on the codes of an autoencoder starts at N(0, I), so codes should have that size. Return two functions, `into` and `back`: `into(z)` gives each
+# dimension mean 0 and standard deviation 1, measured on the training `codes` once for all; `back(z)` is its inverse, for what the flow draws. A dimension in which all
+# training codes are equal is divided by 1. Whether a variance has N or N − 1 in the denominator is up to you.
+
+# %%
+def code_space(codes):
+    """(into, back), functions of codes (B, D): codes (N, D)."""
+    ### BEGIN SOLUTION
+    std, mean = torch.std_mean(codes, dim=0)
+    std = torch.where(std > 0, std, 1.0)
+
+    def into(z):
+        return (z - mean) / std
+
+    def back(z):
+        return z * std + mean
+
+    return into, back
+    ### END SOLUTION
+
+# %%
+check.code_space(code_space)
+
+# %% [markdown]
+# ### {{exercise shifted_times}}
+#
+# The same noise hides less of a large picture: in averages of k × k pixels σ is k times smaller. So for pictures of side `side`, where times were chosen for side
+# `base`, find for each t the time t′ at which **σ/α is side/base times** what it was at t. The path is the straight one, α = 1 − t, σ = t, with data at t = 0;
+# both ends stay.
+
+# %%
+def shifted_times(t, side, base):
+    """t', like t in [0, 1]: side and base whole numbers."""
+    ### BEGIN SOLUTION
+    k = side / base
+    return k * t / (1 + (k - 1) * t)
+    ### END SOLUTION
+
+# %%
+check.shifted_times(shifted_times)
+
+# %% [markdown]
+# ### {{exercise reflow_pairs}}
+#
+# A flow makes pairs of its own: noise, and where it leads. Trained on such pairs, the next flow is straighter (section 4.6). Take n equal steps of Euler from ε at t = 1 to
+# t = 0, each with the velocity at the point and the time where it begins. `velocity(x, t)` takes t as a number or as (B,). Return (x, ε), without a graph.
+
+# %%
+def reflow_pairs(velocity, eps, n):
+    """(x, ε), each (B, ...): eps (B, ...)."""
+    ### BEGIN SOLUTION
+    x = eps
+    with torch.no_grad():
+        for i in range(n):
+            t = torch.full((len(x),), 1 - i / n)
+            x = x - velocity(x, t) / n
+    return x, eps
+    ### END SOLUTION
+
+# %%
+check.reflow_pairs(reflow_pairs)
+
+# %% [markdown]
+# What is gained? The flow between N(0, ½²) and noise, with the exact velocity of independent pairs, and with that of the pairs which it makes: how wide are the samples of one step?
+
+# %%
+if check.reflow_pairs.judge(reflow_pairs).status == "right":
+    def first(x, t):  # E[ε - x given x_t] for independent pairs
+        t = torch.as_tensor(t).view(-1, 1)
+        return (t - 0.25 * (1 - t)) / (0.25 * (1 - t) ** 2 + t**2) * x
+
+
+    x, eps = reflow_pairs(first, torch.randn(20_000, 1, generator=seeded(0)), 100)
+    slope = (x / eps).mean()  # they lie on a line: x = slope · ε
+
+    def second(x, t):
+        t = torch.as_tensor(t).view(-1, 1)
+        return (1 - slope) / ((1 - t) * slope + t) * x
+
+
+    for name, velocity in (("first", first), ("second", second)):
+        print(f"{name:6} flow, one step: {reflow_pairs(velocity, eps, 1)[0].std():.3f}")
+    print(f"data: 0.5; the first flow with 100 steps: {x.std():.3f}")
+else:
+    print("Once reflow_pairs is right, this cell takes one step of two flows.")
+
+# %% [markdown]
+# ### {{exercise mean_flow_target}}
+#
+# A network of few steps says the *mean* velocity $u(x_t, r, t)$ between the times r ≤ t (Geng et al. 2025). What it should say follows from what it says: the derivative of
+# $(t - r)\,u = \int_r^t v$ along the path gives
+#
+# $$u = v - (t - r)\, \frac{d}{dt} u(x_t, r, t) ,$$
+#
+# where, as t grows, $x_t$ moves with $v = \varepsilon - x$ and r stays. Return the right-hand side, for a `field(x_t, r, t)`, as a target: without a graph.
+# `torch.func.jvp(f, arguments, speeds)` returns f and how fast it changes, arguments and speeds being tuples.
+
+# %%
+def mean_flow_target(field, x_t, v, r, t):
+    """What u(x_t, r, t) should be, (B, ...): x_t, v (B, ...), r and t (B,)."""
+    ### BEGIN SOLUTION
+    speeds = (v, torch.zeros_like(r), torch.ones_like(t))
+    _, change = torch.func.jvp(field, (x_t, r, t), speeds)
+    way = (t - r).view(-1, *[1] * (x_t.ndim - 1))
+    return (v - way * change).detach()
+    ### END SOLUTION
+
+# %%
+check.mean_flow_target(mean_flow_target)
+
+# %% [markdown]
 # ## The bug hunt
 #
 # The program below draws points of five classes. Its network is **perfect**: it returns the exact score of whatever data the program shows it, at
