@@ -5,7 +5,7 @@ import itertools
 import torch
 
 from gencourse.checks import exercise
-from gencourse.probes.autoregressive.masks import seen_through
+from gencourse.probes.autoregressive.masks import all_tensors, seen_through
 from gencourse.runtime import seeded
 
 
@@ -40,6 +40,9 @@ def made_masks(answer, seed):
     yield "the masks for 5 pixels and the units 1, 2, 2, 4, 3", answer(5, fixed)
     two = [torch.tensor([3, 1, 2, 4, 4, 1]), torch.tensor([2, 4, 1, 3])]
     yield "the masks for 5 pixels and two hidden layers", answer(5, two)
+    alike = [torch.tensor([2, 4, 1, 3]), torch.tensor([4, 1, 3, 3])]
+    yield "the masks for 5 pixels and two hidden layers of one size", answer(5, alike)
+    yield "whether all masks are tensors", answer.run(all_tensors, 5, alike)
     drawn = [numbers(i, H, 7) for i, H in enumerate((6, 9, 4))]
     yield "the masks for 7 pixels and three hidden layers", answer(7, drawn)
     yield "the masks for 2 pixels and one unit", answer(2, [torch.tensor([1])])

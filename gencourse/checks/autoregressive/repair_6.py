@@ -67,7 +67,8 @@ def planted_draw_token(logits, T, generator):
 
 
 @repair_6.mistake(
-    "Probabilities divided by T: multinomial makes them sum to 1 again, so T does nothing."
+    "T changes nothing. Is it used? multinomial makes what it is given sum to 1, so probabilities "
+    "divided by T are the same as before: what else could be divided?"
 )
 def temperature_without_effect(logits, T, generator):
     return drawn(logits.softmax(-1) / T, generator)

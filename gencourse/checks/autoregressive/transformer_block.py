@@ -47,7 +47,8 @@ def transformer_block(answer, seed):
     for name in ("out", "down"):
         half = {**weights, name: 0 * weights[name]}
         yield f"the output when {name!r} is zero", answer.run(block_output, x, half)
-    yield "the gradients for x", answer.run(block_gradients, x, weights)
+    said = "the gradients for x, and for q, k, v, out, up and down"
+    yield said, answer.run(block_gradients, x, weights)
 
 
 @transformer_block.alternative
@@ -98,6 +99,15 @@ def mlp(x, weights, between=F.gelu):
 def normed_afterwards(x, weights, attend):
     x = norm(x + attention(x, weights, attend))
     return norm(x + mlp(x, weights))
+
+
+@transformer_block.mistake(
+    "The output is right, and no gradient reaches the weights: they would never learn. Do you work "
+    "with them, or with copies?"
+)
+def weights_copied(x, weights, attend):
+    copies = {name: weight.detach().clone() for name, weight in weights.items()}
+    return transformer_block_reference(x, copies, attend)
 
 
 @transformer_block.mistake("Nothing is normalised. On what do the two halves work?")
