@@ -56,8 +56,18 @@ def looked_up(positions: Callable, past: int, n: int) -> Tensor:
     return table(positions(past, n))[:, 0]
 
 
+class Places:
+    """A cache that knows how many positions it holds, and nothing of them."""
+
+    def __init__(self, held: int) -> None:
+        self.held = held
+
+    def __len__(self) -> int:
+        return self.held
+
+
 class Forgetful(nn.Module):
-    """A model with dropout that notes how it is called, and lets its cache grow.
+    """A model with dropout that notes how it is called, and makes its cache longer.
 
     A part of it may be in another mode, and a part of that part in a third one.
     """
@@ -73,9 +83,9 @@ class Forgetful(nn.Module):
         self.further[0].train(part if inner is None else inner)
         self.calls: list[tuple[bool, bool]] = []
 
-    def forward(self, idx: Tensor, caches: list) -> Tensor:
+    def forward(self, idx: Tensor, caches: list[Places]) -> Tensor:
         """Logits (B, t, V) of idx (B, t), larger the more a cache holds."""
-        caches[0].extend(range(idx.shape[1]))
+        caches[0].held += idx.shape[1]
         inside = self.noise.training or any(part.training for part in self.further.modules())
         self.calls.append((self.training, inside))
         return self.further(self.noise(self.table(idx))) * (1 + len(caches[0]))
@@ -91,7 +101,7 @@ def last_logits(
     inner: bool | None = None,
 ) -> dict[str, object]:
     """What is computed from a model with dropout, and what becomes of its modes."""
-    model, caches = Forgetful(7, training, part, inner), [list(range(held))]
+    model, caches = Forgetful(7, training, part, inner), [Places(held)]
     with global_seed(seed):  # what dropout draws
         logits = next_logits(model, idx, caches)
     return {
