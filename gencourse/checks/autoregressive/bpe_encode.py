@@ -52,8 +52,9 @@ def bpe_encode(answer, seed):
             f"the tokens of {word!r}, the same merges in another order of the dict",
             answer.run(encoded, word, merges[::-1]),
         )
-    yield "the tokens of 'ollehehlo', in which pairs stand backwards", answer.run(
-        encoded, "ollehehlo", HELLO
+    yield (
+        "the tokens of 'ollehehlo', in which pairs stand backwards",
+        answer.run(encoded, "ollehehlo", HELLO),
     )
     for word in (" Hello ", "hELlo", "naïve"):
         yield f"the tokens of {word!r}, numbers with gaps", answer.run(encoded, word, FEW)

@@ -127,6 +127,17 @@ def rates_that_grow(x, positions, base):
     return turn(x, positions, base, power=-1.0)
 
 
+@rotary.mistake(
+    "Your halves are pairs, as they should be, and your table of angles is made for neighbours: it "
+    "holds each angle twice in a row. Which angle do x_i and x_{i + d/2} share?"
+)
+def angles_of_neighbours(x, positions, base):
+    half = x.shape[-1] // 2
+    angles = angles_of(positions, half, base, x.dtype).repeat_interleave(2, -1)
+    turned = torch.cat([-x[..., half:], x[..., :half]], -1)
+    return x * angles.cos() + turned * angles.sin()
+
+
 @rotary.mistake("All pairs turn at the same rate. On what else should the angle depend?")
 def one_rate(x, positions, base):
     return turn(x, positions, base, power=0.0)
