@@ -436,12 +436,12 @@ else:
 # run. A cause may be needed more than once, or not at all, and the check says of all six together whether they are right.
 #
 # - `"healthy"`: nothing to mend.
-# - `"mode collapse"`: G serves some places of the data and stays there; nothing in its loss asks for variety.
+# - `"mode collapse"`: G serves some places of the data and (all but) stays there, though D knows better; nothing in its loss asks for variety.
 # - `"D is sure"`: D tells everything apart, and G's loss is flat there.
 # - `"D is late"`: D learns so slowly that samples have moved on before it has found them out.
 # - `"D is flat"`: D is held so flat that it hardly tells data and samples apart, and lends G a faint slope.
 # - `"thin noise"`: the noise has fewer dimensions than the data.
-# - `"stopped early"`: a sound game; the samples were still coming nearer to the data when it ended.
+# - `"stopped early"`: a sound game, near a draw; the samples were still coming nearer to the data when it ended.
 
 # %%
 runs = unnamed_runs()  # letter -> its moments, its symptoms as numbers (section 2.8)

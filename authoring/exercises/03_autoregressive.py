@@ -278,7 +278,7 @@ else:
 # %%
 def entropy_and_kl(p, q, pi):
     """H and KL, two numbers: p, q (R, V) with rows that sum to 1, pi (R,); KL is
-    differentiable for q.
+    differentiable for q where no q is 0.
     """
     ### BEGIN SOLUTION
     joint = pi[:, None] * p  # how often i and then j occur
@@ -855,7 +855,7 @@ check.bpe_merge_step(bpe_merge_step)
 # ### {{exercise bpe_encode}}
 #
 # Now any word is encoded with what has been learned. `merges` is a dict from pairs to the tokens that they become, whose numbers are in
-# the order of learning: the smaller, the earlier. Begin with the bytes of the word (`tuple(word)` has their numbers). Of all pairs in
+# the order of learning: the smaller, the earlier, in whatever order the dict holds them. Begin with the bytes of the word (`tuple(word)` has their numbers). Of all pairs in
 # it that were ever learned, merge the one that was learned *first*, and look again, until there is none.
 #
 # With the merges {(98, 99): 256, (97, 98): 257} the word b"abc", the bytes 97, 98, 99, becomes (97, 256): bc was learned before ab. The longest
@@ -1024,7 +1024,7 @@ if solved("made_masks"):
     seen = {}
     for units in (40, 10, 5):
         first, last = made_masks(12, [numbers[:units]])
-        seen[f"paths by {units} units"] = last @ first > 0
+        seen[f"paths by {units} units"] = last.float() @ first.float() > 0
     maps(seen, "pixel", "output", height=3.3)
 else:
     print("Solve made_masks first; then this cell counts paths.")

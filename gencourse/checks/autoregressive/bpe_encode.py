@@ -6,7 +6,7 @@ import math
 from gencourse.checks import exercise
 from gencourse.models import autoregressive
 from gencourse.models.autoregressive import merge_pair
-from gencourse.probes.autoregressive.merges import encoded
+from gencourse.probes.autoregressive.merges import coded, encoded
 
 A, B, C, D, E, H, L, ROUND = (ord(letter) for letter in "abcdehlo")
 HELLO = [
@@ -20,6 +20,7 @@ HELLO = [
 SHORT = [(B, C, 256), (A, B, 257), (257, C, 258), (257, 257, 259), (256, D, 260)]
 RUNS = [(A, A, 256), (256, 256, 257), (256, A, 258), (257, A, 259), (257, 257, 260)]
 LATE = [(C, D, 256), (B, 256, 257), (A, 257, 258), (A, B, 259), (D, E, 260)]
+FEW = [(32, 72, 300), (E, L, 411), (300, 411, 412), (195, 175, 500)]  # of many, those that matter
 
 
 @exercise(
@@ -46,6 +47,18 @@ def bpe_encode(answer, seed):
         yield f"the tokens of a word of {n} times a", answer.run(encoded, n * "a", RUNS)
     for word in ("abcd", "abab", "abcdeabde", "cde"):
         yield f"the tokens of {word!r}, cd learned first", answer.run(encoded, word, LATE)
+    for word, merges in (("hehello", HELLO), ("abcdabcabab", SHORT), ("abcdeabde", LATE)):
+        yield (
+            f"the tokens of {word!r}, the same merges in another order of the dict",
+            answer.run(encoded, word, merges[::-1]),
+        )
+    yield (
+        "the tokens of 'ollehehlo', in which pairs stand backwards",
+        answer.run(encoded, "ollehehlo", HELLO),
+    )
+    for word in (" Hello ", "hELlo", "naïve"):
+        yield f"the tokens of {word!r}, numbers with gaps", answer.run(encoded, word, FEW)
+    yield "the tokens of bytes that are no text", answer.run(coded, [255, 98, 99, 128], SHORT)
     yield "the tokens of 'dada' without merges", answer.run(encoded, "dada", [])
     yield "the tokens of 'naïve', seven letters or six bytes", answer.run(encoded, "naïve", HELLO)
     yield "the tokens of an empty word", answer.run(encoded, "", RUNS)
@@ -80,7 +93,7 @@ def best(tokens, merges, key):
 def spelled(merges):
     """The bytes of every token."""
     pieces = {i: bytes([i]) for i in range(256)}
-    for (a, b), new in merges.items():
+    for (a, b), new in sorted(merges.items(), key=lambda item: item[1]):
         pieces[new] = pieces[a] + pieces[b]
     return pieces
 
@@ -123,6 +136,16 @@ def stops_after_one(word, merges):
     tokens = tuple(word)
     pair = best(tokens, merges, lambda new: new)
     return tokens if pair is None else merge_pair(tokens, pair, merges[pair])
+
+
+@bpe_encode.mistake(
+    "You go through the merges as the dict holds them. Which number says when a pair was learned?"
+)
+def order_of_the_dict(word, merges):
+    tokens = tuple(word)
+    for pair, new in merges.items():
+        tokens = merge_pair(tokens, pair, new)
+    return tokens
 
 
 @bpe_encode.mistake(

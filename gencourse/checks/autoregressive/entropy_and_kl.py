@@ -43,10 +43,10 @@ def entropy_and_kl(answer, seed):
     blurred = 0.6 * sure + 0.1
     yield "H and KL where the source is sure, the model not quite", answer(sure, blurred, pi)
     yield "H and KL where both are sure and agree", answer(sure, sure.clone(), pi)
-    holes = torch.tensor([[0.5, 0.5, 0.0], [0.25, 0.0, 0.75]])
-    missing = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]])
+    holes = torch.tensor([[0.25, 0.0, 0.75], [0.5, 0.5, 0.0]])
+    missing = torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
     yield "H and KL where the model excludes a token that comes", answer(holes, missing, half)
-    never = torch.tensor([0.0, 1.0])
+    never = torch.tensor([1.0, 0.0])  # the first comes: a stress looks at it alone
     yield "H and KL where that context never comes", answer(holes, missing, never)
     tiny = torch.tensor([[1 - 1e-6, 1e-6]])
     rare = torch.tensor([[1 - 1e-30, 1e-30]])

@@ -5,7 +5,7 @@ import itertools
 import torch
 
 from gencourse.checks import exercise
-from gencourse.probes.autoregressive.masks import seen_through
+from gencourse.probes.autoregressive.masks import all_tensors, seen_through
 from gencourse.runtime import seeded
 
 
@@ -40,6 +40,9 @@ def made_masks(answer, seed):
     yield "the masks for 5 pixels and the units 1, 2, 2, 4, 3", answer(5, fixed)
     two = [torch.tensor([3, 1, 2, 4, 4, 1]), torch.tensor([2, 4, 1, 3])]
     yield "the masks for 5 pixels and two hidden layers", answer(5, two)
+    alike = [torch.tensor([2, 4, 1, 3]), torch.tensor([4, 1, 3, 3])]
+    yield "the masks for 5 pixels and two hidden layers of one size", answer(5, alike)
+    yield "whether all masks are tensors", answer.run(all_tensors, 5, alike)
     drawn = [numbers(i, H, 7) for i, H in enumerate((6, 9, 4))]
     yield "the masks for 7 pixels and three hidden layers", answer(7, drawn)
     yield "the masks for 2 pixels and one unit", answer(2, [torch.tensor([1])])
@@ -66,7 +69,7 @@ def counted_from_zero(D, degrees):
     return (*masks, torch.lt(below.unsqueeze(0), pixels.unsqueeze(1)))
 
 
-def masks(D, degrees, hidden=torch.ge, last=torch.gt, start=1):
+def with_knobs(D, degrees, hidden=torch.ge, last=torch.gt, start=1):
     """Masks with knobs: the comparisons, and the number of the first pixel."""
     inputs = torch.arange(start, D + start)
     sizes = [inputs, *degrees]
@@ -79,7 +82,7 @@ def masks(D, degrees, hidden=torch.ge, last=torch.gt, start=1):
     "seen pixel d?"
 )
 def not_strict_at_the_output(D, degrees):
-    return masks(D, degrees, last=torch.ge)
+    return with_knobs(D, degrees, last=torch.ge)
 
 
 @made_masks.mistake(
@@ -87,7 +90,7 @@ def not_strict_at_the_output(D, degrees):
     "it needed?"
 )
 def strict_everywhere(D, degrees):
-    return masks(D, degrees, hidden=torch.gt)
+    return with_knobs(D, degrees, hidden=torch.gt)
 
 
 @made_masks.mistake(
@@ -95,7 +98,7 @@ def strict_everywhere(D, degrees):
     "it not?"
 )
 def signs_exchanged(D, degrees):
-    return masks(D, degrees, hidden=torch.gt, last=torch.ge)
+    return with_knobs(D, degrees, hidden=torch.gt, last=torch.ge)
 
 
 @made_masks.mistake(
@@ -103,14 +106,14 @@ def signs_exchanged(D, degrees):
     "Which way does ≥ point?"
 )
 def reversed_order(D, degrees):
-    return masks(D, degrees, hidden=torch.le, last=torch.lt)
+    return with_knobs(D, degrees, hidden=torch.le, last=torch.lt)
 
 
 @made_masks.mistake(
     "The masks are transposed. Which shape has the weight of nn.Linear: units out first, or in?"
 )
 def transposed(D, degrees):
-    return [mask.T for mask in masks(D, degrees)]
+    return [mask.T for mask in with_knobs(D, degrees)]
 
 
 @made_masks.mistake(
@@ -118,26 +121,26 @@ def transposed(D, degrees):
     "one pixel more than it should."
 )
 def pixels_from_zero(D, degrees):
-    return masks(D, degrees, start=0)
+    return with_knobs(D, degrees, start=0)
 
 
 @made_masks.mistake("The mask of the output is missing. How many layers has the network?")
 def no_mask_at_the_output(D, degrees):
-    return masks(D, degrees)[:-1]
+    return with_knobs(D, degrees)[:-1]
 
 
 @made_masks.mistake(
     "The units are sorted by their numbers first. Does unit k still have the number that was given?"
 )
 def sorted_units(D, degrees):
-    return masks(D, [m.sort().values for m in degrees])
+    return with_knobs(D, [m.sort().values for m in degrees])
 
 
 @made_masks.mistake(
     "The first mask is not masked at all: hidden units see every pixel. Which may unit m see?"
 )
 def first_layer_open(D, degrees):
-    made = masks(D, degrees)
+    made = with_knobs(D, degrees)
     return [torch.ones_like(made[0]), *made[1:]]
 
 
@@ -146,11 +149,11 @@ def first_layer_open(D, degrees):
     "with a smaller number a danger?"
 )
 def equal_numbers_alone(D, degrees):
-    return masks(D, degrees, hidden=torch.eq)
+    return with_knobs(D, degrees, hidden=torch.eq)
 
 
 @made_masks.mistake(
     "What is kept is 0 and what is cut is 1. The weights are multiplied by the mask: what is left?"
 )
 def inverted(D, degrees):
-    return [1 - mask for mask in masks(D, degrees)]
+    return [1 - mask for mask in with_knobs(D, degrees)]

@@ -57,8 +57,8 @@ def by_positions(q, k, v):
     queries = keys[len(keys) - q.shape[-2] :]
     scores = torch.einsum("...td,...sd->...ts", q, k) * q.shape[-1] ** -0.5
     scores = torch.where(keys[None] > queries[:, None], -1e30, scores)
-    weights = (scores - scores.amax(-1, keepdim=True)).exp()
-    return weights @ v / weights.sum(-1, keepdim=True)
+    shares = (scores - scores.amax(-1, keepdim=True)).exp()
+    return shares @ v / shares.sum(-1, keepdim=True)
 
 
 def weights(q, k, visible=None, scale=None, dim=-1):

@@ -69,7 +69,8 @@ def up_to_n(past, n):
 
 
 @repair_4.mistake(
-    "The numbers are right, but no table can be asked with fractions. Which type counts rows?"
+    "The numbers are right, but nn.Embedding cannot be asked with them, for their type or for what "
+    "holds them. With what does it count rows?"
 )
 def floats(past, n):
     return torch.arange(past, past + n).float()

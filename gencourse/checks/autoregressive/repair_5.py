@@ -40,6 +40,8 @@ def repair_5(answer, seed):
         ("a model in evaluation mode with a part in training mode", False, True),
     ):
         yield f"after 3 texts, {said}", answer.run(last_logits, idx, 0, training, part, seed)
+    nested = "after 3 texts, a model in training mode with a part of a part in evaluation mode"
+    yield nested, answer.run(last_logits, idx, 2, True, True, seed, inner=False)
     one = idx[:1, :1]
     yield "after a token and a cache of 4", answer.run(last_logits, one, 4, True, True, seed)
 

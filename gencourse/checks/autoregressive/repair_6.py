@@ -29,7 +29,7 @@ def repair_6(answer, seed):
         tables |= {"a softmax of probabilities": (p / T).softmax(0), "even": p * 0 + 0.25}
         tables |= {"the likeliest alone": torch.tensor([0.0, 1.0, 0.0, 0.0])}
         yield f"tokens drawn at T = {T:g}", answer.run(shares, p.log(), T, seed, tables)
-    last = 40 * torch.eye(5)[[3, 0, 4, 4, 1, 2]]
+    last = 40 * torch.eye(9)[[3, 0, 8, 8, 1, 6]]
     yield "tokens where one logit is 40 ahead", answer.run(sure, last, 1.0, seed)
     yield "tokens where one logit is 400 ahead, at T = 20", answer.run(sure, 10 * last, 10.0, seed)
     yield "the token of a single row", answer.run(sure, last[:1], 0.5, seed)
@@ -67,7 +67,8 @@ def planted_draw_token(logits, T, generator):
 
 
 @repair_6.mistake(
-    "Probabilities divided by T: multinomial makes them sum to 1 again, so T does nothing."
+    "T changes nothing. Is it used? multinomial makes what it is given sum to 1, so probabilities "
+    "divided by T are the same as before: what else could be divided?"
 )
 def temperature_without_effect(logits, T, generator):
     return drawn(logits.softmax(-1) / T, generator)

@@ -44,6 +44,9 @@ def rotary(answer, seed):
     yield "x turned with base 7", answer(x, count, 7.0)
     later = torch.tensor([3, 4, 9, 50, 51])
     yield "x turned at the positions 3, 4, 9, 50, 51", answer(x, later, 1000.0)
+    yield "x turned with base 2.5", answer(x, count, 2.5)
+    far = torch.tensor([0, 1, 130, 300, 1030])
+    yield "x turned at the positions 0, 1, 130, 300, 1030", answer(x, far, 10_000.0)
     pair = draw(seed + 1, 1, 2, 3, 2)
     yield "x of a single pair", answer(pair, count[:3], 100.0)
     yield "x at position 7 alone", answer(x[:, :, :1], torch.tensor([7]), 100.0)
@@ -122,6 +125,17 @@ def half_the_power(x, positions, base):
 @rotary.mistake("Your later pairs turn faster and faster. Which sign has the power of the base?")
 def rates_that_grow(x, positions, base):
     return turn(x, positions, base, power=-1.0)
+
+
+@rotary.mistake(
+    "Your halves are pairs, as they should be, and your table of angles is made for neighbours: it "
+    "holds each angle twice in a row. Which angle do x_i and x_{i + d/2} share?"
+)
+def angles_of_neighbours(x, positions, base):
+    half = x.shape[-1] // 2
+    angles = angles_of(positions, half, base, x.dtype).repeat_interleave(2, -1)
+    turned = torch.cat([-x[..., half:], x[..., :half]], -1)
+    return x * angles.cos() + turned * angles.sin()
 
 
 @rotary.mistake("All pairs turn at the same rate. On what else should the angle depend?")

@@ -39,37 +39,39 @@ def transformer_block(answer, seed):
     yield "the output for larger x, not centred", answer.run(block_output, larger, weights)
     one = draw(seed + 1, 1, 1, 4), random_weights(seed + 20, 4)
     yield "the output for 1 text of 1 position, 4 channels", answer.run(block_output, *one)
-    long = draw(seed + 2, 3, 20, 12), random_weights(seed + 40, 12)
-    yield "the output for 3 texts of 20 positions", answer.run(block_output, *long)
+    long, wide = draw(seed + 2, 3, 20, 24), random_weights(seed + 40, 24)
+    long[:, 4, 7] += 60  # one channel far ahead: its norm is nearly √23
+    yield "the output for 3 texts of 20 positions", answer.run(block_output, long, wide)
     silent = {**weights, "out": 0 * weights["out"], "down": 0 * weights["down"]}
     said = "the output when both halves have nothing to add"
     yield said, answer.run(block_output, x, silent)
     for name in ("out", "down"):
         half = {**weights, name: 0 * weights[name]}
         yield f"the output when {name!r} is zero", answer.run(block_output, x, half)
-    yield "the gradients for x", answer.run(block_gradients, x, weights)
+    said = "the gradients for x, and for q, k, v, out, up and down"
+    yield said, answer.run(block_gradients, x, weights)
 
 
 @transformer_block.alternative
 def by_hand(x, weights, attend):
-    def norm(h):
+    def normed(h):
         centred = h - h.mean(-1, keepdim=True)
         return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
 
-    h = norm(x)
+    h = normed(x)
     y = x + attend(h @ weights["q"].T, h @ weights["k"].T, h @ weights["v"].T) @ weights["out"].T
-    wide = norm(y) @ weights["up"].mT
+    wide = normed(y) @ weights["up"].mT
     return y + (wide * (1 + (wide / 2**0.5).erf()) / 2) @ weights["down"].mT
 
 
 @transformer_block.alternative
 def by_modules(x, weights, attend):
     C = x.shape[-1]
-    norm, gelu = torch.nn.LayerNorm(C, elementwise_affine=False), torch.nn.GELU()
+    layer, gelu = torch.nn.LayerNorm(C, elementwise_affine=False), torch.nn.GELU()
     stacked = torch.cat([weights[name] for name in ("q", "k", "v")])
-    parts = torch.einsum("btc,dc->btd", norm(x), stacked).split(C, dim=2)
+    parts = torch.einsum("btc,dc->btd", layer(x), stacked).split(C, dim=2)
     first = x + torch.einsum("btc,dc->btd", attend(*parts), weights["out"])
-    return first + gelu(norm(first) @ weights["up"].t()) @ weights["down"].t()
+    return first + gelu(layer(first) @ weights["up"].t()) @ weights["down"].t()
 
 
 def random_weights(seed, C):
@@ -98,6 +100,15 @@ def mlp(x, weights, between=F.gelu):
 def normed_afterwards(x, weights, attend):
     x = norm(x + attention(x, weights, attend))
     return norm(x + mlp(x, weights))
+
+
+@transformer_block.mistake(
+    "The output is right, and no gradient reaches the weights: they would never learn. Do you work "
+    "with them, or with copies?"
+)
+def weights_copied(x, weights, attend):
+    copies = {name: weight.detach().clone() for name, weight in weights.items()}
+    return transformer_block_reference(x, copies, attend)
 
 
 @transformer_block.mistake("Nothing is normalised. On what do the two halves work?")
@@ -192,6 +203,15 @@ def linear_mlp(x, weights, attend):
 def out_missing(x, weights, attend):
     x = x + attention(norm(x), {**weights, "out": torch.eye(x.shape[-1]).to(x)}, attend)
     return x + mlp(norm(x), weights)
+
+
+@transformer_block.mistake(
+    "The four square weights are multiplied as they stand, x @ W, and being square they do not "
+    "complain. They have the shape (out, in): what does the text make of that?"
+)
+def square_weights_not_transposed(x, weights, attend):
+    square = {name: weights[name].T for name in ("q", "k", "v", "out")}
+    return transformer_block_reference(x, weights | square, attend)
 
 
 @transformer_block.mistake("Queries and keys are exchanged. Who looks at whom?")

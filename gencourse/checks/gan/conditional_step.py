@@ -53,6 +53,8 @@ def conditional_step(answer, seed):
     images = draw(seed + 2, 5, 1, 2, 2)
     quiet = "after a round with images, of networks in evaluation mode"
     yield quiet, answer.run(rounds, images, y, noises[1:], training=False)
+    sure = "after a round of a D that is sure, with logits of ±100 and more"
+    yield sure, answer.run(rounds, x, y, 6 * noises[:1], scale=300.0)
     one = "after a round with a single example"
     yield one, answer.run(rounds, x[:1], y[:1], noises[:1, :, :1], training=False)
 

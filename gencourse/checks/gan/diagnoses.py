@@ -112,6 +112,14 @@ def more_rounds_for_what_stands_still():
 
 
 @diagnoses.mistake(
+    "You would let a game go on that has come to rest, with samples at a part of the data and a D "
+    "that tells them apart. Is that a sound game? Look at its last three moments."
+)
+def more_rounds_for_a_game_at_rest():
+    return ANSWER | {"D": "stopped early"}
+
+
+@diagnoses.mistake(
     "You have one word for all runs that fail. They fail for different reasons, and a remedy that "
     "mends one of them makes another worse."
 )

@@ -79,7 +79,7 @@ def half_left_out(discriminator, real):
 
 @r1_penalty.mistake(
     "The penalties are right, but D gets no gradient from them, so the penalty penalises nobody. "
-    "What must be kept to differentiate a derivative?",
+    "What must be kept to differentiate a derivative? And do you ask D itself, up to the end?",
     "See the cell with create_graph above the exercise.",
 )
 def graph_of_the_gradient_not_kept(discriminator, real):

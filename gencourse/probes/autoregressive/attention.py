@@ -110,10 +110,13 @@ def block_output(block: Callable, x: Tensor, weights: dict[str, Tensor]) -> Tens
 
 
 def block_gradients(block: Callable, x: Tensor, weights: dict[str, Tensor]) -> list[Tensor]:
-    """The gradients of a block's output, in which each number has a weight of its own, for x."""
+    """The gradients of a block's output for x, and for the weights in the order of their dict.
 
-    def weighted(x: Tensor) -> Tensor:
-        output = block(x, weights, two_heads)
+    Each number of the output counts differently.
+    """
+
+    def weighted(x: Tensor, *values: Tensor) -> Tensor:
+        output = block(x, dict(zip(weights, values, strict=True)), two_heads)
         return output * torch.linspace(-1, 2, output.numel()).view(output.shape)
 
-    return gradients(weighted, x)
+    return gradients(weighted, x, *weights.values())

@@ -56,10 +56,23 @@ def looked_up(positions: Callable, past: int, n: int) -> Tensor:
     return table(positions(past, n))[:, 0]
 
 
-class Forgetful(nn.Module):
-    """A model with dropout that notes how it is called; a part of it may be in another mode."""
+class Places:
+    """A cache that knows how many positions it holds, and nothing of them."""
 
-    def __init__(self, V: int, training: bool, part: bool) -> None:
+    def __init__(self, held: int) -> None:
+        self.held = held
+
+    def __len__(self) -> int:
+        return self.held
+
+
+class Forgetful(nn.Module):
+    """A model with dropout that notes how it is called, and makes its cache longer.
+
+    A part of it may be in another mode, and a part of that part in a third one.
+    """
+
+    def __init__(self, V: int, training: bool, part: bool, inner: bool | None = None) -> None:
         super().__init__()
         self.table = nn.Embedding.from_pretrained(
             torch.randn(V, V, generator=seeded(V)), freeze=False
@@ -67,25 +80,34 @@ class Forgetful(nn.Module):
         self.noise, self.further = nn.Dropout(0.5), nn.Sequential(nn.Dropout(0.5))
         self.train(training)
         self.further.train(part)
+        self.further[0].train(part if inner is None else inner)
         self.calls: list[tuple[bool, bool]] = []
 
-    def forward(self, idx: Tensor, caches: list) -> Tensor:
+    def forward(self, idx: Tensor, caches: list[Places]) -> Tensor:
         """Logits (B, t, V) of idx (B, t), larger the more a cache holds."""
+        caches[0].held += idx.shape[1]
         inside = self.noise.training or any(part.training for part in self.further.modules())
         self.calls.append((self.training, inside))
         return self.further(self.noise(self.table(idx))) * (1 + len(caches[0]))
 
 
 def last_logits(
-    next_logits: Callable, idx: Tensor, held: int, training: bool, part: bool, seed: int
+    next_logits: Callable,
+    idx: Tensor,
+    held: int,
+    training: bool,
+    part: bool,
+    seed: int,
+    inner: bool | None = None,
 ) -> dict[str, object]:
     """What is computed from a model with dropout, and what becomes of its modes."""
-    model, caches = Forgetful(7, training, part), [list(range(held))]
+    model, caches = Forgetful(7, training, part, inner), [Places(held)]
     with global_seed(seed):  # what dropout draws
         logits = next_logits(model, idx, caches)
     return {
         "the logits": logits,
         "how often the model was called": len(model.calls),
+        "how many positions the cache holds then": len(caches[0]),
         "whether it was in training mode then": any(outside for outside, _ in model.calls),
         "whether a part of it was": any(inside for _, inside in model.calls),
         "whether a graph was recorded": bool(torch.as_tensor(logits).requires_grad),

@@ -119,6 +119,11 @@ def refused(answer: Callable, *args: Any) -> bool:
     return False
 
 
+def all_tensors(answer: Callable, *args: Any) -> bool:
+    """Whether all that the answer returns are tensors."""
+    return all(isinstance(mask, Tensor) for mask in answer(*args))
+
+
 def seen_through(made_masks: Callable, D: int, degrees: list[Tensor]) -> Tensor:
     """Which inputs (D) each output (D) is connected with by way of all layers: (D, D) booleans."""
     seen = torch.eye(D)

@@ -30,4 +30,10 @@ def in_order(words: dict) -> list:
 
 def encoded(encode: Callable, word: str, merges: list) -> list[int]:
     """The tokens of a word in UTF-8; merges is a list of (first, second, new)."""
-    return listed(encode(word.encode("utf-8"), {(a, b): new for a, b, new in merges}))
+    return coded(encode, list(word.encode("utf-8")), merges)
+
+
+def coded(encode: Callable, numbers: list[int], merges: list) -> list[int]:
+    """The tokens of a word, of which the numbers of its bytes are given."""
+    tokens = encode(bytes(numbers), {(a, b): new for a, b, new in merges})
+    return listed(tokens)[: len(tokens)]  # a generator has no length

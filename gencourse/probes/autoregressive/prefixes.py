@@ -32,4 +32,9 @@ def whole_numbers(answer: Callable, *args: Any) -> dict[str, bool]:
 def dialogue(answer: Callable, rows: Tensor, spoken: Tensor, lengths: Tensor) -> dict[str, object]:
     """Inputs and targets of dialogues by name, and whether a loss takes the targets."""
     x, y = answer(rows, spoken, lengths)
-    return {"x": x, "y": y, "whether y holds numbers of torch.long": y.dtype == torch.long}
+    return {
+        "x": x,
+        "y": y,
+        "whether y holds numbers of torch.long": y.numel() == 0 or y.dtype == torch.long,
+        "whether x holds whole numbers": x.numel() == 0 or not x.is_floating_point(),
+    }

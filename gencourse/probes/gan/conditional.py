@@ -38,8 +38,8 @@ class LabelledDiscriminator(Discriminator):
     As with the chapter's D, labels may be left out.
     """
 
-    def __init__(self, shape: tuple[int, ...] = (2,)) -> None:
-        super().__init__(shape)
+    def __init__(self, shape: tuple[int, ...] = (2,), scale: float = 1.0) -> None:
+        super().__init__(shape, scale)
         n = self.w.numel()
         rows = torch.tensor([[0.3, 0.6], [-0.5, 0.2], [0.4, -0.7], [-0.1, -0.3]])
         self.table = nn.Parameter(rows.repeat(1, 2)[:, :n])
@@ -67,12 +67,14 @@ def rounds(
     noises: Tensor,
     stale: bool = False,
     training: bool = True,
+    scale: float = 1.0,
 ) -> dict[str, object]:
     """One round for each pair of batches of noise (rounds, 2, B, up to 3).
 
-    `stale`: both players held gradients before the first; `training`: the mode in which they come.
+    `stale`: both players held gradients before the first; `training`: the mode in which they come;
+    `scale`: what D's logits are multiplied by.
     """
-    players = LabelledGenerator(x.shape[1:]), LabelledDiscriminator(x.shape[1:])
+    players = LabelledGenerator(x.shape[1:]), LabelledDiscriminator(x.shape[1:], scale)
     for player in players:
         player.arrive(training)
         if stale:
