@@ -27,6 +27,10 @@ STARTS = {
     "whether the two numbers of a point are independent": lambda n, g: (
         noise(n, g) @ torch.tensor([[1.0, 0.1], [0.0, 1.0]])
     ),
+    "whether points are independent of each other": lambda n, g: torch.cat(
+        [half := noise(n // 2, g), -half]
+    ),
+    "whether chance decides the mean of twenty points": lambda n, g: (x := noise(n, g)) - x.mean(0),
     "whether all points differ": lambda n, g: noise(n // 2, g).repeat(2, 1),
     "whether one seed gives the same points": lambda n, g: torch.randn(n, 2),
     "whether a second call with one generator gives others": lambda n, g: noise(

@@ -8,6 +8,7 @@
 # The chapter is [`notebooks/04_diffusion.ipynb`](../notebooks/04_diffusion.ipynb), the worked answers are in
 # [`solutions/04_diffusion.ipynb`](../solutions/04_diffusion.ipynb); the section of the chapter stands beside each exercise.
 # Answers are torch tensors, nothing that is passed in is changed, and gradients pass through unless the text says that none are needed.
+# A tensor that you are given may be a slice of another one, so that `view` may refuse it; `reshape` does not.
 #
 # **One convention holds here**: data at t = 0, noise at t = 1, $x_t = \alpha x + \sigma\varepsilon$, and the velocity points to the
 # noise, $u = \varepsilon - x$ on the straight path. Others count time the other way, or write $1 + w$ where we write $w$. They are
@@ -130,7 +131,7 @@ check.perturb(perturb)
 #
 # DDPM adds noise in T small steps, $x_n = \sqrt{1 - \beta_n}\, x_{n-1} + \sqrt{\beta_n}\,\varepsilon$ (section 4.4, the conventions of others). Return the levels after
 # n = 0, 1, ..., T steps by name: `"alpha"` and `"sigma"` such that $x_n = \alpha_n x + \sigma_n\varepsilon$, and `"snr"`, $\alpha_n^2/\sigma_n^2$. All have
-# shape (T + 1,); entry 0 is data, so α is 1 there, σ is 0, and snr infinite.
+# shape (T + 1,); entry 0 is data, so α is 1 there, σ is 0, and snr infinite. No gradients need to pass.
 
 # %%
 def schedule(betas):
@@ -424,7 +425,7 @@ else:
 #
 # The exact likelihood of a flow (section 4.7) that runs from the data at t = 0 to N(0, I) at t = 1, in Euler's steps of both:
 # $\log p(x) = \log \mathcal N(x_1; 0, I) + \sum h\, \mathrm{div}\, u(x_t, t)$, with u and its divergence at the beginning of each step. `times` (n + 1,) rise from 0
-# to 1, and need not be even. `velocity(x, t)` takes (B, D) and a number, each row from its own row. The divergence is the exact one,
+# to 1, and need not be even. `velocity(x, t)` takes (B, D) and a time, a number or (B,), each row from its own row. The divergence is the exact one,
 # $\sum_d \partial u_d/\partial x_d$. Return numbers without a graph.
 
 # %%
@@ -503,7 +504,7 @@ check.guided(guided)
 # ### {{exercise inpaint_step}}
 #
 # Inpainting by replacement (section 4.9): a deterministic step as in `ddim_step`; then, where `mask` is 1, what is `known` is put in with the noise `eps`, at
-# the level at which the rest is after the step. Where `mask` is 0 the entries of `known` and `eps` are not used.
+# the level at which the rest is after the step. Where `mask` is 0 the entries of `known` and `eps` do not matter; they are finite numbers.
 
 # %%
 def inpaint_step(x_t, x_hat, known, mask, eps, start, end):

@@ -29,6 +29,7 @@ def coupling_inverse(answer, seed):
     yield "x of four points with six numbers", answer.run(back, draw(seed, 4, 6))
     yield "x of three points of the plane", answer.run(back, 2 * draw(seed + 1, 3, 2))
     yield "x for D = 5, two of which stay", answer.run(back, draw(seed + 2, 3, 5))
+    yield "x of points that were stretched far", answer.run(back, 3 * draw(seed + 4, 3, 4), "far")
     yield "the gradients of x for z", answer.run(gradients_back, draw(seed + 3, 4, 6))
 
 

@@ -34,6 +34,8 @@ def coupling_layer(answer, seed):
     yield "a layer for D = 5, two of which stay", answer.run(through, draw(seed + 2, 3, 5))
     kept = "a layer whose log-scales sum to 0"
     yield kept, answer.run(through, draw(seed + 3, 4, 6), "even")
+    far = "a layer that stretches far"
+    yield far, answer.run(through, draw(seed + 5, 3, 4), "far")
     yield "its gradients for x", answer.run(gradients_through, draw(seed + 4, 4, 6))
 
 

@@ -27,6 +27,8 @@ def ddim_step(answer, seed):
     yield "a step where α² + σ² = 1", answer(x_t, 2 * x_hat, *preserving)
     yield "a step of flow matching", answer(x_t, x_hat, (0.3, 0.7), (0.55, 0.45))
     yield "a step from σ = 9 to 2.5 at α = 1", answer(9 * x_t, x_hat, (1.0, 9.0), (1.0, 2.5))
+    late = answer(x_t, 3 * x_hat, (0.9999, 0.012), (0.99999, 0.003))
+    yield "a late step, with hardly any noise", late
     yield "the last step, to σ = 0", answer(x_t, 3 * x_hat, (0.9, 0.2), (1.0, 0.0))
     yield "the first step, from α = 0", answer(x_t, x_hat, (0.0, 1.0), (0.2, 0.7))
     yield "a step of images", answer(*draw(seed + 1, 2, 2, 3, 4, 5), (0.4, 0.7), (0.7, 0.3))

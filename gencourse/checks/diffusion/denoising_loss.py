@@ -3,7 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
-from gencourse.probes.diffusion.fields import denoising
+from gencourse.probes.diffusion.fields import denoising, gradients_of_data
 
 
 def denoising_loss_reference(denoise, x, eps, t, levels, weight=1.0):
@@ -34,7 +34,8 @@ def denoising_loss(answer, seed):
         torch.randperm(5, generator=torch.Generator().manual_seed(seed))
     ]
     weight = 0.5 + 3 * t
-    yield "the loss of five points", answer.run(denoising, x, eps, t, 1.0)
+    yield "the loss of five points", answer.run(denoising, x, eps, t)
+    yield "the loss of five points, each weighed with 2.5", answer.run(denoising, x, eps, t, 2.5)
     yield "the loss of five points with weights", answer.run(denoising, x, eps, t, weight)
     x, eps = draw(seed + 1, 2, 2, 3, 4, 5)
     yield "the loss of two images", answer.run(denoising, x, eps, t[:2], weight[:2])
@@ -43,6 +44,7 @@ def denoising_loss(answer, seed):
         "the loss of four points of four numbers",
         answer.run(denoising, x, eps, t[:4], weight[1:]),
     )
+    yield "its gradients for x and eps", answer.run(gradients_of_data, x, eps, t[:4], weight[1:])
 
 
 @denoising_loss.alternative

@@ -29,8 +29,8 @@ def guided(answer, seed):
     yield "w = 3", answer(cond, uncond, 3.0)
     yield "w = 1", answer(cond, uncond, 1.0)
     yield "w = 0", answer(cond, uncond, 0.0)
-    yield "w = 0.3", answer(cond, uncond, 0.3)
-    yield "w = -0.5, away from the condition", answer(cond, uncond, -0.5)
+    yield "w = 0.37", answer(cond, uncond, 0.37)
+    yield "w = -0.55, away from the condition", answer(cond, uncond, -0.55)
     yield "w = 7.5 of images with four channels", answer(*draw(seed + 1, 2, 2, 4, 3, 5), 7.5)
     yield "its gradients", answer.run(gradients, cond, uncond, 3.0)
 

@@ -3,7 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
-from gencourse.probes.diffusion.fields import stepped, towards_zero
+from gencourse.probes.diffusion.fields import gradients_of_start, stepped, towards_zero
 
 
 def heun_step_reference(velocity, x, t, s):
@@ -32,7 +32,10 @@ def heun_step(answer, seed):
     yield "a step from t = 0.8 to 0.55", answer.run(stepped, x, 0.8, 0.55)
     yield "a step from t = 0.2 up to 0.7", answer.run(stepped, x, 0.2, 0.7)
     yield "a small step of images", answer.run(stepped, draw(seed + 1, 2, 3, 4, 5), 0.35, 0.3)
+    yield "a step to a time that is small, not 0", answer.run(stepped, x, 0.2, 0.004)
+    yield "a first step up, from t = 0", answer.run(stepped, x, 0.0, 0.3)
     yield "a last step, to t = 0", answer.run(stepped, x, 0.3, 0.0)
+    yield "its gradients for x", answer.run(gradients_of_start, x, 0.8, 0.55)
     yield "a last step where the slope at 0 is infinite", answer.run(towards_zero, x, 0.4)
 
 

@@ -61,7 +61,7 @@ def ode_log_likelihood(answer, seed):
     yield "log p of four points, four uneven steps", answer.run(log_likelihood, x, times)
     yield "log p in one step", answer.run(log_likelihood, x, times[[0, 4]])
     yield "log p on the line", answer.run(log_likelihood, draw(seed + 1, 3, 1), times)
-    apart = answer.run(log_likelihood_of_a_diagonal, draw(seed + 2, 5, 2), times)
+    apart = answer.run(log_likelihood_of_a_diagonal, draw(seed + 2, 6, 2), times)
     yield "log p where each dimension flows alone", apart
 
 

@@ -46,6 +46,8 @@ def pair_from(answer, seed):
         yield f"x and ε from {kind}, α² + σ² = 1", answer(value, kind, x_t, alpha, preserving)
         yield f"x and ε from {kind}, α + σ = 1", answer(value, kind, x_t, alpha, linear)
         yield f"x and ε from {kind}, other levels", answer(value, kind, x_t, alpha, other)
+        found = answer.run(gradients, value, kind, x_t, alpha, other)
+        yield f"the gradients of x and ε from {kind}", found
     value, x_t = draw(seed + 1, 2, 2, 2)
     ends = torch.tensor([1.0, 0.0])
     for kind in ("v", "u"):

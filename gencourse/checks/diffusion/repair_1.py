@@ -3,6 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
+from gencourse.probes.general import gradients
 
 
 def repair_1_reference(x):
@@ -26,6 +27,7 @@ def repair_1(answer, seed):
     yield "its corners", answer(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]]))
     yield "one point", answer(draw(seed + 1, 1, 2).sigmoid())
     yield "points beyond", answer(3 * draw(seed + 2, 4, 2))
+    yield "its gradients", answer.run(gradients, draw(seed, 5, 2).sigmoid())
 
 
 @repair_1.alternative

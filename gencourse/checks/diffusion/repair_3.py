@@ -49,7 +49,8 @@ def between_minus_one_and_one(n, generator):
 
 
 @repair_3.mistake(
-    "Mean and spread are right. A normal number lies beyond 2 in one of 22 cases: can yours?"
+    "Mean and spread are right. A normal number lies beyond 2 in one of 22 cases: how often "
+    "does yours?"
 )
 def even_with_spread_one(n, generator):
     return (2 * torch.rand(n, 2, generator=generator) - 1) * 3**0.5

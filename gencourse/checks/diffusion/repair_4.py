@@ -3,6 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
+from gencourse.probes.general import gradients
 
 
 def repair_4_reference(score, sigma):
@@ -25,6 +26,7 @@ def repair_4(answer, seed):
     yield "the noise of four points, σ = 0.4", answer(draw(seed, 4, 2), 0.4)
     yield "the noise of three points, σ = 2.5", answer(draw(seed + 1, 3, 2), 2.5)
     yield "the noise of one point, σ a tensor", answer(draw(seed + 2, 1, 2), torch.tensor(0.7))
+    yield "its gradients", answer.run(gradients, draw(seed, 4, 2), 0.4)
 
 
 @repair_4.alternative

@@ -3,6 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
+from gencourse.probes.general import gradients
 
 
 def repair_5_reference(cond, uncond, w):
@@ -23,9 +24,10 @@ def repair_5_reference(cond, uncond, w):
 )
 def repair_5(answer, seed):
     cond, uncond = draw(seed, 2, 4, 2)
-    for w in (1.0, 0.0, 2.5, 0.4):
+    for w in (1.0, 0.0, 2.5, 0.37, -0.55, 7.5):
         yield f"w = {w}", answer(cond, uncond, w)
     yield "one point, w = 4", answer(*draw(seed + 1, 2, 1, 2), 4.0)
+    yield "its gradients", answer.run(gradients, cond, uncond, 2.5)
 
 
 @repair_5.alternative

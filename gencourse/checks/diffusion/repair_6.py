@@ -3,6 +3,7 @@
 import torch
 
 from gencourse.checks import draw, exercise
+from gencourse.probes.general import gradients
 
 
 def repair_6_reference(x_t, eps, start, end):
@@ -29,6 +30,7 @@ def repair_6(answer, seed):
     yield "the last step, to σ = 0", answer(x_t, eps, (0.9, 0.3), (1.0, 0.0))
     one = draw(seed + 1, 2, 1, 2)
     yield "a step of one point, α² + σ² not 1", answer(*one, (0.3, 0.7), (0.55, 0.45))
+    yield "its gradients", answer.run(gradients, x_t, eps, (0.6, 0.8), (0.8, 0.6))
 
 
 @repair_6.alternative

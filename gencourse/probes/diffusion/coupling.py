@@ -10,7 +10,8 @@ from gencourse.probes.general import gradients
 
 def toy_network(width: int, shape: str = "uneven") -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """half (B, k) -> log-scale and shift, each (B, width): some functions in which no half can
-    stand for the other. shape="even": log-scales of both signs that sum to 0 over a row.
+    stand for the other. shape="even": log-scales of both signs that sum to 0 over a row;
+    "far": log-scales between -3.2 and 4.8.
     """
 
     def network(half: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,6 +20,8 @@ def toy_network(width: int, shape: str = "uneven") -> Callable[[Tensor], tuple[T
         log_scale = torch.sin(half @ mixed + 0.3) + 0.2
         if shape == "even":
             log_scale = log_scale - log_scale.mean(1, keepdim=True)
+        if shape == "far":
+            log_scale = 4 * log_scale
         return log_scale, torch.cos(half @ mixed.flip(0)) - 0.5 * half.sum(1, keepdim=True)
 
     return network
@@ -33,9 +36,9 @@ def through(layer: Callable, x: Tensor, shape: str = "uneven") -> dict[str, obje
     return {"z": z, "log_det": log_det}
 
 
-def back(inverse: Callable, z: Tensor) -> Tensor:
+def back(inverse: Callable, z: Tensor, shape: str = "uneven") -> Tensor:
     """What an inverse makes of z."""
-    return inverse(z, toy_network(z.shape[1] - z.shape[1] // 2))
+    return inverse(z, toy_network(z.shape[1] - z.shape[1] // 2, shape))
 
 
 def gradients_through(layer: Callable, x: Tensor) -> dict[str, Tensor]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from gencourse.probes.general import gradients
+
 Field = Callable[[Tensor, object], Tensor]
 
 
@@ -60,17 +62,30 @@ def levels(t: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def denoising(
-    loss: Callable, x: Tensor, eps: Tensor, t: Tensor, weight: Tensor | float
+    loss: Callable, x: Tensor, eps: Tensor, t: Tensor, weight: Tensor | float | None = None
 ) -> dict[str, object]:
-    """The loss of a denoiser, the gradient for its parameter, and how it was asked."""
+    """The loss of a denoiser, the gradient for its parameter, and how it was asked.
+
+    weight=None: none is given.
+    """
     field = ToyField()
-    result = loss(field, x, eps, t, levels, weight)
+    given = () if weight is None else (weight,)
+    result = loss(field, x, eps, t, levels, *given)
     times = [time.shape for time in field.asked]
     return {
         "": result,
         "the gradient that training sends to the denoiser": learned_by(field, result),
         "how often the denoiser is called": len(times),
     }
+
+
+def gradients_of_data(
+    loss: Callable, x: Tensor, eps: Tensor, t: Tensor, weight: Tensor
+) -> dict[str, Tensor]:
+    """The gradients of the summed loss of a denoiser for data, and for noise."""
+    field = ToyField()
+    found = gradients(lambda x, eps: loss(field, x, eps, t, levels, weight), x, eps)
+    return dict(zip(("for x", "for eps"), found, strict=True))
 
 
 def stepped(step: Callable, x: Tensor, t: float, s: float) -> dict[str, object]:
@@ -84,6 +99,12 @@ def stepped(step: Callable, x: Tensor, t: float, s: float) -> dict[str, object]:
     }
 
 
+def gradients_of_start(step: Callable, x: Tensor, t: float, s: float) -> Tensor:
+    """The gradients of the sum of a step's end for its beginning."""
+    field = ToyField()
+    return gradients(lambda x: step(field, x, t, s), x)[0]
+
+
 def towards_zero(step: Callable, x: Tensor, t: float) -> Tensor:
     """A step to time 0 by a velocity that is not defined there: x/t, divided by 0 at 0."""
 
@@ -94,9 +115,12 @@ def towards_zero(step: Callable, x: Tensor, t: float) -> Tensor:
     return step(velocity, x, t, 0.0)
 
 
-def log_likelihood(function: Callable, x: Tensor, times: Tensor) -> Tensor:
-    """log p(x) by a velocity that mixes the dimensions, along the times."""
-    return function(ToyField(), x, times).detach()
+def log_likelihood(function: Callable, x: Tensor, times: Tensor) -> dict[str, object]:
+    """log p(x) by a velocity that mixes the dimensions, along the times; and whether a graph is
+    left, of a velocity that has a parameter.
+    """
+    result = function(ToyField(), x, times)
+    return {"": result.detach(), "whether it still holds a graph": result.requires_grad}
 
 
 def log_likelihood_of_a_diagonal(function: Callable, x: Tensor, times: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Pieces of a small sampler, which a bug hunt has repaired, at work."""
 
+import operator
 from collections.abc import Callable
 
 import torch
@@ -17,8 +18,15 @@ def letters(symptoms: Callable) -> dict | str:
 
 
 def order(steps: Callable, T: int) -> list[int]:
-    """The numbers of the steps in their order."""
-    return [int(n) for n in steps(T)]
+    """The numbers of the steps in their order; anything but whole numbers raises."""
+    return [operator.index(n) for n in steps(T)]
+
+
+def unrelated(one: Tensor, other: Tensor) -> bool:
+    """Whether the rows of two sets of noise have no covariance, pair by pair."""
+    n = min(len(one), len(other))
+    products = [one[:n] * other[:n], one[:n] * other[:n].flip(-1)]
+    return all(bool(product.mean(0).abs().max() < 0.05) for product in products)
 
 
 def from_noise(start: Callable, seed: int) -> dict[str, object]:
@@ -37,6 +45,10 @@ def from_noise(start: Callable, seed: int) -> dict[str, object]:
             ((x.abs() > 2).float().mean(0) - 0.0455).abs().max() < 0.01
         ),
         "whether the two numbers of a point are independent": bool(x.T.cov()[0, 1].abs() < 0.04),
+        "whether points are independent of each other": (
+            unrelated(x[:10_000], x[10_000:]) and unrelated(x[::2], x[1::2])
+        ),
+        "whether chance decides the mean of twenty points": bool(first.mean(0).abs().max() > 1e-4),
         "whether all points differ": len(x.unique(dim=0)) == len(x),
         "whether one seed gives the same points": bool(torch.equal(x, again)),
         "whether another seed gives others": not bool((x == other).any()),
