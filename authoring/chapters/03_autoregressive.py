@@ -183,7 +183,7 @@ claim("bigram_bits", pairs / math.log(2))
 
 # %% [markdown]
 # bzip2 needs {{bzip_bits}} bits per character, xz {{xz_bits}}, the table of pairs {{bigram_bits}}. (Shannon, in 1951, had people guess
-# the next letter, and put English between 0.6 and 1.3 bits. Today's large models need less than one.)
+# the next letter, and put English between 0.6 and 1.3. Today's large models need less than one.)
 #
 # ## 3.3 A source that no model can beat
 #

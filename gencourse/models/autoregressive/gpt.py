@@ -169,7 +169,7 @@ class GPT(nn.Module):
         require_indices("GPT.generate", "idx", idx, self.vocab_size, ndim=2)
         idx = idx.to(self.token_embedding.weight.device)
         generator, start, caches = seeded(seed), max(0, idx.shape[1] - self.block_size), None
-        # what is drawn is a token; without a record for gradients small operations are faster
+        # what is drawn is a token; without gradients to record, small operations are faster
         with torch.inference_mode(), values_trusted():
             for _ in range(n):
                 if idx.shape[1] - start > self.block_size:
