@@ -821,9 +821,9 @@ z_from, z_to = torch.randn(2, 3, 1, 64, generator=seeded(11))
 t = torch.linspace(0, math.pi / 2, 14)[:, None]
 arcs = (t.cos() * z_from + t.sin() * z_to).flatten(0, 1)  # (3 · 14, 64)
 figures.image_grid(dcgan.generate(arcs), columns=14, title="From one code to another")
-ends = torch.randn(2, 1000, 64, generator=seeded(12))  # of a thousand arcs and chords
-claim("arc_length", (ends.sum(0) / 2**0.5).norm(dim=1).mean())  # halfway
-claim("chord_length", ends.mean(0).norm(dim=1).mean())
+pairs = torch.randn(2, 1000, 64, generator=seeded(12))  # a thousand arcs and chords
+claim("arc_length", (pairs.sum(0) / 2**0.5).norm(dim=1).mean())  # halfway
+claim("chord_length", pairs.mean(0).norm(dim=1).mean())
 
 # %% [markdown]
 # *Each row goes from one random code to another, in equal steps on an arc. Strokes change little by little; had G stored single images, they would jump.*
