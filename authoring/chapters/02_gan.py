@@ -769,7 +769,7 @@ def distance_of(samples):
 
 
 def watch(step):
-    if step % scaled(default=100, smoke=2, full=1000) == 0:
+    if step % scaled(default=100, smoke=5, full=1000) == 0:
         start = time.perf_counter()
         with torch.no_grad():
             latest, averaged = dcgan.generator.eval()(z_kept), dcgan.generate(z_kept)
