@@ -40,6 +40,20 @@ print("running on", device)
 # %% [markdown]
 # ## 2.1 Sampling without a density
 #
+# First the goal: what the model of section 2.13 draws after a longer training, class by class. It ships with the course.
+
+# %%
+longer = m.trained_generator().to(device)
+asked = torch.arange(10, device=device).repeat(4)
+z = torch.randn(40, longer.latent_dim, generator=seeded(1)).to(device)
+clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
+           "sneaker", "bag", "boot")
+figures.image_grid(longer(z, asked), columns=10, headings=clothes,
+                   title="What a GAN draws after sixteen thousand steps");
+
+# %% [markdown]
+# *Four of each class, not selected. Each was made from 64 random numbers and a label by one pass through a network.*
+#
 # A VAE fits a density, by way of a bound, and sampling comes as a by-product. If samples are all you want, keep only
 # the decoder: take noise and push it through a function. Whatever the function, that is a sampler.
 
@@ -1088,8 +1102,6 @@ wardrobe = m.ConditionalGAN(m.Generator(width=24, num_classes=10),
 fit(wardrobe, labelled, steps=scaled(default=1400, smoke=10, full=20_000), lr=6e-3);
 
 # %% tags=["cover"]
-clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
-           "sneaker", "bag", "boot")
 asked = torch.arange(10).repeat(6)
 figures.image_grid(wardrobe.sample(asked, seed=2), columns=10,
                    title="Clothes, by class", headings=clothes);
@@ -1111,10 +1123,15 @@ real_clothes, made_clothes = judge.features(fashion.test), judge.features(worn)
 claim("clothes_fd", ev.frechet_distance(made_clothes, real_clothes))
 claim("clothes_recall",
       ev.precision_recall(real_clothes[:1000], made_clothes[:1000]).recall)
+z = torch.randn(2000, longer.latent_dim, generator=seeded(3)).to(device)
+of_longer = longer(z, asked.to(device))
+claim("longer_obeyed", 100 * (judge.classify(of_longer) == asked).double().mean())
+claim("longer_fd", ev.frechet_distance(judge.features(of_longer), real_clothes))
 
 # %% [markdown]
 # It is right about {{judge_right}} % of the real test images and sees the class that was asked for in {{obeyed}} % of the samples, whose Fréchet
-# distance is {{clothes_fd}} and recall {{clothes_recall}}. How fast does G draw?
+# distance is {{clothes_fd}} and recall {{clothes_recall}}. The generator of section 2.1, of 32 channels, trained for twelve times as many steps of twice as
+# many images, from 55,000, reaches {{longer_obeyed}} % and {{longer_fd}}. How fast does G draw?
 
 # %%
 n = scaled(default=2000, smoke=100, full=20_000)
