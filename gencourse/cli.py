@@ -14,7 +14,7 @@ import typer
 from gencourse import __version__
 from gencourse.console import console, finish, show_escapes, show_findings, shown
 from gencourse.errors import InputError
-from gencourse.grading.limits import Limits
+from gencourse.grading.sandbox.limits import Limits
 
 HELP = (
     "Learners: start, a folder of your own; train, a model at full scale. Teachers: hand out "
@@ -120,7 +120,7 @@ def release(
     to: Annotated[Path, typer.Option(help="The folder for what learners get.")],
 ) -> None:
     """Make the notebooks that learners get: answers become stubs, checks are locked."""
-    from gencourse.grading import release as releases
+    from gencourse.grading.handout import release as releases
 
     for notebook in notebooks:
         console.print(f"{releases.release(notebook, to)}", highlight=False, soft_wrap=True)
@@ -172,10 +172,10 @@ def grade(
     ] = False,
 ) -> None:
     """Grade a class: results, a CSV, a report for every student, and a summary of the class."""
-    from gencourse.grading import assignment as assignments
-    from gencourse.grading import run
-    from gencourse.grading.gradebook import Gradebook
-    from gencourse.grading.sandbox import choose
+    from gencourse.grading.gradebook.book import Gradebook
+    from gencourse.grading.handout import assignment as assignments
+    from gencourse.grading.judging import batch as run
+    from gencourse.grading.sandbox.backends import choose
 
     refuse_root(allow_root)
     if sandbox not in ("", "bubblewrap", "podman", "docker"):
@@ -246,7 +246,7 @@ def points(
     ] = False,
 ) -> None:
     """Give points or a comment by hand."""
-    from gencourse.grading.gradebook import Gradebook
+    from gencourse.grading.gradebook.book import Gradebook
 
     book = Gradebook(gradebook)
     book.grade_by_hand(student, assignment, task, points, comment, clear)
@@ -271,8 +271,8 @@ def export(
     ] = False,
 ) -> None:
     """Write the grades as CSV, or fill in the sheet that Canvas or Moodle exported."""
-    from gencourse.grading import export as exports
-    from gencourse.grading.gradebook import Gradebook
+    from gencourse.grading.gradebook import export as exports
+    from gencourse.grading.gradebook.book import Gradebook
 
     book = Gradebook(gradebook)
     if canvas and moodle:
@@ -294,6 +294,6 @@ def export(
 @app.command()
 def report(gradebook: GradebookFolder) -> None:
     """Write the CSV and the HTML reports anew."""
-    from gencourse.grading.gradebook import Gradebook
+    from gencourse.grading.gradebook.book import Gradebook
 
     finish(Gradebook(gradebook))

@@ -10,9 +10,9 @@ from gencourse.errors import NotWritten
 
 if TYPE_CHECKING:
     from gencourse.doctor import Finding
-    from gencourse.grading.gradebook import Gradebook
-    from gencourse.grading.judge import Job
-    from gencourse.grading.sandbox import Sandbox
+    from gencourse.grading.gradebook.book import Gradebook
+    from gencourse.grading.judging.judge import Job
+    from gencourse.grading.sandbox.backends import Sandbox
 
 console = Console()
 
@@ -48,8 +48,8 @@ def finish(book: "Gradebook") -> None:
     """The CSV, the reports, and a few lines on the class."""
     from rich.table import Table
 
-    from gencourse.grading import export as exports
-    from gencourse.grading import report as reports
+    from gencourse.grading.gradebook import export as exports
+    from gencourse.grading.gradebook import report as reports
 
     table = Table("assignment", "status", "submissions", "mean points")
     rows = book.rows()
@@ -105,7 +105,7 @@ def show_escapes(wall: "Sandbox") -> None:
     """A table of escapes; exit status 1 if one succeeded."""
     from rich.table import Table
 
-    from gencourse.grading import probe as escapes
+    from gencourse.grading.sandbox import selftest as escapes
 
     table = Table("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
     free = 0

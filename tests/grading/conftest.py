@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gencourse.grading.sandbox import refusal
+from gencourse.grading.sandbox.backends import refusal
 
 
 @pytest.fixture(scope="session")

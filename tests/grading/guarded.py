@@ -9,10 +9,10 @@ import contextlib
 import functools
 import sys
 
-from gencourse.grading.assignment import Task
-from gencourse.grading.inside.substitutes import Withheld
-from gencourse.grading.judge import SEEDS, RemoteRunner
-from gencourse.grading.sitting import withheld_reference
+from gencourse.grading.handout.assignment import Task
+from gencourse.grading.judging.judge import SEEDS, RemoteRunner
+from gencourse.grading.judging.session import withheld_reference
+from gencourse.grading.sandbox.inside.import_hooks import Withheld
 from tests.grading.loopback import Loopback
 from tests.lanes import exercises
 
@@ -20,7 +20,9 @@ from tests.lanes import exercises
 def main() -> None:
     """Print what went wrong: an alternative that is not right, a reference that is not refused."""
     found = {
-        name: withheld_reference(Task(one.name, "outside", 1, "", f"gencourse.checks.{name.split('.')[0]}"))
+        name: withheld_reference(
+            Task(one.name, "outside", 1, "", f"gencourse.checks.{name.split('.')[0]}")
+        )
         for name, one in exercises().items()
     }
     withheld = Withheld([list(reference) for reference in found.values() if reference])
@@ -35,7 +37,9 @@ def main() -> None:
 
     def verdict(exercise, answer):
         box = Loopback(exercise.name, answer, answering)
-        return exercise.judge(answer, SEEDS[:1], functools.partial(RemoteRunner, box, exercise.name))
+        return exercise.judge(
+            answer, SEEDS[:1], functools.partial(RemoteRunner, box, exercise.name)
+        )
 
     for name, exercise in exercises().items():
         for form in exercise.right_forms:

@@ -1,0 +1,260 @@
+"""The learner's process: runs cells as a notebook does, and says what came back when it is asked.
+
+Started as `python -P -m gencourse.grading.sandbox.inside.worker LIMITS`, LIMITS being JSON. Frames
+(wire.py) arrive on its standard input and leave on its standard output; what the learner's code
+prints goes elsewhere. Messages, and the replies to them:
+
+    {"do": "open", "checks": [module], "withheld": [[exercise, module, name]], "probes": [[module, source]]}    -> {}
+    {"do": "cell", "source": text}                       -> {"error": Raised or None, "line": of the cell, "flooded": bool}
+    {"do": "look", "name": name}                         -> {"is": "missing", "callable" or "value", "value": data}
+    {"do": "run", "name": name, "probe": "module:function" or "", "args": data, "kwargs": data, "stress": name, "seed": number or None}
+                       -> {"value": data, "harm": [[what, where]], "empty": bool, "stressed": bool} or {"unwritten": text}
+
+A message also holds its "number", and so does the reply to it: {"number": number, "reply": ...}.
+One that nobody asked for is noticed.
+"""
+
+# POSIX: limits and alarms of the process in the box
+
+import contextlib
+import io
+import json
+import os
+import random
+import selectors
+import signal
+import sys
+
+import numpy as np
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from gencourse.grading.sandbox.inside import wire
+from gencourse.grading.sandbox.inside.import_hooks import ChecksFinder, CompilerOnDemand, Withheld
+from gencourse.grading.sandbox.inside.probes import hidden
+from gencourse.grading.sandbox.inside.seccomp import refuse_calls
+from gencourse.runner import NotAttempted, Raised, cells_frames, plain, raised, run
+
+try:
+    import resource
+except (
+    ModuleNotFoundError
+):  # Windows: no box runs there, but the judge's tests use the worker's code
+    resource = None
+
+OPEN_FILES = 512
+SIGNALS = 1024  # on their way, and timers
+SHOWN = 200_000  # characters that one cell may print; the rest is dropped
+
+
+def limit_resources(cpu_s: int, file_bytes: int, processes: int, data_bytes: int) -> None:
+    """Hard limits on this process and on all that it starts."""
+    limits = [
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, file_bytes),
+        (resource.RLIMIT_NPROC, processes),
+        (resource.RLIMIT_DATA, data_bytes),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 2 * OPEN_FILES),
+    ]
+    if sys.platform == "linux":
+        with open("/proc/self/statm", encoding="ascii") as pages:
+            mapped = (
+                int(pages.read().split()[0]) * resource.getpagesize()
+            )  # by the libraries, most of it never touched
+        limits += [
+            (resource.RLIMIT_AS, mapped + 2 * data_bytes),
+            (resource.RLIMIT_SIGPENDING, SIGNALS),
+            (resource.RLIMIT_MSGQUEUE, 0),
+        ]
+    for what, most in limits:
+        hard = resource.getrlimit(what)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+    allow_files(OPEN_FILES)
+
+
+def allow_files(count: int) -> None:
+    """How many files may be open. Cells get half of what the process may have, so that asking still
+    works when they took all.
+    """
+    if resource is None:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
+
+
+def own_channel() -> tuple[io.BufferedReader, io.BufferedWriter]:
+    """The two ends of the judge's channel, moved away from the descriptors 0, 1 and 2, which now
+    lead nowhere.
+    """
+    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    for descriptor in (0, 1, 2):
+        os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+    return reader, writer
+
+
+class Drain(io.TextIOBase):
+    """Where prints go: counted, not kept."""
+
+    def __init__(self):
+        self.count = 0
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return False
+
+    def write(self, text) -> int:
+        self.count += len(text)
+        return len(text)
+
+
+class Shell(InteractiveShell):
+    """IPython without a terminal or windows. exit() in a cell ends nothing, %matplotlib changes
+    nothing.
+    """
+
+    def ask_exit(self) -> None:
+        pass
+
+    def enable_gui(self, gui=None) -> None:
+        pass
+
+    def enable_matplotlib(self, gui=None):
+        return gui, "agg"
+
+
+class Learner:
+    """The notebook's namespace."""
+
+    def __init__(self):
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "NoColor"
+        self.shell = Shell.instance(config=config)
+        self.shell.register_magic_function(
+            lambda line: None, "line", "reset"
+        )  # the notebook begins with an empty memory anyway
+        self.names = self.shell.user_ns
+        self.main = sys.modules["__main__"]
+        sys.modules["__main__"] = self.shell.user_module
+        self.drain = Drain()
+
+    def open(self, checks: list[str], withheld: list[list[str]], probes: list[list[str]]) -> dict:
+        """Make the course ready before any cell has run."""
+        self.probes = hidden(probes)
+        sys.meta_path.insert(
+            0, ChecksFinder([*checks, "gencourse.probes", *(name for name, _ in probes)])
+        )
+        CompilerOnDemand.install()
+        self.withheld = Withheld(withheld)
+        self.seed(0)
+        sys.path.insert(0, "")  # the notebook's folder, as a kernel has it
+        return {}
+
+    def cell(self, source: str) -> dict:
+        """Run one cell; an error in it is part of the reply."""
+        self.withheld.exercise = ""
+        self.drain.count = 0
+        allow_files(OPEN_FILES)
+        torch.set_default_device(None)  # a notebook that was written for a GPU is judged on the CPU
+        sys.stdout = sys.stderr = self.drain
+        sys.stdin = io.StringIO()  # input() finds no one there
+        done = self.shell.run_cell(source, store_history=True)
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that was left on
+        error = done.error_before_exec or done.error_in_exec
+        frames = cells_frames(error) if error is not None else []
+        reason = None if error is None else raised(error)
+        return {
+            "error": reason,
+            "line": frames[0].lineno if frames else 0,
+            "flooded": self.drain.count > SHOWN,
+        }
+
+    def look(self, name: str) -> dict:
+        """Whether a name is defined, and as what."""
+        if name not in self.names:
+            return {"is": "missing", "value": None}
+        value = self.names[name]
+        return (
+            {"is": "callable", "value": None}
+            if callable(value)
+            else {"is": "value", "value": plain(value)}
+        )
+
+    def run(
+        self, name: str, probe: str, args: list, kwargs: dict, stress: str, seed: int | None
+    ) -> dict:
+        """Call the answer of that name, or a probe with it."""
+        if seed is not None:
+            self.seed(seed)
+        allow_files(2 * OPEN_FILES)
+        sys.stdout = sys.stderr = self.drain
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+        function = self.probes[probe] if probe else None
+        try:
+            answer = self.names.get(name)
+            outcome = run(
+                function, answer, tuple(args), kwargs, stress, lambda: self.answering(name)
+            )
+        except NotAttempted as stub:
+            return {"unwritten": str(stub)}
+        return {
+            "value": outcome.value,
+            "harm": [list(pair) for pair in outcome.harm],
+            "empty": outcome.empty,
+            "stressed": outcome.stressed,
+        }
+
+    @contextlib.contextmanager
+    def answering(self, name: str):
+        """While the code of that answer runs, and only then, the course's own answer to it is
+        withheld.
+        """
+        before, self.withheld.exercise = self.withheld.exercise, name
+        try:
+            yield
+        finally:
+            self.withheld.exercise = before
+
+    @staticmethod
+    def seed(seed: int) -> None:
+        """The same random numbers at every grading."""
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.random.manual_seed(seed)
+
+
+def serve(reader, writer) -> None:
+    """Answer one message after the other, until the channel closes."""
+    learner = Learner()
+    os.unsetenv("PYTHONPATH")  # what learners start is Python without the course
+    while header := reader.read(wire.HEADER.size):
+        body, raw = wire.lengths(header, sys.maxsize)
+        message = wire.unpack(reader.read(body), reader.read(raw))
+        action, number = getattr(learner, message.pop("do")), message.pop("number")
+        try:
+            reply = wire.pack({"number": number, "reply": action(**message)})
+        except wire.Malformed as error:
+            unsendable = Raised("ValueError", f"the answer returned {error}")
+            reply = wire.pack({"number": number, "reply": {"value": unsendable}})
+        writer.write(reply)
+        writer.flush()
+
+
+if __name__ == "__main__":
+    limit_resources(**json.loads(sys.argv[1]))
+    refuse_calls()
+    selectors.DefaultSelector = (
+        selectors.PollSelector
+    )  # which it would have become, had epoll been refused before the imports
+    os.chdir(os.path.expanduser("~"))
+    serve(*own_channel())
