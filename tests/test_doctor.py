@@ -35,7 +35,7 @@ def on(kind: str, monkeypatch) -> None:
 
 def test_this_machine_is_examined_and_nothing_raises(monkeypatch):
     monkeypatch.setattr(
-        "gencourse.grading.sandbox.backends.choose", lambda kind: Sandbox("bubblewrap")
+        "gencourse.grading.sandbox.choose.choose", lambda kind: Sandbox("bubblewrap")
     )
     found = list(doctor.examine())
     about = [one.about for one in found]

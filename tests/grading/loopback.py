@@ -20,7 +20,13 @@ class Loopback:
     def __init__(self, name, answer, answering=lambda name: contextlib.nullcontext()):
         drain = SimpleNamespace(write=len, flush=lambda: None)
         self.learner = SimpleNamespace(
-            names={name: answer}, seed=Learner.seed, drain=drain, probes=PROBES, answering=answering
+            names={name: answer},
+            seed=Learner.seed,
+            drain=drain,
+            probes=PROBES,
+            answering=answering,
+            on_cpu=contextlib.nullcontext(),
+            noticed=list,
         )
         self.flags = []
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gencourse import __main__
+from gencourse import __main__, files
 from gencourse.errors import NotWritten
-from gencourse.grading.gradebook import records
 from gencourse.grading.gradebook.book import Gradebook
 from gencourse.grading.gradebook.sheets import Sheet
 from gencourse.grading.handout import assignment
-from gencourse.grading.sandbox import backends as sandbox
+from gencourse.grading.sandbox import choose as choosing
 from gencourse.grading.sandbox import memory
 from gencourse.grading.sandbox import worker_process as box
-from gencourse.grading.sandbox.backends import Sandbox, SandboxUnavailable, choose
+from gencourse.grading.sandbox.backends import Sandbox, SandboxUnavailable
+from gencourse.grading.sandbox.choose import choose
 from gencourse.grading.sandbox.limits import Limits
 from gencourse.grading.sandbox.worker_process import WorkerProcess
 from tests.grading.command import gencourse
@@ -39,8 +39,9 @@ def book(tmp_path):
 
 def on(monkeypatch, platform):
     """Let the sandbox see another system, on which no program is found."""
-    monkeypatch.setattr(sandbox, "sys", types.SimpleNamespace(**vars(sys) | {"platform": platform}))
-    monkeypatch.setattr(sandbox.shutil, "which", lambda program: None)
+    system = types.SimpleNamespace(**vars(sys) | {"platform": platform})
+    monkeypatch.setattr(choosing, "sys", system)
+    monkeypatch.setattr(choosing.shutil, "which", lambda program: None)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def held(monkeypatch, *names):
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    monkeypatch.setattr(records, "PAUSE_S", 0)
+    monkeypatch.setattr(files, "PAUSE_S", 0)
 
 
 def drafts(folder):
@@ -207,7 +208,7 @@ def test_a_file_that_cannot_be_replaced_is_a_sentence_for_every_command(
     assert not drafts(tmp_path)
 
 
-@pytest.mark.parametrize("refusals", [1, records.TRIES - 1])
+@pytest.mark.parametrize("refusals", [1, files.TRIES - 1])
 def test_a_file_that_is_free_a_moment_later_is_replaced(refusals, tmp_path, monkeypatch):
     left, real = [None] * refusals, Path.replace
 
@@ -218,8 +219,8 @@ def test_a_file_that_is_free_a_moment_later_is_replaced(refusals, tmp_path, monk
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    monkeypatch.setattr(records, "PAUSE_S", 0)
-    records.write_whole(tmp_path / "a.txt", "new")
+    monkeypatch.setattr(files, "PAUSE_S", 0)
+    files.write_whole(tmp_path / "a.txt", "new")
     assert (tmp_path / "a.txt").read_text("utf-8") == "new" and not left
 
 
@@ -239,7 +240,7 @@ def test_grades_by_hand_in_a_file_that_is_held_are_a_sentence(book, monkeypatch)
 def test_a_place_that_takes_no_file_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(NotWritten, match="Look at the folder"):
-        records.write_whole(tmp_path / "file" / "below.txt", "text")
+        files.write_whole(tmp_path / "file" / "below.txt", "text")
 
 
 # names that a system adds to folders, and lines that Excel adds to sheets

@@ -8,15 +8,9 @@ import pytest
 
 from gencourse.errors import InputError
 from gencourse.grading.gradebook.book import Gradebook
-from gencourse.grading.gradebook.export import (
-    COLUMNS,
-    fill_canvas,
-    fill_moodle,
-    guarded,
-    long_csv,
-    number,
-    printable,
-)
+from gencourse.grading.gradebook.export import COLUMNS, long_csv
+from gencourse.grading.gradebook.platforms import fill_canvas, fill_moodle
+from gencourse.grading.gradebook.printing import guarded, number, printable
 from gencourse.grading.gradebook.sheets import Sheet, _split, folded
 from tests.grading.test_gradebook import HOSTILE_NAMES, enrol, result, task
 

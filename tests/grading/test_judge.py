@@ -11,9 +11,11 @@ import pytest
 
 from gencourse import checks
 from gencourse.checks import catalogue
-from gencourse.grading.judging.judge import SEEDS, RemoteRunner
+from gencourse.grading.judging.batch import seeds_of
+from gencourse.grading.judging.remote import RemoteRunner
 from tests.grading.loopback import Loopback
 
+SEEDS = seeds_of("a secret of the tests", "judge")
 MODULES = [
     importlib.import_module(f"gencourse.checks.{m.name}")
     for m in pkgutil.iter_modules(checks.__path__)

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from gencourse.grading.handout.assignment import Assignment, defined, load
+from gencourse.grading.handout.assignment import Assignment, load
+from gencourse.grading.handout.cell_source import defined, parsed
 from gencourse.grading.judging import judge as judging
 from gencourse.grading.judging.judge import FLAGS, judge, listed
 from gencourse.grading.sandbox import selftest as probe
@@ -58,6 +59,7 @@ def seconds(small: Assignment, text: str) -> float:
     took = []
     for _ in range(3):
         defined.cache_clear()
+        parsed.cache_clear()
         began = time.process_time()
         rebuild(small, (SubmittedCell("code", f"$ {text}", ""),))
         took.append(time.process_time() - began)
@@ -98,9 +100,9 @@ def test_flags_are_few_one_of_each_kind_is_kept_and_the_rest_counted():
     ]
     shown = listed(flags)
     assert len(shown) == FLAGS
-    assert {flag["flag"] for flag in shown} == {"much-output", "died", "more-flags"}
+    assert {flag.flag for flag in shown} == {"much-output", "died", "more-flags"}
     assert shown[-1]["detail"] == f"{60_001 - FLAGS + 1:,} further flags were left out."
-    assert [flag["flag"] for flag in listed(flags[:3])] == ["much-output"] * 3
+    assert [flag.flag for flag in listed(flags[:3])] == ["much-output"] * 3
 
 
 @pytest.fixture
@@ -129,10 +131,8 @@ def test_a_judge_that_is_kept_busy_ends_with_a_row(job, monkeypatch, busy):
     monkeypatch.setattr(judging, "JUDGE_S", 1)
     monkeypatch.setattr(judging, "rebuild", busy)
     result = judge(job)  # a judge without end would meet the time limit of this test
-    assert result["status"] == "unreadable" and [flag["flag"] for flag in result["flags"]] == [
-        "judge-limit"
-    ]
-    assert sys.getsizeof(result["reason"]) < 500
+    assert result.status == "unreadable" and [flag.flag for flag in result.flags] == ["judge-limit"]
+    assert sys.getsizeof(result.reason) < 500
 
 
 @pytest.mark.slow

@@ -10,14 +10,8 @@ import pytest
 
 from gencourse.checks._verdict import BADGES
 from gencourse.grading.gradebook.book import Gradebook
-from gencourse.grading.gradebook.report import (
-    ALL_MARKS,
-    STYLE,
-    TEMPLATES,
-    page_name,
-    summarise,
-    write_reports,
-)
+from gencourse.grading.gradebook.class_statistics import STYLE, summarise
+from gencourse.grading.gradebook.report import ALL_MARKS, TEMPLATES, page_name, write_reports
 from tests.grading.test_gradebook import HOSTILE_NAMES, enrol, result, task
 
 TAGS = set(

@@ -273,9 +273,9 @@ def test_a_box_that_does_not_start_is_no_grade_and_is_tried_again(tmp_path, argv
 
     result = judge(dataclasses.replace(jobs[0], sandbox=Broken("bubblewrap")))
     assert (
-        result["status"] == "infrastructure_error"
-        and result["reason"]
-        and records.is_result(result)
+        result.status == "infrastructure_error"
+        and result.reason
+        and records.decoded(records.Result, dataclasses.asdict(result))
     )
     book = Gradebook(tmp_path / "book")
     book.save(jobs[0].key, result)
@@ -294,7 +294,7 @@ def fragile(job) -> dict:
         threading.Timer(0.2, os._exit, (1,)).start()
     else:
         time.sleep(1)
-    return run.failed(job, "was here") | {"status": "graded"}
+    return dataclasses.replace(run.failed(job, "was here"), status="graded")
 
 
 @pytest.fixture
@@ -317,7 +317,7 @@ def renamed(jobs: list, *names: str) -> list:
 
 def test_a_judge_that_is_lost_takes_no_neighbour_with_it(jobs, forked):
     done = {
-        job.submission.student: result["status"]
+        job.submission.student: result.status
         for job, result in run.locally(renamed(jobs[:2], "anna", "fatal"), 2)
     }
     assert done == {"anna": "graded", "fatal": "infrastructure_error"}
@@ -326,7 +326,7 @@ def test_a_judge_that_is_lost_takes_no_neighbour_with_it(jobs, forked):
 def test_a_judge_that_is_lost_between_two_submissions_loses_none(jobs, forked):
     done = []
     for job, result in run.locally(renamed(jobs, "fatal-later", "ben", "cem"), 1):
-        done.append((job.submission.student, result["status"]))
+        done.append((job.submission.student, result.status))
         time.sleep(1)  # as a slow disk would
     assert sorted(done) == [("ben", "graded"), ("cem", "graded"), ("fatal-later", "graded")]
 
@@ -576,7 +576,7 @@ def test_memory_of_the_grader_stays_small_whatever_is_handed_in(bubblewrap, torc
         "refused",
         "fat",
     }
-    assert "memory-limit" in {flag["flag"] for flag in rows["shared"].flags}, (
+    assert "memory-limit" in {flag.flag for flag in rows["shared"].flags}, (
         "its answer is right, but it was stopped on the way"
     )
     assert {row.status for row in rows.values()} == {"graded"}

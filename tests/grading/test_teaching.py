@@ -195,7 +195,7 @@ def test_the_own_exercise_gives_what_it_says(own):
         "hasty": (0, 6, 1),
     }
     assert [task.kind for task in rows["teacher"].tasks] == ["outside", "kernel", "manual"]
-    assert {flag["flag"] for flag in rows["teacher"].flags} == {"check-changed"} and not rows[
+    assert {flag.flag for flag in rows["teacher"].flags} == {"check-changed"} and not rows[
         "nobody"
     ].flags
     assert rows["hasty"].tasks[0].mistake == "sign_forgotten"

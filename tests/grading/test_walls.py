@@ -17,7 +17,8 @@ import pytest
 
 from gencourse.grading.sandbox.backends import Sandbox
 from gencourse.grading.sandbox.limits import Limits
-from gencourse.grading.sandbox.worker_process import WorkerLost, WorkerProcess
+from gencourse.grading.sandbox.processes import WorkerLost
+from gencourse.grading.sandbox.worker_process import WorkerProcess
 from gencourse.runner import Raised
 from tests.lanes import mostly_slow
 
@@ -120,7 +121,7 @@ got = True
 def test_an_environment_may_be_a_link(tmp_path):
     """As `.venv` is to another disk, where home folders are small."""
     (tmp_path / "linked").symlink_to(sys.prefix)
-    code = "import sys; from gencourse.grading.sandbox.backends import refusal; print(sys.prefix); print(refusal('bubblewrap'))"
+    code = "import sys; from gencourse.grading.sandbox.choose import refusal; print(sys.prefix); print(refusal('bubblewrap'))"
     line = [str(tmp_path / "linked" / "bin" / Path(sys.executable).name), "-c", code]
     done = subprocess.run(
         line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True

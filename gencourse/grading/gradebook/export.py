@@ -1,25 +1,14 @@
-"""Grades as CSV: a long table of our own, and columns filled into the sheets that Canvas and Moodle
-export.
-
-A learning platform reads back only what it wrote itself, so a sheet is never made up: one that was
-exported is read, its cells are kept as they are, quotes and line ends included, and only the cells
-that take a grade are replaced.
-"""
+"""Grades as CSV, in a long table of our own."""
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gencourse.checks._verdict import as_html
-from gencourse.errors import InputError, describe
+from gencourse.files import write_whole
 from gencourse.grading.gradebook.book import Gradebook, Row
-from gencourse.grading.gradebook.records import write_whole
-from gencourse.grading.gradebook.sheets import NAME, Pairs, Sheet, pair_up
+from gencourse.grading.gradebook.printing import KINDS, NO_SANDBOX, guarded, number
 
-KINDS = {"outside": "outside", "kernel": "in-kernel (spoofable)", "manual": "manual"}
-NO_SANDBOX = "graded without a sandbox"
 COLUMNS = [
     "student",
     "student_id",
@@ -31,51 +20,16 @@ COLUMNS = [
     "points_manual",
     "points",
     "out_of",
+    "bonus",
     "mistake",
     "comment",
     "flags",
     "sandbox",
+    "late_off",
+    "points_in_all",
     "submission_status",
     "submission_reason",
 ]
-CELL = 32_000  # what a spreadsheet holds in one cell, a little less
-# Control characters, marks that turn the direction of the text, and code points that are no
-# characters. Joiners stay:
-# names in Persian and Hindi and many emoji need them.
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
-FORMULA = "=+-@\t\r\n＝＋－＠"
-PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-CANVAS_OWN = re.compile(
-    r"^(Student|LastName|FirstName|ID|SIS User ID|SIS Login ID|Integration ID|Root Account|Section)$"
-    r"|(Current|Final|Override) (Score|Points|Grade|Status)"
-)
-
-
-def printable(text: str, limit: int = 4000) -> str:
-    """Text that is safe to look at: not too long, and with what would be invisible or misleading
-    spelled out.
-    """
-    text = text[: limit + 1].replace("\r\n", "\n")
-    seen = UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
-    return seen if len(seen) <= limit else seen[: limit - 1] + "…"
-
-
-def number(value: float | None) -> str:
-    """Points with at most four decimals and no trailing zeros; empty if there are none."""
-    text = "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
-
-
-def guarded(text: str) -> str:
-    """Text of which no spreadsheet makes a formula: a leading apostrophe, after OWASP's page on CSV
-    injection.
-    """
-    text = printable(text, CELL)
-    first = text.lstrip(" \u00a0")[:1]
-    return f"'{text}" if first and first in FORMULA and not PLAIN_NUMBER.fullmatch(text) else text
 
 
 def long_csv(gradebook: Gradebook, path: str | Path) -> None:
@@ -98,12 +52,13 @@ def _lines(row: Row) -> Iterable[dict[str, str]]:
         "submission_status": row.status,
     }
     about["submission_reason"] = row.reason
-    about["flags"] = "; ".join(f"{flag['flag']}: {flag['detail']}" for flag in row.flags)
+    about["flags"] = "; ".join(f"{flag.flag}: {flag.detail}" for flag in row.flags)
     about["sandbox"] = f"none: {NO_SANDBOX}" if row.sandbox == "none" else row.sandbox
-    if (
-        row.comment or not row.tasks
-    ):  # a line without a task speaks of the whole submission; no student is left out
-        yield about | {"comment": row.comment}
+    about["late_off"] = number(row.off) if row.off else ""
+    about["points_in_all"] = number(row.points)
+    # a line without a task speaks of the whole submission; no student is left out
+    if row.comment or not row.tasks or row.points_whole is not None:
+        yield about | {"comment": row.comment, "points_manual": number(row.points_whole)}
     for task in row.tasks:
         points = {
             name: number(getattr(task, name))
@@ -115,226 +70,6 @@ def _lines(row: Row) -> Iterable[dict[str, str]]:
             "status": task.status,
             "mistake": task.mistake,
             "comment": task.comment,
+            "bonus": "yes" if task.bonus else "",
         }
         yield about | said | points
-
-
-def _rows(gradebook: Gradebook, where: str, assignment: str) -> list[Row]:
-    if rows := gradebook.table(assignment):
-        return rows
-    known = ", ".join(gradebook.rosters()) or "none"
-    raise InputError(
-        f"{where}: assignment should be a graded one ({known}), got {describe(assignment)}. Grade it first."
-    )
-
-
-def _say(sentence: str, names: Iterable[str]) -> list[str]:
-    """The sentence with its names, or nothing if there are none."""
-    listed = "; ".join(printable(name, 60) for name in names)
-    return [f"{sentence}: {listed}."] if listed else []
-
-
-def _has_grade(row: Row, unfinished: bool) -> bool:
-    return row.points is not None and (unfinished or not row.waiting)
-
-
-def _sentences(rows: list[Row], pairs: Pairs, left: Iterable[str], unfinished: bool) -> list[str]:
-    """What a teacher should know about a filled sheet. `left` names the students of the sheet that
-    found no partner.
-    """
-    found = [row for row, _ in pairs.values()]
-    written = [row for row in found if _has_grade(row, unfinished)]
-    partners = {row.student for row in found}
-    return [
-        *_say(
-            "Graded here, but not found in the sheet, or not without doubt",
-            (row.student for row in rows if row.student not in partners),
-        ),
-        *_say("In the sheet, but not graded here", left),
-        *_say(
-            "Recognised by name only, so have a look",
-            (row.student for row, key in pairs.values() if key == NAME),
-        ),
-        *_say(
-            "Not graded yet, so left as it was",
-            (row.student for row in found if row.points is None),
-        ),
-        *_say(
-            "Waiting for points by hand, so left as it was",
-            (r.student for r in found if r.points is not None and not _has_grade(r, unfinished)),
-        ),
-        *_say(
-            "No notebook that could be read, so with the points given by hand or none",
-            (r.student for r in written if r.status != "graded"),
-        ),
-        *_say(NO_SANDBOX.capitalize(), (row.student for row in written if row.sandbox == "none")),
-    ]
-
-
-def _decimal(text: str) -> float | None:
-    return float(text.replace(",", ".")) if re.fullmatch(r"\s*\d+([.,]\d+)?\s*", text) else None
-
-
-def _target(table: Sheet, column: str) -> int:
-    """The column of an assignment in Canvas, "Essay (123)", for which "Essay" will do if there is
-    only one.
-    """
-    places = [i for i, heading in enumerate(table.heading) if heading == column.strip()]
-    places = places or [
-        i
-        for i, heading in enumerate(table.heading)
-        if re.sub(r" \(\d+\)$", "", heading) == column.strip()
-    ]
-    wanted = f"{table.where}: column should name one column of the sheet"
-    if len(places) != 1:
-        some = (
-            ", ".join(heading for heading in table.heading if not CANVAS_OWN.search(heading))
-            or "none"
-        )
-        raise InputError(
-            f"{wanted}, got {describe(column)}, which {len(places)} have. Choose one of: {printable(some, 400)}."
-        )
-    (place,) = places
-    read_only = any(
-        "read only" in table.value(line, place) for line in range(1, min(4, len(table.cells)))
-    )
-    if read_only or CANVAS_OWN.search(table.heading[place]):
-        raise InputError(
-            f"{wanted} that takes grades, got {describe(column)}, which Canvas keeps itself. Name an assignment."
-        )
-    return place
-
-
-def fill_canvas(
-    gradebook: Gradebook,
-    sheet: str | Path,
-    column: str,
-    path: str | Path,
-    assignment: str,
-    unfinished: bool = False,
-) -> list[str]:
-    """Write the points of an assignment into one column of a gradebook exported from Canvas, to a
-    new file; say what to look at.
-
-    Who has no grade, or (unless `unfinished`) waits for points by hand, keeps the cell as it was,
-    and so do the excused.
-    """
-    rows = _rows(gradebook, "fill_canvas", assignment)
-    table = Sheet(
-        "fill_canvas", sheet, ("ID",), "Export the gradebook in Canvas and pass that file."
-    )
-    target = _target(table, column)
-    student, last, first = (table.column(name) for name in ("Student", "LastName", "FirstName"))
-
-    def name(line: int) -> str:
-        return (
-            table.value(line, student)
-            if last is None
-            else f"{table.value(line, last)}, {table.value(line, first)}"
-        )
-
-    keys = [(key, table.reader(key)) for key in ("ID", "SIS Login ID", "SIS User ID")] + [
-        (NAME, name)
-    ]
-    possible = [
-        line
-        for line in range(1, len(table.cells))
-        if table.value(line, 0).strip() == "Points Possible"
-    ]
-    people = [
-        line
-        for line in range(1, len(table.cells))
-        if line not in possible and name(line).strip(" ,") not in ("", "Student, Test")
-    ]
-    pairs = pair_up(rows, people, keys)
-    excused = []
-    for line, (row, _) in pairs.items():
-        if table.value(line, target).strip() in ("EX", "N/A"):
-            excused.append(row.student)
-        elif _has_grade(row, unfinished):
-            table.set(line, target, number(row.points))
-    table.save(path)
-    most = {_decimal(table.value(line, target)) for line in possible} - {None}
-    out_of = max(row.out_of for row in rows)
-    other = (
-        [f"Canvas has {number(max(most))} points possible, the gradebook {number(out_of)}."]
-        if most and most != {out_of}
-        else []
-    )
-    left = (name(line) for line in people if line not in pairs)
-    return (
-        other
-        + _say("Excused in Canvas or not assigned, so left as it was", excused)
-        + _sentences(rows, pairs, left, unfinished)
-    )
-
-
-def fill_moodle(
-    gradebook: Gradebook,
-    sheet: str | Path,
-    path: str | Path,
-    assignment: str,
-    unfinished: bool = False,
-) -> list[str]:
-    """Write points and feedback of an assignment into Moodle's offline grading worksheet, to a new
-    file; say what to look at.
-
-    Points and feedback go together, since Moodle takes feedback without a grade for a grade that
-    was taken back.
-    """
-    rows = _rows(gradebook, "fill_moodle", assignment)
-    advice = "Download the grading worksheet in Moodle, with the language set to English, and pass that file."
-    table = Sheet("fill_moodle", sheet, ("Identifier", "Grade"), advice)
-    grade, feedback = table.column("Grade"), table.column("Feedback comments")
-    most, open_ = table.reader("Maximum grade"), table.reader("Grade can be changed")
-    identifier, name = table.reader("Identifier"), table.reader("Full name")
-    keys = [("Identifier", lambda line: "".join(re.findall(r"\d+$", identifier(line))))]
-    keys += [(key, table.reader(key)) for key in ("Email address", "ID number")] + [(NAME, name)]
-    people = [line for line in range(1, len(table.cells)) if identifier(line).strip()]
-    pairs = pair_up(rows, people, keys)
-    locked, beyond = [], []
-    for line, (row, _) in pairs.items():
-        if not _has_grade(row, unfinished):
-            continue
-        if open_(line).strip() == "No":
-            locked.append(row.student)
-            continue
-        if row.points > (_decimal(most(line)) or row.points):
-            beyond.append(row.student)
-        table.set(line, grade, number(row.points))
-        if feedback is not None:
-            table.set(line, feedback, guarded(_feedback(row)))
-    table.save(path)
-    limits = {_decimal(most(line)) for line in people} - {None}
-    out_of = max(row.out_of for row in rows)
-    other = (
-        [f"Moodle's maximum grade is {number(max(limits))}, the gradebook's {number(out_of)}."]
-        if limits and limits != {out_of}
-        else []
-    )
-    if feedback is None:
-        other += [
-            "The sheet has no column Feedback comments, so only grades were written. Switch that feedback type on in Moodle."
-        ]
-    other += _say("More points than Moodle's maximum, so Moodle will pass them over", beyond)
-    other += _say("Locked in Moodle, so left as it was", locked)
-    return other + _sentences(
-        rows,
-        pairs,
-        (name(line) or identifier(line) for line in people if line not in pairs),
-        unfinished,
-    )
-
-
-def _feedback(row: Row) -> str:
-    """What a student reads in Moodle, which takes it for HTML."""
-    lines = [
-        f"{number(row.points)} of {number(row.out_of)} points"
-        + (f", {NO_SANDBOX}" if row.sandbox == "none" else "")
-    ]
-    lines += [row.comment, "" if row.status == "graded" else row.reason]
-    for task in row.tasks:
-        kind = f", {KINDS['kernel']}" if task.kind == "kernel" else ""
-        line = f"{task.name}: {task.status}, {number(task.points) or 'no points yet'} of {number(task.out_of)}{kind}"
-        lines.append(". ".join(filter(None, (line, printable(task.message, 500), task.comment))))
-    return as_html(printable("\n".join(filter(None, lines)), CELL // 2))

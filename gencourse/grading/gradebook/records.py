@@ -1,156 +1,197 @@
-"""The files of a gradebook: written whole or not at all, and what a sound result, roster or grade
-by hand holds.
+"""What the files of a gradebook hold, as dataclasses, and the one decoder that reads them.
+
+A file that does not hold what it should counts as absent. Whatever comes from a submission is text
+here, and may be any text: names of files can hold half characters.
 """
 
-import contextlib
+import hashlib
 import json
-import os
 import re
-import secrets
-import time
+import unicodedata
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from gencourse.errors import NotWritten
+from pydantic import Field, PlainValidator, StrictBool, TypeAdapter, ValidationError
 
 FORMAT = 1
-TRIES, PAUSE_S = (
-    5,
-    0.2,
-)  # to replace a file that somebody reads at this moment: a search index, a virus scanner
-SUBMISSION = {"graded", "unreadable", "missing", "infrastructure_error"}
-VERDICTS = {"right", "wrong", "not attempted", "not judged", "waiting"}
-KINDS = {"outside", "kernel", "manual"}
+Status = Literal["graded", "unreadable", "missing", "infrastructure_error"]
+VerdictStatus = Literal["right", "partly right", "wrong", "not attempted", "not judged", "waiting"]
+Kind = Literal["outside", "kernel", "manual"]
+SUBMISSION, VERDICTS, KINDS = (set(get_args(kinds)) for kinds in (Status, VerdictStatus, Kind))
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 TASK_TEXTS = ("name", "title", "kind", "message", "mistake", "source")
-RESULT_TEXTS = (
-    "student",
-    "student_id",
-    "assignment",
-    "version",
-    "file",
-    "status",
-    "reason",
-    "sandbox",
-)
-ROSTER_ROW = ("student", "student_id", "file", "key")
+T = TypeVar("T")
 
 
-def write_whole(path: Path, text: str, encoding: str = "utf-8") -> None:
-    """Write a file so that a reader, even after a crash, finds the old content or the new, never a
-    part.
+def a_text(value: object) -> str:
+    """The value, which has to be a text; pydantic's own would refuse half characters."""
+    if not isinstance(value, str):
+        raise ValueError("no text")
+    return value
 
-    Raises NotWritten where that cannot be: on Windows nobody can replace a file that Excel shows.
-    """
-    draft = path.with_name(
-        f".{path.name[:80]}.{secrets.token_hex(6)}.tmp"
-    )  # same folder, so that the rename is atomic
+
+Text = Annotated[str, PlainValidator(a_text)]
+Number = Annotated[float, Field(strict=True, gt=-1e9, lt=1e9)]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something unusual: one word for it, and a sentence."""
+
+    flag: Text
+    detail: Text
+
+
+@dataclass(frozen=True)
+class Part:
+    """One assertion of a task: what was asserted, what it is worth, and what it said, "" if it holds."""
+
+    text: Text
+    points: Number
+    out_of: Number
+    message: Text = ""
+
+
+@dataclass(frozen=True)
+class WrittenCell:
+    """A cell of an answer that people grade, as it was handed in. `attachments`: data by name."""
+
+    kind: Text
+    source: Text
+    attachments: dict[Text, Text] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One task of one submission. `points` is None where nobody could judge it."""
+
+    name: Text
+    title: Text
+    kind: Kind
+    status: VerdictStatus
+    points: Number | None
+    out_of: Number
+    message: Text
+    mistake: Text
+    source: Text
+    bonus: StrictBool = False
+    parts: tuple[Part, ...] = ()
+    cells: tuple[WrittenCell, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the grader found in one submission."""
+
+    format: Literal[1]
+    student: Text
+    student_id: Text
+    assignment: Text
+    version: Text
+    file: Text
+    status: Status
+    reason: Text
+    sandbox: Text
+    flags: tuple[Flag, ...]
+    tasks: tuple[TaskResult, ...]
+    seconds: dict[Text, Number] = field(default_factory=dict)
+    memory_mib: Number = 0
+    versions: dict[Text, Text] = field(default_factory=dict)
+    page: Text = ""  # the executed notebook, as HTML from the box: shown only after it was cleaned
+
+
+@dataclass(frozen=True)
+class RosterRow:
+    """Which result is current for which student."""
+
+    student: Text
+    student_id: Text
+    file: Text
+    key: Text
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The students of an assignment."""
+
+    assignment: Text
+    version: Text
+    rows: tuple[RosterRow, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Points, a comment or both, given by hand. Task "": on the whole submission."""
+
+    at: Text
+    student: Text
+    assignment: Text
+    task: Text
+    comment: Text
+    clear: StrictBool
+    points: Number | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the points of assignments count: the share that a late submission loses, in percent."""
+
+    late_percent: dict[Text, Number] = field(default_factory=dict)
+
+
+@cache
+def adapter(kind: type) -> TypeAdapter:
+    """The decoder of a kind of record."""
+    return TypeAdapter(kind)
+
+
+def decoded(kind: type[T], value: object) -> T | None:
+    """The record that plain data hold, None if they do not."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("xb") as file:
-            file.write(text.encode(encoding))
-            file.flush()
-            os.fsync(file.fileno())
-        put(draft, path)
-    except OSError as error:
-        held = isinstance(error, PermissionError) and path.is_file()
-        advice = (
-            "Close it in the program that shows it, then give the command again."
-            if held
-            else "Look at the folder and its rights."
-        )
-        raise NotWritten(
-            f"write: {path} should be a file that can be written, got: {error.strerror or error}. {advice}"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+        return adapter(kind).validate_python(value)
+    except (ValidationError, OverflowError):
+        return None
 
 
-def put(draft: Path, path: Path) -> None:
-    """Give the draft the name of the file, if need be at the fifth try."""
-    for _ in range(TRIES - 1):
-        with contextlib.suppress(PermissionError):
-            draft.replace(path)
-            return
-        time.sleep(PAUSE_S)
-    draft.replace(path)
+def to_json(value: Any, indent: int | None = 1) -> str:
+    """Readable JSON of plain data or a record, in valid UTF-8.
 
-
-def to_json(value, indent: int | None = 1) -> str:
-    """Readable JSON that is valid UTF-8: lone surrogates, which file names can hold, are written as
-    escapes.
+    Half characters, which file names can hold, are written as escapes.
     """
+    value = asdict(value) if hasattr(value, "__dataclass_fields__") else value
     text = json.dumps(value, sort_keys=True, indent=indent, ensure_ascii=False, allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def from_json(text: bytes):
+def from_json(text: bytes) -> object:
     """The value of a JSON text, None if it is none."""
     try:
-        return json.loads(
-            text.decode("utf-8"), parse_constant=int
-        )  # int refuses NaN and Infinity, which are not JSON
+        # int refuses NaN and Infinity, which are not JSON
+        return json.loads(text.decode("utf-8"), parse_constant=int)
     except (ValueError, RecursionError):
         return None
 
 
-def read_json(path: Path):
+def read_record(kind: type[T], path: Path) -> T | None:
+    """The record in a file, None if there is none."""
     try:
-        return from_json(path.read_bytes())
+        return decoded(kind, from_json(path.read_bytes()))
     except OSError:
         return None
 
 
-def is_number(value) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
-    )  # NaN is not between
+def is_number(value: object) -> bool:
+    """Whether these may be points. NaN is not between."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 
-def has_texts(value, *names: str) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
-
-
-def is_task(task) -> bool:
-    sound = (
-        has_texts(task, *TASK_TEXTS, "status")
-        and task["kind"] in KINDS
-        and task["status"] in VERDICTS
-    )
-    return (
-        sound
-        and is_number(task.get("out_of"))
-        and (task.get("points") is None or is_number(task["points"]))
-    )
-
-
-def is_result(result) -> bool:
-    """Whether this is a result of this format, with every part that the gradebook reads."""
-    sound = (
-        has_texts(result, *RESULT_TEXTS)
-        and result.get("format") == FORMAT
-        and result["status"] in SUBMISSION
-    )
-    flags, tasks = (result.get("flags"), result.get("tasks")) if sound else (None, None)
-    lists = isinstance(flags, list) and isinstance(tasks, list)
-    return (
-        lists
-        and all(has_texts(flag, "flag", "detail") for flag in flags)
-        and all(map(is_task, tasks))
-    )
-
-
-def is_mark(mark) -> bool:
-    sound = has_texts(mark, "at", "student", "assignment", "task", "comment") and isinstance(
-        mark.get("clear"), bool
-    )
-    return sound and (mark.get("points") is None or is_number(mark["points"]))
-
-
-def is_roster(assignment: str, roster) -> bool:
-    sound = has_texts(roster, "assignment", "version") and roster["assignment"] == assignment
-    return (
-        sound
-        and isinstance(roster.get("rows"), list)
-        and all(has_texts(row, *ROSTER_ROW) for row in roster["rows"])
-    )
+def file_name(assignment: str) -> str:
+    """The name of an assignment as the name of a file: itself, or made plain, with a digest."""
+    if SAFE.fullmatch(assignment):
+        return assignment
+    plain = unicodedata.normalize("NFKD", assignment).encode("ascii", "ignore").decode()
+    short = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:60] or "assignment"
+    made = hashlib.sha256(assignment.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return f"{short}-{made}"

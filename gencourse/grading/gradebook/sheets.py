@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gencourse.errors import InputError, describe
+from gencourse.files import write_whole
 from gencourse.grading.gradebook.book import Row
-from gencourse.grading.gradebook.records import write_whole
 
 BOM = "\ufeff"
 SEPARATOR = re.compile(r'"?sep=([^\r\n"])?"?[^\r\n]*(?:\r\n|\r|\n)', re.IGNORECASE)

@@ -5,24 +5,43 @@ import hashlib
 import importlib
 import json
 import re
-from dataclasses import dataclass
-from functools import cache, lru_cache
+import unicodedata
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+
+from nbformat import NotebookNode
 
 from gencourse.checks import Exercise
 from gencourse.errors import InputError
 from gencourse.grading.handout import release
 from gencourse.grading.handout.author_modules import author_modules, make_importable
+from gencourse.grading.handout.cell_source import defined, first_line, parsed, python_of, tidy
 
 PACKAGE = Path(__file__).parents[2]
-ENGINE = 3  # raised when the grader itself would come to other points
+ENGINE = 4  # raised when the grader itself would come to other points
 CALL = re.compile(r"\s*(\w+)\.(\w+)\(\s*(\w+)\s*\)\s*(?:;\s*)?$")  # check.NAME(NAME)
+WORTH = re.compile(r"#.*?(\d+(?:\.\d+)?)\s*(?:points?|pts?)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """A statement of a graded cell. `hidden`: the handout does not show it. `points`: where the
+    author says what it is worth.
+    """
+
+    source: str
+    hidden: bool = False
+    points: float | None = None
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing that has points. `kind`: judged outside the box, by assertions in the kernel, or by
-    hand.
+    """One thing that has points.
+
+    `kind`: judged outside the box, by assertions in the kernel, or by hand. `bonus`: points that
+    count, and that nobody needs.
     """
 
     name: str
@@ -30,6 +49,8 @@ class Task:
     points: float
     source: str  # of the graded cell
     module: str = ""  # that defines the Exercise, where kind is "outside"
+    assertions: tuple[Assertion, ...] = ()  # where kind is "kernel"
+    bonus: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,8 +65,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What was handed out. `modules` holds the sources of check modules that are not the course's
-    own, and of `probes`, which they import.
+    """What was handed out.
+
+    `modules` holds the sources of check modules that are not the course's own, and of `probes`,
+    which they import. `solved` and `chapter` are digests of the code cells of the worked answers
+    and of the chapter, where they lie beside the handout.
     """
 
     name: str
@@ -55,10 +79,18 @@ class Assignment:
     modules: tuple[tuple[str, str], ...]
     probes: tuple[tuple[str, str], ...]  # those modules that the box must hold
     version: str
+    solved: frozenset[str] = frozenset()
+    chapter: frozenset[str] = frozenset()
 
     @property
     def out_of(self) -> float:
-        return sum(task.points for task in self.tasks)
+        """The points that can be had without a bonus."""
+        return sum(task.points for task in self.tasks if not task.bonus)
+
+
+def digest(source: str) -> str:
+    """What a code cell says, but for white space, in a few digits."""
+    return hashlib.sha256(tidy(source).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def handed_out() -> list[Path]:
@@ -66,7 +98,8 @@ def handed_out() -> list[Path]:
     found = sorted(Path("exercises").glob("[!.]*.ipynb"))
     if not found:
         raise InputError(
-            "grade: --assignment should be the notebook that was handed out, got none, and there is no folder exercises here."
+            "grade: --assignment should be the notebook that was handed out, got none, and there "
+            "is no folder exercises here. Name it, or give the command in the folder of the clone."
         )
     return found
 
@@ -93,70 +126,112 @@ def load(path: Path) -> Assignment:
     for stub, test in zip(stubs, tests, strict=True):
         about = stub.metadata.get("nbgrader", {})
         if about.get("grade"):
-            tasks.append(task_of(test, about, aliases))
+            tasks.append(task_of(stub, test, aliases))
         if stub.cell_type == "code":
-            role = (
-                "answer"
-                if about.get("solution")
-                else "check"
-                if about.get("grade") or CALL.match(stub.source)
-                else "given"
-            )
-            cells.append(
-                Cell(
-                    stub.source,
-                    role,
-                    about.get("grade_id", ""),
-                    next(iter(defined(stub.source)), ""),
-                )
-            )
+            cells.append(cell_of(stub))
     if not tasks:
         raise InputError(
-            f"load: {path.name} should have graded cells, got none. Was it made by `gencourse release`?"
+            f"load: {path.name} should have graded cells, got none. Was it made by `gencourse "
+            "release`?"
         )
     checks = tuple(sorted({"gencourse.checks", *(task.module for task in tasks if task.module)}))
     used = "".join(sorted({source_of(task.module) for task in tasks if task.module}))
-    content = json.dumps(
-        [ENGINE, [vars(c) for c in cells], [vars(t) for t in tasks], modules, used]
-    )
+    plain = [[vars(cell) for cell in cells], [asdict(task) for task in tasks], modules, used]
+    content = json.dumps([ENGINE, *plain])
+    code = [cell.source for cell in tests if cell.cell_type == "code"]
     return Assignment(
-        path.stem,
+        unicodedata.normalize("NFC", path.stem),
         tuple(cells),
         tuple(tasks),
         checks,
         modules,
         probes,
-        hashlib.sha256(content.encode()).hexdigest()[:16],
+        hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        frozenset(map(digest, code)) if marked else beside(path, "solutions"),
+        beside(path, "notebooks"),
     )
 
 
-def task_of(cell, about: dict, aliases: dict[str, str]) -> Task:
-    """What a graded cell asks for."""
+def beside(path: Path, folder: str) -> frozenset[str]:
+    """The digests of the code cells of the notebook of this name in a folder of the course."""
+    other = path.parent.parent / folder / f"{path.stem}.ipynb"
+    if path.parent.name == folder or not other.is_file():
+        return frozenset()
+    try:
+        return frozenset(
+            digest(cell.source) for cell in release.read(other).cells if cell.cell_type == "code"
+        )
+    except InputError:
+        return frozenset()
+
+
+def cell_of(stub: NotebookNode) -> Cell:
+    """A code cell of the handout, and what it is there for."""
+    about = stub.metadata.get("nbgrader", {})
+    graded = about.get("grade") or CALL.match(stub.source)
+    role = "answer" if about.get("solution") else "check" if graded else "given"
+    name = next(iter(defined(stub.source)), "")
+    return Cell(stub.source, role, about.get("grade_id", ""), name)
+
+
+def task_of(stub: NotebookNode, test: NotebookNode, aliases: dict[str, str]) -> Task:
+    """What a graded cell asks for. `test` is the cell with its hidden tests."""
+    about = stub.metadata.get("nbgrader", {})
+    bonus = bool(stub.metadata.get("gencourse", {}).get("bonus", False))
     points = float(about.get("points") or 0)
     if about.get("solution"):
-        return Task(about["grade_id"], "manual", points, cell.source)
-    match = CALL.match(cell.source)
+        return Task(about["grade_id"], "manual", points, test.source, bonus=bonus)
+    match = CALL.match(test.source)
     if match and match[2] == match[3] and match[1] in aliases:
-        exercise = exercise_of(aliases[match[1]], match[2])
-        return Task(
-            exercise.name, "outside", points or exercise.points, cell.source, aliases[match[1]]
-        )
-    return Task(about["grade_id"], "kernel", points, cell.source)
+        module = aliases[match[1]]
+        exercise = exercise_of(module, match[2])
+        points = points or exercise.points
+        return Task(exercise.name, "outside", points, test.source, module, bonus=bonus)
+    assertions = assertions_of(test.source, stub.source)
+    return Task(about["grade_id"], "kernel", points, test.source, "", assertions, bonus)
+
+
+def assertions_of(source: str, shown: str) -> tuple[Assertion, ...]:
+    """The statements of a graded cell, those that are not in the text that is shown as hidden.
+
+    An assertion whose last line ends in a comment such as `# 0.5 points` is worth so much. A cell
+    that is no plain Python is one statement.
+    """
+    lines, visible = source.split("\n"), Counter(map(ast.unparse, parsed(shown).body))
+    found = []
+    for node in parsed(source).body if python_of(source) == source else []:
+        said = ast.unparse(node)
+        hidden = not visible[said]
+        visible[said] -= not hidden
+        text = "\n".join(lines[first_line(node) - 1 : node.end_lineno])
+        rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+        worth = WORTH.search(rest) if isinstance(node, ast.Assert) else None
+        found.append(Assertion(text, hidden, float(worth[1]) if worth else None))
+    return tuple(found) or (Assertion(source, tidy(source) != tidy(shown)),)
 
 
 def exercise_of(module: str, name: str) -> Exercise:
     """The registered exercise that judges a task."""
-    found = getattr(importlib.import_module(module), name, None)
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if error.name != module.split(".")[0]:
+            raise
+        raise InputError(
+            f"load: the module of checks {module}.py should lie beside the assignment, got none. "
+            "Put it there: grading needs it, also where learners do without."
+        ) from error
     if not isinstance(found, Exercise):
         raise InputError(
-            f"load: {module}.{name} should be an exercise of the checks, got {type(found).__name__}. Is the name right?"
+            f"load: {module}.{name} should be an exercise of the checks, got "
+            f"{type(found).__name__}. Is the name right?"
         )
     return found
 
 
 def imported_checks(sources: list[str]) -> dict[str, str]:
     """The names under which modules are imported anywhere in the cells: alias -> module."""
-    found = {}
+    found: dict[str, str] = {}
     for source in sources:
         for node in ast.walk(parsed(source)):
             if isinstance(node, ast.Import):
@@ -191,36 +266,3 @@ def source_of(module: str) -> str:
     for file in sorted(files):
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
     return module + digest.hexdigest()
-
-
-def parsed(source: str) -> ast.Module:
-    """The syntax tree of a cell, its magics and shell lines left out; empty where it is no Python."""
-    text = re.sub(r"^([ \t]*)[%!?].*$", r"\1pass", source, flags=re.M)
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
-
-
-@lru_cache(maxsize=10_000)
-def defined(source: str) -> tuple[str, ...]:
-    """The names that a cell binds at its top level, functions and classes first."""
-    functions, others = [], []
-    for node in parsed(source).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            functions.append(node.name)
-        else:
-            others += [
-                n.id
-                for n in ast.walk(node)
-                if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-            ]
-            if isinstance(node, ast.If | ast.Try | ast.With | ast.For):
-                functions += [
-                    n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef | ast.ClassDef)
-                ]
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                others += [(alias.asname or alias.name).split(".")[0] for alias in node.names]
-    return tuple(dict.fromkeys(functions + others)) or tuple(
-        re.findall(r"^(?:def|class)\s+(\w+)", source, re.M)
-    )

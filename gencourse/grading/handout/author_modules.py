@@ -2,11 +2,12 @@
 probes, which it must.
 """
 
-import ast
 import sys
 import types
 from collections.abc import Iterable
 from pathlib import Path
+
+from gencourse.grading.handout.cell_source import imported
 
 Sources = tuple[tuple[str, str], ...]  # (name, source) of modules, what is imported first
 
@@ -28,7 +29,9 @@ def beside(folder: Path, names: Iterable[str]) -> Sources:
     """Those modules of these names that lie in a folder, by name."""
     files = {name: folder / f"{name}.py" for name in names if name.isidentifier()}
     return tuple(
-        (name, file.read_text("utf-8")) for name, file in sorted(files.items()) if file.is_file()
+        (name, file.read_text("utf-8-sig"))
+        for name, file in sorted(files.items())
+        if file.is_file()
     )
 
 
@@ -40,17 +43,6 @@ def probes_of(folder: Path, source: str) -> list[tuple[str, str]]:
     for name, text in beside(folder, imported(source)):
         found += [pair for pair in probes_of(folder, text) if pair[0] != name] + [(name, text)]
     return found
-
-
-def imported(source: str) -> set[str]:
-    """The top-level names of the modules that a source imports; none where it is no Python."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError:
-        return set()
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-    return {name.split(".")[0] for name in names}
 
 
 def make_importable(modules: Sources) -> None:

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 from gencourse.editions.carry import digest
 from gencourse.errors import InputError, install_line
-from gencourse.grading.gradebook.records import write_whole
+from gencourse.files import write_whole
 from gencourse.grading.handout.lint import (
     AUTOTEST,
     homeless,
@@ -39,6 +39,7 @@ from gencourse.grading.handout.nbgrader_format import (
     place,
     with_metadata,
 )
+from gencourse.grading.handout.repair import repaired
 
 __all__ = [
     "as_text",
@@ -140,18 +141,32 @@ def release(path: Path, folder: Path) -> Path:
 
 
 def read(path: Path) -> NotebookNode:
-    """The instructor's notebook: an .ipynb, or a .py in jupytext's percent format. Ids that are
-    missing come from the content.
+    """The instructor's notebook: an .ipynb, or a .py in jupytext's percent format.
+
+    Ids that are missing come from the content.
     """
     path = Path(path)
-    if path.suffix not in (".py", ".ipynb"):
+    kind = path.suffix.lower()
+    if kind not in (".py", ".ipynb"):
         raise InputError(
             f"read: path should end in .ipynb or .py, got {path.name!r}. Choose another file."
         )
     try:
-        text = path.read_text("utf-8")
-        notebook = _from_percent(text) if path.suffix == ".py" else _from_json(json.loads(text))
-    except (ValueError, LookupError, TypeError, AttributeError, nbformat.ValidationError) as error:
+        text = path.read_text("utf-8-sig")  # some editors put a mark before the text
+        notebook = _from_text(text) if kind == ".py" else _from_json(json.loads(text))
+    except OSError as error:
+        raise InputError(
+            f"read: path should be a file that can be read, got {path} ({error.strerror}). Is the "
+            "name right?"
+        ) from error
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        nbformat.ValidationError,
+    ) as error:
         said = str(error).split("\n")[0]
         raise InputError(
             f"read: path should be a notebook, got {path.name!r} ({said}). Look at the file."
@@ -160,7 +175,7 @@ def read(path: Path) -> NotebookNode:
     return notebook
 
 
-def _from_percent(text: str) -> NotebookNode:
+def _from_text(text: str) -> NotebookNode:
     try:
         import jupytext
     except ModuleNotFoundError as error:
@@ -168,26 +183,26 @@ def _from_percent(text: str) -> NotebookNode:
             "read: path should be an .ipynb, got a .py, and jupytext is not installed. "
             + install_line("grading")
         ) from error
-    notebook = jupytext.reads(text, fmt="py:percent")
+    percent = re.search(r"^# ?%%", text, re.M) or not text.strip()
+    notebook = jupytext.reads(text, fmt="py:percent" if percent else "py")
     notebook.metadata.pop("jupytext", None)
     notebook.metadata = nbformat.from_dict(PYTHON | notebook.metadata)
     for cell in notebook.cells:
-        cell.metadata.pop("lines_to_next_cell", None)
+        for key in ("lines_to_next_cell", "lines_to_end_of_cell_marker", "lines_to_next_cell"):
+            cell.metadata.pop(key, None)
     return with_ids(notebook)
 
 
 def _from_json(raw: dict) -> NotebookNode:
-    if not isinstance(raw, dict) or raw.get("nbformat") != 4:
+    if not isinstance(raw, dict) or str(raw.get("nbformat"))[:1] != "4":
         raise ValueError("it has no nbformat 4")
+    raw = repaired(raw)
     own_ids = True
-    if (
-        raw.get("nbformat_minor", 0) >= 5
-    ):  # older notebooks have no ids; for missing or repeated ones nbformat would draw lots
+    # older notebooks have no ids; for missing or repeated ones nbformat would draw lots
+    if raw["nbformat_minor"] >= 5:
         own_ids = len({cell.get("id") for cell in raw["cells"]} - {None}) == len(raw["cells"])
         if not own_ids:
-            raw["cells"] = [
-                cell | {"id": f"cell-{number}"} for number, cell in enumerate(raw["cells"])
-            ]
+            raw["cells"] = [cell | {"id": f"cell-{n}"} for n, cell in enumerate(raw["cells"])]
     notebook = nbformat.reads(json.dumps(raw), as_version=4)
     nbformat.validate(notebook)
     return notebook if own_ids else with_ids(notebook)

@@ -8,7 +8,6 @@ ended.
 
 import secrets
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +19,9 @@ from gencourse.grading.handout.assignment import PACKAGE
 from gencourse.grading.sandbox.backends import ENVIRONMENT, Sandbox, SandboxUnavailable
 from gencourse.grading.sandbox.course_copy import course_copy
 from gencourse.grading.sandbox.limits import Limits
-from gencourse.grading.sandbox.worker_process import WorkerLost, WorkerProcess
+from gencourse.grading.sandbox.processes import WorkerLost
+from gencourse.grading.sandbox.visible import folders, package_folders
+from gencourse.grading.sandbox.worker_process import WorkerProcess
 from gencourse.runner import Raised
 
 MEMORY_MIB = 1024  # for every attempt
@@ -72,7 +73,10 @@ USE_KEYS = """
 import ctypes, platform
 add, control = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
 call = ctypes.CDLL(None).syscall
-got = [keyring for keyring in (-3, -4, -5) if call(control, 0, keyring, 0) != -1 or call(add, b"user", b"gencourse", b"x", 1, keyring) != -1]
+got = []
+for keyring in (-3, -4, -5):
+    read = call(control, 0, keyring, 0) != -1
+    got += [keyring] * (read or call(add, b"user", b"gencourse", b"x", 1, keyring) != -1)
 """
 HIDE_IN_TABLES = f"""
 import mmap
@@ -107,10 +111,13 @@ def attempts(secret: Path, port: int) -> list[Attempt]:
     """The escapes. `secret` is a file of ours outside the box, `port` one that listens on this
     machine.
     """
-    ours = sorted(
-        {str(Path(folder).resolve()) for folder in (sys.prefix, sys.base_prefix)}
-    )  # wherever Python lies, it has to be seen
-    reach = "import socket\ns = socket.socket({family}, socket.SOCK_STREAM)\ns.settimeout(2)\ns.connect({address})\ngot = 'connected'"
+    # wherever Python and its packages lie, they have to be seen, by all their names
+    ours = sorted({str(folder) for folder in (*folders(), *package_folders())})
+    reach = (
+        "import socket\ns = socket.socket({family}, socket.SOCK_STREAM)\ns.settimeout(2)\n"
+        "s.connect({address})\ngot = 'connected'"
+    )
+    names = (*ENVIRONMENT, "HOME", "TMPDIR", "PYTHONPATH", "PWD", "HOSTNAME", "container")
     return [
         Attempt("read a file of the grader's user", f"got = open({str(secret)!r}).read()"),
         Attempt(
@@ -127,7 +134,9 @@ def attempts(secret: Path, port: int) -> list[Attempt]:
         ),
         Attempt(
             "write into the course",
-            "import gencourse\nopen(gencourse.__file__, 'a').close()\ngot = 'written'",
+            # past Python, which refuses to open it at all
+            "import ctypes, gencourse\n"
+            "got = ctypes.CDLL(None).open(gencourse.__file__.encode(), 0o2001) >= 0",
         ),
         Attempt(
             "write into Python's packages",
@@ -135,8 +144,9 @@ def attempts(secret: Path, port: int) -> list[Attempt]:
         ),
         Attempt(
             "see the grader's environment",
-            f"import glob\nknown = {sorted([*ENVIRONMENT, 'HOME', 'TMPDIR', 'PYTHONPATH', 'PWD', 'HOSTNAME', 'container'])!r}\n"
-            "lines = [line for p in glob.glob('/proc/[0-9]*/environ') for line in open(p).read().split('\\0') if line]\n"
+            f"import glob\nknown = {sorted(names)!r}\n"
+            "texts = [open(p).read() for p in glob.glob('/proc/[0-9]*/environ')]\n"
+            "lines = [line for text in texts for line in text.split('\\0') if line]\n"
             "got = [line for line in lines if line.split('=')[0] not in known]",
         ),
         Attempt(
@@ -156,7 +166,8 @@ def attempts(secret: Path, port: int) -> list[Attempt]:
         ),
         Attempt(
             "end the grader",
-            "import os, signal\nos.kill(os.getppid(), 0) if os.getppid() not in (0, 1, 2) else None\ngot = os.getppid() > 2",
+            "import os\nos.kill(os.getppid(), 0) if os.getppid() not in (0, 1, 2) else None\n"
+            "got = os.getppid() > 2",
         ),
         Attempt("reach the box's first process, which could outlive it", REACH_FIRST),
         Attempt("use the grader's keys", USE_KEYS),
@@ -169,11 +180,13 @@ def attempts(secret: Path, port: int) -> list[Attempt]:
         ),
         Attempt(
             "write more than allowed",
-            "import os\nwith open(os.path.expanduser('~/big'), 'wb') as f:\n    [f.write(bytes(1 << 20)) for _ in range(600)]\ngot = 'written'",
+            "import os\nwith open(os.path.expanduser('~/big'), 'wb') as f:\n"
+            "    [f.write(bytes(1 << 20)) for _ in range(600)]\ngot = 'written'",
         ),
         Attempt(
             "start many processes",
-            "import os, time\ngot = 0\nfor _ in range(400):\n    if os.fork() == 0:\n        time.sleep(20)\n        os._exit(0)\n    got += 1",
+            "import os, time\ngot = 0\nfor _ in range(400):\n    if os.fork() == 0:\n"
+            "        time.sleep(20)\n        os._exit(0)\n    got += 1",
             alone=True,
         ),
     ]
@@ -227,20 +240,13 @@ def tried(group: list[Attempt], sandbox: Sandbox) -> list[Finding]:
                     {"do": "open", "checks": [], "withheld": [], "probes": []}, limits.total_s
                 )
                 for attempt in group[len(found) :]:
-                    error = box.request(
-                        {"do": "cell", "source": f"got = None\n{attempt.code}"}, limits.cell_s
-                    )["error"]
-                    got = (
-                        not isinstance(error, Raised)
-                        and box.request({"do": "look", "name": "got"}, limits.ask_s)["value"]
-                    )
-                    said = (
-                        f"{error.kind}: {error.message}"
-                        if isinstance(error, Raised)
-                        else "it succeeded"
-                        if got
-                        else "it found nothing"
-                    )
+                    message = {"do": "cell", "source": f"got = None\n{attempt.code}"}
+                    error = box.request(message, limits.cell_s)["error"]
+                    if isinstance(error, Raised):
+                        said, got = f"{error.kind}: {error.message}", False
+                    else:
+                        got = box.request({"do": "look", "name": "got"}, limits.ask_s)["value"]
+                        said = "it succeeded" if got else "it found nothing"
                     found.append(Finding(attempt.name, not got, said))
         except WorkerLost as lost:
             found.append(Finding(group[len(found)].name, True, str(lost)))

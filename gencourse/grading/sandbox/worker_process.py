@@ -3,16 +3,15 @@
 # POSIX: pipes that do not wait, signals, process groups; sandbox.choose refuses Windows before
 
 import contextlib
-import json
 import os
 import secrets
 import select
 import selectors
 import signal
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
 
 import psutil
 
@@ -20,6 +19,13 @@ from gencourse.grading.sandbox.backends import Sandbox
 from gencourse.grading.sandbox.inside import wire
 from gencourse.grading.sandbox.limits import Limits
 from gencourse.grading.sandbox.memory import Meter
+from gencourse.grading.sandbox.processes import (
+    InfrastructureError,
+    WorkerLost,
+    cpu_seconds,
+    first_inside,
+    stilled,
+)
 
 WATCH_S = 0.1  # between two looks at the memory, where it is far from the limit
 SHORTEST_S = 0.02  # where it is near
@@ -27,23 +33,8 @@ FASTEST = 10_000  # MiB that are taken in a second, at most
 # processes and threads, from which on they keep the watch from its look; four times as many do so
 # wherever the memory is
 CROWD = 8
-START_S = 20  # for bubblewrap to make a namespace
 END_S = 60  # for the kernel to take back what an ended box had
 RESERVED_MIB = 768  # that one process may ask for beyond the limit and not touch, as torch does
-
-
-class WorkerLost(Exception):
-    """The process in the box is gone, or was ended because it broke a limit. `flag` is one word for
-    it.
-    """
-
-    def __init__(self, flag: str, sentence: str):
-        super().__init__(sentence)
-        self.flag = flag
-
-
-class InfrastructureError(Exception):
-    """The box could not be started at all: nothing that a submission could be blamed for."""
 
 
 class WorkerProcess:
@@ -52,7 +43,7 @@ class WorkerProcess:
     Everything that arrives is of the learner's making. `deadline` is a time of time.monotonic().
     """
 
-    def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float):
+    def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float) -> None:
         own = {
             "cpu_s": int(limits.total_s) + 1,
             "file_bytes": limits.files_mib << 20,
@@ -65,13 +56,15 @@ class WorkerProcess:
         self.broken: WorkerLost | None = None
         self.cpu_s = self.peak_mib = 0.0
         self.init: int | None = None
+        self.last_words = ""
         heard, said = os.pipe()
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
         try:
             self.process = subprocess.Popen(
                 sandbox.command(own, self.name, said),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self.stderr,  # the worker moves away from it before it runs a cell
                 # bubblewrap's own first process stays visible in the box, with its environment
                 env={},
                 bufsize=0,
@@ -80,6 +73,7 @@ class WorkerProcess:
             )
         except OSError as error:
             os.close(heard)
+            self.stderr.close()
             raise InfrastructureError(f"the box could not be started: {error}") from None
         finally:
             os.close(said)
@@ -91,6 +85,8 @@ class WorkerProcess:
                     if sandbox.kind == "bubblewrap"
                     else (self.process.pid, None)
                 )
+            except InfrastructureError as error:
+                raise InfrastructureError(f"{error}{self.complaint()}") from None
             finally:
                 os.close(heard)
             os.set_blocking(self.process.stdin.fileno(), False)
@@ -107,8 +103,18 @@ class WorkerProcess:
         self.sandbox.remove(self.name)
         self.process.stdin.close()
         self.process.stdout.close()
+        self.stderr.close()
         if self.init is not None:
             os.close(self.init)
+
+    def complaint(self) -> str:
+        """The end of what the process has said on its standard error, as the end of a sentence."""
+        if self.stderr.closed:
+            return self.last_words
+        self.stderr.seek(0)
+        text = self.stderr.read()[-1000:].decode("utf-8", "replace").strip()
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return f" ({' / '.join(lines[-3:])[-400:]})" if lines else ""
 
     def request(self, message: dict, seconds: float):
         """Send one message and return the reply, as plain data. Raises WorkerLost."""
@@ -176,7 +182,7 @@ class WorkerProcess:
                 family = [first, *first.children(recursive=True)]
                 crowd = CROWD if mib > self.limits.memory_mib / 2 else 4 * CROWD
                 with stilled(family[2:] if max(len(family), meter.tasks) > crowd else []):
-                    self.cpu_s = max(self.cpu_s, sum(map(_cpu_seconds, family)))
+                    self.cpu_s = max(self.cpu_s, sum(map(cpu_seconds, family)))
                     if (
                         len(family) <= self.limits.processes + 8
                     ):  # or else it is over anyway, and counting would only take time
@@ -223,6 +229,8 @@ class WorkerProcess:
             self.over.set()
             self.watcher.join(timeout=5)
             self.process.stdout.close()
+            self.last_words = self.complaint()
+            self.stderr.close()
             if self.init is not None:
                 os.close(self.init)
                 self.init = None
@@ -259,45 +267,3 @@ class WorkerProcess:
 
     def __exit__(self, *exception) -> None:
         self.close()
-
-
-@contextlib.contextmanager
-def stilled(processes: list[psutil.Process]) -> Iterator[None]:
-    """Stop these processes for a moment, in which they take neither memory nor the processor from
-    who counts.
-    """
-    try:
-        for process in processes:
-            with contextlib.suppress(psutil.Error):
-                process.suspend()
-        yield
-    finally:
-        for process in processes:
-            with contextlib.suppress(psutil.Error):
-                process.resume()
-
-
-def first_inside(heard: int) -> tuple[int, int]:
-    """The first process in the namespace of a bubblewrap that tells about it on a pipe: its number,
-    and a descriptor to end it by.
-    """
-    text, ends = b"", time.monotonic() + START_S
-    while (
-        b"}" not in text
-        and select.select([heard], [], [], max(0.0, ends - time.monotonic()))[0]
-        and (part := os.read(heard, 1000))
-    ):
-        text += part
-    try:
-        pid = json.loads(text)["child-pid"]
-        return pid, os.pidfd_open(pid)
-    except (ValueError, OSError):
-        raise InfrastructureError(
-            "the box should have told about its first process, and has not: bubblewrap did not start it"
-        ) from None
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    with contextlib.suppress(psutil.Error):
-        return sum(process.cpu_times()[:2])
-    return 0.0

@@ -1,45 +1,47 @@
-"""From what was handed in to what is run: the learner's cells in the order of the hand-out, the
+"""From what was handed in to what is run: the learner's cells in the order of the handout, the
 checks left out.
 
 Honest learners move, copy, split and merge cells, and tools strip what they do not know. A cell is
-recognised by its id in the hand-out, then by its exact source, then by the name that it defines;
+recognised by its id in the handout, then by its exact source, then by the name that it defines;
 what is not recognised is run all the same, after the cell that it followed. Checks are never taken
 from a submission.
+
+This is what nbgrader's OverwriteCells, DeduplicateIds and ClearSolutions do by ids alone: those are
+for notebooks that kept their ids and their order, and refuse others, so they are not used here.
 """
 
 import ast
-import re
-from collections import Counter
 from dataclasses import dataclass, replace
 
-from gencourse.grading.handout.assignment import CALL, Assignment, Cell, Task, defined, parsed
+from gencourse.grading.handout.assignment import CALL, Assignment, Cell, Task
+from gencourse.grading.handout.cell_source import (
+    defined,
+    first_line,
+    functions,
+    is_python,
+    parsed,
+    python_of,
+    read_names,
+    same,
+    tidy,
+    unfenced,
+)
+from gencourse.grading.submissions.oddities import newer_python, oddities, renamed_answers
 from gencourse.grading.submissions.reading import SubmittedCell
-
-TRICKS = "|".join(
-    (
-        r"__closure__|cell_contents|sys\.modules|from sys import|__code__|__globals__|__name__\s*=(?!=)|__builtins__|_transformers|gc\.get_",
-        # a computation written down instead of thought of
-        r"jit\.trace|make_fx|symbolic_trace|torch\.export",
-        # other people's variables
-        r"f_back|f_locals|f_globals|gi_frame|cr_frame|tb_frame|_current_frames|walk_stack|setprofile",
-        # files
-        r"__spec__|__loader__|__file__|__path__|get_source|get_code|exec_module|runpy|pydoc|linecache|marshal|/course\b|/proc/",
-    )
-)
-INSIDES = (
-    r"gencourse[./](checks[./]|grading|runner)|\.(reference|right_forms|mistakes)\b|\bsolutions/"
-)
-PROCESSES = (
-    r"\b(subprocess|multiprocessing|ProcessPoolExecutor)\b|os\.(fork|system|popen|spawn|exec)"
-)
+from gencourse.grading.submissions.suspicions import suspicions
 
 
 @dataclass(frozen=True)
 class Step:
-    """A cell to be run. `number` is its place in the submission, 0 for a cell of the hand-out."""
+    """A cell to be run.
+
+    `number` is its place in the submission, 0 for a cell of the handout; `own` says that it is
+    neither an answer nor the handout's.
+    """
 
     source: str
     number: int = 0
+    own: bool = False
 
     @property
     def definitions(self) -> "Step":
@@ -63,77 +65,95 @@ class Step:
             for node in parsed(self.source).body
             if isinstance(node, kinds) and first_line(node) > after
         ]
-        lines = self.source.split("\n")
+        lines = python_of(self.source).split("\n")
         return ["\n".join(lines[first_line(node) - 1 : node.end_lineno]) for node in found]
 
 
 @dataclass(frozen=True)
 class Rebuilt:
     """What will be run, how much of it before each task's check, what each task's answer looks
-    like, and what was odd.
+    like, what was odd; and a sentence for tasks of which one is known before anything has run.
     """
 
     steps: tuple[Step, ...]
     places: dict[str, int]
     answers: dict[str, str]
+    written: dict[str, tuple[SubmittedCell, ...]]
     flags: tuple[tuple[str, str], ...]
-
-
-def first_line(node: ast.stmt) -> int:
-    """The line on which a statement begins, its decorators included."""
-    return min(
-        [node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))]
-    )
+    remarks: dict[str, str]
+    unreadable: dict[str, str]  # tasks whose answer only a newer Python can read, and why
 
 
 def constant(node: ast.stmt) -> bool:
+    """Whether a statement only gives a name to a constant."""
     return isinstance(node, ast.Assign | ast.AnnAssign) and (
         node.value is None or isinstance(node.value, ast.Constant)
     )
 
 
-def same(a: str, b: str) -> bool:
-    """Whether two cells say the same, but for white space at the ends of lines and around the cell."""
-    return tidy(a) == tidy(b)
-
-
-def tidy(source: str) -> str:
-    return "\n".join(line.rstrip() for line in source.strip().split("\n"))
-
-
-def rebuild(assignment: Assignment, cells: tuple[SubmittedCell, ...]) -> Rebuilt:
-    """The program of a submission."""
+def rebuild(assignment: Assignment, cells: tuple[SubmittedCell, ...], python: str = "") -> Rebuilt:
+    """The program of a submission. `python` is the version that it was written with."""
+    changed, cells = as_code(assignment, cells)
     places = recognised(assignment, cells)
-    flags = list(oddities(assignment, cells, places))
-    after: dict[
-        int, list[Step]
-    ] = {}  # place in the hand-out -> the learner's cells that belong there
-    place = (
-        next((i for i, cell in enumerate(assignment.cells) if cell.role != "given"), 1) - 1
-    )  # behind the imports
+    flags = [*changed, *oddities(assignment, cells, places), *suspicions(assignment, cells)]
+    renamed = renamed_answers(assignment, cells)
+    flags += [("renamed-answer", f"{task} was called {other}.") for task, other in renamed.items()]
+    newer = newer_python(cells, python)
+    if newer:
+        flags.append(("newer-python", newer))
+    remarks = {
+        task: f"There is no `{task}`; the check was called with `{other}`. Give your answer the "
+        f"name `{task}`, by which it is looked for."
+        for task, other in renamed.items()
+    }
+    after: dict[int, list[Step]] = {}  # place in the handout -> the learner's cells there
+    # behind the imports
+    place = next((i for i, cell in enumerate(assignment.cells) if cell.role != "given"), 1) - 1
     for number, (cell, known) in enumerate(zip(cells, places, strict=True), 1):
         place = place if known is None else known
-        if (
-            cell.kind == "code"
-            and cell.source.strip()
-            and not (known is not None and same(cell.source, assignment.cells[known].source))
-        ):
-            after.setdefault(place, []).append(
-                Step(cell.source, number)
-            )  # the hand-out's own text we have, stubs are not run
-    needed = needed_given(assignment, [step.source for steps in after.values() for step in steps])
+        theirs = known is not None and same(cell.source, assignment.cells[known].source)
+        # the handout's own text we have, and stubs are not run
+        if cell.kind == "code" and cell.source.strip() and not theirs:
+            own = known is None or assignment.cells[known].role != "answer"
+            after.setdefault(place, []).append(Step(cell.source, number, own))
+    needed = needed_given(assignment, [s.source for steps in after.values() for s in steps])
     steps, checked = after.get(-1, []), {}
     for number, given in enumerate(assignment.cells):
         if given.role == "check":
-            checked |= {
-                task.name: len(steps) for task in assignment.tasks if is_check_of(given, task)
-            }
-        steps = [
-            *steps,
-            *([Step(given.source)] if number in needed else []),
-            *after.get(number, []),
-        ]
-    return Rebuilt(tuple(steps), checked, written_answers(assignment, cells, places), tuple(flags))
+            checked |= {t.name: len(steps) for t in assignment.tasks if is_check_of(given, t)}
+        own_text = [Step(given.source)] if number in needed else []
+        steps = [*steps, *own_text, *after.get(number, [])]
+    answers, written = answers_of(assignment, cells, places)
+    unread = {
+        name: newer
+        for name, source in answers.items()
+        if newer and source.strip() and not is_python(source)
+    }
+    return Rebuilt(tuple(steps), checked, answers, written, tuple(flags), remarks, unread)
+
+
+def as_code(
+    assignment: Assignment, cells: tuple[SubmittedCell, ...]
+) -> tuple[list[tuple[str, str]], tuple[SubmittedCell, ...]]:
+    """The cells with those answers made code again that were turned into text, and flags."""
+    by_id = {cell.grade_id: cell for cell in assignment.cells if cell.grade_id}
+    wanted = {cell.name for cell in assignment.cells if cell.role == "answer" and cell.name}
+    there = {n for cell in cells if cell.kind == "code" for n in functions(cell.source)}
+    found, turned = [], []
+    for cell in cells:
+        source = unfenced(cell.source) if cell.kind != "code" else ""
+        mine = by_id.get(cell.grade_id) if cell.grade_id else None
+        named = wanted & set(functions(source)) if source else set()
+        asked = mine is not None and mine.role == "answer"
+        if source and is_python(source) and (named - there or (asked and named)):
+            turned.append(f"{sorted(named)[0]} ({cell.kind})")
+            found.append(replace(cell, kind="code", source=source))
+        else:
+            found.append(cell)
+    sentence = (
+        f"Answers whose cells are no longer code: {', '.join(turned)}. They were run as code."
+    )
+    return ([("cell-type-changed", sentence)] if turned else []), tuple(found)
 
 
 def is_check_of(cell: Cell, task: Task) -> bool:
@@ -193,25 +213,18 @@ def imports(cell: Cell) -> bool:
     return any(isinstance(node, ast.Import | ast.ImportFrom) for node in parsed(cell.source).body)
 
 
-def read_names(source: str) -> set[str]:
-    """The names that a cell mentions; every word of it where it is no Python."""
-    tree = parsed(source)
-    return (
-        {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-        if tree.body
-        else set(re.findall(r"\w+", source))
-    )
-
-
-def written_answers(
+def answers_of(
     assignment: Assignment, cells: tuple[SubmittedCell, ...], places: list[int | None]
-) -> dict[str, str]:
-    """What the learner wrote for each task, to be shown beside the verdict."""
+) -> tuple[dict[str, str], dict[str, tuple[SubmittedCell, ...]]]:
+    """What the learner wrote for each task, to be shown beside the verdict; and for those that
+    people grade, the cells as they were handed in.
+    """
     found: dict[str, str] = {}
+    written: dict[str, tuple[SubmittedCell, ...]] = {}
     for task in assignment.tasks:
         ids = {task.name, task.name.removesuffix("_check"), task.name.removesuffix("_test")}
         mine = [
-            cell.source
+            cell
             for cell, place in zip(cells, places, strict=True)
             if (
                 cell.kind == "code" and task.kind == "outside" and task.name in defined(cell.source)
@@ -223,71 +236,7 @@ def written_answers(
             )
             or (task.kind == "manual" and cell.grade_id == task.name)
         ]
-        found[task.name] = "\n\n".join(dict.fromkeys(mine))
-    return found
-
-
-def oddities(assignment: Assignment, cells: tuple[SubmittedCell, ...], places: list[int | None]):
-    """What a teacher should know: (flag, sentence)."""
-    ids = [cell.grade_id for cell in cells if cell.grade_id]
-    known = {cell.grade_id: cell for cell in assignment.cells if cell.grade_id} | {
-        t.name: None for t in assignment.tasks if t.kind == "manual"
-    }
-    twice = sorted(g for g, times in Counter(ids).items() if times > 1 and g in known)
-    if twice:
-        yield (
-            "cell-twice",
-            f"These cells occur more than once: {', '.join(twice)}. All were run, in their order.",
-        )
-    if unknown := sorted({g for g in ids if g not in known}):
-        yield (
-            "unknown-cell-id",
-            f"Ids that were not handed out: {', '.join(g[:40] for g in unknown[:5])}.",
-        )
-    if not set(ids) & set(known):
-        yield (
-            "ids-lost",
-            "The cells carry none of the ids that they were handed out with; answers were found by what they define.",
-        )
-    handed = ((cell, known.get(cell.grade_id)) for cell in cells)
-    for name in dict.fromkeys(
-        c.grade_id
-        for c, mine in handed
-        if mine and mine.role == "check" and not same(c.source, mine.source)
-    ):
-        yield "check-changed", f"The check {name} was changed. The original was used."
-    sources = {tidy(cell.source) for cell in cells}
-    if missing := [
-        c.grade_id
-        for c in assignment.cells
-        if c.role == "check" and c.grade_id not in ids and tidy(c.source) not in sources
-    ]:
-        yield (
-            "check-missing",
-            f"Checks that were removed: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}. The originals were used.",
-        )
-    if not any(place is not None for place in places):
-        yield "other-assignment", "Nothing in it belongs to this assignment."
-    text = "\n".join(cell.source for cell in own_cells(assignment, cells))
-    if re.search(
-        r"\b(inspect|getsource|__import__|importlib|_getframe|settrace|ctypes|builtins)\b", text
-    ) or re.search(TRICKS, text):
-        yield "looks-around", "It inspects code or loads modules by name, which no answer needs."
-    if re.search(PROCESSES, text):
-        yield "starts-processes", "It starts processes of its own, which no answer needs."
-    imported = (
-        line.partition("gencourse import ")[2] for line in text.split("\n")
-    )  # one pattern for both would take quadratic time
-    if re.search(INSIDES, text) or any(
-        re.search(r"\b(grading|runner)\b", names) for names in imported
-    ):
-        yield (
-            "asks-for-answers",
-            "It mentions the insides of the checks, the grader or the solutions.",
-        )
-
-
-def own_cells(assignment: Assignment, cells: tuple[SubmittedCell, ...]) -> list[SubmittedCell]:
-    """The code that was not handed out."""
-    given = {tidy(cell.source) for cell in assignment.cells}
-    return [cell for cell in cells if cell.kind == "code" and tidy(cell.source) not in given]
+        found[task.name] = "\n\n".join(dict.fromkeys(cell.source for cell in mine))
+        if task.kind == "manual":
+            written[task.name] = tuple(mine)
+    return found, written

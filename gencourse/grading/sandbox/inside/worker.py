@@ -4,14 +4,19 @@ Started as `python -P -m gencourse.grading.sandbox.inside.worker LIMITS`, LIMITS
 (wire.py) arrive on its standard input and leave on its standard output; what the learner's code
 prints goes elsewhere. Messages, and the replies to them:
 
-    {"do": "open", "checks": [module], "withheld": [[exercise, module, name]], "probes": [[module, source]]}    -> {}
-    {"do": "cell", "source": text}                       -> {"error": Raised or None, "line": of the cell, "flooded": bool}
-    {"do": "look", "name": name}                         -> {"is": "missing", "callable" or "value", "value": data}
-    {"do": "run", "name": name, "probe": "module:function" or "", "args": data, "kwargs": data, "stress": name, "seed": number or None}
-                       -> {"value": data, "harm": [[what, where]], "empty": bool, "stressed": bool} or {"unwritten": text}
+    {"do": "open", "checks": [module], "withheld": [[exercise, module, name]],
+     "probes": [[module, source]], "files": [[name, bytes as a tensor]], "gpu": bool} -> {}
+    {"do": "cell", "source": text, "kept": bool}
+        -> {"error": Raised or None, "line": of the cell, "flooded": bool, "noticed": [word]}
+    {"do": "look", "name": name}   -> {"is": "missing", "callable" or "value", "value": data}
+    {"do": "run", "name": name, "probe": "module:function" or "", "args": data, "kwargs": data,
+     "stress": name, "seed": number or None}
+        -> {"value": data, "harm": [[what, where]], "empty": bool, "stressed": bool,
+            "noticed": [word]} or {"unwritten": text}
 
 A message also holds its "number", and so does the reply to it: {"number": number, "reply": ...}.
-One that nobody asked for is noticed.
+One that nobody asked for is noticed. "noticed" holds gpu where what was meant for a GPU was done on
+the CPU, and source where a cell tried to read the course's own.
 """
 
 # POSIX: limits and alarms of the process in the box
@@ -24,16 +29,28 @@ import random
 import selectors
 import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from gencourse.grading.sandbox.inside import wire
-from gencourse.grading.sandbox.inside.import_hooks import ChecksFinder, CompilerOnDemand, Withheld
+from gencourse.grading.sandbox.inside.import_hooks import (
+    READ_COURSE,
+    ChecksFinder,
+    CompilerOnDemand,
+    CourseFinder,
+    CourseLoader,
+    Withheld,
+    watch_course,
+)
+from gencourse.grading.sandbox.inside.on_cpu import OnCPU, Unchanged
 from gencourse.grading.sandbox.inside.probes import hidden
 from gencourse.grading.sandbox.inside.seccomp import refuse_calls
+from gencourse.grading.sandbox.inside.shell import Drain, Shell
 from gencourse.runner import NotAttempted, Raised, cells_frames, plain, raised, run
 
 try:
@@ -95,87 +112,80 @@ def own_channel() -> tuple[io.BufferedReader, io.BufferedWriter]:
     return reader, writer
 
 
-class Drain(io.TextIOBase):
-    """Where prints go: counted, not kept."""
-
-    def __init__(self):
-        self.count = 0
-
-    encoding = "utf-8"
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return False
-
-    def write(self, text) -> int:
-        self.count += len(text)
-        return len(text)
-
-
-class Shell(InteractiveShell):
-    """IPython without a terminal or windows. exit() in a cell ends nothing, %matplotlib changes
-    nothing.
-    """
-
-    def ask_exit(self) -> None:
-        pass
-
-    def enable_gui(self, gui=None) -> None:
-        pass
-
-    def enable_matplotlib(self, gui=None):
-        return gui, "agg"
+def put_file(name: str, content: torch.Tensor) -> None:
+    """Put a file that was handed in beside the notebook into the notebook's folder."""
+    path = Path(name)
+    if not path.is_absolute() and ".." not in path.parts:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.numpy().tobytes())
 
 
 class Learner:
     """The notebook's namespace."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "NoColor"
         self.shell = Shell.instance(config=config)
-        self.shell.register_magic_function(
-            lambda line: None, "line", "reset"
-        )  # the notebook begins with an empty memory anyway
+        # the notebook begins with an empty memory anyway
+        self.shell.register_magic_function(lambda line: None, "line", "reset")
         self.names = self.shell.user_ns
         self.main = sys.modules["__main__"]
         sys.modules["__main__"] = self.shell.user_module
         self.drain = Drain()
+        self.on_cpu: Any = Unchanged()
 
-    def open(self, checks: list[str], withheld: list[list[str]], probes: list[list[str]]) -> dict:
+    def open(
+        self,
+        checks: list[str],
+        withheld: list,
+        probes: list,
+        files: list | None = None,
+        gpu: bool = False,
+    ) -> dict:
         """Make the course ready before any cell has run."""
         self.probes = hidden(probes)
-        sys.meta_path.insert(
-            0, ChecksFinder([*checks, "gencourse.probes", *(name for name, _ in probes)])
-        )
+        finder = ChecksFinder([*checks, "gencourse.probes", *(name for name, _ in probes)])
         CompilerOnDemand.install()
-        self.withheld = Withheld(withheld)
+        self.withheld = CourseLoader.withheld = Withheld(withheld)
+        sys.meta_path[:0] = [finder, CourseFinder()]
+        for name, content in files or ():
+            put_file(name, content)
         self.seed(0)
         sys.path.insert(0, "")  # the notebook's folder, as a kernel has it
+        if gpu:
+            self.on_cpu = OnCPU()
+        watch_course()
         return {}
 
-    def cell(self, source: str) -> dict:
-        """Run one cell; an error in it is part of the reply."""
+    def noticed(self) -> list[str]:
+        """What was met on the way, each once."""
+        words = ["gpu"] * self.on_cpu.redirected + ["source"] * bool(READ_COURSE)
+        self.on_cpu.redirected = False
+        READ_COURSE.clear()
+        return words
+
+    def cell(self, source: str, kept: bool = True) -> dict:
+        """Run one cell; an error in it is part of the reply. `kept`: in the history of inputs."""
         self.withheld.exercise = ""
         self.drain.count = 0
         allow_files(OPEN_FILES)
         torch.set_default_device(None)  # a notebook that was written for a GPU is judged on the CPU
         sys.stdout = sys.stderr = self.drain
         sys.stdin = io.StringIO()  # input() finds no one there
-        done = self.shell.run_cell(source, store_history=True)
+        with self.on_cpu:
+            done = self.shell.run_cell(source, store_history=kept)
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close("all")
         signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that was left on
         error = done.error_before_exec or done.error_in_exec
         frames = cells_frames(error) if error is not None else []
-        reason = None if error is None else raised(error)
         return {
-            "error": reason,
+            "error": None if error is None else raised(error),
             "line": frames[0].lineno if frames else 0,
             "flooded": self.drain.count > SHOWN,
+            "noticed": self.noticed(),
         }
 
     def look(self, name: str) -> dict:
@@ -183,11 +193,9 @@ class Learner:
         if name not in self.names:
             return {"is": "missing", "value": None}
         value = self.names[name]
-        return (
-            {"is": "callable", "value": None}
-            if callable(value)
-            else {"is": "value", "value": plain(value)}
-        )
+        if callable(value):
+            return {"is": "callable", "value": None}
+        return {"is": "value", "value": plain(value)}
 
     def run(
         self, name: str, probe: str, args: list, kwargs: dict, stress: str, seed: int | None
@@ -202,9 +210,10 @@ class Learner:
         function = self.probes[probe] if probe else None
         try:
             answer = self.names.get(name)
-            outcome = run(
-                function, answer, tuple(args), kwargs, stress, lambda: self.answering(name)
-            )
+            with self.on_cpu:
+                outcome = run(
+                    function, answer, tuple(args), kwargs, stress, lambda: self.answering(name)
+                )
         except NotAttempted as stub:
             return {"unwritten": str(stub)}
         return {
@@ -212,10 +221,11 @@ class Learner:
             "harm": [list(pair) for pair in outcome.harm],
             "empty": outcome.empty,
             "stressed": outcome.stressed,
+            "noticed": self.noticed(),
         }
 
     @contextlib.contextmanager
-    def answering(self, name: str):
+    def answering(self, name: str) -> Iterator[None]:
         """While the code of that answer runs, and only then, the course's own answer to it is
         withheld.
         """
@@ -233,13 +243,15 @@ class Learner:
         torch.random.manual_seed(seed)
 
 
-def serve(reader, writer) -> None:
+def serve(reader: io.BufferedReader, writer: io.BufferedWriter) -> None:
     """Answer one message after the other, until the channel closes."""
     learner = Learner()
     os.unsetenv("PYTHONPATH")  # what learners start is Python without the course
     while header := reader.read(wire.HEADER.size):
         body, raw = wire.lengths(header, sys.maxsize)
-        message = wire.unpack(reader.read(body), reader.read(raw))
+        # a cell may have left a mode of torch's on, which is to reach no tensor of ours
+        with torch.inference_mode(False), torch.enable_grad():
+            message = wire.unpack(reader.read(body), reader.read(raw))
         action, number = getattr(learner, message.pop("do")), message.pop("number")
         try:
             reply = wire.pack({"number": number, "reply": action(**message)})
