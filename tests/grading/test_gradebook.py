@@ -340,7 +340,7 @@ def test_the_later_grade_by_hand_counts_and_can_be_cleared(book):
         (("anna", "01_vae", "kl", float("nan")), "from 0 to 2"),
         (("anna", "01_vae", "kl", "2"), "from 0 to 2"),
         (("anna", "01_vae", "kl", True), "from 0 to 2"),
-        (("anna", "01_vae", "", 3), "Name the task"),
+        (("anna", "01_vae", "", 6), "from -5 to 5"),
     ],
 )
 def test_a_grade_by_hand_that_makes_no_sense_is_refused_in_a_sentence(book, arguments, said):

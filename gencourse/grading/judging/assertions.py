@@ -56,7 +56,10 @@ def run(session: GradingSession, task: Task, asked: Callable[[Assertion], bool])
             found.said[i] = ""
             continue
         if not any(found.said.values()):
-            found.unwritten = error.kind == "NotImplementedError"
+            found.unwritten = error.kind == "NotImplementedError" or (
+                error.kind == "NameError"
+                and any(f"'{name}'" in error.message for name in session.unwritten)
+            )
         found.said[i] = sentence(one, error)
         if not has_parts(task):
             break

@@ -50,6 +50,9 @@ class GradingSession:
     def __init__(self, job: Job, steps: tuple[Step, ...]) -> None:
         self.job, self.limits = job, job.limits
         self.steps: list[Step] = list(steps)
+        written = {name for step in steps for name in defined(step.source)}
+        asked = {cell.name for cell in job.assignment.cells if cell.role == "answer"}
+        self.unwritten = asked - written  # answers of which there is only the stub, or nothing
         self.upto = 0  # how many of them should have been run
         self.at = 0  # how many have been, in the present process
         self.cut: set[int] = set()  # steps of which only definitions are left
