@@ -1,4 +1,4 @@
-"""What the grades of a class say: scores, verdicts, recognised mistakes; and the figures of them."""
+"""What the grades of a class say: scores, verdicts, known mistakes; and the figures of them."""
 
 import base64
 import io
@@ -53,14 +53,17 @@ class Summary:
 
     @property
     def mean(self) -> float | None:
+        """The mean score, None if nothing is graded."""
         return statistics.fmean(self.scores) if self.scores else None
 
     @property
     def median(self) -> float | None:
+        """The median score, None if nothing is graded."""
         return statistics.median(self.scores) if self.scores else None
 
     @property
     def waiting(self) -> int:
+        """How many submissions wait for points by hand."""
         return sum(row.waiting > 0 for row in self.rows)
 
 

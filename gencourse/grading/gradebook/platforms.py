@@ -16,7 +16,8 @@ from gencourse.grading.gradebook.printing import CELL, NO_SANDBOX, guarded, numb
 from gencourse.grading.gradebook.sheets import NAME, Pairs, Sheet, pair_up
 
 CANVAS_OWN = re.compile(
-    r"^(Student|LastName|FirstName|ID|SIS User ID|SIS Login ID|Integration ID|Root Account|Section)$"
+    r"^(Student|LastName|FirstName|ID|SIS User ID|SIS Login ID|Integration ID|Root Account"
+    r"|Section)$"
     r"|(Current|Final|Override) (Score|Points|Grade|Status)"
 )
 
@@ -104,7 +105,8 @@ def _target(table: Sheet, column: str) -> int:
     )
     if read_only or CANVAS_OWN.search(table.heading[place]):
         raise InputError(
-            f"{wanted} that takes grades, got {describe(column)}, which Canvas keeps itself. Name an "
+            f"{wanted} that takes grades, got {describe(column)}, which Canvas keeps itself. "
+            "Name an "
             "assignment."
         )
     return place

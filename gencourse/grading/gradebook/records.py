@@ -46,7 +46,9 @@ class Flag:
 
 @dataclass(frozen=True)
 class Part:
-    """One assertion of a task: what was asserted, what it is worth, and what it said, "" if it holds."""
+    """One assertion of a task: what was asserted, what it is worth, and what it said, "" if it
+    holds.
+    """
 
     text: Text
     points: Number

@@ -1,9 +1,9 @@
 """Reports as HTML: a page for every student, and for the teacher a page about the class.
 
 Submissions are hostile until shown otherwise, and so is every name, message and line of code from
-them. Jinja escapes all of it, and a Content-Security-Policy forbids scripts, forms and anything from
-elsewhere, should something slip through. A page depends on the gradebook only: the same grades give
-the same bytes.
+them. Jinja escapes all of it, and a Content-Security-Policy forbids scripts, forms and anything
+from elsewhere, should something slip through. A page depends on the gradebook only: the same grades
+give the same bytes.
 """
 
 import base64

@@ -24,17 +24,19 @@ class Sheet:
 
     def __init__(
         self, where: str, path: str | Path, headings: tuple[str, ...], row_of_headings: str
-    ):
+    ) -> None:
         self.where, self.path = where, Path(path)
         try:
             text = self.path.read_bytes().decode("utf-8")
         except OSError as error:
             raise InputError(
-                f"{where}: sheet should be a file that can be read, got {self.path} ({error.strerror}). Look at the path."
+                f"{where}: sheet should be a file that can be read, got {self.path} "
+                f"({error.strerror}). Look at the path."
             ) from None
         except UnicodeDecodeError:
             raise InputError(
-                f"{where}: sheet should be UTF-8, got other bytes in {self.path}. Save it again as 'CSV UTF-8'."
+                f"{where}: sheet should be UTF-8, got other bytes in {self.path}. Save it again "
+                "as 'CSV UTF-8'."
             ) from None
         self.bom, text = text.startswith(BOM), text.removeprefix(BOM)
         said = SEPARATOR.match(text)  # a first line for Excel, which is kept
@@ -46,16 +48,19 @@ class Sheet:
             if set(headings) <= set(self.heading):
                 return
         raise InputError(
-            f"{where}: sheet should begin with a row that has {', '.join(headings)}, got {describe(text[:60])}. {row_of_headings}"
+            f"{where}: sheet should begin with a row that has {', '.join(headings)}, got "
+            f"{describe(text[:60])}. {row_of_headings}"
         )
 
     def value(self, line: int, column: int | None) -> str:
+        """The text of a cell, empty where there is none."""
         if column is None or column >= len(self.cells[line]):
             return ""
         raw = self.cells[line][column]
         return raw[1:-1].replace('""', '"') if len(raw) > 1 and raw[0] == raw[-1] == '"' else raw
 
     def set(self, line: int, column: int, text: str) -> None:
+        """Put another text into a cell."""
         row = self.cells[line]
         row += [""] * (column + 1 - len(row))
         quoted = row[column].startswith('"') or re.search(
@@ -81,10 +86,12 @@ class Sheet:
         return lambda line: self.value(line, column)
 
     def save(self, path: str | Path) -> None:
+        """Write the sheet to another file."""
         path = Path(path)
         if path.resolve() == self.path.resolve() or (path.exists() and path.samefile(self.path)):
             raise InputError(
-                f"{self.where}: path should be another file than the sheet, got {path}. Choose a new name."
+                f"{self.where}: path should be another file than the sheet, got {path}. Choose "
+                "a new name."
             )
         text = self.before + "".join(
             self.delimiter.join(row) + end for row, end in zip(self.cells, self.ends, strict=True)

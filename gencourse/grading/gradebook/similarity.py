@@ -1,8 +1,8 @@
 """Which answers of different students are more alike than chance makes them.
 
-Compared are normalised syntax trees: names of variables, texts for people, layout and annotations do
-not count. Short functions look alike anyway, and what many have written is the obvious way; both are
-left out. The result is a list of pairs to look at, and proves nothing.
+Compared are normalised syntax trees: names of variables, texts for people, layout and annotations
+do not count. Short functions look alike anyway, and what many have written is the obvious way; both
+are left out. The result is a list of pairs to look at, and proves nothing.
 """
 
 import ast
@@ -21,7 +21,7 @@ PIECE = 4  # nodes that are compared as one
 
 @dataclass(frozen=True)
 class Pair:
-    """Two answers to one task that are alike, `share` of 1; `length` in nodes of the shorter one."""
+    """Two answers to one task that are alike, `share` of 1; `length` in nodes of the shorter."""
 
     task: str
     first: str

@@ -1,8 +1,8 @@
 """Answers in words as they were handed in: markdown with tables, formulas and pasted pictures.
 
-mistune makes HTML of the text and bleach keeps what is harmless of that. Formulas become pictures by
-matplotlib, since pages load nothing from elsewhere and run no script; what it cannot draw is shown
-as it was typed.
+mistune makes HTML of the text and bleach keeps what is harmless of that. Formulas become pictures
+by matplotlib, since pages load nothing from elsewhere and run no script; what it cannot draw is
+shown as it was typed.
 """
 
 import base64

@@ -24,7 +24,10 @@ from gencourse.grading.handout.nbgrader_format import (
 )
 
 KEYS = {"schema_version", "grade_id", "points", "checksum", "cell_type", *FLAGS}
-AUTOTEST = "a test should be written out, got AUTOTEST, which only nbgrader can expand. Write the test, or word it otherwise."
+AUTOTEST = (
+    "a test should be written out, got AUTOTEST, which only nbgrader can expand. Write the test, "
+    "or word it otherwise."
+)
 
 
 def lint(notebook: NotebookNode) -> list[str]:
@@ -48,11 +51,13 @@ def lint(notebook: NotebookNode) -> list[str]:
             name = str(cell.metadata["nbgrader"].get("grade_id"))
             if (first := ids.setdefault(name, i)) != i:
                 problems.append(
-                    f"grade_id should be unique, got {name!r}, which cell {first + 1} has too. Rename one."
+                    f"grade_id should be unique, got {name!r}, which cell {first + 1} has too. "
+                    "Rename one."
                 )
         elif _asserts(cell) and any(flag(before, "solution") for before in cells[:i]):
             problems.append(
-                "a test should say what it is worth, got a cell without nbgrader metadata. Add grade_id, grade and points."
+                "a test should say what it is worth, got a cell without nbgrader metadata. Add "
+                "grade_id, grade and points."
             )
         if is_check(cell) and ((answer := answer_of(cells, i)) is None or answer > i):
             got = "no answer before it" if answer is None else f"its answer in cell {answer + 1}"
@@ -63,7 +68,10 @@ def lint(notebook: NotebookNode) -> list[str]:
 
 def nested(kind: str, outer: str) -> str:
     """The sentence on a region that begins inside another."""
-    return f"a region {outer} should end before the next one, got BEGIN {kind} inside it. Add END {outer} before."
+    return (
+        f"a region {outer} should end before the next one, got BEGIN {kind} inside it. Add END "
+        f"{outer} before."
+    )
 
 
 def unclosed(kind: str) -> str:
@@ -76,7 +84,10 @@ def unclosed(kind: str) -> str:
 def homeless(kind: str) -> str:
     """The sentence on a region in a cell that may not hold it."""
     home = {"SOLUTION": "an answer", "HIDDEN TESTS": "a graded cell", "MARK SCHEME": "a task"}[kind]
-    return f"BEGIN {kind} should stand in {home}, got a cell without the flag {HOMES[kind]}. Add nbgrader metadata, or word it otherwise."
+    return (
+        f"BEGIN {kind} should stand in {home}, got a cell without the flag {HOMES[kind]}. Add "
+        "nbgrader metadata, or word it otherwise."
+    )
 
 
 def language_problems(notebook: NotebookNode) -> Iterator[str]:
@@ -88,7 +99,10 @@ def language_problems(notebook: NotebookNode) -> Iterator[str]:
 
 def _state_problems(notebook: NotebookNode) -> Iterator[str]:
     if "widgets" in notebook.metadata:
-        yield "its metadata should hold no state of widgets, got some, and it may show answers. Clear all outputs and save it."
+        yield (
+            "its metadata should hold no state of widgets, got some, and it may show answers. "
+            "Clear all outputs and save it."
+        )
 
 
 def _asserts(cell: NotebookNode) -> bool:
@@ -103,7 +117,10 @@ def _marker_problems(cell: NotebookNode) -> Iterator[str]:
         found = marker(cell, line)
         if not found:
             if mention := MENTION.search(line):
-                yield f"{mention[0]} should stand on a line of its own, as a comment, got {line.strip()!r}. Graders cut here: word it otherwise."
+                yield (
+                    f"{mention[0]} should stand on a line of its own, as a comment, got "
+                    f"{line.strip()!r}. Graders cut here: word it otherwise."
+                )
             continue
         edge, kind = found.groups()
         if edge == "BEGIN":
@@ -115,7 +132,11 @@ def _marker_problems(cell: NotebookNode) -> Iterator[str]:
         elif opened == kind:
             opened = None
         else:
-            yield f"END {kind} should follow BEGIN {kind}, got it {'inside ' + opened if opened else 'alone'}. Add or remove a marker."
+            yield (
+                f"END {kind} should follow BEGIN {kind}, got it "
+                f"{'inside ' + opened if opened else 'alone'}. "
+                "Add or remove a marker."
+            )
     if opened:
         yield unclosed(opened)
 
@@ -128,20 +149,33 @@ def _source_problems(cell: NotebookNode) -> Iterator[str]:
         and "BEGIN SOLUTION" not in cell.source
         and re.search("YOUR (CODE|ANSWER) HERE", cell.source)
     ):
-        yield "an answer should be the instructor's, got a stub, of which a release would keep no more. Choose the notebook with the answers."
+        yield (
+            "an answer should be the instructor's, got a stub, of which a release would keep no "
+            "more. Choose the notebook with the answers."
+        )
     if cell.get("attachments") and flag(cell, "solution"):
-        yield "an answer should hold no attached files, got some, and they would be released with it. Remove them."
+        yield (
+            "an answer should hold no attached files, got some, and they would be released with "
+            "it. Remove them."
+        )
 
 
 def _metadata_problems(cell: NotebookNode) -> Iterator[str]:
     about = cell.metadata["nbgrader"]
     name, points = about.get("grade_id"), about.get("points")
     if about.get("schema_version") != 3:
-        yield f"schema_version should be 3, got {about.get('schema_version')!r}. Run nbgrader update."
+        yield (
+            f"schema_version should be 3, got {about.get('schema_version')!r}. Run nbgrader update."
+        )
     if missing := [key for key in FLAGS[:3] if key not in about]:
-        yield f"nbgrader metadata should have the flag {missing[0]}, got none. Add it, true or false."
+        yield (
+            f"nbgrader metadata should have the flag {missing[0]}, got none. Add it, true or false."
+        )
     if unknown := sorted(set(about) - KEYS):
-        yield f"nbgrader metadata should have no other keys, got {', '.join(unknown)}. Put them beside nbgrader, not into it."
+        yield (
+            f"nbgrader metadata should have no other keys, got {', '.join(unknown)}. Put them "
+            "beside nbgrader, not into it."
+        )
     if wrong := [key for key in FLAGS if not isinstance(about.get(key, False), bool)]:
         yield f"{wrong[0]} should be true or false, got {about[wrong[0]]!r}. Correct it."
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
@@ -155,4 +189,7 @@ def _metadata_problems(cell: NotebookNode) -> Iterator[str]:
     if flag(cell, "task") and cell.cell_type != "markdown":
         yield f"a task should be a markdown cell, got {cell.cell_type}. Change the type."
     if cell.cell_type != "code" and flag(cell, "grade") != flag(cell, "solution"):
-        yield "a written answer should have both flags, grade and solution, got one of them. Set the other."
+        yield (
+            "a written answer should have both flags, grade and solution, got one of them. Set "
+            "the other."
+        )

@@ -34,7 +34,7 @@ MAGIC = re.compile(r"^[ \t]*[%!].*$", re.M)
 
 
 def flag(cell: NotebookNode, name: str) -> bool:
-    """A flag of nbgrader's metadata: grade, solution, locked or task. False where there are none."""
+    """A flag of nbgrader's metadata: grade, solution, locked or task. False if there are none."""
     return cell.metadata.get("nbgrader", {}).get(name, False)
 
 
@@ -141,7 +141,8 @@ def nbgrader_metadata(cell: NotebookNode, checks: str | None, where: str) -> dic
     elif called := re.match(r"check\.(\w+)\(", cell.source):
         if not re.match(rf"check\.{called[1]}\({called[1]}\)", cell.source):
             raise InputError(
-                f"{where}: a check should be check.{called[1]}({called[1]}), got {first_line(cell)}. Correct the call."
+                f"{where}: a check should be check.{called[1]}({called[1]}), got "
+                f"{first_line(cell)}. Correct the call."
             )
         kind = {
             "grade_id": f"{called[1]}_check",
@@ -182,7 +183,8 @@ def _defined_name(source: str, line: int, where: str) -> str:
         statements = ast.parse(MAGIC.sub("", source)).body
     except SyntaxError as error:
         raise InputError(
-            f"{where}: an answer should be valid Python, got {error.msg} in line {error.lineno}. Mend it."
+            f"{where}: an answer should be valid Python, got {error.msg} in line "
+            f"{error.lineno}. Mend it."
         ) from error
     for node in statements:
         if node.end_lineno >= line:
@@ -194,20 +196,23 @@ def _defined_name(source: str, line: int, where: str) -> str:
             if targets and isinstance(targets[0], ast.Name):
                 return targets[0].id
     raise InputError(
-        f"{where}: an answer should define a name, got none. Define one, or give the cell metadata with a grade_id."
+        f"{where}: an answer should define a name, got none. Define one, or give the cell "
+        "metadata with a grade_id."
     )
 
 
 def _exercise(name: str, checks: str | None, where: str) -> Exercise:
     if checks is None:
         raise InputError(
-            f"{where}: its exercise should be known, got no `from gencourse.checks import ... as check`. Add this line."
+            f"{where}: its exercise should be known, got no `from gencourse.checks import ... "
+            "as check`. Add this line."
         )
     try:
         found = getattr(importlib.import_module(checks), name, None)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{where}: its exercise should be in {checks}, got no such module. Correct the import, or put the module beside the notebook."
+            f"{where}: its exercise should be in {checks}, got no such module. Correct the "
+            "import, or put the module beside the notebook."
         ) from error
     if not isinstance(found, Exercise):
         raise InputError(

@@ -4,7 +4,7 @@
 
 | in the source | in the release |
 | --- | --- |
-| lines from `### BEGIN SOLUTION` to `### END SOLUTION`, in an answer | the stub, indented like the marker |
+| lines from `### BEGIN SOLUTION` to `### END SOLUTION`, in an answer | the stub, indented |
 | an answer without these markers | the stub alone; YOUR ANSWER HERE if it is prose |
 | lines from `### BEGIN HIDDEN TESTS` to their end, in a graded cell | nothing |
 | lines from `### BEGIN MARK SCHEME` to their end, in a task | nothing |
@@ -62,7 +62,7 @@ PYTHON = {
 
 
 def released(notebook: NotebookNode) -> NotebookNode:
-    """A copy for learners, as nbgrader would make it. Raises InputError where nbgrader would stop."""
+    """A copy for learners, as nbgrader would make it. Raises InputError where that would stop."""
     made = with_metadata(notebook)
     made.metadata.pop("celltoolbar", None)
     if problem := next(language_problems(made), None):
@@ -91,7 +91,7 @@ def released(notebook: NotebookNode) -> NotebookNode:
 
 
 def _without(cell: NotebookNode, kind: str, stub: tuple[str, ...], where: str) -> tuple[str, bool]:
-    """A cell's source with every region of a kind replaced by the stub, and whether there was one."""
+    """A cell's source with each region of a kind replaced by the stub, and whether any was."""
     kept, inside, found = [], False, False
     for line in cell.source.split("\n"):
         if f"BEGIN {kind}" in line:
@@ -126,7 +126,8 @@ def release(path: Path, folder: Path) -> Path:
         raise InputError(
             "\n".join(
                 [
-                    f"release: {path.name} should have no problems, got {len(problems)}. Mend them first.",
+                    f"release: {path.name} should have no problems, got {len(problems)}. Mend "
+                    "them first.",
                     *problems,
                 ]
             )
@@ -134,7 +135,8 @@ def release(path: Path, folder: Path) -> Path:
     target = folder / f"{path.stem}.ipynb"
     if target.exists() and target.samefile(path):
         raise InputError(
-            f"release: folder should be another than the notebook's, got {folder}. The answers would be lost."
+            f"release: folder should be another than the notebook's, got {folder}. The answers "
+            "would be lost."
         )
     made = released(notebook)
     return write(with_ids(made) if path.suffix == ".py" else made, target)

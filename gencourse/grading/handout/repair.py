@@ -1,7 +1,7 @@
 """A handout as another editor may have saved it, put into the form that nbformat accepts.
 
-VS Code, Colab, Kaggle and jupytext drop ids or keep them in old formats, leave outputs in text cells
-and metadata away. Nothing that a release is made from gets lost by these repairs.
+VS Code, Colab, Kaggle and jupytext drop ids or keep them in old formats, leave outputs in text
+cells and metadata away. Nothing that a release is made from gets lost by these repairs.
 """
 
 import copy

@@ -18,7 +18,7 @@ SHOWN = 300  # characters of an assertion in a sentence
 
 @dataclass
 class Outcomes:
-    """For each statement of a task that was run what came of it: "" if it holds, else a sentence."""
+    """For each statement of a task what came of it: "" if it holds, else a sentence."""
 
     said: dict[int, str] = field(default_factory=dict)
     unwritten: bool = False  # the first that failed met a stub

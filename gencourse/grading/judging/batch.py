@@ -1,5 +1,5 @@
-"""Many submissions: on this machine's cores, on one shard of them, or on a Dask cluster. The results
-are the same files.
+"""Many submissions: on this machine's cores, on one shard of them, or on a Dask cluster. The
+results are the same files.
 """
 
 import contextlib
@@ -120,7 +120,8 @@ def shard(jobs: list[Job], text: str) -> list[Job]:
         if 1 <= i <= n:
             return [job for job in jobs if int(job.key, 16) % n == i - 1]
     raise InputError(
-        f"grade: --shard should be i/n with i from 1 to n, got {text!r}. For a Slurm array: --shard "
+        f"grade: --shard should be i/n with i from 1 to n, got {text!r}. For a Slurm array: "
+        "--shard "
         "$SLURM_ARRAY_TASK_ID/8."
     )
 

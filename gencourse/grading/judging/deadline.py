@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 
 class TookTooLong(BaseException):
-    """The judge's own time is over. No Exception, so that nobody takes it for a fault of an answer."""
+    """The judge's own time is over. No Exception, so that no answer is blamed for it."""
 
 
 @contextlib.contextmanager

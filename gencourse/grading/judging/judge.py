@@ -68,7 +68,8 @@ def judged(job: Job) -> Result:
         return failed(job, str(error))
     except TookTooLong:
         sentence = (
-            f"Judging it took the grader more than {JUDGE_S} s of its own, which no honest notebook "
+            f"Judging it took the grader more than {JUDGE_S} s of its own, which no honest "
+            "notebook "
             "does."
         )
         flags = [*handed.flags, ("judge-limit", f"{sentence}")]

@@ -85,7 +85,8 @@ def extras(paths: list[Path]) -> tuple[Extra, ...]:
     for path in map(Path.resolve, map(Path, paths)):
         if not path.exists():
             raise InputError(
-                f"grade: --with should be a folder or a file, got nothing at {path}. Check the path."
+                f"grade: --with should be a folder or a file, got nothing at {path}. Check the "
+                "path."
             )
         if Path.home().resolve().is_relative_to(path):
             raise InputError(

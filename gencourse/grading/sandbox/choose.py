@@ -24,7 +24,8 @@ def wrong_system() -> str:
     if sys.platform != "win32":
         return ""
     return (
-        "grade: submissions should be graded on Linux or macOS, got Windows, which cannot hold them. "
+        "grade: submissions should be graded on Linux or macOS, got Windows, which cannot hold "
+        "them. "
         "Work in WSL, the Linux inside Windows: say `wsl --install` in PowerShell, open its Linux, "
         "and follow docs/teaching.md there."
     )
@@ -104,7 +105,8 @@ def check_worker(sandbox: Sandbox) -> None:
         lines = [line for line in said.splitlines() if line.strip()]
         missing = "ModuleNotFoundError" in said or "ImportError" in said
         helps = (
-            "The packages that this Python imports should be visible inside of the box too. Install "
+            "The packages that this Python imports should be visible inside of the box too. "
+            "Install "
             'the course into an environment of its own: python -m pip install -e ".[grading]"'
             if missing
             else remedy(said)

@@ -50,6 +50,7 @@ def remove_stale() -> None:
 
 
 def copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder, without what caches have left."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))

@@ -21,4 +21,5 @@ class Limits:
     restarts: int = 6  # after a process that died
 
     def as_dict(self) -> dict[str, float]:
+        """The limits by name."""
         return asdict(self)

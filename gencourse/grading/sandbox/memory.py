@@ -37,7 +37,7 @@ class Meter:
     folders. `inner` is a process that sees these folders and lives as long as the box.
     """
 
-    def __init__(self, inner: int):
+    def __init__(self, inner: int) -> None:
         self.inner = inner
         self.tasks = 0
 

@@ -60,7 +60,8 @@ def first_inside(heard: int) -> tuple[int, int]:
         return pid, os.pidfd_open(pid)
     except (ValueError, OSError):
         raise InfrastructureError(
-            "the box should have told about its first process, and has not: bubblewrap did not start it"
+            "the box should have told about its first process, and has not: bubblewrap did not "
+            "start it"
         ) from None
 
 

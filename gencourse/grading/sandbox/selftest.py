@@ -80,7 +80,8 @@ for keyring in (-3, -4, -5):
 """
 HIDE_IN_TABLES = f"""
 import mmap
-room, got = mmap.mmap(-1, {MEMORY_MIB} << 29, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, mmap.PROT_READ), 0
+flags, got = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, 0
+room = mmap.mmap(-1, {MEMORY_MIB} << 29, flags, mmap.PROT_READ)
 for place in range(0, len(room), 2 << 20):  # one page of tables each
     got += 1 + room[place]
 """

@@ -18,7 +18,7 @@ SYSTEM = (
 
 
 def python() -> str:
-    """This Python by a path that is seen in the box."""
+    """The Python that runs here, by a path that is seen in the box."""
     path = Path(sys.executable)
     return str(path.parent.resolve() / path.name)
 

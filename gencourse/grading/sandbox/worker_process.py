@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from typing import IO, Any, NoReturn
 
 import psutil
 
@@ -116,7 +117,7 @@ class WorkerProcess:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return f" ({' / '.join(lines[-3:])[-400:]})" if lines else ""
 
-    def request(self, message: dict, seconds: float):
+    def request(self, message: dict, seconds: float) -> Any:
         """Send one message and return the reply, as plain data. Raises WorkerLost."""
         ends = min(time.monotonic() + seconds, self.deadline)
         self.requests += 1
@@ -144,7 +145,7 @@ class WorkerProcess:
             self.close()
             self._lose("died", "The submission's process ended.")
 
-    def _lose(self, flag: str, sentence: str):
+    def _lose(self, flag: str, sentence: str) -> NoReturn:
         self.close()
         raise self.broken or WorkerLost(flag, sentence)
 
@@ -167,7 +168,7 @@ class WorkerProcess:
         return bytes(data)
 
     @staticmethod
-    def _wait(pipe, event: int, ends: float) -> None:
+    def _wait(pipe: IO[bytes], event: int, ends: float) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(pipe, event)
             if not selector.select(max(0.0, ends - time.monotonic())):
@@ -265,5 +266,5 @@ class WorkerProcess:
     def __enter__(self) -> "WorkerProcess":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()

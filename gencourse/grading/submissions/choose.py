@@ -155,7 +155,8 @@ def the_work(
         flags.append(
             (
                 "several-notebooks",
-                f"{len(related) + 1} notebooks fit; {short(best.file)} was graded. Not used: {said}.",
+                f"{len(related) + 1} notebooks fit; {short(best.file)} was graded. Not used: "
+                f"{said}.",
             )
         )
     return as_handed_in(assignment, replace(best, flags=tuple(flags)), entries)

@@ -3,7 +3,7 @@
 | where a file lies | whose it is |
 | --- | --- |
 | STUDENT/any/NAME.ipynb, submitted/STUDENT/ASSIGNMENT/NAME.ipynb | STUDENT |
-| Full Name_123_assignsubmission_file/NAME.ipynb (Moodle), the same without a folder | Full Name, 123 |
+| Full Name_123_assignsubmission_file/NAME.ipynb (Moodle), also without folder | Full Name, 123 |
 | lastfirst_123_456_NAME.ipynb, lastfirst_LATE_123_456_NAME.ipynb (Canvas) | lastfirst, 123 |
 | NAME.ipynb | what is left of NAME without the assignment's name |
 

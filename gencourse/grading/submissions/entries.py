@@ -1,4 +1,4 @@
-"""The files below a folder or in a zip, whatever system packed it. Nothing is unpacked to the disk."""
+"""The files below a folder or in a zip, whatever packed it. Nothing is unpacked to the disk."""
 
 import contextlib
 import io

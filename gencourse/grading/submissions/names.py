@@ -18,7 +18,8 @@ OTHER_KINDS = re.compile(
 )
 COPY_WORDS = "copy|kopie|copie|copia|cópia|kopia|kopi|másolat|копия|コピー|副本"
 NUMBERED = re.compile(
-    rf"[ _-]*(?:\(\d+\)|\[\d+\]|[-_ ]copy\d*|(?:[-_ ]+| \()(?:{COPY_WORDS})(?:[ _-]?\(?\d+\)?)?\)?)$",
+    rf"[ _-]*(?:\(\d+\)|\[\d+\]|[-_ ]copy\d*"
+    rf"|(?:[-_ ]+| \()(?:{COPY_WORDS})(?:[ _-]?\(?\d+\)?)?\)?)$",
     re.I,
 )
 BEFORE = re.compile(rf"^(?:(?:{COPY_WORDS}) (?:of|von|de|di|af|van|från|av)[ _-]+)", re.I)

@@ -169,7 +169,7 @@ def without_outputs(text: str) -> str:
 
 
 def outputs_in(text: str) -> Iterator[tuple[int, int]]:
-    """Where the lists of outputs stand in a notebook's JSON: from the bracket to behind its other."""
+    """Where the lists of outputs stand in a notebook's JSON: from bracket to bracket."""
     depth, start, expected, after = 0, -1, False, 0
     for token in TOKEN.finditer(text):
         said = token[0]

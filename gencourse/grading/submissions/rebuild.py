@@ -210,6 +210,7 @@ def needed_given(assignment: Assignment, sources: list[str]) -> set[int]:
 
 
 def imports(cell: Cell) -> bool:
+    """Whether a cell imports anything."""
     return any(isinstance(node, ast.Import | ast.ImportFrom) for node in parsed(cell.source).body)
 
 

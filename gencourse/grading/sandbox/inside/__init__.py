@@ -1,1 +1,1 @@
-"""What runs inside the box, beside the learner's code. Nothing that comes out of here is trusted."""
+"""What runs inside the box, beside the learner's code. Nothing that comes out is trusted."""

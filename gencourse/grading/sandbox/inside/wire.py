@@ -11,6 +11,7 @@ Malformed.
 import json
 import math
 import struct
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +43,7 @@ class Blobs(list):
     on the other side.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.sent: dict[int, dict] = {}
 
@@ -50,11 +51,11 @@ class Blobs(list):
 class Received:
     """The bytes of a frame's tensors, and the tensors made of them."""
 
-    def __init__(self, raw: bytes):
+    def __init__(self, raw: bytes) -> None:
         self.view, self.made = memoryview(raw), {}
 
 
-def pack(value) -> bytes:
+def pack(value: Any) -> bytes:
     """A frame for plain data (gencourse.runner.plain)."""
     blobs = Blobs()
     body = json.dumps(_encoded(value, blobs, 0), ensure_ascii=True).encode("ascii")
@@ -74,7 +75,7 @@ def lengths(header: bytes, limit: int) -> tuple[int, int]:
     return body, raw
 
 
-def unpack(body: bytes, raw: bytes):
+def unpack(body: bytes, raw: bytes) -> Any:
     """The plain data of a frame's two parts."""
     try:
         return _decoded(json.loads(body.decode("ascii")), Received(raw), 0)
@@ -82,7 +83,7 @@ def unpack(body: bytes, raw: bytes):
         raise Malformed(f"a message that cannot be read ({type(error).__name__})") from None
 
 
-def _encoded(value, blobs: Blobs, depth: int):
+def _encoded(value: Any, blobs: Blobs, depth: int) -> Any:
     if depth > DEPTH_LIMIT:
         raise Malformed(f"lists in lists, more than {DEPTH_LIMIT} deep")
     if isinstance(value, Tensor):
@@ -121,7 +122,7 @@ def _encoded_tensor(value: Tensor, blobs: Blobs) -> dict:
     return {"tensor": [name, list(value.shape), offset, len(data)]}
 
 
-def _decoded(value, raw: Received, depth: int):
+def _decoded(value: Any, raw: Received, depth: int) -> Any:
     if depth > DEPTH_LIMIT:
         raise Malformed(f"lists in lists, more than {DEPTH_LIMIT} deep")
     if isinstance(value, str):
@@ -152,7 +153,7 @@ def _decoded(value, raw: Received, depth: int):
     raise Malformed("a value of no known kind")
 
 
-def _decoded_tensor(content, raw: Received) -> Tensor:
+def _decoded_tensor(content: Any, raw: Received) -> Tensor:
     name, shape, offset, length = content
     dtype = DTYPES[name]
     sizes = [*shape, offset, length]
@@ -174,7 +175,7 @@ def _decoded_tensor(content, raw: Received) -> Tensor:
     return raw.made[key]
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     """Text that can be written as UTF-8 and shown: without lone surrogates and control characters,
     not too long.
     """
