@@ -50,3 +50,23 @@ def put(draft: Path, path: Path) -> None:
             return
         time.sleep(PAUSE_S)
     draft.replace(path)
+
+
+def write_once(path: Path, content: str) -> str:
+    """The content of a file that is made with this content if it is not there yet.
+
+    Of several processes that make it at once one wins, and all get what that one has written.
+    """
+    if not path.exists():
+        draft = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.once")
+        write_whole(draft, content)
+        try:
+            os.link(draft, path)  # fails where the file is there by now
+        except FileExistsError:
+            pass
+        except OSError:  # a disk without links
+            if not path.exists():
+                put(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    return path.read_text("utf-8")

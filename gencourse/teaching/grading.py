@@ -70,6 +70,9 @@ def grade(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say who handed in what, and write nothing.")
     ] = False,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Also keep each executed notebook, with its plots.")
+    ] = False,
     regrade: Annotated[
         bool, typer.Option("--regrade", help="Judge again what is judged already.")
     ] = False,
@@ -112,7 +115,9 @@ def grade(
         )
     book = Gradebook(gradebook)
     paths = assignment or assignments.handed_out()
-    work = batch.planned(submissions, paths, wall, limits, book, groups, keep=not dry_run)
+    work = batch.planned(
+        submissions, paths, wall, limits, book, groups, keep=not dry_run, shows=pages
+    )
     for note in work.notes:
         say(note, style="yellow")
     if dry_run:

@@ -398,7 +398,7 @@ def test_moodle_gets_grade_and_feedback_together(book, tmp_path, write):
     ada, grace, marie = lines_of(tmp_path / "out.csv")
     assert ada["Grade"] == "2" and grace["Grade"] == "0" and marie["Grade"] == "4"
     assert ada["Feedback comments"] == (
-        "2 of 5 points, graded without a sandbox<br>=Well done.<br>kl: right, 2 of 2, in-kernel (spoofable)<br>"
+        "2 of 5 points, graded without a sandbox<br>=Well done.<br>kl: right, 2 of 2<br>"
         "elbo: wrong, 0 of 3. Look at <code>exp</code> &amp; &lt;b&gt;.<br>Twice."
     )
     assert grace["Feedback comments"].startswith("0 of 5 points<br>No notebook.")

@@ -438,3 +438,19 @@ def test_an_empty_gradebook_is_an_empty_table(book):
 def test_rows_and_tasks_have_the_fields_of_the_records():
     assert {"student", "student_id", "file", "key"} <= {field.name for field in fields(Row)}
     assert set(records.TASK_TEXTS) <= {field.name for field in fields(TaskGrade)}
+
+
+def test_the_secret_is_made_once_whoever_asks_first(book):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gencourse.grading.judging.batch import seeds_of
+
+    with ThreadPoolExecutor(8) as pool:
+        secrets = set(pool.map(lambda _: Gradebook(book.folder).secret(), range(16)))
+    assert len(secrets) == 1 and len(secrets.pop()) == 32
+    other = Gradebook(book.folder.with_name("other")).secret()
+    mine = [seeds_of(book.secret(), name) for name in ("01_vae", "02_gan", "01_vae")]
+    assert mine[0] == mine[2] != mine[1] and seeds_of(other, "01_vae") != mine[0]
+    assert len(set(mine[0])) == 3 and min(mine[0]) >= 1_000
+    (book.folder / "seeds.json").write_bytes(b"torn")
+    assert len(book.secret()) == 32

@@ -294,3 +294,18 @@ def test_a_dry_run_says_who_handed_in_what_and_writes_nothing(tmp_path):
     done = gencourse("grade", *words, "--gradebook", str(tmp_path / "book"))
     assert done.returncode == 0 and not (tmp_path / "book").exists(), done.stderr
     assert all(text in done.stdout for text in ("anna", "ben", "README.md", "Nothing was written"))
+
+
+def test_an_executed_notebook_is_a_page_on_which_nothing_is_live(tmp_path):
+    book = Gradebook(tmp_path / "book")
+    live = "<script>alert(1)</script>"
+    cells = [
+        {"kind": "markdown", "source": f"# Title {live} $x^2$"},
+        {"kind": "code", "source": live, "text": live, "figures": [PIXEL, "javascript:x"]},
+    ]
+    enrol(book, "ps 1", result("anna", "ps 1") | {"shown": cells})
+    index = write_reports(book, tmp_path / "reports").read_text("utf-8")
+    (page,) = (tmp_path / "reports" / "notebooks").iterdir()
+    text = page.read_text("utf-8")
+    assert f"notebooks/{page.name}" in index and text.count("<img") == 2 and PIXEL in text
+    assert "<script" not in text and "javascript:" not in text and "&lt;script&gt;" in text

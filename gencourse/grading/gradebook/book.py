@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from gencourse.errors import InputError, describe
-from gencourse.files import write_whole
+from gencourse.errors import InputError, NotWritten, describe
+from gencourse.files import write_once, write_whole
 from gencourse.grading.gradebook.marks import Marks, as_line, fitting, of_table
 from gencourse.grading.gradebook.records import (
     FORMAT,
@@ -128,12 +128,13 @@ class Gradebook:
     def secret(self) -> str:
         """What the judge's seeds are drawn from: made once, before the first result."""
         path = self.folder / "seeds.json"
-        kept = from_json(path.read_bytes()) if path.is_file() else None
-        if isinstance(kept, dict) and isinstance(kept.get("secret"), str) and kept["secret"]:
-            return kept["secret"]
-        made = secrets.token_hex(16)
-        write_whole(path, to_json({"secret": made}) + "\n")
-        return made
+        made = to_json({"secret": secrets.token_hex(16)}) + "\n"
+        for _ in range(2):  # tasks of an array may begin at once
+            kept = from_json(write_once(path, made).encode("utf-8", "replace"))
+            if isinstance(kept, dict) and isinstance(kept.get("secret"), str) and kept["secret"]:
+                return kept["secret"]
+            path.unlink(missing_ok=True)
+        raise NotWritten(f"write: {path} should hold the secret of the seeds. Look at the folder.")
 
     def rules(self) -> Rules:
         """How points count; as they are, where nothing was said."""
@@ -209,7 +210,7 @@ class Gradebook:
             _task_grade(task, ungraded, *marks.get((*of, task.name), (None, "")))
             for task in result.tasks
         )
-        names = ("version", "status", "reason", "sandbox", "flags", "page")
+        names = ("version", "status", "reason", "sandbox", "flags", "shown")
         return replace(made, tasks=tasks, **{name: getattr(result, name) for name in names})
 
     def problems(self) -> list[str]:
@@ -272,7 +273,7 @@ def _task_grade(
 ) -> TaskGrade:
     """A task of a result with what was said by hand. An answer in words has no points by itself."""
     auto = None if ungraded or task.status == "waiting" else task.points
-    by_hand = points_manual is not None and (task.status == "waiting" or points_manual != auto)
+    by_hand = points_manual is not None and task.status != "right" and points_manual != auto
     return TaskGrade(
         **{name: getattr(task, name) for name in TASK_TEXTS},
         status="graded by hand" if by_hand else task.status,

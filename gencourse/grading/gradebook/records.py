@@ -66,6 +66,16 @@ class WrittenCell:
 
 
 @dataclass(frozen=True)
+class ShownCell:
+    """A cell of the executed notebook: its source, what it printed, its figures as data URIs."""
+
+    kind: Text
+    source: Text
+    text: Text = ""
+    figures: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True)
 class TaskResult:
     """One task of one submission. `points` is None where nobody could judge it."""
 
@@ -101,7 +111,7 @@ class Result:
     seconds: dict[Text, Number] = field(default_factory=dict)
     memory_mib: Number = 0
     versions: dict[Text, Text] = field(default_factory=dict)
-    page: Text = ""  # the executed notebook, as HTML from the box: shown only after it was cleaned
+    shown: tuple[ShownCell, ...] = ()  # the executed notebook, where it was asked for
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from gencourse.files import write_whole
 from gencourse.grading.gradebook.book import NO_GRADE, Gradebook, Row
 from gencourse.grading.gradebook.class_statistics import STYLE, bars, histogram, summarise
 from gencourse.grading.gradebook.printing import KINDS, NO_SANDBOX, number, printable
+from gencourse.grading.gradebook.records import WrittenCell, file_name
 from gencourse.grading.gradebook.written import as_handed_in
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -79,8 +80,10 @@ def environment(*more: str) -> Environment:
         "code": lambda text: printable(text, CODE),
         "slug": lambda status: status.replace(" ", "-").replace("_", "-"),
         "page": page_name,
+        "file": file_name,
         "anchor": lambda text: re.sub(r"[^\w.-]+", "-", text),
         "written": as_handed_in,
+        "markdown": lambda source: as_handed_in([WrittenCell("markdown", source)]),
     }
     return made
 
@@ -115,6 +118,11 @@ def write_reports(gradebook: Gradebook, folder: str | Path) -> Path:
             folder / "students" / page_name(student),
             page.render(student=student, rows=theirs, total=_total(theirs)),
         )
+        for row in theirs:
+            if row.shown:
+                name = f"{file_name(row.assignment)}-{page_name(student)}"
+                made = pages.get_template("notebook.html").render(row=row)
+                write_whole(folder / "notebooks" / name, made)
     summaries = [
         summarise(assignment, group) for assignment, group in _by(rows, "assignment").items()
     ]

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from gencourse.grading.gradebook.records import Flag, Part, WrittenCell
+from gencourse.grading.gradebook.records import Flag, Part, ShownCell, WrittenCell
 
 NOT_YET = "not graded yet"
 NO_GRADE = {NOT_YET, "infrastructure_error"}
@@ -56,7 +56,7 @@ class Row:
     comment: str = ""
     points_whole: float | None = None
     late_percent: float = 0
-    page: str = ""
+    shown: tuple[ShownCell, ...] = ()
 
     @property
     def earned(self) -> float:

@@ -71,6 +71,7 @@ def planned(
     book: Gradebook,
     groups: Path | None = None,
     keep: bool = True,
+    shows: bool = False,
 ) -> Work:
     """A job for every student and assignment. Of several assignments those that somebody handed in
     count. Students are spelled as the gradebook knows them; members of a group share a job.
@@ -89,7 +90,7 @@ def planned(
         rows[name] = []
         for one, students in shared(found.found[name], members, notes):
             spelled = replace(one, student=known.get(folded(one.student), one.student))
-            job = job_of(spelled, by_name[name], sandbox, limits, seeds)
+            job = replace(job_of(spelled, by_name[name], sandbox, limits, seeds), shows=shows)
             jobs.append(job)
             for student, number in students or [(spelled.student, spelled.student_id)]:
                 shown = known.get(folded(student), student)

@@ -12,7 +12,7 @@ import torch
 
 from gencourse.checks import Exercise, Verdict
 from gencourse.errors import CourseError
-from gencourse.grading.gradebook.records import Flag, Result, TaskResult, WrittenCell
+from gencourse.grading.gradebook.records import Flag, Result, ShownCell, TaskResult, WrittenCell
 from gencourse.grading.handout import assignment as assignments
 from gencourse.grading.handout.assignment import Task
 from gencourse.grading.handout.author_modules import make_importable
@@ -23,6 +23,7 @@ from gencourse.grading.judging.remote import RemoteRunner
 from gencourse.grading.judging.session import GradingSession, Job
 from gencourse.grading.sandbox.inside.wire import Malformed
 from gencourse.grading.sandbox.processes import InfrastructureError, WorkerLost
+from gencourse.grading.submissions.reading import SubmittedCell
 from gencourse.grading.submissions.rebuild import Rebuilt, rebuild
 
 MESSAGE_LIMIT = 1500  # characters
@@ -83,7 +84,14 @@ def judged(job: Job) -> Result:
         tasks=tasks,
         seconds={"wall": round(time.monotonic() - began, 2), "cpu": round(session.cpu_s, 2)},
         memory_mib=round(session.peak_mib),
+        shown=executed(session, handed.cells) if job.shows else (),
     )
+
+
+def executed(session: GradingSession, cells: tuple[SubmittedCell, ...]) -> tuple[ShownCell, ...]:
+    """The cells of the notebook in its order, with what they showed when they ran."""
+    texts = (ShownCell(cell.kind, cell.source[:SOURCE_LIMIT]) for cell in cells)
+    return tuple(session.shown.get(n, cell) for n, cell in enumerate(texts, 1) if cell.source)
 
 
 def listed(flags: list[tuple[str, str]]) -> tuple[Flag, ...]:

@@ -1,5 +1,6 @@
 """A submission's cells and the process that runs them, for as long as it is judged."""
 
+import base64
 import re
 import time
 from collections import Counter
@@ -8,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from gencourse.grading.gradebook.records import ShownCell
 from gencourse.grading.handout.assignment import Assignment
 from gencourse.grading.handout.cell_source import defined
 from gencourse.grading.judging.withheld import withheld_references
@@ -20,6 +22,7 @@ from gencourse.grading.submissions.rebuild import Step
 from gencourse.runner import Raised
 
 OWN_SHARE = 0.4  # of all seconds, that the learner's own cells may take before they are cut
+PNG, PICTURES, PICTURE, TEXT = b"\x89PNG\r\n\x1a\n", 4, 150_000, 8_000
 GPU = re.compile(r"\b(cuda|mps|xpu)\b")
 SOMEWHERE_ELSE = {"google", "kaggle", "kaggle_secrets", "dbutils"}  # modules of other services
 NOTICED = {
@@ -38,6 +41,7 @@ class Job:
     sandbox: Sandbox
     limits: Limits
     seeds: tuple[int, ...]
+    shows: bool = False  # whether what the cells show is kept
 
 
 class GradingSession:
@@ -59,6 +63,7 @@ class GradingSession:
         self.deadline = time.monotonic() + job.limits.total_s
         self.flags: list[tuple[str, str]] = []
         self.errors: dict[int, Raised] = {}
+        self.shown: dict[int, ShownCell] = {}  # by the cell's number in the submission
         self.hidden = False  # whether tests have been run of which nothing may be told
         self.hurried = False  # whether all cells of the learner's own are cut
         self.own_s = 0.0  # what these have taken
@@ -118,6 +123,7 @@ class GradingSession:
             "probes": [list(pair) for pair in assignment.probes],
             "files": [[name, as_tensor(data)] for name, data in beside],
             "gpu": any(GPU.search(step.source) for step in self.steps),
+            "shows": self.job.shows and not self.hidden,
         }
         try:
             worker.request(message, self.limits.total_s)
@@ -134,7 +140,7 @@ class GradingSession:
             return
         began = time.monotonic()
         try:
-            error, line = self.run_cell(worker, step.source)
+            error, line = self.run_cell(worker, step.source, number=step.number)
             # what else the cell defines, although a package, a file or a GPU is missing
             for part in step.parts(after=line) if error is not None else ():
                 self.run_cell(worker, part)
@@ -155,7 +161,7 @@ class GradingSession:
             self.flag_missing_package(step, error)
 
     def run_cell(
-        self, worker: WorkerProcess, source: str, kept: bool = True
+        self, worker: WorkerProcess, source: str, kept: bool = True, number: int = 0
     ) -> tuple[Raised | None, int]:
         """Run code as a cell: the error that ended it, and on which line. Raises WorkerLost."""
         message = {"do": "cell", "source": source, "kept": kept}
@@ -167,6 +173,8 @@ class GradingSession:
         if reply["flooded"]:
             self.flag("much-output", "A cell printed too much; its output was dropped.")
         self.notice(reply)
+        if number and self.job.shows:
+            self.shown[number] = shown_cell(source, reply)
         error, line = reply["error"], reply["line"]
         return error if isinstance(error, Raised) else None, line if type(line) is int else 0
 
@@ -261,6 +269,21 @@ def missing_package(error: Raised) -> str:
         return ""
     package = found[1].split(".")[0]
     return "" if package in SOMEWHERE_ELSE else package
+
+
+def shown_cell(source: str, reply: dict) -> ShownCell:
+    """What a cell showed, as far as it is text and pictures of bounded size."""
+    shown = reply.get("shown")
+    shown = shown if isinstance(shown, dict) else {}
+    text, error, pictures = shown.get("text"), reply["error"], []
+    given = shown.get("figures")
+    for one in given[:PICTURES] if isinstance(given, list) else ():
+        data = one.numpy().tobytes() if isinstance(one, torch.Tensor) else b""
+        if data.startswith(PNG) and len(data) <= PICTURE:
+            pictures.append("data:image/png;base64," + base64.b64encode(data).decode("ascii"))
+    said = text[:TEXT] if isinstance(text, str) else ""
+    said += f"\n{error.kind}: {error.message}" if isinstance(error, Raised) else ""
+    return ShownCell("code", source[:TEXT], said, tuple(pictures))
 
 
 def as_tensor(data: bytes) -> torch.Tensor:

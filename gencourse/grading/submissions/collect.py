@@ -163,7 +163,11 @@ def unwrapped(entries: list[Entry], assignments: list[str], notes: list[str]) ->
         if beside:
             notes.append(f"Left out, since submitted/ lies beside: {', '.join(beside)[:300]}.")
         return [entry.below(1) for entry in tops["submitted"] if len(entry.path.parts) > 1]
-    folders = [top for top, group in tops.items() if len(group) > 1 or group[0].is_folder]
+    folders = [
+        top
+        for top, group in tops.items()
+        if any(len(entry.path.parts) > 1 or entry.is_folder for entry in group)
+    ]
     kept = [top for top in folders if top.lower() not in COURSE_FOLDERS]
     if len(kept) != 1 or any(owner_of(entry, assignments) for entry in files_at_top(tops)):
         return entries

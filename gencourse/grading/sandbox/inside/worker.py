@@ -5,9 +5,11 @@ Started as `python -P -m gencourse.grading.sandbox.inside.worker LIMITS`, LIMITS
 prints goes elsewhere. Messages, and the replies to them:
 
     {"do": "open", "checks": [module], "withheld": [[exercise, module, name]],
-     "probes": [[module, source]], "files": [[name, bytes as a tensor]], "gpu": bool} -> {}
+     "probes": [[module, source]], "files": [[name, bytes as a tensor]], "gpu": bool,
+     "shows": bool} -> {}
     {"do": "cell", "source": text, "kept": bool}
-        -> {"error": Raised or None, "line": of the cell, "flooded": bool, "noticed": [word]}
+        -> {"error": Raised or None, "line": of the cell, "flooded": bool, "noticed": [word],
+            "shown": {"text": text, "figures": [bytes of a picture as a tensor]} or {}}
     {"do": "look", "name": name}   -> {"is": "missing", "callable" or "value", "value": data}
     {"do": "run", "name": name, "probe": "module:function" or "", "args": data, "kwargs": data,
      "stress": name, "seed": number or None}
@@ -50,7 +52,7 @@ from gencourse.grading.sandbox.inside.import_hooks import (
 from gencourse.grading.sandbox.inside.on_cpu import OnCPU, Unchanged
 from gencourse.grading.sandbox.inside.probes import hidden
 from gencourse.grading.sandbox.inside.seccomp import refuse_calls
-from gencourse.grading.sandbox.inside.shell import Drain, Shell
+from gencourse.grading.sandbox.inside.shell import Drain, Shell, figures
 from gencourse.runner import NotAttempted, Raised, cells_frames, plain, raised, run
 
 try:
@@ -135,6 +137,7 @@ class Learner:
         sys.modules["__main__"] = self.shell.user_module
         self.drain = Drain()
         self.on_cpu: Any = Unchanged()
+        self.shows = False
 
     def open(
         self,
@@ -143,8 +146,10 @@ class Learner:
         probes: list,
         files: list | None = None,
         gpu: bool = False,
+        shows: bool = False,
     ) -> dict:
-        """Make the course ready before any cell has run."""
+        """Make the course ready before any cell has run. `shows`: replies hold outputs."""
+        self.shows = shows
         self.probes = hidden(probes)
         finder = ChecksFinder([*checks, "gencourse.probes", *(name for name, _ in probes)])
         CompilerOnDemand.install()
@@ -169,13 +174,14 @@ class Learner:
     def cell(self, source: str, kept: bool = True) -> dict:
         """Run one cell; an error in it is part of the reply. `kept`: in the history of inputs."""
         self.withheld.exercise = ""
-        self.drain.count = 0
+        self.drain.count, self.drain.kept = 0, ""
         allow_files(OPEN_FILES)
         torch.set_default_device(None)  # a notebook that was written for a GPU is judged on the CPU
         sys.stdout = sys.stderr = self.drain
         sys.stdin = io.StringIO()  # input() finds no one there
         with self.on_cpu:
             done = self.shell.run_cell(source, store_history=kept)
+        shown = {"text": self.drain.kept, "figures": figures()} if self.shows else {}
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close("all")
         signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that was left on
@@ -186,6 +192,7 @@ class Learner:
             "line": frames[0].lineno if frames else 0,
             "flooded": self.drain.count > SHOWN,
             "noticed": self.noticed(),
+            "shown": shown,
         }
 
     def look(self, name: str) -> dict:
