@@ -268,7 +268,14 @@ def test_a_student_reads_verdicts_points_hints_comments_and_own_code(book, tmp_p
         "Not graded yet: grading failed through no fault of yours",
     ):
         assert said in text, said
-    for kept_back in ("spoofable", "check-cell-edited", "bwrap", "ben", "variance_as_std", "index.html"):
+    for kept_back in (
+        "spoofable",
+        "check-cell-edited",
+        "bwrap",
+        "ben",
+        "variance_as_std",
+        "index.html",
+    ):
         assert kept_back not in text, kept_back
 
 

@@ -303,7 +303,7 @@ def test_an_executed_notebook_is_a_page_on_which_nothing_is_live(tmp_path):
         {"kind": "markdown", "source": f"# Title {live} $x^2$"},
         {"kind": "code", "source": live, "text": live, "figures": [PIXEL, "javascript:x"]},
     ]
-    enrol(book, "ps 1", result("anna", "ps 1") | {"shown": cells})
+    enrol(book, "ps1", result("anna", "ps1") | {"shown": cells})
     index = write_reports(book, tmp_path / "reports").read_text("utf-8")
     (page,) = (tmp_path / "reports" / "notebooks").iterdir()
     text = page.read_text("utf-8")

@@ -273,7 +273,8 @@ def _task_grade(
 ) -> TaskGrade:
     """A task of a result with what was said by hand. An answer in words has no points by itself."""
     auto = None if ungraded or task.status == "waiting" else task.points
-    by_hand = points_manual is not None and task.status != "right" and points_manual != auto
+    unsettled = task.status in ("waiting", "not attempted", "not judged")
+    by_hand = unsettled and points_manual is not None
     return TaskGrade(
         **{name: getattr(task, name) for name in TASK_TEXTS},
         status="graded by hand" if by_hand else task.status,

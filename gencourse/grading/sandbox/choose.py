@@ -76,7 +76,7 @@ def remedy(said: str) -> str:
             f"This Python, {sys.executable}, is not visible inside of the box: its links lead to a "
             "place that was not found. Make the environment anew with a Python of its own (uv sync)"
         )
-    if "nknown option" in said or "disable-userns" in said:
+    if "unknown option" in said.lower() or "disable-userns" in said:
         return "Update bubblewrap to 0.8 or newer"
     if any(text in said for text in BLOCKED):
         return "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu) or use podman"
