@@ -248,7 +248,7 @@ def test_the_command_gives_the_variable_its_value(value):
 
 
 def test_sandbox_is_a_note_where_there_is_none(monkeypatch):
-    from gencourse.grading.sandbox import backends as sandbox
+    from gencourse.grading.sandbox import choose as sandbox
 
     def none(kind):
         raise sandbox.SandboxUnavailable("grade: no sandbox here")

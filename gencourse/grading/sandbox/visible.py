@@ -5,6 +5,8 @@ or one that PYTHONPATH names, the box finds the same ones. Names that lead over 
 Folders of other kinds are not shown, for they may hold anything.
 """
 
+# POSIX: folders of Linux, as a box sees them
+
 import os
 import re
 import sys
