@@ -23,8 +23,10 @@ from gencourse.grading.judging.remote import RemoteRunner
 from gencourse.grading.judging.session import GradingSession, Job
 from gencourse.grading.sandbox.inside.wire import Malformed
 from gencourse.grading.sandbox.processes import InfrastructureError, WorkerLost
+from gencourse.grading.submissions.choose import Submission
 from gencourse.grading.submissions.reading import SubmittedCell
 from gencourse.grading.submissions.rebuild import Rebuilt, rebuild
+from gencourse.grading.submissions.suspicions import suspicions
 
 MESSAGE_LIMIT = 1500  # characters
 SOURCE_LIMIT = 20_000
@@ -62,6 +64,7 @@ def judged(job: Job) -> Result:
     try:
         with at_most(job.limits.total_s + JUDGE_S):
             rebuilt = rebuild(job.assignment, handed.cells, handed.python)
+            beside = list(suspicions(job.assignment, modules_beside(handed)))
             session = GradingSession(job, rebuilt.steps)
             with one_at_a_time:
                 tasks = judged_tasks(session, job.assignment.tasks, rebuilt)
@@ -80,12 +83,21 @@ def judged(job: Job) -> Result:
             session.close()
     return replace(
         unjudged(job, "graded", ""),
-        flags=listed([*handed.flags, *rebuilt.flags, *dict.fromkeys(session.flags)]),
+        flags=listed(list(dict.fromkeys([*handed.flags, *rebuilt.flags, *beside, *session.flags]))),
         tasks=tasks,
         seconds={"wall": round(time.monotonic() - began, 2), "cpu": round(session.cpu_s, 2)},
         memory_mib=round(session.peak_mib),
         shown=executed(session, handed.cells) if job.shows else (),
     )
+
+
+def modules_beside(handed: Submission) -> list[SubmittedCell]:
+    """The Python files that were handed in beside the notebook, as cells."""
+    return [
+        SubmittedCell("code", data.decode("utf-8", "replace"), "")
+        for name, data in handed.beside
+        if name.endswith(".py")
+    ]
 
 
 def executed(session: GradingSession, cells: tuple[SubmittedCell, ...]) -> tuple[ShownCell, ...]:

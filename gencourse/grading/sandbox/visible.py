@@ -49,8 +49,13 @@ def homes() -> Iterator[Path]:
 
 def folders() -> list[Path]:
     """Python's folders as they are called, then the same without links; each once."""
-    named = [path for path in homes() if path.is_dir() and not is_broad(path)]
+    named = [path for path in homes() if is_home(path) and not is_broad(path)]
     return list(dict.fromkeys([*named, *(path.resolve() for path in named)]))
+
+
+def is_home(path: Path) -> bool:
+    """Whether a folder is an environment or a Python, and not one that only has a link to it."""
+    return (path / "pyvenv.cfg").is_file() or any(path.glob("lib*/python3*"))
 
 
 def is_broad(path: Path) -> bool:
