@@ -18,7 +18,7 @@ The folders are the registry: a new file is a new chapter. In a source, `{{name}
 number of a claim, which stands in gencourse/claims/NAME.toml and is compared, never written;
 `{{exercise name}}` for the heading of an exercise, with stars, minutes and points as the package
 knows them. Answers stand between BEGIN SOLUTION and END
-SOLUTION; gencourse/grading/release.py takes them out.
+SOLUTION; gencourse/grading/handout/release.py takes them out.
 """
 
 import argparse
@@ -40,8 +40,8 @@ from nbformat import NotebookNode
 from authoring import address, front_page
 from authoring.alternatives import described
 from gencourse import claims
-from gencourse.grading import release
-from gencourse.grading.release import as_text, with_ids
+from gencourse.grading.handout import release
+from gencourse.grading.handout.release import as_text, with_ids
 
 ROOT = Path(__file__).parents[1]
 PICTURES = {"cover", "map"}

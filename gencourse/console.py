@@ -5,19 +5,43 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from gencourse.errors import NotWritten
 
 if TYPE_CHECKING:
     from gencourse.doctor import Finding
-    from gencourse.grading.gradebook import Gradebook
-    from gencourse.grading.judge import Job
-    from gencourse.grading.sandbox import Sandbox
+    from gencourse.grading.gradebook.book import Gradebook
+    from gencourse.grading.gradebook.records import Result
+    from gencourse.grading.judging.batch import Work
+    from gencourse.grading.judging.session import Job
+    from gencourse.grading.sandbox.backends import Sandbox
 
 console = Console()
 
 
-def shown(results: "Iterable[tuple[Job, dict]]", count: int) -> "Iterator[tuple[Job, dict]]":
+def say(sentence: str, style: str = "") -> None:
+    """A sentence, as it is, whatever it holds."""
+    console.print(sentence, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_plan(work: "Work") -> None:
+    """Who handed in what: a table, and nothing written."""
+    from rich.table import Table
+
+    from gencourse.grading.gradebook.printing import printable
+
+    table = Table("assignment", "student", "id", "file", "what it says")
+    for job in work.jobs:
+        one = job.submission
+        said = one.problem.partition(": ")[2] or "; ".join(f"{f}: {text}" for f, text in one.flags)
+        cells = (job.assignment.name, one.student, one.student_id, one.file, said)
+        table.add_row(*(escape(printable(cell, 300)) for cell in cells))
+    console.print(table)
+    console.print("Nothing was written.")
+
+
+def shown(results: "Iterable[tuple[Job, Result]]", count: int) -> "Iterator[tuple[Job, Result]]":
     """The results as they come, behind a bar with an estimate of the time that is left."""
     from rich.progress import (
         BarColumn,
@@ -48,8 +72,9 @@ def finish(book: "Gradebook") -> None:
     """The CSV, the reports, and a few lines on the class."""
     from rich.table import Table
 
-    from gencourse.grading import export as exports
-    from gencourse.grading import report as reports
+    from gencourse.grading.gradebook import export as exports
+    from gencourse.grading.gradebook import report as reports
+    from gencourse.grading.gradebook.printing import printable
 
     table = Table("assignment", "status", "submissions", "mean points")
     rows = book.rows()
@@ -65,7 +90,7 @@ def finish(book: "Gradebook") -> None:
             table.add_row(name, status, str(len(those)), mean)
     console.print(table)
     for problem in book.problems():
-        console.print(exports.printable(problem), style="yellow", highlight=False, markup=False)
+        console.print(printable(problem), style="yellow", highlight=False, markup=False)
     sheet, failed = book.folder / "grades.csv", []
     # the pages first: the sheet is what a teacher may have open in another program
     for write in (
@@ -105,7 +130,7 @@ def show_escapes(wall: "Sandbox") -> None:
     """A table of escapes; exit status 1 if one succeeded."""
     from rich.table import Table
 
-    from gencourse.grading import probe as escapes
+    from gencourse.grading.sandbox import selftest as escapes
 
     table = Table("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
     free = 0

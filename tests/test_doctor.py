@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import gencourse
 from gencourse import cli, doctor
 from gencourse.doctor import finding, install, machine
-from gencourse.grading.sandbox import Sandbox
+from gencourse.grading.sandbox.backends import Sandbox
 
 LINUX, WINDOWS, MAC = "linux", "win32", "darwin"
 
@@ -34,7 +34,9 @@ def on(kind: str, monkeypatch) -> None:
 
 
 def test_this_machine_is_examined_and_nothing_raises(monkeypatch):
-    monkeypatch.setattr("gencourse.grading.sandbox.choose", lambda kind: Sandbox("bubblewrap"))
+    monkeypatch.setattr(
+        "gencourse.grading.sandbox.choose.choose", lambda kind: Sandbox("bubblewrap")
+    )
     found = list(doctor.examine())
     about = [one.about for one in found]
     assert {
@@ -246,7 +248,7 @@ def test_the_command_gives_the_variable_its_value(value):
 
 
 def test_sandbox_is_a_note_where_there_is_none(monkeypatch):
-    from gencourse.grading import sandbox
+    from gencourse.grading.sandbox import choose as sandbox
 
     def none(kind):
         raise sandbox.SandboxUnavailable("grade: no sandbox here")

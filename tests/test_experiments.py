@@ -579,7 +579,7 @@ def test_file_is_whole_or_not_there(tmp_path, monkeypatch):
     def torn(*_):
         raise OSError
 
-    monkeypatch.setattr(folders.os, "replace", torn)
+    monkeypatch.setattr("gencourse.files.put", torn)
     with pytest.raises(OSError):
         folders.write_whole(path, b"two")
     assert path.read_bytes() == b"one"

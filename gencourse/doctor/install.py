@@ -146,7 +146,7 @@ def folder_for_data(folder: Path | None = None) -> Finding:
 def sandbox() -> Finding:
     """Whether submissions can be graded here; learners need none."""
     try:
-        from gencourse.grading.sandbox import choose
+        from gencourse.grading.sandbox.choose import choose
 
         return ok("sandbox", f"submissions can be graded, in {choose(None).kind}.")
     except ModuleNotFoundError as error:

@@ -6,7 +6,6 @@ earlier/DATE/, and answers are carried over (gencourse/editions/carry.py).
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from datetime import date
@@ -24,6 +23,7 @@ from gencourse.editions.carry import (
     notebook_of,
 )
 from gencourse.errors import InputError
+from gencourse.files import write_whole
 
 FOLDERS = ("notebooks", "exercises", "solutions")
 DEFAULT = "my-course"
@@ -140,17 +140,9 @@ def of_course(path: Path) -> Json:
 
 
 def write(notebook: Json, target: Path) -> None:
-    """Write a notebook under another name first, so that the file is never half written."""
+    """Write a notebook's file, which is never half written."""
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(
-            text.encode("utf-8", "backslashreplace")
-        )  # half a character, in JSON's way
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(target, text.encode("utf-8", "backslashreplace"))  # half a character, in JSON's way
 
 
 def unused(folder: Path) -> Path:

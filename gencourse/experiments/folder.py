@@ -16,7 +16,6 @@
 import csv
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,16 +29,9 @@ from torch import Tensor, nn
 from gencourse.errors import InputError
 from gencourse.experiments.plan import Plan
 from gencourse.figures import tile
+from gencourse.files import write_whole
 
 Row = dict[str, float]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside the one that is there, and then put it in its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(data)
-    os.replace(new, path)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

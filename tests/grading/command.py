@@ -12,11 +12,11 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from gencourse import __main__
-from gencourse.grading.judge import judge
+from gencourse.grading.judging.judge import judge
 
 
 def in_this_process(jobs, workers):
-    """In the place of gencourse.grading.run.locally."""
+    """In the place of gencourse.grading.judging.batch.locally."""
     return ((job, judge(job)) for job in jobs)
 
 
@@ -27,7 +27,7 @@ def gencourse(*words: str, env: dict[str, str] | None = None) -> subprocess.Comp
         for name, value in (env or {}).items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["gencourse", *words])
-        patch.setattr("gencourse.grading.run.locally", in_this_process)
+        patch.setattr("gencourse.grading.judging.batch.locally", in_this_process)
         try:
             __main__.main()
             status = 0
@@ -36,4 +36,6 @@ def gencourse(*words: str, env: dict[str, str] | None = None) -> subprocess.Comp
     if isinstance(status, str):  # as Python itself treats sys.exit("a sentence")
         complained.write(status + "\n")
         status = 1
-    return subprocess.CompletedProcess(list(words), status or 0, said.getvalue(), complained.getvalue())
+    return subprocess.CompletedProcess(
+        list(words), status or 0, said.getvalue(), complained.getvalue()
+    )

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gencourse.grading.sandbox import refusal
+from gencourse.grading.sandbox.choose import refusal
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,9 @@ from tests.grading.corpus_assignment import notebooks
 from tests.grading.corpus_kind import Kind, Place, Special, made
 
 
-def kinds(released: NotebookNode, solved: NotebookNode, leak: Path, port: int, secret_env: str) -> list[Kind]:
+def kinds(
+    released: NotebookNode, solved: NotebookNode, leak: Path, port: int, secret_env: str
+) -> list[Kind]:
     """All kinds. The arguments `leak`, `port` and `secret_env` say where hostile ones look and leave evidence."""
     return made(released, solved, Place(Path(leak), port, secret_env))
 
@@ -61,7 +63,9 @@ def write(corpus: list[Kind], folder: Path) -> None:
             else:
                 _write_special(path, content)
     truths = {kind.name: truth(kind) for kind in corpus}
-    (folder / "expected.json").write_text(json.dumps(truths, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (folder / "expected.json").write_text(
+        json.dumps(truths, indent=1, ensure_ascii=False) + "\n", "utf-8"
+    )
 
 
 def truth(kind: Kind) -> dict:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from gencourse.grading import release
+from gencourse.grading.handout import release
 
 SOURCE = Path(__file__).parent / "assignment" / "small.py"
 NAME = "small.ipynb"

@@ -6,10 +6,22 @@ FOREVER = 600  # seconds after which an "endless" one ends by itself
 
 # Answers to `reparameterize`: that task is lost, the others keep their points.
 IN_THE_ANSWER = {
-    "syntax_error": ("A cell that does not parse defines nothing.", "def reparameterize(mu, logvar, eps)\n    return mu"),
-    "null_byte": ("A null byte in a source is a syntax error.", "def reparameterize(mu, logvar, eps):\n    return mu\x00"),
-    "lone_surrogate": ("Half a character cannot be compiled.", "def reparameterize(mu, logvar, eps):\n    return '\ud800'"),
-    "nested_too_deeply": ("Python's parser gives up on such a source.", "reparameterize = " + "(" * 5000 + "1" + ")" * 5000),
+    "syntax_error": (
+        "A cell that does not parse defines nothing.",
+        "def reparameterize(mu, logvar, eps)\n    return mu",
+    ),
+    "null_byte": (
+        "A null byte in a source is a syntax error.",
+        "def reparameterize(mu, logvar, eps):\n    return mu\x00",
+    ),
+    "lone_surrogate": (
+        "Half a character cannot be compiled.",
+        "def reparameterize(mu, logvar, eps):\n    return '\ud800'",
+    ),
+    "nested_too_deeply": (
+        "Python's parser gives up on such a source.",
+        "reparameterize = " + "(" * 5000 + "1" + ")" * 5000,
+    ),
     "loop_in_function": (
         "The call that hangs is cut off; the rest is graded.",
         f"import time\n\n\ndef reparameterize(mu, logvar, eps):\n    end = time.monotonic() + {FOREVER}\n"
@@ -41,7 +53,10 @@ IN_THE_ANSWER = {
         "A crash of the interpreter in a call.",
         "import ctypes\n\n\ndef reparameterize(mu, logvar, eps):\n    ctypes.string_at(0)",
     ),
-    "abort_in_function": ("The process aborts in a call.", "import os\n\n\ndef reparameterize(mu, logvar, eps):\n    os.abort()"),
+    "abort_in_function": (
+        "The process aborts in a call.",
+        "import os\n\n\ndef reparameterize(mu, logvar, eps):\n    os.abort()",
+    ),
     "recursion": (
         "A recursion error is an exception like others.",
         "def reparameterize(mu, logvar, eps):\n    return reparameterize(mu, logvar, eps)",
@@ -81,8 +96,14 @@ IN_THE_ANSWER = {
         "There is no GPU where notebooks are graded.",
         "def reparameterize(mu, logvar, eps):\n    return (mu + (0.5 * logvar).exp() * eps).cuda()",
     ),
-    "waits_for_input": ("Nobody answers a prompt.", "def reparameterize(mu, logvar, eps):\n    return mu * float(input('scale? '))"),
-    "another_signature": ("The arguments are positional; one is missing.", "def reparameterize(mu, logvar):\n    return mu"),
+    "waits_for_input": (
+        "Nobody answers a prompt.",
+        "def reparameterize(mu, logvar, eps):\n    return mu * float(input('scale? '))",
+    ),
+    "another_signature": (
+        "The arguments are positional; one is missing.",
+        "def reparameterize(mu, logvar):\n    return mu",
+    ),
     "async_function": (
         "A coroutine is no value.",
         "async def reparameterize(mu, logvar, eps):\n    return mu + (0.5 * logvar).exp() * eps",
@@ -122,7 +143,10 @@ IN_A_CELL = {
         "A stopped process answers nothing; the cell is skipped.",
         "import os\nimport signal\n\nos.kill(os.getpid(), signal.SIGSTOP)",
     ),
-    "segfault_in_cell": ("The interpreter crashes in a cell, which is skipped.", "import ctypes\n\nctypes.string_at(0)"),
+    "segfault_in_cell": (
+        "The interpreter crashes in a cell, which is skipped.",
+        "import ctypes\n\nctypes.string_at(0)",
+    ),
     "abort_in_cell": ("The process aborts in a cell, which is skipped.", "import os\n\nos.abort()"),
     "memory_bomb_in_cell": (
         "Four gibibytes in a cell, which is skipped or fails.",
@@ -200,9 +224,18 @@ LASTING = {
         "The learner's own notebook has no torch any more.",
         "for name in list(vars(torch)):\n    if not name.startswith('_'):\n        delattr(torch, name)",
     ),
-    "default_device_meta": ("Tensors without values by default.", "torch.set_default_device('meta')"),
-    "tiny_recursion_limit": ("Hardly any call fits the stack.", "import sys\n\nsys.setrecursionlimit(60)"),
-    "time_stands_still": ("Clocks that do not move.", "import time\n\ntime.time = time.monotonic = time.perf_counter = lambda: 0.0"),
+    "default_device_meta": (
+        "Tensors without values by default.",
+        "torch.set_default_device('meta')",
+    ),
+    "tiny_recursion_limit": (
+        "Hardly any call fits the stack.",
+        "import sys\n\nsys.setrecursionlimit(60)",
+    ),
+    "time_stands_still": (
+        "Clocks that do not move.",
+        "import time\n\ntime.time = time.monotonic = time.perf_counter = lambda: 0.0",
+    ),
 }
 
 
@@ -215,4 +248,7 @@ def lasting(s: Sheet, source):
 def loop_in_cell_before_the_answer(sheet):
     """The cell hangs before it defines the answer. Taking the definition from it all the same is kinder."""
     loop = f"import time\n\nend = time.monotonic() + {FOREVER}\nwhile time.monotonic() < end:\n    pass\n\n\n"
-    sheet.answer("reparameterize", loop + "def reparameterize(mu, logvar, eps):\n    return mu + (0.5 * logvar).exp() * eps")
+    sheet.answer(
+        "reparameterize",
+        loop + "def reparameterize(mu, logvar, eps):\n    return mu + (0.5 * logvar).exp() * eps",
+    )

@@ -29,15 +29,28 @@ def modules_beside_the_notebook(s: Sheet):
     """Files beside the notebook are run by nobody, neither in the box nor outside."""
     s.wrong()
     told = s.tell() + "\ntell('a planted file was run')\n"
-    return {NAME: s.bytes()} | {name: (told + body + "\n").encode() for name, body in PLANTED.items()}
+    return {NAME: s.bytes()} | {
+        name: (told + body + "\n").encode() for name, body in PLANTED.items()
+    }
 
 
 @kind("cheating", lost="all")
 def results_beside_the_notebook(s: Sheet):
     """Files that look like results are no results."""
     s.wrong()
-    result = json.dumps({"status": "graded", "score": 9, "total": 9, "points": POINTS, "manual": POINTS}).encode()
-    names = ("result.json", "results.json", "grades.csv", "manual.jsonl", "gradebook.db", "small.json", "timestamp.txt", "key")
+    result = json.dumps(
+        {"status": "graded", "score": 9, "total": 9, "points": POINTS, "manual": POINTS}
+    ).encode()
+    names = (
+        "result.json",
+        "results.json",
+        "grades.csv",
+        "manual.jsonl",
+        "gradebook.db",
+        "small.json",
+        "timestamp.txt",
+        "key",
+    )
     return {NAME: s.bytes()} | dict.fromkeys(names, result)
 
 
@@ -45,12 +58,25 @@ def results_beside_the_notebook(s: Sheet):
 def claims_in_metadata(s: Sheet):
     """Points, judges and limits are the assignment's to set."""
     s.wrong()
-    claim = {"judge": "kernel", "points": 1000, "score": 9, "timeout_s": 1e9, "manual": 5, "sandbox": "none", "status": "graded"}
+    claim = {
+        "judge": "kernel",
+        "points": 1000,
+        "score": 9,
+        "timeout_s": 1e9,
+        "manual": 5,
+        "sandbox": "none",
+        "status": "graded",
+    }
     s.nb.metadata["gencourse"] = claim
     for cell in s.nb.cells:
         cell.metadata["gencourse"] = claim
         if "nbgrader" in cell.metadata:
-            cell.metadata.nbgrader |= {"points": 5, "manual_score": 5, "extra_credit": 100, "auto_score": 5}
+            cell.metadata.nbgrader |= {
+                "points": 5,
+                "manual_score": 5,
+                "extra_credit": 100,
+                "auto_score": 5,
+            }
 
 
 @kind("cheating", lost="all")
@@ -83,7 +109,12 @@ def answer_as_locked_test(s: Sheet):
     """A cell that the learner marks as a test is still the learner's."""
     s.wrong()
     for task in POINTS:
-        s.cell(task).metadata.nbgrader |= {"grade": True, "locked": True, "solution": False, "points": 100}
+        s.cell(task).metadata.nbgrader |= {
+            "grade": True,
+            "locked": True,
+            "solution": False,
+            "points": 100,
+        }
 
 
 @kind("cheating", lost="all")
@@ -91,7 +122,9 @@ def takes_the_id_of_a_test(s: Sheet):
     """A cell with a test's id does not replace the test."""
     s.wrong()
     for task in POINTS:
-        fake = copied(s.test(task), id=f"fake-{task}", source=f"def {task}(*args):\n    return True")
+        fake = copied(
+            s.test(task), id=f"fake-{task}", source=f"def {task}(*args):\n    return True"
+        )
         s.nb.cells.insert(0, fake)
 
 

@@ -9,7 +9,10 @@ from tests.grading.corpus_kind import Sheet, kind
 
 OTHERS = sum(points for task, points in POINTS.items() if task != "reparameterize")
 BY_NAME = {
-    "copies_by_alias": ("The package's function under another name is no answer.", "reparameterize = m.reparameterize"),
+    "copies_by_alias": (
+        "The package's function under another name is no answer.",
+        "reparameterize = m.reparameterize",
+    ),
     "copies_by_import": (
         "An import of the package's function is no answer.",
         "from gencourse.models.vae import reparameterize",
@@ -51,7 +54,13 @@ BY_NAME = {
 }
 
 
-@kind("cheating", lost="reparameterize", accept=(OTHERS + POINTS["reparameterize"],), flag=True, each=BY_NAME)
+@kind(
+    "cheating",
+    lost="reparameterize",
+    accept=(OTHERS + POINTS["reparameterize"],),
+    flag=True,
+    each=BY_NAME,
+)
 def by_name(s: Sheet, source):
     s.answer("reparameterize", source)
 

@@ -90,7 +90,10 @@ def ids_renamed_and_wrong(s: Sheet):
 def ids_swapped(s: Sheet):
     """Two answers carry each other's id; each still defines its own name."""
     a, b = s.cell("reparameterize"), s.cell("kl_to_standard_normal")
-    a.metadata.nbgrader.grade_id, b.metadata.nbgrader.grade_id = "kl_to_standard_normal", "reparameterize"
+    a.metadata.nbgrader.grade_id, b.metadata.nbgrader.grade_id = (
+        "kl_to_standard_normal",
+        "reparameterize",
+    )
 
 
 @kind("edited", lost="all")
@@ -115,7 +118,11 @@ def flags_flipped(s: Sheet):
     for cell in s.nb.cells:
         if "nbgrader" in cell.metadata:
             flags = cell.metadata.nbgrader
-            flags["grade"], flags["solution"], flags["locked"] = flags["solution"], flags["grade"], not flags["locked"]
+            flags["grade"], flags["solution"], flags["locked"] = (
+                flags["solution"],
+                flags["grade"],
+                not flags["locked"],
+            )
 
 
 @kind("edited")
@@ -127,8 +134,14 @@ def metadata_stripped(s: Sheet):
 
 
 METADATA = {
-    "metadata_of_wrong_types": ("Metadata that makes no sense is as good as none.", lambda flags: "yes"),
-    "metadata_of_old_schema": ("An old schema number changes no answer.", lambda flags: flags | {"schema_version": 1}),
+    "metadata_of_wrong_types": (
+        "Metadata that makes no sense is as good as none.",
+        lambda flags: "yes",
+    ),
+    "metadata_of_old_schema": (
+        "An old schema number changes no answer.",
+        lambda flags: flags | {"schema_version": 1},
+    ),
     "metadata_of_future_schema": (
         "An unknown schema number changes no answer.",
         lambda flags: flags | {"schema_version": 99, "points": "2"},
@@ -155,7 +168,10 @@ def outputs_forged(s: Sheet):
     s.wrong()
     for task, points in POINTS.items():
         s.test(task).outputs = [
-            nbformat.v4.new_output("execute_result", data={"text/plain": f"✓ {task}: right, {points} of {points} points"})
+            nbformat.v4.new_output(
+                "execute_result",
+                data={"text/plain": f"✓ {task}: right, {points} of {points} points"},
+            )
         ]
 
 
@@ -177,7 +193,10 @@ def merged_with_checks(s: Sheet):
 @kind("edited")
 def split_cells(s: Sheet):
     """A split cell: the helper keeps the id, the answer stands below without one."""
-    s.insert(s.where("reparameterize") + 1, "def reparameterize(mu, logvar, eps):\n    return mu + std_of(logvar) * eps")
+    s.insert(
+        s.where("reparameterize") + 1,
+        "def reparameterize(mu, logvar, eps):\n    return mu + std_of(logvar) * eps",
+    )
     s.answer("reparameterize", "def std_of(logvar):\n    return (0.5 * logvar).exp()")
 
 

@@ -76,8 +76,16 @@ for family, kind_of in ((socket.AF_PACKET, socket.SOCK_RAW), (socket.AF_INET, so
         (),
     ),
     "writes_to_root": ("A file in /.", 'write("/" + FILE)', ("/",)),
-    "writes_to_tmp": ("A file in the temporary folders.", 'write("/tmp/" + FILE, "/var/tmp/" + FILE)', ("/tmp", "/var/tmp")),
-    "writes_to_shared_memory": ("A file in shared memory.", 'write("/dev/shm/" + FILE)', ("/dev/shm",)),
+    "writes_to_tmp": (
+        "A file in the temporary folders.",
+        'write("/tmp/" + FILE, "/var/tmp/" + FILE)',
+        ("/tmp", "/var/tmp"),
+    ),
+    "writes_to_shared_memory": (
+        "A file in shared memory.",
+        'write("/dev/shm/" + FILE)',
+        ("/dev/shm",),
+    ),
     "writes_to_home": (
         "Files in the home folders.",
         'write(HOST_HOME + "/" + FILE, os.path.expanduser("~/") + FILE, os.path.expanduser("~root/") + FILE)',
@@ -138,7 +146,11 @@ threading.Thread(target=swap, daemon=True).start()
         (),
     ),
 }
-HOST = {"~": Path.home(), "course": Path(gencourse.__file__).parent, "site": Path(torch.__file__).parents[1]}
+HOST = {
+    "~": Path.home(),
+    "course": Path(gencourse.__file__).parent,
+    "site": Path(torch.__file__).parents[1],
+}
 WRITE = """
 FILE = "ESC" + "APED-" + KIND
 LINE = ("ESC" + "APED " + KIND).encode()
@@ -156,14 +168,19 @@ def write(*names):
 
 def attempt(s: Sheet, source: str, folders: tuple[str, ...] = ()) -> None:
     """A scratch cell with the code of an attempt, which has PORT, LEAK, HOST_HOME, FILE, LINE, tell and write."""
-    names = f"PORT = {s.place.port}\nLEAK = {str(s.place.leak)!r}\nHOST_HOME = {str(Path.home())!r}\n"
+    names = (
+        f"PORT = {s.place.port}\nLEAK = {str(s.place.leak)!r}\nHOST_HOME = {str(Path.home())!r}\n"
+    )
     s.scratch(s.tell() + names + WRITE + source)
     s.forbid(*(Path(HOST.get(folder, folder)) / s.evidence for folder in folders))
     if s.name == "connects_to_loopback":
         s.canary.mark = ""  # it prints its own line; the listener and the leak folder are the proof
 
 
-@kind("escaping", each={name: (why, (source, folders)) for name, (why, source, folders) in ATTEMPTS.items()})
+@kind(
+    "escaping",
+    each={name: (why, (source, folders)) for name, (why, source, folders) in ATTEMPTS.items()},
+)
 def network_or_file(s: Sheet, payload):
     attempt(s, *payload)
 
@@ -172,8 +189,18 @@ def network_or_file(s: Sheet, payload):
 def kernelspec_that_names_a_path(s: Sheet):
     """A kernel's name is neither a path nor a command."""
     s.forbid(f"/tmp/{s.evidence}")
-    argv = ["/bin/sh", "-c", f"touch /tmp/{s.evidence} {s.place.leak / s.evidence}", "{connection_file}"]
-    s.nb.metadata["kernelspec"] = {"name": "../../../../tmp/evil", "display_name": "$(touch x)", "language": "bash", "argv": argv}
+    argv = [
+        "/bin/sh",
+        "-c",
+        f"touch /tmp/{s.evidence} {s.place.leak / s.evidence}",
+        "{connection_file}",
+    ]
+    s.nb.metadata["kernelspec"] = {
+        "name": "../../../../tmp/evil",
+        "display_name": "$(touch x)",
+        "language": "bash",
+        "argv": argv,
+    }
     s.nb.metadata["language_info"] = {"name": "../../bin/sh", "file_extension": "/../../x"}
 
 
@@ -181,7 +208,16 @@ def kernelspec_that_names_a_path(s: Sheet):
 def files_with_odd_names(s: Sheet):
     """Names of files in the folder are no options, no commands and no patterns."""
     s.forbid(f"/tmp/{s.evidence}")
-    names = ("--help", "-rf", f"$(touch {s.evidence})", "a\nb.ipynb.txt", "*.txt", "'; true", "x" * 200, "ü\u202ecod.txt")
+    names = (
+        "--help",
+        "-rf",
+        f"$(touch {s.evidence})",
+        "a\nb.ipynb.txt",
+        "*.txt",
+        "'; true",
+        "x" * 200,
+        "ü\u202ecod.txt",
+    )
     return {NAME: s.bytes()} | {name: b"odd" for name in names}
 
 

@@ -12,11 +12,26 @@ SCRATCH = {
         "A warning is no mistake.",
         "import sys\nimport warnings\n\nwarnings.warn('an everyday warning')\nprint('on stderr', file=sys.stderr)",
     ),
-    "scratch_cell_raises": ("A trial that failed in a cell of the learner's own costs nothing.", "reparameterize(1, 2)\n1 / 0"),
-    "notes_that_are_no_python": ("Notes in a code cell are a syntax error of that cell alone.", "remember: log var is LOG of variance!!"),
-    "input_in_a_cell": ("Nobody answers a prompt while a notebook is graded; the answers do not need it.", "name = input('Your name: ')"),
-    "seeds_set": ("Seeds of the learner change no answer.", "torch.manual_seed(0)\ntorch.use_deterministic_algorithms(True)"),
-    "default_dtype_float64": ("A default for new tensors changes no answer.", "torch.set_default_dtype(torch.float64)"),
+    "scratch_cell_raises": (
+        "A trial that failed in a cell of the learner's own costs nothing.",
+        "reparameterize(1, 2)\n1 / 0",
+    ),
+    "notes_that_are_no_python": (
+        "Notes in a code cell are a syntax error of that cell alone.",
+        "remember: log var is LOG of variance!!",
+    ),
+    "input_in_a_cell": (
+        "Nobody answers a prompt while a notebook is graded; the answers do not need it.",
+        "name = input('Your name: ')",
+    ),
+    "seeds_set": (
+        "Seeds of the learner change no answer.",
+        "torch.manual_seed(0)\ntorch.use_deterministic_algorithms(True)",
+    ),
+    "default_dtype_float64": (
+        "A default for new tensors changes no answer.",
+        "torch.set_default_dtype(torch.float64)",
+    ),
     "grad_disabled": (
         "Switching gradients off for a notebook does not make the answer's own graph wrong.",
         "torch.set_grad_enabled(False)",
@@ -37,14 +52,26 @@ SCRATCH = {
         "Magics and shell lines are part of notebooks.",
         "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'\n!ls -la\n!nvidia-smi\nfiles = !ls",
     ),
-    "pip_install": ("An install that finds no network prints an error and no more.", "!pip install -q --retries 0 --timeout 2 einops"),
+    "pip_install": (
+        "An install that finds no network prints an error and no more.",
+        "!pip install -q --retries 0 --timeout 2 einops",
+    ),
     "colab_drive": (
         "Colab's modules exist on Colab only; the cell fails, the answers do not need it.",
         "from google.colab import drive\n\ndrive.mount('/content/drive')\n%cd /content/drive/MyDrive",
     ),
-    "cuda_in_scratch": ("There is no GPU where notebooks are graded.", "x = torch.zeros(3).cuda()\nprint(x)"),
-    "changes_folder": ("Answers do not depend on the current folder.", "import os\n\nos.chdir('/')"),
-    "deletes_own_variables": ("`%reset`-like habits of a cell before the answers harm none of them.", "x = 1\ndel x\n%who"),
+    "cuda_in_scratch": (
+        "There is no GPU where notebooks are graded.",
+        "x = torch.zeros(3).cuda()\nprint(x)",
+    ),
+    "changes_folder": (
+        "Answers do not depend on the current folder.",
+        "import os\n\nos.chdir('/')",
+    ),
+    "deletes_own_variables": (
+        "`%reset`-like habits of a cell before the answers harm none of them.",
+        "x = 1\ndel x\n%who",
+    ),
     "logging_everywhere": (
         "A logger set up by a learner writes where it likes.",
         "import logging\n\nlogging.basicConfig(level=logging.DEBUG, force=True)\nlogging.debug('hello')",
@@ -61,13 +88,21 @@ def scratch(s: Sheet, source):
 def warns_in_the_answer(s: Sheet):
     """A right answer that warns on every call."""
     s.scratch("import warnings")
-    s.answer("reparameterize", s.right("reparameterize").replace("    std =", "    warnings.warn('slow')\n    std ="))
+    s.answer(
+        "reparameterize",
+        s.right("reparameterize").replace("    std =", "    warnings.warn('slow')\n    std ="),
+    )
 
 
 @kind("honest")
 def prints_in_the_answer(s: Sheet):
     """A right answer that prints what it sees."""
-    s.answer("reparameterize", s.right("reparameterize").replace("    std =", "    print('mu is', mu, flush=True)\n    std ="))
+    s.answer(
+        "reparameterize",
+        s.right("reparameterize").replace(
+            "    std =", "    print('mu is', mu, flush=True)\n    std ="
+        ),
+    )
 
 
 @kind("honest")
@@ -77,7 +112,9 @@ def slow_right(s: Sheet):
         "kl_to_standard_normal",
         "import time\n\n_calls = []\n\n\n"
         + s.right("kl_to_standard_normal").replace(
-            "    per_dimension", "    if not _calls:\n        time.sleep(10)\n    _calls.append(1)\n    per_dimension", 1
+            "    per_dimension",
+            "    if not _calls:\n        time.sleep(10)\n    _calls.append(1)\n    per_dimension",
+            1,
         ),
     )
 
@@ -158,9 +195,13 @@ def duplicated_cell_ids(s: Sheet):
 def attachments(s: Sheet):
     """A picture pasted into a text cell, and one pasted into the written answer."""
     picture = {
-        "sketch.png": {"image/png": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg=="}
+        "sketch.png": {
+            "image/png": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg=="
+        }
     }
-    s.insert(3, "![sketch](attachment:sketch.png)", nbformat.v4.new_markdown_cell, attachments=picture)
+    s.insert(
+        3, "![sketch](attachment:sketch.png)", nbformat.v4.new_markdown_cell, attachments=picture
+    )
     s.cell("why_eps")["attachments"] = picture
 
 
@@ -181,7 +222,10 @@ def large_outputs(s: Sheet):
 def ran_with_errors_saved(s: Sheet):
     """Saved tracebacks of an earlier run say nothing about the answers."""
     error = nbformat.v4.new_output(
-        "error", ename="NameError", evalue="name 'torch' is not defined", traceback=["\x1b[0;31mNameError\x1b[0m"]
+        "error",
+        ename="NameError",
+        evalue="name 'torch' is not defined",
+        traceback=["\x1b[0;31mNameError\x1b[0m"],
     )
     for task in POINTS:
         s.test(task).outputs = [error]
@@ -191,7 +235,9 @@ def ran_with_errors_saved(s: Sheet):
 @kind("honest")
 def unknown_kernelspec(s: Sheet):
     """The name of the learner's environment is no business of the grader."""
-    s.nb.metadata = {"kernelspec": {"name": "conda-env-ml311-py", "display_name": "ml311", "language": "python"}}
+    s.nb.metadata = {
+        "kernelspec": {"name": "conda-env-ml311-py", "display_name": "ml311", "language": "python"}
+    }
 
 
 @kind("honest")

@@ -42,7 +42,10 @@ def written_differently(s: Sheet):
         "    normal = torch.distributions.Normal(mu, torch.exp(logvar) ** 0.5)\n"
         "    return torch.distributions.Independent(normal, 1).log_prob(x)",
     )
-    s.answer("reparameterize", "def reparameterize(mu, logvar, eps):\n    return torch.addcmul(mu, logvar.exp().sqrt(), eps)")
+    s.answer(
+        "reparameterize",
+        "def reparameterize(mu, logvar, eps):\n    return torch.addcmul(mu, logvar.exp().sqrt(), eps)",
+    )
     s.answer(
         "kl_to_standard_normal",
         "def kl_to_standard_normal(mu, logvar):\n    return -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp(), dim=1)",
@@ -77,7 +80,9 @@ def in_double_precision(s: Sheet):
 @kind("honest")
 def answer_as_lambda(s: Sheet):
     """A lambda is a function."""
-    s.answer("reparameterize", "reparameterize = lambda mu, logvar, eps: mu + (logvar / 2).exp() * eps")
+    s.answer(
+        "reparameterize", "reparameterize = lambda mu, logvar, eps: mu + (logvar / 2).exp() * eps"
+    )
 
 
 @kind("honest")
@@ -147,13 +152,19 @@ def answer_at_the_end(s: Sheet):
 def helper_in_its_own_cell(s: Sheet):
     """An answer calls a function that stands in a cell above it."""
     s.scratch("def std_of(logvar):\n    return (0.5 * logvar).exp()", before="reparameterize")
-    s.answer("reparameterize", "def reparameterize(mu, logvar, eps):\n    return mu + std_of(logvar) * eps")
+    s.answer(
+        "reparameterize",
+        "def reparameterize(mu, logvar, eps):\n    return mu + std_of(logvar) * eps",
+    )
 
 
 @kind("honest")
 def helper_below_the_answer(s: Sheet):
     """A helper is looked up when the answer is called, so it may stand further down."""
-    s.answer("reparameterize", "def reparameterize(mu, logvar, eps):\n    return mu + std_of(logvar) * eps")
+    s.answer(
+        "reparameterize",
+        "def reparameterize(mu, logvar, eps):\n    return mu + std_of(logvar) * eps",
+    )
     s.insert(s.where("reparameterize") + 1, "def std_of(logvar):\n    return (0.5 * logvar).exp()")
 
 
@@ -180,7 +191,9 @@ def import_in_the_import_cell(s: Sheet):
 @kind("honest")
 def import_in_the_answer_cell(s: Sheet):
     """An import stands above the answer, in its cell."""
-    s.answer("bits", "import numpy as np\n\n\ndef bits(nats):\n    return float(nats / np.log(2.0))")
+    s.answer(
+        "bits", "import numpy as np\n\n\ndef bits(nats):\n    return float(nats / np.log(2.0))"
+    )
 
 
 @kind("honest")
@@ -203,19 +216,28 @@ def constants_in_a_scratch_cell(s: Sheet):
 @kind("honest")
 def unicode_names(s: Sheet):
     """Greek letters are good names, also in NFC and NFKC forms that differ."""
-    s.answer("reparameterize", "def reparameterize(mu, logvar, eps):\n    σ, μ, ε = (0.5 * logvar).exp(), mu, eps\n    return µ + σ * ϵ")
+    s.answer(
+        "reparameterize",
+        "def reparameterize(mu, logvar, eps):\n    σ, μ, ε = (0.5 * logvar).exp(), mu, eps\n    return µ + σ * ϵ",
+    )
 
 
 @kind("honest")
 def main_guard(s: Sheet):
     """In a notebook `__name__` is "__main__"."""
-    s.answer("bits", 'if __name__ == "__main__":\n    LN2 = math.log(2)\n\n\ndef bits(nats):\n    return nats / LN2')
+    s.answer(
+        "bits",
+        'if __name__ == "__main__":\n    LN2 = math.log(2)\n\n\ndef bits(nats):\n    return nats / LN2',
+    )
 
 
 @kind("honest")
 def top_level_await(s: Sheet):
     """A notebook allows `await` outside of functions."""
-    s.answer("reparameterize", "import asyncio\n\nawait asyncio.sleep(0.01)\n\n\n" + s.right("reparameterize"))
+    s.answer(
+        "reparameterize",
+        "import asyncio\n\nawait asyncio.sleep(0.01)\n\n\n" + s.right("reparameterize"),
+    )
 
 
 @kind("honest")
@@ -239,4 +261,8 @@ def changes_its_inputs(s: Sheet):
 @kind("honest")
 def markers_in_comments(s: Sheet):
     """The words of the instructor's markers in a comment are no markers."""
-    s.answer("reparameterize", s.right("reparameterize") + "\n\n# ### BEGIN SOLUTION is what the instructor writes, # %% starts a cell")
+    s.answer(
+        "reparameterize",
+        s.right("reparameterize")
+        + "\n\n# ### BEGIN SOLUTION is what the instructor writes, # %% starts a cell",
+    )

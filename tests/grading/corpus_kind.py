@@ -104,7 +104,9 @@ class Sheet:
         self.nb = copy.deepcopy(released)
         for task in POINTS:
             self.cell(task).source = self.right(task)
-        self.cell(WRITTEN).source = "So that gradients reach mu and logvar, and so that the draw can be repeated."
+        self.cell(
+            WRITTEN
+        ).source = "So that gradients reach mu and logvar, and so that the draw can be repeated."
 
     def right(self, task: str) -> str:
         return grade_cell(self.solved, task).source
@@ -133,7 +135,9 @@ class Sheet:
     def imports(self) -> NotebookNode:
         return next(cell for cell in self.nb.cells if cell.source.startswith("import math"))
 
-    def insert(self, at: int, source: str, new: Callable = nbformat.v4.new_code_cell, **more) -> NotebookNode:
+    def insert(
+        self, at: int, source: str, new: Callable = nbformat.v4.new_code_cell, **more
+    ) -> NotebookNode:
         cell = new(source.strip("\n"), id=f"extra-{len(self.nb.cells)}", **more)
         self.nb.cells.insert(at, cell)
         return cell
@@ -190,7 +194,11 @@ def tell(text):
 
 
 def grade_cell(notebook: NotebookNode, grade_id: str) -> NotebookNode:
-    return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+    return next(
+        cell
+        for cell in notebook.cells
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id
+    )
 
 
 def copied(cell: NotebookNode, **changes: str) -> NotebookNode:
@@ -245,7 +253,19 @@ def kind(
         variants = each or {make.__name__: (make.__doc__, None)}
         for name, (why, payload) in variants.items():
             bound = (lambda sheet, payload=payload: make(sheet, payload)) if each else make
-            _MAKERS.append(_Maker(name, group, " ".join(why.split()), bound, without, accept, flag, status, also_status))
+            _MAKERS.append(
+                _Maker(
+                    name,
+                    group,
+                    " ".join(why.split()),
+                    bound,
+                    without,
+                    accept,
+                    flag,
+                    status,
+                    also_status,
+                )
+            )
         return make
 
     return register
@@ -253,7 +273,12 @@ def kind(
 
 def made(released: NotebookNode, solved: NotebookNode, place: Place) -> list[Kind]:
     """All registered kinds, in the order of the groups."""
-    return [_made(maker, released, solved, place) for group in GROUPS for maker in _MAKERS if maker.group == group]
+    return [
+        _made(maker, released, solved, place)
+        for group in GROUPS
+        for maker in _MAKERS
+        if maker.group == group
+    ]
 
 
 def _made(maker: _Maker, released: NotebookNode, solved: NotebookNode, place: Place) -> Kind:

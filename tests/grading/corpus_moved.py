@@ -3,14 +3,26 @@
 from tests.grading.corpus_kind import Sheet, copied, kind
 
 BEFORE_THE_ANSWER = {
-    "gpu_before_the_answer": ("On the learner's machine there is a GPU.", "device = 'cuda'\nx = torch.zeros(3, device=device)"),
-    "own_file_before_the_answer": ("The learner's drive is not here.", "rows = open('/content/drive/MyDrive/rows.csv').read()"),
-    "token_before_the_answer": ("The learner's environment is not here.", "import os\n\ntoken = os.environ['MY_TOKEN']"),
+    "gpu_before_the_answer": (
+        "On the learner's machine there is a GPU.",
+        "device = 'cuda'\nx = torch.zeros(3, device=device)",
+    ),
+    "own_file_before_the_answer": (
+        "The learner's drive is not here.",
+        "rows = open('/content/drive/MyDrive/rows.csv').read()",
+    ),
+    "token_before_the_answer": (
+        "The learner's environment is not here.",
+        "import os\n\ntoken = os.environ['MY_TOKEN']",
+    ),
     "download_before_the_answer": (
         "There is no network.",
         "import urllib.request\n\nurllib.request.urlretrieve('https://example.org/x', 'x')",
     ),
-    "old_numpy_before_the_answer": ("Another version of a package.", "import numpy as np\n\nhalf = np.float_(0.5)"),
+    "old_numpy_before_the_answer": (
+        "Another version of a package.",
+        "import numpy as np\n\nhalf = np.float_(0.5)",
+    ),
     "own_assertion_before_the_answer": (
         "In the box a check says nothing.",
         "assert check.gaussian_log_density(gaussian_log_density).status == 'right'",
@@ -19,8 +31,14 @@ BEFORE_THE_ANSWER = {
         "Prints go nowhere, also those of programs.",
         "import subprocess\nimport sys\n\nsubprocess.run(['echo', 'hi'], stdout=sys.stdout)",
     ),
-    "form_title_and_magic_before_the_answer": ("Colab takes a magic below a title.", "#@title My answer\n%%time"),
-    "a_long_table_before_the_answer": ("Data typed into a cell.", "table = [\n" + "    0.123456789, 0.123456789,\n" * 6000 + "]"),
+    "form_title_and_magic_before_the_answer": (
+        "Colab takes a magic below a title.",
+        "#@title My answer\n%%time",
+    ),
+    "a_long_table_before_the_answer": (
+        "Data typed into a cell.",
+        "table = [\n" + "    0.123456789, 0.123456789,\n" * 6000 + "]",
+    ),
     "a_form_feed_before_the_answer": ("Old editors part pages so.", "\x0c"),
 }
 
@@ -31,7 +49,10 @@ def before_the_answer(s: Sheet, source):
 
 
 AT_THE_TOP = {
-    "written_for_a_gpu": ("All new tensors on a GPU that is not here.", "torch.set_default_device('cuda')"),
+    "written_for_a_gpu": (
+        "All new tensors on a GPU that is not here.",
+        "torch.set_default_device('cuda')",
+    ),
     "alarm_left_on": (
         "A time limit of the learner's own that nobody took back.",
         "import signal\n\n\ndef late(*_):\n    raise TimeoutError('too slow')\n\n\n"
@@ -47,12 +68,18 @@ def at_the_top(s: Sheet, source):
 
 
 USED_AGAIN = {
-    "answers_imported_over": ("The check above saw the learner's own answer.", "from gencourse.models.vae import *"),
+    "answers_imported_over": (
+        "The check above saw the learner's own answer.",
+        "from gencourse.models.vae import *",
+    ),
     "answer_replaced_by_its_value": (
         "A name that is used again after its check.",
         "reparameterize = reparameterize(torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(1, 2))",
     ),
-    "a_function_of_python_replaced": ("The answers were right when they were checked.", "len = 3\nmath = None"),
+    "a_function_of_python_replaced": (
+        "The answers were right when they were checked.",
+        "len = 3\nmath = None",
+    ),
 }
 
 
@@ -64,7 +91,9 @@ def used_again(s: Sheet, source):
 @kind("honest")
 def helpers_of_one_name(s: Sheet):
     """Two answers with a helper of the same name: each was checked with its own."""
-    s.answer("reparameterize", f"half = 0.5\n\n\n{s.right('reparameterize').replace('0.5', 'half')}")
+    s.answer(
+        "reparameterize", f"half = 0.5\n\n\n{s.right('reparameterize').replace('0.5', 'half')}"
+    )
     s.answer("bits", f"half = 'another'\n\n\n{s.right('bits')}")
 
 
@@ -93,5 +122,11 @@ ELSEWHERE = {  # what only the learner's machine and order make right, so that t
 @kind("honest")
 def outputs_full_of_numbers(s: Sheet):
     """Plotly writes all its points into the notebook."""
-    figure = {"application/vnd.plotly.v1+json": {"data": [{"y": [round(i / 7, 3) for i in range(600_000)]}]}}
-    s.ending("figure.show()")["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": figure}]
+    figure = {
+        "application/vnd.plotly.v1+json": {
+            "data": [{"y": [round(i / 7, 3) for i in range(600_000)]}]
+        }
+    }
+    s.ending("figure.show()")["outputs"] = [
+        {"output_type": "display_data", "metadata": {}, "data": figure}
+    ]

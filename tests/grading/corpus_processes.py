@@ -156,4 +156,7 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "ESC" + "
 @kind("escaping", lost="reparameterize")
 def kills_its_parent_in_a_call(s: Sheet):
     """The process above is killed while an answer is judged; that task is lost, the others are right."""
-    s.answer("reparameterize", "import os\n\n\ndef reparameterize(mu, logvar, eps):\n    os.kill(os.getppid(), 9)\n    os._exit(1)")
+    s.answer(
+        "reparameterize",
+        "import os\n\n\ndef reparameterize(mu, logvar, eps):\n    os.kill(os.getppid(), 9)\n    os._exit(1)",
+    )

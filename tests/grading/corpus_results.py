@@ -7,13 +7,19 @@ RIGHT = "mu + (0.5 * logvar).exp() * eps"
 EXPRESSIONS = {
     "returns_generator": ("A generator is no value.", f"(row for row in {RIGHT})"),
     "returns_complex": ("Complex numbers were not asked for.", f"({RIGHT}).to(torch.complex64)"),
-    "returns_sparse": ("A sparse tensor is not what was asked for.", f"({RIGHT}).detach().to_sparse()"),
+    "returns_sparse": (
+        "A sparse tensor is not what was asked for.",
+        f"({RIGHT}).detach().to_sparse()",
+    ),
     "returns_meta": ("A tensor without values.", f"({RIGHT}).to('meta')"),
     "returns_quantized": (
         "A quantised tensor is not what was asked for.",
         f"torch.quantize_per_tensor(({RIGHT}).detach(), 0.1, 0, torch.qint8)",
     ),
-    "returns_expanded_5_gb": ("Five gigabytes that take four bytes until they are copied.", "torch.zeros(1).expand(1_250_000_000)"),
+    "returns_expanded_5_gb": (
+        "Five gigabytes that take four bytes until they are copied.",
+        "torch.zeros(1).expand(1_250_000_000)",
+    ),
     "returns_1_gb": ("A real gigabyte.", "torch.zeros(250_000_000)"),
     "returns_text_of_100_mb": ("A text of 100 MB.", "'x' * 100_000_000"),
     "returns_nan": ("NaN equals nothing.", f"({RIGHT}) * float('nan')"),
@@ -28,7 +34,10 @@ EXPRESSIONS = {
     "returns_64_axes": ("A tensor with 64 axes.", "torch.zeros([1] * 64)"),
     "returns_surrogate": ("Half a character cannot be encoded.", "'\\ud800'"),
     "returns_object_array": ("An array of objects.", "__import__('numpy').array([object()] * 3)"),
-    "returns_structured_array": ("An array of records.", "__import__('numpy').zeros(3, dtype=[('a', 'f4'), ('b', 'U9')])"),
+    "returns_structured_array": (
+        "An array of records.",
+        "__import__('numpy').zeros(3, dtype=[('a', 'f4'), ('b', 'U9')])",
+    ),
 }
 
 

@@ -38,19 +38,39 @@ SHOWN = {
 
 def markup(s: Sheet) -> str:
     """Markup that would be live in a browser, with the kind's name in it; none of it may be shown as it is."""
-    script, handler, frame = f"<script>alert('{s.name}')</script>", "<img src=x onerror=alert(1)>", "<iframe src=javascript:alert(1)>"
-    s.canary.html += [f"<script>alert('{s.name}')", "<img src=x onerror", "<iframe src=javascript", "<svg onload", "<svg/onload"]
+    script, handler, frame = (
+        f"<script>alert('{s.name}')</script>",
+        "<img src=x onerror=alert(1)>",
+        "<iframe src=javascript:alert(1)>",
+    )
+    s.canary.html += [
+        f"<script>alert('{s.name}')",
+        "<img src=x onerror",
+        "<iframe src=javascript",
+        "<svg onload",
+        "<svg/onload",
+    ]
     return f"{script}{handler}{frame}<svg/onload=alert(1)>\"'></td></pre><script>alert('{s.name}')</script>"
 
 
-@kind("leaking", lost="reparameterize", each={k: (why, source) for k, (why, task, source) in SHOWN.items() if task})
+@kind(
+    "leaking",
+    lost="reparameterize",
+    each={k: (why, source) for k, (why, task, source) in SHOWN.items() if task},
+)
 def shown_and_lost(s: Sheet, source):
-    s.answer("reparameterize", f"MARKUP = {markup(s)!r}\n\n\n" + source.replace("{{", "{").replace("}}", "}"))
+    s.answer(
+        "reparameterize",
+        f"MARKUP = {markup(s)!r}\n\n\n" + source.replace("{{", "{").replace("}}", "}"),
+    )
 
 
 @kind("leaking", each={k: (why, source) for k, (why, task, source) in SHOWN.items() if not task})
 def shown_and_right(s: Sheet, source):
-    s.answer("reparameterize", f"MARKUP = {markup(s)!r}\n\n\n" + source.format(right=s.right("reparameterize")))
+    s.answer(
+        "reparameterize",
+        f"MARKUP = {markup(s)!r}\n\n\n" + source.format(right=s.right("reparameterize")),
+    )
 
 
 @kind("leaking")
@@ -76,22 +96,35 @@ def markup_in_text_cells(s: Sheet):
     s.cell("why_eps").source += f"\n\n{live}\n\n[grade](javascript:alert(1))"
     s.nb.metadata |= {"title": live, "authors": [{"name": live}]}
     s.nb.metadata["kernelspec"]["display_name"] = live
-    s.imports.outputs = [nbformat.v4.new_output("display_data", data={"text/html": live, "image/svg+xml": live})]
+    s.imports.outputs = [
+        nbformat.v4.new_output("display_data", data={"text/html": live, "image/svg+xml": live})
+    ]
     s.canary.html += ['href="javascript:']
 
 
 @kind("leaking")
 def image_of_a_local_file(s: Sheet):
     """Pictures whose addresses are files of the machine are not put into the feedback."""
-    links = ("/etc/passwd", "file:///etc/passwd", "../expected.json", "/proc/self/environ", "http://127.0.0.1:{port}/picture.png")
-    text = "\n\n".join(f"![x]({link}) <img src='{link}'>" for link in links).replace("{port}", str(s.place.port))
+    links = (
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "../expected.json",
+        "/proc/self/environ",
+        "http://127.0.0.1:{port}/picture.png",
+    )
+    text = "\n\n".join(f"![x]({link}) <img src='{link}'>" for link in links).replace(
+        "{port}", str(s.place.port)
+    )
     s.insert(0, text, nbformat.v4.new_markdown_cell)
     s.cell("why_eps").source += "\n\n" + text
     s.canary.html += ["cm9vdDp4OjA6MD"]  # how /etc/passwd begins in base64
 
 
 MESSAGES = {
-    "formula_in_a_message": ("A message that a spreadsheet would take for a formula.", '=HYPERLINK("http://127.0.0.1/"; "your grade")'),
+    "formula_in_a_message": (
+        "A message that a spreadsheet would take for a formula.",
+        '=HYPERLINK("http://127.0.0.1/"; "your grade")',
+    ),
     "command_in_a_message": ("A message that a spreadsheet would run.", "=cmd|' /C calc'!A0"),
     "formula_after_a_tab": ("A formula behind white space.", "\t=1+1"),
     "formula_with_at": ("A formula that begins with @.", "@SUM(1+1)*cmd|' /C calc'!A0"),
@@ -102,7 +135,9 @@ MESSAGES = {
 @kind("leaking", lost="reparameterize", each=MESSAGES)
 def message(s: Sheet, text):
     s.canary.csv.append(text)
-    s.answer("reparameterize", f"def reparameterize(mu, logvar, eps):\n    raise ValueError({text!r})")
+    s.answer(
+        "reparameterize", f"def reparameterize(mu, logvar, eps):\n    raise ValueError({text!r})"
+    )
 
 
 @kind("leaking", lost="reparameterize")
@@ -110,7 +145,9 @@ def rows_in_a_message(s: Sheet):
     """Line breaks and quotes in a message make no rows of a table and no records of a file."""
     text = '"\r\nmallory,small,graded,9\r\n{"student": "mallory", "score": 9}\r\n\u2028\x0b\x00"'
     s.canary.csv.append("mallory")
-    s.answer("reparameterize", f"def reparameterize(mu, logvar, eps):\n    raise ValueError({text!r})")
+    s.answer(
+        "reparameterize", f"def reparameterize(mu, logvar, eps):\n    raise ValueError({text!r})"
+    )
 
 
 @kind("leaking", lost="reparameterize")
@@ -118,10 +155,15 @@ def terminal_codes_in_a_message(s: Sheet):
     """Codes that would write to the instructor's terminal are not sent to it."""
     text = f"\x1b]0;{s.name}\x07\x1b[2J\x1b[1A\x1b[2K9 of 9 points\x9b31m\r"
     s.canary.shown += [f"\x1b]0;{s.name}", "\x1b[2J"]
-    s.answer("reparameterize", f"def reparameterize(mu, logvar, eps):\n    raise ValueError({text!r})")
+    s.answer(
+        "reparameterize", f"def reparameterize(mu, logvar, eps):\n    raise ValueError({text!r})"
+    )
 
 
 @kind("leaking", lost="reparameterize")
 def text_that_cannot_be_stored(s: Sheet):
     """Half characters, null bytes and marks of direction in a message."""
-    s.answer("reparameterize", "def reparameterize(mu, logvar, eps):\n    raise ValueError('\\ud800\\x00\\u202e\\ufeff\\x85 message')")
+    s.answer(
+        "reparameterize",
+        "def reparameterize(mu, logvar, eps):\n    raise ValueError('\\ud800\\x00\\u202e\\ufeff\\x85 message')",
+    )

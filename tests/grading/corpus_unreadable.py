@@ -43,15 +43,30 @@ SOURCES = {
     "deep_json": ("Lists within lists, a hundred thousand deep.", b"[" * 100_000 + b"]" * 100_000),
     "deep_json_in_a_notebook": (
         "Objects within objects inside of a notebook's metadata.",
-        b'{"nbformat": 4, "nbformat_minor": 5, "cells": [], "metadata": ' + b'{"a": ' * 100_000 + b"1" + b"}" * 100_000 + b"}",
+        b'{"nbformat": 4, "nbformat_minor": 5, "cells": [], "metadata": '
+        + b'{"a": ' * 100_000
+        + b"1"
+        + b"}" * 100_000
+        + b"}",
     ),
-    "conflict_markers": ("A merge that was never finished.", b'<<<<<<< HEAD\n{"cells": [],\n=======\n{"cells": []\n>>>>>>> mine\n'),
-    "web_page": ("The login page was saved in place of the notebook.", b"<!DOCTYPE html><html><body>Please sign in</body></html>"),
+    "conflict_markers": (
+        "A merge that was never finished.",
+        b'<<<<<<< HEAD\n{"cells": [],\n=======\n{"cells": []\n>>>>>>> mine\n',
+    ),
+    "web_page": (
+        "The login page was saved in place of the notebook.",
+        b"<!DOCTYPE html><html><body>Please sign in</body></html>",
+    ),
     "number_of_a_million_digits": (
         "A number that Python refuses to read.",
-        b'{"nbformat": 4, "nbformat_minor": ' + b"9" * 1_000_000 + b', "cells": [], "metadata": {}}',
+        b'{"nbformat": 4, "nbformat_minor": '
+        + b"9" * 1_000_000
+        + b', "cells": [], "metadata": {}}',
     ),
-    "no_cells": ("A notebook without a list of cells.", b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}'),
+    "no_cells": (
+        "A notebook without a list of cells.",
+        b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
+    ),
 }
 
 
@@ -63,11 +78,19 @@ def content(s: Sheet, data):
 CHANGES = {
     "format_3": (
         "Format 3 keeps its cells elsewhere.",
-        lambda nb: {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": nb["cells"]}]},
+        lambda nb: {
+            "nbformat": 3,
+            "nbformat_minor": 0,
+            "metadata": {},
+            "worksheets": [{"cells": nb["cells"]}],
+        },
     ),
     "cells_no_list": ("The cells are an object.", lambda nb: nb | {"cells": {"0": nb["cells"][0]}}),
     "cell_no_object": ("One cell is a number.", lambda nb: nb | {"cells": [*nb["cells"], 7]}),
-    "source_a_number": ("The source of a cell is a number.", lambda nb: nb | {"cells": [nb["cells"][0] | {"source": 7}, *nb["cells"][1:]]}),
+    "source_a_number": (
+        "The source of a cell is a number.",
+        lambda nb: nb | {"cells": [nb["cells"][0] | {"source": 7}, *nb["cells"][1:]]},
+    ),
     "source_a_list_of_numbers": (
         "The source of a cell is a list of numbers.",
         lambda nb: nb | {"cells": [nb["cells"][0] | {"source": [7]}, *nb["cells"][1:]]},
@@ -75,7 +98,15 @@ CHANGES = {
 }
 
 
-@kind("unreadable", lost="all", accept=(9,), flag=True, status="unreadable", also_status=("graded",), each=CHANGES)
+@kind(
+    "unreadable",
+    lost="all",
+    accept=(9,),
+    flag=True,
+    status="unreadable",
+    also_status=("graded",),
+    each=CHANGES,
+)
 def changed(s: Sheet, change):
     return s.bytes(change(json.loads(s.bytes())))
 
@@ -123,12 +154,22 @@ def symlink_to_another_submission(s: Sheet):
     return {NAME: Special("symlink", target=f"../correct/{NAME}")}
 
 
-@kind("unreadable", lost="all", accept=(9,), flag=True, status="unreadable", also_status=("graded",))
+@kind(
+    "unreadable", lost="all", accept=(9,), flag=True, status="unreadable", also_status=("graded",)
+)
 def of_200_mb(s: Sheet):
     """A file that is far too large, with a right notebook in it; memory must not grow with it."""
     whole = s.bytes()
     cut = whole.rindex(b"}")
-    return {NAME: Special("repeated", head=whole[:cut] + b', "padding": "', body=b"x" * (1 << 20), times=200, tail=b'"}')}
+    return {
+        NAME: Special(
+            "repeated",
+            head=whole[:cut] + b', "padding": "',
+            body=b"x" * (1 << 20),
+            times=200,
+            tail=b'"}',
+        )
+    }
 
 
 @kind("unreadable", **unreadable)
@@ -158,6 +199,9 @@ def another_assignment(s: Sheet):
     names = {"hello": "def hello():\n    return 1", "goodbye": "def goodbye():\n    return 2"}
     flags = {"schema_version": 3, "grade": False, "solution": True, "locked": False, "task": False}
     cells = [
-        nbformat.v4.new_code_cell(source, id=name, metadata={"nbgrader": flags | {"grade_id": name}}) for name, source in names.items()
+        nbformat.v4.new_code_cell(
+            source, id=name, metadata={"nbgrader": flags | {"grade_id": name}}
+        )
+        for name, source in names.items()
     ]
     return s.bytes(nbformat.v4.new_notebook(cells=cells))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from gencourse.errors import InputError
-from gencourse.grading import assignment as assignments
-from gencourse.grading import collect as collecting
-from gencourse.grading import reading
-from gencourse.grading.collect import collect
-from gencourse.grading.reading import Unreadable, read_file, read_notebook
+from gencourse.grading.handout import assignment as assignments
+from gencourse.grading.submissions import entries as collecting
+from gencourse.grading.submissions import reading
+from gencourse.grading.submissions.collect import collect
+from gencourse.grading.submissions.reading import Unreadable, read_file, read_notebook
 from tests.grading.corpus_assignment import SOURCE
 
 ANSWERS = ("gaussian_log_density", "reparameterize", "kl_to_standard_normal", "bits")
@@ -45,8 +45,18 @@ def other(tmp_path_factory):
 
 def notebook(*names: str, **changed) -> bytes:
     """A notebook that defines these names."""
-    cells = [{"cell_type": "code", "source": f"def {name}(*args):\n    return 1", "metadata": {}, "outputs": []} for name in names]
-    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells} | changed).encode()
+    cells = [
+        {
+            "cell_type": "code",
+            "source": f"def {name}(*args):\n    return 1",
+            "metadata": {},
+            "outputs": [],
+        }
+        for name in names
+    ]
+    return json.dumps(
+        {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells} | changed
+    ).encode()
 
 
 def folder(home: Path, files: dict[str, bytes]) -> Path:
@@ -68,7 +78,9 @@ def archive(home: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLA
 def found(source: Path, *given) -> dict[str, tuple[str, str, str]]:
     """For the first assignment: who -> (number, file, kind of problem)."""
     handed = collect(source, list(given))[given[0].name]
-    return {one.student: (one.student_id, one.file, one.problem.partition(":")[0]) for one in handed}
+    return {
+        one.student: (one.student_id, one.file, one.problem.partition(":")[0]) for one in handed
+    }
 
 
 def reason(source: Path, assignment) -> str:
@@ -99,9 +111,15 @@ LAYOUTS = {
         {"submitted/anna/small/small.ipynb": NB, "submitted/ben/small/small.ipynb": NB},
         {"anna": ("", "anna/small/small.ipynb", ""), "ben": ("", "ben/small/small.ipynb", "")},
     ),
-    "nbgrader, one student": ({"submitted/anna/small/small.ipynb": NB}, {"anna": ("", "anna/small/small.ipynb", "")}),
+    "nbgrader, one student": (
+        {"submitted/anna/small/small.ipynb": NB},
+        {"anna": ("", "anna/small/small.ipynb", "")},
+    ),
     "Moodle": (
-        {"Anna Lee_12_assignsubmission_file/small.ipynb": NB, "Ben O'Hara_34_assignsubmission_file_/mine.ipynb": NB},
+        {
+            "Anna Lee_12_assignsubmission_file/small.ipynb": NB,
+            "Ben O'Hara_34_assignsubmission_file_/mine.ipynb": NB,
+        },
         {
             "Anna Lee": ("12", "Anna Lee_12_assignsubmission_file/small.ipynb", ""),
             "Ben O'Hara": ("34", "Ben O'Hara_34_assignsubmission_file_/mine.ipynb", ""),
@@ -112,11 +130,17 @@ LAYOUTS = {
         {"Anna Lee": ("12", "Anna Lee_12_assignsubmission_file/small.ipynb", "")},
     ),
     "Moodle, a text beside the file": (
-        {"Anna_12_assignsubmission_file/small.ipynb": NB, "Anna_12_assignsubmission_onlinetext/onlinetext.html": b"<p>Hello"},
+        {
+            "Anna_12_assignsubmission_file/small.ipynb": NB,
+            "Anna_12_assignsubmission_onlinetext/onlinetext.html": b"<p>Hello",
+        },
         {"Anna": ("12", "Anna_12_assignsubmission_file/small.ipynb", "")},
     ),
     "two of one name": (
-        {"Anna Lee_12_assignsubmission_file/small.ipynb": NB, "Anna Lee_34_assignsubmission_file/small.ipynb": NB},
+        {
+            "Anna Lee_12_assignsubmission_file/small.ipynb": NB,
+            "Anna Lee_34_assignsubmission_file/small.ipynb": NB,
+        },
         {
             "Anna Lee (12)": ("12", "Anna Lee_12_assignsubmission_file/small.ipynb", ""),
             "Anna Lee (34)": ("34", "Anna Lee_34_assignsubmission_file/small.ipynb", ""),
@@ -124,23 +148,44 @@ LAYOUTS = {
     ),
     "Canvas": (
         {"leeanna_12_900_small.ipynb": NB, "oharaben_LATE_34_901_small-1.ipynb": NB},
-        {"leeanna": ("12", "leeanna_12_900_small.ipynb", ""), "oharaben": ("34", "oharaben_LATE_34_901_small-1.ipynb", "")},
+        {
+            "leeanna": ("12", "leeanna_12_900_small.ipynb", ""),
+            "oharaben": ("34", "oharaben_LATE_34_901_small-1.ipynb", ""),
+        },
     ),
     "Canvas, a folder around": (
-        {"submissions/leeanna_12_900_small.ipynb": NB, "submissions/oharaben_34_901_essay.pdf": b"%PDF"},
+        {
+            "submissions/leeanna_12_900_small.ipynb": NB,
+            "submissions/oharaben_34_901_essay.pdf": b"%PDF",
+        },
         {"leeanna": ("12", "leeanna_12_900_small.ipynb", ""), "oharaben": ("34", "", "missing")},
     ),
     "Canvas, two of one name": (
         {"leeanna_12_900_small.ipynb": NB, "leeanna_34_901_small.ipynb": NB},
-        {"leeanna (12)": ("12", "leeanna_12_900_small.ipynb", ""), "leeanna (34)": ("34", "leeanna_34_901_small.ipynb", "")},
+        {
+            "leeanna (12)": ("12", "leeanna_12_900_small.ipynb", ""),
+            "leeanna (34)": ("34", "leeanna_34_901_small.ipynb", ""),
+        },
     ),
     "flat files": (
         {"small_anna.ipynb": NB, "ben-small.ipynb": NB, "Çağla Öz small.ipynb": NB},
-        {"anna": ("", "small_anna.ipynb", ""), "ben": ("", "ben-small.ipynb", ""), "Çağla Öz": ("", "Çağla Öz small.ipynb", "")},
+        {
+            "anna": ("", "small_anna.ipynb", ""),
+            "ben": ("", "ben-small.ipynb", ""),
+            "Çağla Öz": ("", "Çağla Öz small.ipynb", ""),
+        },
     ),
     "who handed in nothing, or something else": (
-        {"anna/small.ipynb": NB, "ben/essay.docx": b"PK", "cem/small.py": b"", "dan/small.zip": b"PK"},
-        {"anna": ("", "anna/small.ipynb", ""), **{name: ("", "", "missing") for name in ("ben", "cem", "dan")}},
+        {
+            "anna/small.ipynb": NB,
+            "ben/essay.docx": b"PK",
+            "cem/small.py": b"",
+            "dan/small.zip": b"PK",
+        },
+        {
+            "anna": ("", "anna/small.ipynb", ""),
+            **{name: ("", "", "missing") for name in ("ben", "cem", "dan")},
+        },
     ),
     "junk": (
         {
@@ -160,7 +205,9 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(tmp_path, small, layout, packed):
     files, who = LAYOUTS[layout]
-    assert found(archive(tmp_path, files) if packed else folder(tmp_path / "in", files), small) == who
+    assert (
+        found(archive(tmp_path, files) if packed else folder(tmp_path / "in", files), small) == who
+    )
 
 
 def test_one_student_with_a_folder_for_the_assignment(tmp_path, small):
@@ -175,7 +222,9 @@ def test_canvas_marks_what_is_late(tmp_path, small):
 
 
 def test_who_hands_in_something_else_is_told_what(tmp_path, small):
-    assert ".docx" in reason(folder(tmp_path, {"ben/essay.docx": b"PK", "ben/notes.txt": b""}), small)
+    assert ".docx" in reason(
+        folder(tmp_path, {"ben/essay.docx": b"PK", "ben/notes.txt": b""}), small
+    )
 
 
 def test_an_empty_folder_is_a_student_without_a_notebook(tmp_path, small):
@@ -188,10 +237,16 @@ def test_an_empty_folder_is_a_student_without_a_notebook(tmp_path, small):
 
 
 def test_of_several_notebooks_the_best_is_graded_and_it_is_said(tmp_path, small):
-    files = {"anna/small-Copy1.ipynb": NB, "anna/small.ipynb": NB, "anna/lecture.ipynb": notebook("unrelated")}
+    files = {
+        "anna/small-Copy1.ipynb": NB,
+        "anna/small.ipynb": NB,
+        "anna/lecture.ipynb": notebook("unrelated"),
+    }
     (one,) = collect(folder(tmp_path, files), [small])["small"]
     assert one.file == "anna/small.ipynb"
-    assert [flag for flag, _ in one.flags] == ["several-notebooks"] and "2 notebooks fit" in one.flags[0][1]
+    assert [flag for flag, _ in one.flags] == [
+        "several-notebooks"
+    ] and "2 notebooks fit" in one.flags[0][1]
 
 
 def test_the_fuller_of_two_renamed_notebooks_is_graded(tmp_path, small):
@@ -201,7 +256,9 @@ def test_the_fuller_of_two_renamed_notebooks_is_graded(tmp_path, small):
 
 
 def test_a_broken_copy_beside_a_good_one_does_no_harm(tmp_path, small):
-    (one,) = collect(folder(tmp_path, {"anna/copy of small.ipynb": b"{", "anna/small (1).ipynb": NB}), [small])["small"]
+    (one,) = collect(
+        folder(tmp_path, {"anna/copy of small.ipynb": b"{", "anna/small (1).ipynb": NB}), [small]
+    )["small"]
     assert one.file == "anna/small (1).ipynb" and not one.problem
 
 
@@ -214,7 +271,10 @@ def test_each_notebook_goes_to_the_assignment_that_it_fits(tmp_path, small, othe
     }
     files |= {"cem/other.ipynb": notebook("elbo_terms")}
     handed = collect(folder(tmp_path, files), [small, other])
-    named = {name: [one.file or one.problem.partition(":")[0] for one in those] for name, those in handed.items()}
+    named = {
+        name: [one.file or one.problem.partition(":")[0] for one in those]
+        for name, those in handed.items()
+    }
     assert named == {
         "small": ["anna/small.ipynb", "ben/second.ipynb", "missing"],
         "other": ["anna/other.ipynb", "ben/first.ipynb", "cem/other.ipynb"],
@@ -237,8 +297,14 @@ def test_links_pipes_and_folders_are_refused(tmp_path, small):
     (home / "folder" / "small.ipynb").mkdir()
     (home / "linked-folder" / "inner").symlink_to(secret)
     handed = {one.student: one for one in collect(home, [small])["small"]}
-    assert handed["link"].problem == "unreadable: The notebook cannot be read: it is a link to another file."
-    assert "no regular file" in handed["pipe"].problem and "no regular file" in handed["folder"].problem
+    assert (
+        handed["link"].problem
+        == "unreadable: The notebook cannot be read: it is a link to another file."
+    )
+    assert (
+        "no regular file" in handed["pipe"].problem
+        and "no regular file" in handed["folder"].problem
+    )
     assert handed["linked-folder"].problem.startswith("missing") and handed["zoe"].cells
 
 
@@ -247,11 +313,15 @@ def test_a_link_in_the_place_of_a_students_folder_is_said(tmp_path, small):
     home = folder(tmp_path / "in", {"zoe/small.ipynb": NB})
     (home / "anna").symlink_to(folder(tmp_path / "elsewhere", {"small.ipynb": NB}))
     assert set(found(home, small)) == {"anna", "zoe"}, "no student is left out in silence"
-    assert not [one for one in collect(home, [small])["small"] if one.student == "anna" and one.cells]
+    assert not [
+        one for one in collect(home, [small])["small"] if one.student == "anna" and one.cells
+    ]
 
 
 @pytest.mark.parametrize(
-    "content", [None, {}, {"readme.txt": b"hello"}, {".hidden/small.ipynb": NB}], ids=["absent", "empty", "text", "hidden"]
+    "content",
+    [None, {}, {"readme.txt": b"hello"}, {".hidden/small.ipynb": NB}],
+    ids=["absent", "empty", "text", "hidden"],
 )
 def test_nothing_found_is_one_sentence(tmp_path, small, content):
     place = tmp_path / "in"
@@ -273,14 +343,25 @@ def test_a_file_that_is_no_zip_is_one_sentence(tmp_path, small):
 
 
 def test_member_names_lead_nowhere(tmp_path, small, monkeypatch):
-    names = ["../../../etc/anna/small.ipynb", "/etc/ben/small.ipynb", "C:\\Users\\cem\\small.ipynb", "dan/../../small.ipynb", "..", "/"]
+    names = [
+        "../../../etc/anna/small.ipynb",
+        "/etc/ben/small.ipynb",
+        "C:\\Users\\cem\\small.ipynb",
+        "dan/../../small.ipynb",
+        "..",
+        "/",
+    ]
     path = archive(tmp_path, dict.fromkeys(names, NB))
     before = sorted(tmp_path.parent.rglob("*"))
     opened = []
     monkeypatch.setattr(collecting, "read_file", opened.append)
     students = {one.student: one.file for one in collect(path, [small])["small"]}
-    assert set(students) == {"etc", "C:", "dan"} and not [file for file in students.values() if ".." in file or file.startswith("/")]
-    assert sorted(tmp_path.parent.rglob("*")) == before and not opened, "nothing is unpacked, no file is opened"
+    assert set(students) == {"etc", "C:", "dan"} and not [
+        file for file in students.values() if ".." in file or file.startswith("/")
+    ]
+    assert sorted(tmp_path.parent.rglob("*")) == before and not opened, (
+        "nothing is unpacked, no file is opened"
+    )
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, small):
@@ -318,11 +399,15 @@ def patched(path: Path, local: int, central: int, value: bytes) -> Path:
 
 
 def test_an_encrypted_member_gets_a_reason(tmp_path, small):
-    assert "encrypted" in reason(patched(archive(tmp_path, {"anna/small.ipynb": NB}), 6, 8, b"\1\0"), small)
+    assert "encrypted" in reason(
+        patched(archive(tmp_path, {"anna/small.ipynb": NB}), 6, 8, b"\1\0"), small
+    )
 
 
 def test_an_unknown_compression_gets_a_reason(tmp_path, small):
-    assert "cannot be unpacked" in reason(patched(archive(tmp_path, {"anna/small.ipynb": NB}), 8, 10, b"\x63\0"), small)
+    assert "cannot be unpacked" in reason(
+        patched(archive(tmp_path, {"anna/small.ipynb": NB}), 8, 10, b"\x63\0"), small
+    )
 
 
 def test_a_linked_member_gets_a_reason(tmp_path, small):
@@ -334,10 +419,17 @@ def test_a_linked_member_gets_a_reason(tmp_path, small):
     assert "link" in reason(path, small)
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
 def test_a_damaged_member_gets_a_reason_and_spares_the_others(tmp_path, small, method):
-    whole = archive(tmp_path, {"anna/small.ipynb": NB * 50, "ben/small.ipynb": NB}, method).read_bytes()
-    start, end = whole.index(b"small.ipynb") + 11, whole.index(b"ben/") - 30  # the bytes between the headers
+    whole = archive(
+        tmp_path, {"anna/small.ipynb": NB * 50, "ben/small.ipynb": NB}, method
+    ).read_bytes()
+    start, end = (
+        whole.index(b"small.ipynb") + 11,
+        whole.index(b"ben/") - 30,
+    )  # the bytes between the headers
     for place in range(start, end, max(1, (end - start) // 40)):
         damaged = bytearray(whole)
         damaged[place] ^= 0xFF
@@ -357,7 +449,11 @@ def test_a_zip_whose_table_is_damaged_is_one_sentence(tmp_path, small):
 
 def test_the_time_for_a_zip_grows_with_the_class_and_not_with_its_square(tmp_path, small):
     def read(students):
-        path = archive(tmp_path, {f"student{i}_{i}_{i}_small.ipynb": notebook("bits") for i in range(students)}, zipfile.ZIP_STORED)
+        path = archive(
+            tmp_path,
+            {f"student{i}_{i}_{i}_small.ipynb": notebook("bits") for i in range(students)},
+            zipfile.ZIP_STORED,
+        )
         quickest = min(seconds(lambda: collect(path, [small])) for _ in range(3))
         return quickest, len(collect(path, [small])["small"])
 
@@ -382,7 +478,6 @@ def deep(levels: int) -> bytes:
 UNREADABLE = {
     "empty": (b"", "it is empty"),
     "white": (b" \n\t", "it is empty"),
-    "utf-16": (NB.decode().encode("utf-16"), "not UTF-8"),
     "latin-1": (notebook(metadata={"name": "x"}).replace(b'"x"', b'"M\xfcller"'), "not UTF-8"),
     "cut off": (NB[:-20], "cut off"),
     "zeros": (bytes(100), "not JSON"),
@@ -399,11 +494,19 @@ UNREADABLE = {
     "nbformat as text": (notebook(*ANSWERS, nbformat="4" * 1000), "not 4"),
     "no nbformat": (b'{"cells": []}', "nbformat None, not 4"),
     "cells a dict": (notebook(cells={}), "no notebook"),
-    "a cell that is none": (notebook(cells=[{"cell_type": "code", "source": "x = 1"}, 7]), "its cell 2 is no cell"),
-    "source of numbers": (notebook(cells=[{"cell_type": "code", "source": [1]}]), "its cell 1 is no cell"),
-    "kind of cell a list": (notebook(cells=[{"cell_type": [], "source": ""}]), "its cell 1 is no cell"),
-    "much code": (notebook(cells=[{"cell_type": "code", "source": "x = 1\n" * 60_000}]), "300,000 characters of code"),
-    "too large": (b" " * (reading.SIZE_LIMIT + 1) + b"x", "20 MiB, more than 20"),
+    "source of numbers": (
+        notebook(cells=[{"cell_type": "code", "source": [1]}]),
+        "its cell 1 is no cell",
+    ),
+    "kind of cell a list": (
+        notebook(cells=[{"cell_type": [], "source": ""}]),
+        "its cell 1 is no cell",
+    ),
+    "much code": (
+        notebook(cells=[{"cell_type": "code", "source": "x = 1\n" * 60_000}]),
+        "300,000 characters of code",
+    ),
+    "too large": (b" " * (reading.SIZE_LIMIT + 1) + b"x", "64 MiB, more than 64"),
 }
 
 
@@ -431,15 +534,33 @@ LENIENT = {
     "byte-order mark": b"\xef\xbb\xbf" + NB,
     "source in lines": notebook(cells=[{"cell_type": "code", "source": ["x = 1\n", "y = 2"]}]),
     "line ends of Windows": notebook(cells=[{"cell_type": "code", "source": "x = 1\r\ny = 2"}]),
-    "line ends of an old Macintosh": notebook(cells=[{"cell_type": "code", "source": "x = 1\ry = 2"}]),
-    "metadata of another kind": notebook(cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "metadata": {"nbgrader": [1]}}]),
-    "metadata missing": notebook(cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "metadata": None}]),
-    "an id that is no text": notebook(
-        cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "metadata": {"nbgrader": {"grade_id": {"a": 1}}}}]
+    "line ends of an old Macintosh": notebook(
+        cells=[{"cell_type": "code", "source": "x = 1\ry = 2"}]
     ),
-    "not a number": notebook(cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "execution_count": float("nan")}]),
-    "no minor version": json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": "x = 1\ny = 2"}]}).encode(),
-    "outputs of any kind": notebook(cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "outputs": "<script>"}]),
+    "metadata of another kind": notebook(
+        cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "metadata": {"nbgrader": [1]}}]
+    ),
+    "metadata missing": notebook(
+        cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "metadata": None}]
+    ),
+    "an id that is no text": notebook(
+        cells=[
+            {
+                "cell_type": "code",
+                "source": "x = 1\ny = 2",
+                "metadata": {"nbgrader": {"grade_id": {"a": 1}}},
+            }
+        ]
+    ),
+    "not a number": notebook(
+        cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "execution_count": float("nan")}]
+    ),
+    "no minor version": json.dumps(
+        {"nbformat": 4, "cells": [{"cell_type": "code", "source": "x = 1\ny = 2"}]}
+    ).encode(),
+    "outputs of any kind": notebook(
+        cells=[{"cell_type": "code", "source": "x = 1\ny = 2", "outputs": "<script>"}]
+    ),
 }
 
 
@@ -452,7 +573,10 @@ def test_what_is_plain_is_read(name):
 
 
 def test_texts_are_cut_and_half_characters_replaced():
-    cells = [{"cell_type": "markdown", "source": "x" * (1 << 20)}, {"cell_type": "code", "source": "'\ud800'"}]
+    cells = [
+        {"cell_type": "markdown", "source": "x" * (1 << 20)},
+        {"cell_type": "code", "source": "'\ud800'"},
+    ]
     text, code = read_notebook(notebook(cells=cells))
     assert len(text.source) == reading.TEXT_LIMIT and code.source == "'?'"
 
@@ -461,13 +585,23 @@ def test_a_large_or_unreachable_file_is_not_read(tmp_path):
     big = tmp_path / "big.ipynb"
     with big.open("wb") as file:
         file.truncate(10 << 30)
-    for path, part in ((big, "10240 MiB, more than 20"), (tmp_path / "gone.ipynb", "cannot be opened"), (tmp_path, "no regular file")):
+    for path, part in (
+        (big, "10240 MiB, more than 64"),
+        (tmp_path / "gone.ipynb", "cannot be opened"),
+        (tmp_path, "no regular file"),
+    ):
         with pytest.raises(Unreadable, match=part):
             read_file(path)
 
 
 def test_a_zip_and_a_folder_give_the_same(tmp_path, small):
     """The digests come from the bytes of the notebook, whatever it was packed in."""
-    files = {f"{name}/small.ipynb": notebook(*ANSWERS[:i]) for i, name in enumerate(("anna", "ben", "cem"))}
-    packed, plain = collect(archive(tmp_path, files), [small]), collect(folder(tmp_path / "in", files), [small])
+    files = {
+        f"{name}/small.ipynb": notebook(*ANSWERS[:i])
+        for i, name in enumerate(("anna", "ben", "cem"))
+    }
+    packed, plain = (
+        collect(archive(tmp_path, files), [small]),
+        collect(folder(tmp_path / "in", files), [small]),
+    )
     assert packed == plain, "the same students, files, digests, cells"

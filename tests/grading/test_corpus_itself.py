@@ -13,8 +13,8 @@ import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
 from gencourse.checks import vae as check
-from gencourse.grading.lint import lint
-from gencourse.grading.release import read
+from gencourse.grading.handout.lint import lint
+from gencourse.grading.handout.release import read
 from tests.grading import corpus_moved
 from tests.grading.corpus import on_paper, truth, write
 from tests.grading.corpus_assignment import NAME, POINTS, SOURCE, notebooks
@@ -23,13 +23,38 @@ from tests.lanes import mostly_slow
 
 RELEASED, SOLVED = notebooks()
 KINDS = on_paper()
-NO_PYTHON = {"syntax_error", "null_byte", "lone_surrogate", "nested_too_deeply", "notes_that_are_no_python"}
+NO_PYTHON = {
+    "syntax_error",
+    "null_byte",
+    "lone_surrogate",
+    "nested_too_deeply",
+    "notes_that_are_no_python",
+}
 NOT_VALID = {  # JSON, but no valid notebook of format 4
-    *("duplicated_cell_ids", "cells_no_list", "cell_no_object", "source_a_number", "source_a_list_of_numbers", "no_cells"),
-    *("format_3", "format_5", "json_list", "json_text", "json_null", "deep_json", "deep_json_in_a_notebook"),
+    *(
+        "duplicated_cell_ids",
+        "cells_no_list",
+        "cell_no_object",
+        "source_a_number",
+        "source_a_list_of_numbers",
+        "no_cells",
+    ),
+    *(
+        "format_3",
+        "format_5",
+        "json_list",
+        "json_text",
+        "json_null",
+        "deep_json",
+        "deep_json_in_a_notebook",
+    ),
     *("number_of_a_million_digits", "ids_that_are_paths"),
 }
-SAFE = [k for k in KINDS if k.group in ("honest", "edited") and NAME in k.files and k.name not in corpus_moved.ELSEWHERE]
+SAFE = [
+    k
+    for k in KINDS
+    if k.group in ("honest", "edited") and NAME in k.files and k.name not in corpus_moved.ELSEWHERE
+]
 
 
 def cells_of(kind):
@@ -46,13 +71,22 @@ def test_there_are_enough_kinds_with_names_of_their_own():
     assert not [name for name, times in names.items() if times > 1]
     assert len(KINDS) >= 75
     assert {kind.group for kind in KINDS} == set(GROUPS)
-    assert all(kind.name.isidentifier() and kind.why.endswith(".") and "\n" not in kind.why for kind in KINDS)
+    assert all(
+        kind.name.isidentifier() and kind.why.endswith(".") and "\n" not in kind.why
+        for kind in KINDS
+    )
 
 
 def test_points_are_those_of_the_assignment():
-    tests = [cell.metadata.nbgrader for cell in RELEASED.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    tests = [
+        cell.metadata.nbgrader
+        for cell in RELEASED.cells
+        if cell.metadata.get("nbgrader", {}).get("grade")
+    ]
     assert sum(flags.points for flags in tests) == TOTAL + 5
-    assert all(getattr(check, task).points == points for task, points in POINTS.items() if task != "bits")
+    assert all(
+        getattr(check, task).points == points for task, points in POINTS.items() if task != "bits"
+    )
     assert lint(read(SOURCE)) == []
 
 
@@ -66,7 +100,9 @@ def test_ground_truth_is_possible(kind):
     assert json.loads(json.dumps(truth(kind)))["total"] == kind.total
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if isinstance(k.files.get(NAME), bytes)], ids=lambda k: k.name)
+@pytest.mark.parametrize(
+    "kind", [k for k in KINDS if isinstance(k.files.get(NAME), bytes)], ids=lambda k: k.name
+)
 def test_notebook_is_valid_when_it_should_be(kind):
     def is_valid():
         notebook = json.loads(kind.files[NAME].decode("utf-8-sig"))
@@ -77,13 +113,25 @@ def test_notebook_is_valid_when_it_should_be(kind):
             raise ValueError("cell ids are not unique")
 
     if kind.name in NOT_VALID or kind.status == "unreadable":
-        with pytest.raises((nbformat.ValidationError, ValueError, RecursionError, TypeError, KeyError, AttributeError, ImportError)):
+        with pytest.raises(
+            (
+                nbformat.ValidationError,
+                ValueError,
+                RecursionError,
+                TypeError,
+                KeyError,
+                AttributeError,
+                ImportError,
+            )
+        ):
             is_valid()
     else:
         is_valid()
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k.group != "unreadable"], ids=lambda k: k.name)
+@pytest.mark.parametrize(
+    "kind", [k for k in KINDS if k.group != "unreadable"], ids=lambda k: k.name
+)
 def test_code_is_python_unless_that_is_the_point(kind):
     wrong = []
     for source in cells_of(kind):
@@ -94,7 +142,9 @@ def test_code_is_python_unless_that_is_the_point(kind):
     assert bool(wrong) == (kind.name in NO_PYTHON), wrong
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k.group in ("leaking", "escaping")], ids=lambda k: k.name)
+@pytest.mark.parametrize(
+    "kind", [k for k in KINDS if k.group in ("leaking", "escaping")], ids=lambda k: k.name
+)
 def test_mark_stands_nowhere_in_the_submission(kind):
     """Or else showing a learner's own source would look like a leak."""
     for name, content in kind.files.items():
@@ -134,7 +184,9 @@ def as_before(monkeypatch):
 @pytest.mark.parametrize("kind", mostly_slow(SAFE, every=8), ids=lambda k: k.name)
 def test_ground_truth_of_honest_answers_is_what_the_course_says(kind, as_before):
     """The cells are run here, in their order and once more for what they missed, then the answers are judged."""
-    assert {task: points_of(task, answers_of(kind)) for task, points in POINTS.items()} == kind.honest
+    assert {
+        task: points_of(task, answers_of(kind)) for task, points in POINTS.items()
+    } == kind.honest
 
 
 def answers_of(kind) -> dict:
@@ -143,7 +195,11 @@ def answers_of(kind) -> dict:
     shell = Shell(names)
     names["get_ipython"] = lambda: shell
     exec(next(cell.source for cell in RELEASED.cells if cell.cell_type == "code"), names)
-    sources = [source for source in cells_of(kind) if "YOUR CODE HERE" not in source and not source.startswith(("check.", "assert"))]
+    sources = [
+        source
+        for source in cells_of(kind)
+        if "YOUR CODE HERE" not in source and not source.startswith(("check.", "assert"))
+    ]
     for source in sources + sources:
         try:
             code = compile(source, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -174,11 +230,17 @@ def test_wrong_answers_are_wrong_and_stubs_are_worth_nothing(task, as_before):
 
 @pytest.mark.posix
 def test_corpus_is_written_to_a_folder(tmp_path):
-    small = [k for k in KINDS if not any(isinstance(c, Special) and c.what == "repeated" for c in k.files.values())]
+    small = [
+        k
+        for k in KINDS
+        if not any(isinstance(c, Special) and c.what == "repeated" for c in k.files.values())
+    ]
     write(small, tmp_path)
     truths = json.loads((tmp_path / "expected.json").read_text("utf-8"))
     assert set(truths) == {k.name for k in small}
     assert (tmp_path / "correct" / NAME).is_file()
     assert (tmp_path / "a_folder" / NAME).is_dir() and (tmp_path / "a_fifo" / NAME).is_fifo()
-    assert (tmp_path / "symlink_to_the_solution" / NAME).is_symlink() and (tmp_path / "symlink_to_the_solution" / NAME).exists()
+    assert (tmp_path / "symlink_to_the_solution" / NAME).is_symlink() and (
+        tmp_path / "symlink_to_the_solution" / NAME
+    ).exists()
     assert list((tmp_path / "missing").iterdir()) == []

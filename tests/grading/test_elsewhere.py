@@ -9,14 +9,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gencourse import __main__
+from gencourse import __main__, files
 from gencourse.errors import NotWritten
-from gencourse.grading import assignment, box, memory, records, sandbox
-from gencourse.grading.box import Box
-from gencourse.grading.gradebook import Gradebook
-from gencourse.grading.limits import Limits
-from gencourse.grading.sandbox import Sandbox, SandboxUnavailable, choose
-from gencourse.grading.sheets import Sheet
+from gencourse.grading.gradebook.book import Gradebook
+from gencourse.grading.gradebook.sheets import Sheet
+from gencourse.grading.handout import assignment
+from gencourse.grading.sandbox import choose as choosing
+from gencourse.grading.sandbox import memory
+from gencourse.grading.sandbox import worker_process as box
+from gencourse.grading.sandbox.backends import Sandbox, SandboxUnavailable
+from gencourse.grading.sandbox.choose import choose
+from gencourse.grading.sandbox.limits import Limits
+from gencourse.grading.sandbox.worker_process import WorkerProcess
 from tests.grading.command import gencourse
 from tests.grading.test_gradebook import enrol, result
 
@@ -35,16 +39,23 @@ def book(tmp_path):
 
 def on(monkeypatch, platform):
     """Let the sandbox see another system, on which no program is found."""
-    monkeypatch.setattr(sandbox, "sys", types.SimpleNamespace(**vars(sys) | {"platform": platform}))
-    monkeypatch.setattr(sandbox.shutil, "which", lambda program: None)
+    system = types.SimpleNamespace(**vars(sys) | {"platform": platform})
+    monkeypatch.setattr(choosing, "sys", system)
+    monkeypatch.setattr(choosing.shutil, "which", lambda program: None)
 
 
-@pytest.mark.parametrize("words", [["--probe"], ["."], [".", "--unsafe-no-sandbox"], [".", "--sandbox", "docker"]])
+@pytest.mark.parametrize(
+    "words", [["--probe"], ["."], [".", "--unsafe-no-sandbox"], [".", "--sandbox", "docker"]]
+)
 def test_on_windows_a_teacher_is_sent_to_wsl_before_anything_starts(words, monkeypatch):
     on(monkeypatch, "win32")
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("something was started"))
     done = gencourse("grade", *words, "--allow-root")
-    assert done.returncode == 1 and "wsl --install" in done.stderr and "docs/teaching.md" in done.stderr
+    assert (
+        done.returncode == 1
+        and "wsl --install" in done.stderr
+        and "docs/teaching.md" in done.stderr
+    )
     assert "apt" not in done.stdout + done.stderr and "\n" not in done.stderr.strip()
 
 
@@ -85,7 +96,7 @@ def test_a_box_that_cannot_start_ends_its_process(fault, monkeypatch):
     before = set(psutil.Process().children())
     monkeypatch.setattr(*fault, absent)
     with pytest.raises(AttributeError, match=fault[1]):
-        Box(Waits("docker"), Limits(), 0)
+        WorkerProcess(Waits("docker"), Limits(), 0)
     assert set(psutil.Process().children()) <= before and len(removed) == 1
 
 
@@ -126,7 +137,7 @@ def held(monkeypatch, *names):
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    monkeypatch.setattr(records, "PAUSE_S", 0)
+    monkeypatch.setattr(files, "PAUSE_S", 0)
 
 
 def drafts(folder):
@@ -138,9 +149,15 @@ def test_a_sheet_open_in_excel_is_a_sentence_and_the_pages_are_written(words, bo
     (book.folder / "grades.csv").write_text("old", "utf-8")
     held(monkeypatch, "grades.csv")
     done = gencourse(words[0], str(book.folder), *words[1:])
-    assert done.returncode == 1 and "grades.csv should be a file that can be written, got: Access is denied" in done.stderr
+    assert (
+        done.returncode == 1
+        and "grades.csv should be a file that can be written, got: Access is denied" in done.stderr
+    )
     assert "Close it in the program that shows it" in done.stderr and "Traceback" not in done.stderr
-    assert "index.html" in done.stdout and len(list((book.folder / "reports/students").glob("[!.]*"))) == 2
+    assert (
+        "index.html" in done.stdout
+        and len(list((book.folder / "reports/students").glob("[!.]*"))) == 2
+    )
     assert (book.folder / "grades.csv").read_text("utf-8") == "old" and not drafts(book.folder)
 
 
@@ -151,22 +168,47 @@ def test_a_sheet_open_in_excel_is_a_sentence_and_the_pages_are_written(words, bo
         ["report", "{home}/book"],
         ["points", "{home}/book", "anna", "01_vae", "kl", "1"],
         ["export", "{home}/book", "--to", "{home}/all.csv"],
-        ["export", "{home}/book", "--to", "{home}/filled.csv", "--canvas", "{home}/canvas.csv", "--column", "VAE", "--assignment", "01_vae"],
-        ["grade", "{home}/in", "--assignment", "{home}/small.py", "--gradebook", "{home}/book", "--unsafe-no-sandbox", "--allow-root"],
+        [
+            "export",
+            "{home}/book",
+            "--to",
+            "{home}/filled.csv",
+            "--canvas",
+            "{home}/canvas.csv",
+            "--column",
+            "VAE",
+            "--assignment",
+            "01_vae",
+        ],
+        [
+            "grade",
+            "{home}/in",
+            "--assignment",
+            "{home}/small.py",
+            "--gradebook",
+            "{home}/book",
+            "--unsafe-no-sandbox",
+            "--allow-root",
+        ],
     ],
     ids=lambda words: words[0],
 )
-def test_a_file_that_cannot_be_replaced_is_a_sentence_for_every_command(words, book, tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_replaced_is_a_sentence_for_every_command(
+    words, book, tmp_path, monkeypatch
+):
     (tmp_path / "canvas.csv").write_text("Student,ID,VAE\nanna,1,\n", "utf-8")
     (tmp_path / "small.py").write_bytes(SOURCE.read_bytes())
     (tmp_path / "in" / "ben").mkdir(parents=True)
     held(monkeypatch)
     done = gencourse(*(word.format(home=tmp_path) for word in words))
-    assert done.returncode == 1 and "should be a file that can be written, got: Access is denied" in done.stderr
+    assert (
+        done.returncode == 1
+        and "should be a file that can be written, got: Access is denied" in done.stderr
+    )
     assert not drafts(tmp_path)
 
 
-@pytest.mark.parametrize("refusals", [1, records.TRIES - 1])
+@pytest.mark.parametrize("refusals", [1, files.TRIES - 1])
 def test_a_file_that_is_free_a_moment_later_is_replaced(refusals, tmp_path, monkeypatch):
     left, real = [None] * refusals, Path.replace
 
@@ -177,8 +219,8 @@ def test_a_file_that_is_free_a_moment_later_is_replaced(refusals, tmp_path, monk
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    monkeypatch.setattr(records, "PAUSE_S", 0)
-    records.write_whole(tmp_path / "a.txt", "new")
+    monkeypatch.setattr(files, "PAUSE_S", 0)
+    files.write_whole(tmp_path / "a.txt", "new")
     assert (tmp_path / "a.txt").read_text("utf-8") == "new" and not left
 
 
@@ -198,7 +240,7 @@ def test_grades_by_hand_in_a_file_that_is_held_are_a_sentence(book, monkeypatch)
 def test_a_place_that_takes_no_file_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(NotWritten, match="Look at the folder"):
-        records.write_whole(tmp_path / "file" / "below.txt", "text")
+        files.write_whole(tmp_path / "file" / "below.txt", "text")
 
 
 # names that a system adds to folders, and lines that Excel adds to sheets
@@ -218,10 +260,16 @@ def test_files_that_a_mac_leaves_beside_others_are_no_files_of_ours(book, tmp_pa
     assert Gradebook(tmp_path / "other").merge(book) == []
 
 
-@pytest.mark.parametrize("first", ["sep=;\r\n", '"sep=;"\n', "SEP=;\n", "\ufeffsep=;\r\n", "sep=|\n", "sep=\t\n", "sep=,\r\n"])
+@pytest.mark.parametrize(
+    "first",
+    ["sep=;\r\n", '"sep=;"\n', "SEP=;\n", "\ufeffsep=;\r\n", "sep=|\n", "sep=\t\n", "sep=,\r\n"],
+)
 def test_the_line_that_tells_excel_the_separator_is_kept(first, tmp_path):
     delimiter = first.strip('\ufeff"\r\n')[-1] if "\t" not in first else "\t"
-    text = first + f"Student{delimiter}ID{delimiter}VAE\r\n\"Lovelace{delimiter} Ada\"{delimiter}101{delimiter}\r\n"
+    text = (
+        first
+        + f'Student{delimiter}ID{delimiter}VAE\r\n"Lovelace{delimiter} Ada"{delimiter}101{delimiter}\r\n'
+    )
     (tmp_path / "sheet.csv").write_bytes(text.encode())
     sheet = Sheet("fill_canvas", tmp_path / "sheet.csv", ("ID",), "Export it.")
     assert sheet.heading == ["Student", "ID", "VAE"] and sheet.value(1, 1) == "101"
@@ -240,7 +288,9 @@ def test_what_is_missing_is_installed_by_a_command_of_every_shell(monkeypatch, c
     monkeypatch.setattr("gencourse.cli.app", missing)
     with pytest.raises(SystemExit) as ended:
         __main__.main()
-    assert 'python -m pip install -e ".[grading]"' in ended.value.code and "'" not in ended.value.code
+    assert (
+        'python -m pip install -e ".[grading]"' in ended.value.code and "'" not in ended.value.code
+    )
 
 
 @pytest.mark.slow
@@ -249,12 +299,14 @@ def test_names_beyond_the_consoles_letters_are_shown(book):
     code = """
 import sys
 from gencourse import console
-from gencourse.grading.gradebook import Gradebook
+from gencourse.grading.gradebook.book import Gradebook
 book = Gradebook(sys.argv[1])
 console.console.print("李 ✗", [row.student for row in book.rows()])
 console.finish(book)
 """
     line = [sys.executable, "-c", code, str(book.folder)]
-    done = subprocess.run(line, env=os.environ | {"PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False)
+    done = subprocess.run(
+        line, env=os.environ | {"PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
     assert b"? ?" in done.stdout and b"index.html" in done.stdout

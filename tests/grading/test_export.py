@@ -7,9 +7,11 @@ import re
 import pytest
 
 from gencourse.errors import InputError
-from gencourse.grading.export import COLUMNS, fill_canvas, fill_moodle, guarded, long_csv, number, printable
-from gencourse.grading.gradebook import Gradebook
-from gencourse.grading.sheets import Sheet, _split, folded
+from gencourse.grading.gradebook.book import Gradebook
+from gencourse.grading.gradebook.export import COLUMNS, long_csv
+from gencourse.grading.gradebook.platforms import fill_canvas, fill_moodle
+from gencourse.grading.gradebook.printing import guarded, number, printable
+from gencourse.grading.gradebook.sheets import Sheet, _split, folded
 from tests.grading.test_gradebook import HOSTILE_NAMES, enrol, result, task
 
 CANVAS = (
@@ -60,13 +62,37 @@ def lines_of(path):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), (0, "0"), (-0.0, "0"), (10, "10"), (0.1 + 0.2, "0.3"), (1 / 3, "0.3333"), (2.5, "2.5"), (1200.0, "1200")],
+    [
+        (None, ""),
+        (0, "0"),
+        (-0.0, "0"),
+        (10, "10"),
+        (0.1 + 0.2, "0.3"),
+        (1 / 3, "0.3333"),
+        (2.5, "2.5"),
+        (1200.0, "1200"),
+    ],
 )
 def test_points_are_written_plainly(value, text):
     assert number(value) == text
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "  =1", "\u00a0=1", "＝1", "-anna", "\n=1", "+49 30"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1+1",
+        "-1+1",
+        "@SUM(A1)",
+        "\t=1",
+        "  =1",
+        "\u00a0=1",
+        "＝1",
+        "-anna",
+        "\n=1",
+        "+49 30",
+    ],
+)
 def test_formulas_get_an_apostrophe(text):
     assert guarded(text) == f"'{text}"
 
@@ -88,8 +114,16 @@ def test_printable_text_is_short_and_hides_nothing():
 
 
 def test_the_long_table_has_a_line_for_every_task_and_no_student_is_left_out(book, tmp_path):
-    tasks = [task(kind="kernel"), task("elbo", "wrong", 0.5, 3, mistake="sign"), task("why", "waiting", 0, 4, kind="manual")]
-    enrol(book, "01_vae", result("anna", tasks=tasks, flags=["check-cell-edited"], sandbox="none", student_id="7"))
+    tasks = [
+        task(kind="kernel"),
+        task("elbo", "wrong", 0.5, 3, mistake="sign"),
+        task("why", "waiting", 0, 4, kind="manual"),
+    ]
+    enrol(
+        book,
+        "01_vae",
+        result("anna", tasks=tasks, flags=["check-cell-edited"], sandbox="none", student_id="7"),
+    )
     book.save_roster("01_vae", [{"student": "ben", "student_id": "", "file": "", "key": ""}])
     book.grade_by_hand("anna", "01_vae", "elbo", 2, "Half right.")
     book.grade_by_hand("anna", "01_vae", "", comment="Well done.")
@@ -102,7 +136,13 @@ def test_the_long_table_has_a_line_for_every_task_and_no_student_is_left_out(boo
         "none: graded without a sandbox",
         "check-cell-edited: About check-cell-edited.",
     )
-    assert (elbo["points_auto"], elbo["points_manual"], elbo["points"], elbo["out_of"], elbo["comment"]) == (
+    assert (
+        elbo["points_auto"],
+        elbo["points_manual"],
+        elbo["points"],
+        elbo["out_of"],
+        elbo["comment"],
+    ) == (
         "0.5",
         "2",
         "2",
@@ -111,11 +151,19 @@ def test_the_long_table_has_a_line_for_every_task_and_no_student_is_left_out(boo
     )
     assert (why["status"], why["points"], why["points_auto"]) == ("waiting", "", "")
     assert (whole["task"], whole["comment"]) == ("", "Well done.")
-    assert (ben["student"], ben["submission_status"], ben["points"]) == ("ben", "not graded yet", "")
+    assert (ben["student"], ben["submission_status"], ben["points"]) == (
+        "ben",
+        "not graded yet",
+        "",
+    )
 
 
 def test_hostile_texts_open_as_text(book, tmp_path):
-    enrol(book, "01_vae", *(result(name, reason=name, tasks=[task(mistake=name)]) for name in HOSTILE_NAMES))
+    enrol(
+        book,
+        "01_vae",
+        *(result(name, reason=name, tasks=[task(mistake=name)]) for name in HOSTILE_NAMES),
+    )
     long_csv(book, tmp_path / "grades.csv")
     lines = lines_of(tmp_path / "grades.csv")
     assert len(lines) == len(HOSTILE_NAMES)
@@ -130,7 +178,20 @@ def test_hostile_texts_open_as_text(book, tmp_path):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize(
-    "text", ["", "a", "a\n", "a,b\r\n\r\nc", '"a""b",c\n', '"a\r\nb";c\n', '"torn,b\nc', '"a"b,c\n', ",,\n,", '""\n""', "a\rb"]
+    "text",
+    [
+        "",
+        "a",
+        "a\n",
+        "a,b\r\n\r\nc",
+        '"a""b",c\n',
+        '"a\r\nb";c\n',
+        '"torn,b\nc',
+        '"a"b,c\n',
+        ",,\n,",
+        '""\n""',
+        "a\rb",
+    ],
 )
 def test_any_text_is_split_and_joined_without_loss(text, delimiter):
     rows, ends = _split(text, delimiter)
@@ -144,7 +205,12 @@ def test_a_proper_sheet_is_split_as_the_csv_module_does(write):
 
 
 def test_names_are_compared_family_name_last():
-    assert folded("Müller,  Anna") == folded("anna MU\u0308LLER") == folded("Anna_Müller") == "anna müller"
+    assert (
+        folded("Müller,  Anna")
+        == folded("anna MU\u0308LLER")
+        == folded("Anna_Müller")
+        == "anna müller"
+    )
     assert folded("Anna Maria") != folded("Maria Anna")
 
 
@@ -156,7 +222,12 @@ def class_of_canvas(book):
         result("lovelaceada", student_id="101"),
         result("grace", tasks=[task(points=2.5)]),
         result("x", student_id="s-103"),
-        result("Emmy Noether", status="unreadable", reason="Not JSON.", tasks=[task(status="not judged", points=0)]),
+        result(
+            "Emmy Noether",
+            status="unreadable",
+            reason="Not JSON.",
+            tasks=[task(status="not judged", points=0)],
+        ),
         result("nobody"),
     )
 
@@ -165,7 +236,11 @@ def test_canvas_gets_one_column_and_keeps_the_rest_byte_for_byte(book, tmp_path,
     class_of_canvas(book)
     sheet, out = write(CANVAS), tmp_path / "filled.csv"
     said = fill_canvas(book, sheet, "VAE (4711)", out, "01_vae")
-    expected = CANVAS.replace("7.5,,88.10", "7.5,2,88.10").replace('lines",,3', 'lines",,2.5').replace("emmy,A,,,,,", "emmy,A,,,0,,")
+    expected = (
+        CANVAS.replace("7.5,,88.10", "7.5,2,88.10")
+        .replace('lines",,3', 'lines",,2.5')
+        .replace("emmy,A,,,,,", "emmy,A,,,0,,")
+    )
     assert out.read_bytes() == expected.encode() and sheet.read_bytes() == CANVAS.encode()
     assert "Graded here, but not found in the sheet, or not without doubt: nobody." in said
     assert "In the sheet, but not graded here: Turing, Alan." in said
@@ -177,9 +252,13 @@ def test_canvas_gets_one_column_and_keeps_the_rest_byte_for_byte(book, tmp_path,
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_other_delimiters_and_no_byte_order_mark(book, tmp_path, write, delimiter):
     enrol(book, "01_vae", result("a", student_id="101"))
-    text = "Student|ID|SIS Login ID|Section|VAE, part 2 (5)\nLovelace|101|ada|A|\n".replace("|", delimiter)
+    text = "Student|ID|SIS Login ID|Section|VAE, part 2 (5)\nLovelace|101|ada|A|\n".replace(
+        "|", delimiter
+    )
     fill_canvas(book, write(text), "VAE, part 2", tmp_path / "out.csv", "01_vae")
-    assert (tmp_path / "out.csv").read_text("utf-8") == text.replace(f"A{delimiter}\n", f"A{delimiter}2\n")
+    assert (tmp_path / "out.csv").read_text("utf-8") == text.replace(
+        f"A{delimiter}\n", f"A{delimiter}2\n"
+    )
 
 
 def test_first_and_last_names_in_columns_of_their_own(book, tmp_path, write):
@@ -200,7 +279,9 @@ def test_who_has_no_grade_keeps_the_cell(book, tmp_path, write):
         result("b", student_id="102", status="infrastructure_error", tasks=[task(points=None)]),
         result("e", student_id="105", status="infrastructure_error", tasks=[]),
     )
-    book.save_roster("01_vae", [{"student": "d", "student_id": "104", "file": "", "key": "nothing"}])
+    book.save_roster(
+        "01_vae", [{"student": "d", "student_id": "104", "file": "", "key": "nothing"}]
+    )
     said = fill_canvas(book, write(CANVAS), "VAE (4711)", tmp_path / "out.csv", "01_vae")
     assert (tmp_path / "out.csv").read_bytes() == CANVAS.encode()
     assert "Waiting for points by hand, so left as it was: a." in said
@@ -216,7 +297,9 @@ def test_doubt_is_left_to_the_teacher(book, tmp_path, write):
     said = fill_canvas(book, write(text), "VAE (1)", tmp_path / "out.csv", "01_vae")
     assert (tmp_path / "out.csv").read_text("utf-8") == text
     assert said[0].endswith("not without doubt: Ada Lovelace; Emmy Noether; ada  lovelace.")
-    assert said[1:] == ["In the sheet, but not graded here: Lovelace, Ada; Noether, Emmy; Noether, Emmy."]
+    assert said[1:] == [
+        "In the sheet, but not graded here: Lovelace, Ada; Noether, Emmy; Noether, Emmy."
+    ]
 
 
 def test_the_surer_key_wins(book, tmp_path, write):
@@ -231,7 +314,9 @@ def test_the_surer_key_wins(book, tmp_path, write):
     assert [row[-1] for row in read(tmp_path / "out.csv")] == ["VAE (1)", "2", "1"]
 
 
-@pytest.mark.parametrize("column", ["Student", "ID", "Section", "Final Score", "Assignments Current Score", "GAN", ""])
+@pytest.mark.parametrize(
+    "column", ["Student", "ID", "Section", "Final Score", "Assignments Current Score", "GAN", ""]
+)
 def test_columns_that_take_no_grades_are_refused(book, tmp_path, write, column):
     class_of_canvas(book)
     with pytest.raises(InputError, match="column should name one column"):
@@ -245,7 +330,12 @@ def test_the_sheet_itself_is_never_overwritten(book, tmp_path, write):
     sheet = write(CANVAS)
     (tmp_path / "link.csv").symlink_to(sheet)
     (tmp_path / "hard.csv").hardlink_to(sheet)
-    for path in (sheet, tmp_path / "book/../sheet.csv", tmp_path / "link.csv", tmp_path / "hard.csv"):
+    for path in (
+        sheet,
+        tmp_path / "book/../sheet.csv",
+        tmp_path / "link.csv",
+        tmp_path / "hard.csv",
+    ):
         with pytest.raises(InputError, match="another file"):
             fill_canvas(book, sheet, "VAE", path, "01_vae")
     assert sheet.read_bytes() == CANVAS.encode()
@@ -287,12 +377,20 @@ def test_filling_twice_gives_the_same(book, tmp_path, write):
 
 
 def test_moodle_gets_grade_and_feedback_together(book, tmp_path, write):
-    tasks = [task(kind="kernel"), task("elbo", "wrong", 0, 3, message="Look at `exp` & <b>.\nTwice.")]
+    tasks = [
+        task(kind="kernel"),
+        task("elbo", "wrong", 0, 3, message="Look at `exp` & <b>.\nTwice."),
+    ]
     enrol(
         book,
         "01_vae",
         result("Ada Lovelace_501", student_id="501", tasks=tasks, sandbox="none"),
-        result("grace@uni.edu", status="missing", reason="No notebook.", tasks=[task(status="not judged", points=0, out_of=5)]),
+        result(
+            "grace@uni.edu",
+            status="missing",
+            reason="No notebook.",
+            tasks=[task(status="not judged", points=0, out_of=5)],
+        ),
         result("marie curie"),
     )
     book.grade_by_hand("Ada Lovelace_501", "01_vae", "", comment="=Well done.")
@@ -300,15 +398,22 @@ def test_moodle_gets_grade_and_feedback_together(book, tmp_path, write):
     ada, grace, marie = lines_of(tmp_path / "out.csv")
     assert ada["Grade"] == "2" and grace["Grade"] == "0" and marie["Grade"] == "4"
     assert ada["Feedback comments"] == (
-        "2 of 5 points, graded without a sandbox<br>=Well done.<br>kl: right, 2 of 2, in-kernel (spoofable)<br>"
+        "2 of 5 points, graded without a sandbox<br>=Well done.<br>kl: right, 2 of 2<br>"
         "elbo: wrong, 0 of 3. Look at <code>exp</code> &amp; &lt;b&gt;.<br>Twice."
     )
     assert grace["Feedback comments"].startswith("0 of 5 points<br>No notebook.")
     before, after = MOODLE.splitlines(), (tmp_path / "out.csv").read_text("utf-8").splitlines()
-    assert before[0] == after[0] and before[3] == after[3] and before[1].split(",-,")[0] + ',2,"5,00"' in after[1]
+    assert (
+        before[0] == after[0]
+        and before[3] == after[3]
+        and before[1].split(",-,")[0] + ',2,"5,00"' in after[1]
+    )
     assert "Locked in Moodle, so left as it was: marie curie." in said
     assert "Graded without a sandbox: Ada Lovelace_501." in said
-    assert any(sentence.startswith("No notebook that could be read") and "grace" in sentence for sentence in said)
+    assert any(
+        sentence.startswith("No notebook that could be read") and "grace" in sentence
+        for sentence in said
+    )
 
 
 def test_moodle_who_is_not_graded_keeps_grade_and_feedback(book, tmp_path, write):
@@ -331,7 +436,9 @@ def test_moodle_says_what_it_would_pass_over(book, tmp_path, write):
 def test_moodle_in_another_language_is_explained(book, tmp_path, write):
     enrol(book, "01_vae", result("501"))
     with pytest.raises(InputError, match="language set to English"):
-        fill_moodle(book, write(MOODLE.replace("Identifier", "Teilnehmer")), tmp_path / "out.csv", "01_vae")
+        fill_moodle(
+            book, write(MOODLE.replace("Identifier", "Teilnehmer")), tmp_path / "out.csv", "01_vae"
+        )
 
 
 def test_hostile_students_in_hostile_sheets(book, tmp_path, write):
@@ -339,7 +446,10 @@ def test_hostile_students_in_hostile_sheets(book, tmp_path, write):
     enrol(book, "01_vae", *(result(name, tasks=[task(message=name * 1000)]) for name in names))
     rows = io.StringIO()
     csv.writer(rows).writerows(
-        [["Student", "ID", "Section", "VAE (1)"], *([name.replace("\udcff", "?"), i, "A", ""] for i, name in enumerate(names))]
+        [
+            ["Student", "ID", "Section", "VAE (1)"],
+            *([name.replace("\udcff", "?"), i, "A", ""] for i, name in enumerate(names)),
+        ]
     )
     fill_canvas(book, write(rows.getvalue()), "VAE (1)", tmp_path / "out.csv", "01_vae")
     before, after = rows.getvalue(), (tmp_path / "out.csv").read_bytes().decode()

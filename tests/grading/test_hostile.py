@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from gencourse.grading.gradebook import Gradebook
+from gencourse.grading.gradebook.book import Gradebook
 from tests.grading.corpus import kinds, on_paper, write
 from tests.grading.corpus_assignment import SOURCE, notebooks
 from tests.grading.corpus_kind import GROUPS
@@ -37,7 +37,11 @@ pytestmark = pytest.mark.timeout(BATCH_SECONDS + 300)
 
 def names_asked_for(session: pytest.Session) -> set[str]:
     """The kinds of submissions that the tests of this run are about."""
-    mine = [item.callspec.params for item in session.items if item.path == FILE and hasattr(item, "callspec")]
+    mine = [
+        item.callspec.params
+        for item in session.items
+        if item.path == FILE and hasattr(item, "callspec")
+    ]
     return {params["name"] for params in mine} or set(HANDFUL)
 
 
@@ -48,7 +52,11 @@ def batch(tmp_path_factory, bubblewrap, request):
     leak, submissions, book = home / "leak", home / "submissions", home / "gradebook"
     leak.mkdir()
     heard: list[bytes] = []
-    with socket.socket() as listener, socket.socket(type=socket.SOCK_DGRAM) as datagrams, socket.socket(socket.AF_UNIX) as abstract:
+    with (
+        socket.socket() as listener,
+        socket.socket(type=socket.SOCK_DGRAM) as datagrams,
+        socket.socket(socket.AF_UNIX) as abstract,
+    ):
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         datagrams.bind(("127.0.0.1", port))
@@ -58,14 +66,41 @@ def batch(tmp_path_factory, bubblewrap, request):
             threading.Thread(target=listen, args=(server, heard), daemon=True).start()
         threading.Thread(target=lambda: heard.append(datagrams.recv(10_000)), daemon=True).start()
         names = names_asked_for(request.session)
-        corpus = [kind for kind in kinds(*notebooks(), leak, port, SECRET_NAME) if kind.name in names]
+        corpus = [
+            kind for kind in kinds(*notebooks(), leak, port, SECRET_NAME) if kind.name in names
+        ]
         write(corpus, submissions)
         (submissions / "expected.json").unlink()
         token = secrets.token_hex()
-        command = [sys.executable, "-m", "gencourse", "grade", str(submissions), "--assignment", str(SOURCE), "--gradebook", str(book)]
-        command += ["--jobs", "2", "--cell-seconds", "15", "--total-seconds", "90", *(["--allow-root"] if os.geteuid() == 0 else [])]
+        command = [
+            sys.executable,
+            "-m",
+            "gencourse",
+            "grade",
+            str(submissions),
+            "--assignment",
+            str(SOURCE),
+            "--gradebook",
+            str(book),
+        ]
+        command += [
+            "--jobs",
+            "2",
+            "--cell-seconds",
+            "15",
+            "--total-seconds",
+            "90",
+            *(["--allow-root"] if os.geteuid() == 0 else []),
+        ]
         began = time.monotonic()
-        done = subprocess.run(command, env={**os.environ, SECRET_NAME: token}, capture_output=True, text=True, encoding="utf-8", timeout=BATCH_SECONDS)
+        done = subprocess.run(
+            command,
+            env={**os.environ, SECRET_NAME: token},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=BATCH_SECONDS,
+        )
         seconds = time.monotonic() - began
         time.sleep(2)
         processes = command_lines()
@@ -108,7 +143,13 @@ def command_lines() -> str:
 def everything_shown(batch) -> str:
     """All texts that a teacher or a student may come to see."""
     files = [p for p in batch["book"].rglob("*") if p.is_file()]
-    return "\n".join([batch["done"].stdout, batch["done"].stderr, *(p.read_text("utf-8", "replace") for p in files)])
+    return "\n".join(
+        [
+            batch["done"].stdout,
+            batch["done"].stderr,
+            *(p.read_text("utf-8", "replace") for p in files),
+        ]
+    )
 
 
 def test_a_handful_has_one_of_each_group():
@@ -128,7 +169,11 @@ def test_score_is_honest_or_flagged(batch, name):
         [(t.name, t.status, t.points_auto, t.message[:150]) for t in row.tasks]
     )
     assert row.status in (kind.status, *kind.also_status), said
-    auto = {task.name.removesuffix("_test"): task.points_auto for task in row.tasks if task.kind != "manual"}
+    auto = {
+        task.name.removesuffix("_test"): task.points_auto
+        for task in row.tasks
+        if task.kind != "manual"
+    }
     if sum(auto.values()) not in (kind.accept or ()):
         assert auto == kind.honest, said
     if kind.expect_flag:
@@ -141,7 +186,11 @@ def test_nothing_leaks(batch, name):
     assert not [path for path in canary.paths if os.path.lexists(path)]
     if canary.mark:
         assert canary.mark not in batch["heard"]
-        assert not [p for p in batch["leak"].rglob("*") if p.is_file() and canary.mark in p.read_text("utf-8", "replace")]
+        assert not [
+            p
+            for p in batch["leak"].rglob("*")
+            if p.is_file() and canary.mark in p.read_text("utf-8", "replace")
+        ]
     if canary.process:
         assert canary.process not in batch["processes"]
     pages = "\n".join(p.read_text("utf-8") for p in (batch["book"] / "reports").rglob("*.html"))

@@ -11,18 +11,30 @@ import pytest
 
 from gencourse import checks
 from gencourse.checks import catalogue
-from gencourse.grading.judge import SEEDS, RemoteRunner
+from gencourse.grading.judging.batch import seeds_of
+from gencourse.grading.judging.remote import RemoteRunner
 from tests.grading.loopback import Loopback
 
+SEEDS = seeds_of("a secret of the tests", "judge")
 MODULES = [
-    importlib.import_module(f"gencourse.checks.{m.name}") for m in pkgutil.iter_modules(checks.__path__) if not m.name.startswith("_")
+    importlib.import_module(f"gencourse.checks.{m.name}")
+    for m in pkgutil.iter_modules(checks.__path__)
+    if not m.name.startswith("_")
 ]
-EXERCISES = [pytest.param(e, id=f"{module.__name__.split('.')[-1]}.{e.name}") for module in MODULES for e in catalogue(module)]
+EXERCISES = [
+    pytest.param(e, id=f"{module.__name__.split('.')[-1]}.{e.name}")
+    for module in MODULES
+    for e in catalogue(module)
+]
 SOME = EXERCISES[::3]  # in the fast lane; all of them, on all seeds, in the slow one
 
 
 def judged(exercise, answer, seeds):
-    return exercise.judge(answer, seeds, functools.partial(RemoteRunner, Loopback(exercise.name, answer), exercise.name))
+    return exercise.judge(
+        answer,
+        seeds,
+        functools.partial(RemoteRunner, Loopback(exercise.name, answer), exercise.name),
+    )
 
 
 def right_answers_are_right(exercise, seeds, most=None):
@@ -34,7 +46,11 @@ def right_answers_are_right(exercise, seeds, most=None):
 def mistakes_get_their_hints(exercise, seeds, which=slice(None)):
     for mistake in exercise.mistakes[which]:
         verdict = judged(exercise, mistake.answer, seeds)
-        assert (verdict.status, verdict.mistake, verdict.message) == ("wrong", mistake.name, mistake.hint), str(verdict)
+        assert (verdict.status, verdict.mistake, verdict.message) == (
+            "wrong",
+            mistake.name,
+            mistake.hint,
+        ), str(verdict)
 
 
 @pytest.mark.parametrize("exercise", SOME)
@@ -57,7 +73,9 @@ def test_on_all_seeds_of_the_grader(exercise):
 @pytest.mark.slow
 def test_probes_may_call_what_is_withheld_and_answers_may_not():
     line = [sys.executable, "-m", "tests.grading.guarded"]
-    said = subprocess.run(line, cwd=Path(__file__).parents[2], capture_output=True, encoding="utf-8", check=False)
+    said = subprocess.run(
+        line, cwd=Path(__file__).parents[2], capture_output=True, encoding="utf-8", check=False
+    )
     assert said.returncode == 0, said.stderr
     found, last = said.stdout.splitlines()[:-1], said.stdout.splitlines()[-1]
     assert not found, said.stdout

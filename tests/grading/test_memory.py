@@ -9,10 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gencourse.grading.memory import PIECES, Meter
+from gencourse.grading.sandbox.memory import PIECES, Meter
 
 MIB = 1 << 20
-pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="memory is looked up in /proc")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="memory is looked up in /proc"
+)
 SIZE = 64 * MIB
 WAIT = "\nprint('ready', flush=True)\ninput()\n"
 SHARED = "import mmap, os\nm = mmap.mmap(-1, SIZE)\nm.write(bytes(SIZE))\nm.madvise(mmap.MADV_DONTNEED)\n"
@@ -21,7 +23,13 @@ SHARED = "import mmap, os\nm = mmap.mmap(-1, SIZE)\nm.write(bytes(SIZE))\nm.madv
 @contextlib.contextmanager
 def running(code: str):
     """A process that has done `code` and waits for a line."""
-    with subprocess.Popen([sys.executable, "-c", code + WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code + WAIT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    ) as process:
         try:
             assert process.stdout.readline() == "ready\n"
             yield process
@@ -60,7 +68,11 @@ def test_shared_memory_counts_once_however_many_map_it():
 
 
 def test_shared_memory_that_only_a_child_still_maps_is_counted():
-    assert 0.9 < share(SHARED + "import time\nif os.fork() == 0:\n    time.sleep(1000)\nm.close()") < 1.4
+    assert (
+        0.9
+        < share(SHARED + "import time\nif os.fork() == 0:\n    time.sleep(1000)\nm.close()")
+        < 1.4
+    )
 
 
 def test_a_file_in_memory_is_counted_while_it_is_open():
@@ -73,7 +85,14 @@ def test_a_file_in_memory_is_counted_while_it_is_mapped_however_it_is():
 
 
 def test_private_memory_that_was_never_touched_costs_nothing():
-    assert abs(share("import mmap\nm = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)")) < 0.1
+    assert (
+        abs(
+            share(
+                "import mmap\nm = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)"
+            )
+        )
+        < 0.1
+    )
 
 
 def test_too_many_pieces_to_read_count_with_all_that_is_mapped():
@@ -117,6 +136,8 @@ def test_page_tables_are_counted():
 
 
 def test_descriptors_are_counted_each():
-    few, many = (counted(f"import os\nkept = [os.pipe() for _ in range({n})]", 1) for n in (100, 300))
+    few, many = (
+        counted(f"import os\nkept = [os.pipe() for _ in range({n})]", 1) for n in (100, 300)
+    )
     none = counted("", 1)
     assert 1.6 < (many - few) / (few - none) < 2.4

@@ -20,7 +20,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from gencourse.grading import release
+from gencourse.grading.handout import release
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "authoring"))
@@ -66,7 +66,14 @@ def instructor(source: Path) -> nbformat.NotebookNode:
 
 
 def nbgrader(course: Path, *words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=course, capture_output=True, text=True, encoding="utf-8", timeout=900)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *words],
+        cwd=course,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=900,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -80,15 +87,22 @@ def course(tmp_path_factory):
     }.items():
         for name, notebook in notebooks.items():
             release.write(notebook, folder / "source" / assignment / f"{name}.ipynb")
-    (folder / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'gencourse'\nc.Execute.timeout = 300\n", "utf-8")
+    (folder / "nbgrader_config.py").write_text(
+        "c = get_config()\nc.CourseDirectory.course_id = 'gencourse'\nc.Execute.timeout = 300\n",
+        "utf-8",
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls the program alembic
+        patch.setenv(
+            "PATH", str(Path(sys.executable).parent), prepend=os.pathsep
+        )  # nbgrader calls the program alembic
         for kind in ("DATA", "CONFIG", "RUNTIME"):
             patch.setenv(f"JUPYTER_{kind}_DIR", str(folder / ".jupyter" / kind.lower()))
         patch.setenv("JUPYTER_PREFER_ENV_PATH", "1")  # kernels of this interpreter
         patch.setenv("IPYTHONDIR", str(folder / ".ipython"))
         patch.setenv("GENCOURSE_SCALE", "smoke")
-        patch.delenv("GENCOURSE_STRICT", raising=False)  # that nbgrader grades is enough to be strict
+        patch.delenv(
+            "GENCOURSE_STRICT", raising=False
+        )  # that nbgrader grades is enough to be strict
         for assignment in ("exercises", "kinds"):
             nbgrader(folder, "generate_assignment", assignment, "--create")
         yield folder
@@ -114,10 +128,13 @@ def gradebook(course: Path):
     return Gradebook(f"sqlite:///{course / 'gradebook.db'}")
 
 
-def different(ours: nbformat.NotebookNode, theirs: nbformat.NotebookNode, apart_from: tuple[str, ...] = ()) -> list:
+def different(
+    ours: nbformat.NotebookNode, theirs: nbformat.NotebookNode, apart_from: tuple[str, ...] = ()
+) -> list:
     """The cells in which two notebooks differ, with the two cells."""
     pairs = [
-        ({k: v for k, v in cell.items() if k not in apart_from} for cell in pair) for pair in zip(ours.cells, theirs.cells, strict=True)
+        ({k: v for k, v in cell.items() if k not in apart_from} for cell in pair)
+        for pair in zip(ours.cells, theirs.cells, strict=True)
     ]
     return [(one, other) for one, other in pairs if one != other]
 
@@ -128,7 +145,11 @@ def test_nbgrader_releases_what_we_release(course, stem):
     ours = nbformat.read(ROOT / "exercises" / f"{stem}.ipynb", as_version=4)
     theirs = nbformat.read(course / "release/exercises" / f"{stem}.ipynb", as_version=4)
     assert different(ours, theirs, apart_from=("id",)) == []
-    assert all(release.flag(one, "solution") for one, other in zip(ours.cells, theirs.cells, strict=True) if one.id != other.id)
+    assert all(
+        release.flag(one, "solution")
+        for one, other in zip(ours.cells, theirs.cells, strict=True)
+        if one.id != other.id
+    )
     assert ours.metadata == theirs.metadata and ours.nbformat_minor == theirs.nbformat_minor
 
 
@@ -142,11 +163,16 @@ def test_nbgrader_releases_every_kind_of_cell_as_we_do(course):
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_nbgrader_gives_full_marks_to_answers_and_none_to_stubs(graded, stem):
-    points = {exercise.name: exercise.points for exercise in build.front_page.exercises(ROOT / f"{stem}.py")}
+    points = {
+        exercise.name: exercise.points
+        for exercise in build.front_page.exercises(ROOT / f"{stem}.py")
+    }
     with gradebook(graded) as book:
         for student, share in (("solved", 1), ("unsolved", 0)):
             notebook = book.find_submission_notebook(stem, "exercises", student)
-            marks = {grade.name.removesuffix("_check"): grade.auto_score for grade in notebook.grades}
+            marks = {
+                grade.name.removesuffix("_check"): grade.auto_score for grade in notebook.grades
+            }
             assert marks == {name: share * worth for name, worth in points.items()}
             assert notebook.max_score == sum(points.values())
             assert not notebook.needs_manual_grade
@@ -157,19 +183,40 @@ def formgrader(graded):
     """A Jupyter server with nbgrader's formgrader: a function that fetches a page from it."""
     config = graded / ".jupyter/config"
     config.mkdir(parents=True, exist_ok=True)
-    extensions = {"nbgrader.server_extensions.formgrader": True, "jupyterlab": False, "notebook": False, "jupyter_lsp": False}
-    (config / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": extensions}}), "utf-8")
+    extensions = {
+        "nbgrader.server_extensions.formgrader": True,
+        "jupyterlab": False,
+        "notebook": False,
+        "jupyter_lsp": False,
+    }
+    (config / "jupyter_server_config.json").write_text(
+        json.dumps({"ServerApp": {"jpserver_extensions": extensions}}), "utf-8"
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex()
     log = (graded / "server.log").open("w+", encoding="utf-8")
-    command = ["jupyter_server", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-    server = subprocess.Popen([sys.executable, "-m", *command, f"--IdentityProvider.token={token}"], cwd=graded, stdout=log, stderr=log)
+    command = [
+        "jupyter_server",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+    ]
+    server = subprocess.Popen(
+        [sys.executable, "-m", *command, f"--IdentityProvider.token={token}"],
+        cwd=graded,
+        stdout=log,
+        stderr=log,
+    )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def fetch(address: str) -> tuple[int, str]:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/{address}", headers={"Authorization": f"token {token}"})
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/{address}", headers={"Authorization": f"token {token}"}
+        )
         with opener.open(request, timeout=60) as page:
             return page.status, page.read().decode()
 
@@ -192,14 +239,22 @@ def test_formgrader_lists_the_assignment_and_its_marks(formgrader):
     status, page = formgrader("formgrader")
     assert status == 200 and "nbgrader formgrade" in page
     _, listed = formgrader("formgrader/api/submissions/exercises")
-    total = sum(exercise.points for source in SOURCES for exercise in build.front_page.exercises(source))
-    assert {s["student"]: (s["score"], s["max_score"]) for s in json.loads(listed)} == {"solved": (total, total), "unsolved": (0, total)}
+    total = sum(
+        exercise.points for source in SOURCES for exercise in build.front_page.exercises(source)
+    )
+    assert {s["student"]: (s["score"], s["max_score"]) for s in json.loads(listed)} == {
+        "solved": (total, total),
+        "unsolved": (0, total),
+    }
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_formgrader_opens_a_graded_notebook(graded, formgrader, stem):
     with gradebook(graded) as book:
-        ids = {student: book.find_submission_notebook(stem, "exercises", student).id for student in ("solved", "unsolved")}
+        ids = {
+            student: book.find_submission_notebook(stem, "exercises", student).id
+            for student in ("solved", "unsolved")
+        }
     for student, identity in ids.items():
         status, page = formgrader(f"formgrader/submissions/{identity}/")
         assert status == 200 and student in page

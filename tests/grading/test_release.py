@@ -12,8 +12,8 @@ from nbformat.v4 import new_code_cell as code
 from nbformat.v4 import new_markdown_cell as prose
 
 from gencourse.errors import InputError
-from gencourse.grading import release
-from gencourse.grading.markup import answer_of, checksum
+from gencourse.grading.handout import release
+from gencourse.grading.handout.nbgrader_format import answer_of, checksum
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "authoring"))
@@ -34,14 +34,19 @@ def notebook(*cells, **metadata):
 
 
 def good():
-    return notebook(prose("# Title"), code(IMPORT), code(ANSWER), code("check.elbo_terms(elbo_terms)"))
+    return notebook(
+        prose("# Title"), code(IMPORT), code(ANSWER), code("check.elbo_terms(elbo_terms)")
+    )
 
 
 def test_metadata_are_derived_from_markers_and_calls():
     _, _, answer, check = release.with_metadata(good()).cells
     assert answer.metadata == about("elbo_terms", solution=True)
     points = build.front_page.checks_of(Path("01_vae.py")).elbo_terms.points
-    assert check.metadata == about("elbo_terms_check", grade=True, locked=True, points=points) | {"editable": False, "deletable": False}
+    assert check.metadata == about("elbo_terms_check", grade=True, locked=True, points=points) | {
+        "editable": False,
+        "deletable": False,
+    }
     assert release.lint(good()) == []
 
 
@@ -50,8 +55,14 @@ def test_metadata_are_derived_from_markers_and_calls():
     [
         ("### BEGIN SOLUTION\nw = 3\n### END SOLUTION", "w"),
         ("### BEGIN SOLUTION\nw: int = 3\n### END SOLUTION", "w"),
-        ("def helper():\n    pass\n\n%time 1\nclass Model:\n    # BEGIN SOLUTION\n    pass\n    # END SOLUTION", "Model"),
-        ("import math\n\n@property\ndef f(self):\n    ### BEGIN SOLUTION\n    ### END SOLUTION\n    return math.e\n\nx = 1", "f"),
+        (
+            "def helper():\n    pass\n\n%time 1\nclass Model:\n    # BEGIN SOLUTION\n    pass\n    # END SOLUTION",
+            "Model",
+        ),
+        (
+            "import math\n\n@property\ndef f(self):\n    ### BEGIN SOLUTION\n    ### END SOLUTION\n    return math.e\n\nx = 1",
+            "f",
+        ),
     ],
 )
 def test_an_answer_is_named_by_the_statement_around_its_marker(source, name):
@@ -65,7 +76,9 @@ def test_metadata_of_the_author_are_kept_and_completed():
         {"grade_id": "q1", "solution": True},
         about("q2", solution=True)["nbgrader"],
     ]
-    cells = release.with_metadata(notebook(*(code("1", metadata={"nbgrader": values}) for values in given))).cells
+    cells = release.with_metadata(
+        notebook(*(code("1", metadata={"nbgrader": values}) for values in given))
+    ).cells
     assert cells[0].metadata.nbgrader == about("q1_test", **TEST | {"points": 3})["nbgrader"]
     assert cells[1].metadata.nbgrader == about("q1", solution=True)["nbgrader"]
     assert cells[2].metadata.nbgrader == given[2]
@@ -99,9 +112,13 @@ def test_whole_answers_and_written_answers_become_stubs():
     source = notebook(
         code("w = 3", metadata=about("w", solution=True)),
         prose("Because.", metadata=about("why", grade=True, solution=True, points=5)),
-        prose("It is\n### BEGIN SOLUTION\nsmall.\n### END SOLUTION", metadata=about("what", grade=True, solution=True, points=5)),
         prose(
-            "Draw.\n=== BEGIN MARK SCHEME ===\n2 points\n=== END MARK SCHEME ===", metadata=about("task", task=True, locked=True, points=2)
+            "It is\n### BEGIN SOLUTION\nsmall.\n### END SOLUTION",
+            metadata=about("what", grade=True, solution=True, points=5),
+        ),
+        prose(
+            "Draw.\n=== BEGIN MARK SCHEME ===\n2 points\n=== END MARK SCHEME ===",
+            metadata=about("task", task=True, locked=True, points=2),
         ),
     )
     assert release.lint(source) == []
@@ -125,25 +142,42 @@ def test_cells_are_locked_cleared_and_checksummed():
     assert "celltoolbar" not in made.metadata
     assert setup.metadata["deletable"] is False and setup.metadata["editable"] is False
     assert answer.metadata["deletable"] is False and "editable" not in answer.metadata
-    assert check.metadata["deletable"] is False and check.metadata["editable"] is False and title.metadata == {}
-    assert "the answer" not in release.as_text(made) and 'execution_count": 4' not in release.as_text(made)
+    assert (
+        check.metadata["deletable"] is False
+        and check.metadata["editable"] is False
+        and title.metadata == {}
+    )
+    assert "the answer" not in release.as_text(
+        made
+    ) and 'execution_count": 4' not in release.as_text(made)
     assert "collapsed" not in release.as_text(made)
-    assert all(cell.metadata["nbgrader"]["checksum"] == checksum(cell) for cell in (setup, answer, check))
+    assert all(
+        cell.metadata["nbgrader"]["checksum"] == checksum(cell) for cell in (setup, answer, check)
+    )
 
 
 def test_checksum_is_nbgraders():
     """The value that nbgrader 0.9.6 writes for this cell; test_nbgrader.py compares many more where nbgrader is installed."""
-    cell = code("assert two(1) == 2", metadata=about("two_test", grade=True, locked=True, points=1.5))
+    cell = code(
+        "assert two(1) == 2", metadata=about("two_test", grade=True, locked=True, points=1.5)
+    )
     assert checksum(cell) == "369c8ec171ebe09f0790e3904b265c0e"
 
 
 def test_checksum_depends_on_everything_that_counts():
     cell = code("assert f(1)", metadata=about("f_check", **TEST))
     changes = [{"source": "assert f(2)"}, {"cell_type": "raw"}]
-    changes += [{"metadata": about("f_check", **TEST | change)} for change in ({"points": 3}, {"solution": True}, {"grade_id": "g_check"})]
-    sums = {checksum(cell)} | {checksum(nbformat.from_dict({**cell, **change})) for change in changes}
+    changes += [
+        {"metadata": about("f_check", **TEST | change)}
+        for change in ({"points": 3}, {"solution": True}, {"grade_id": "g_check"})
+    ]
+    sums = {checksum(cell)} | {
+        checksum(nbformat.from_dict({**cell, **change})) for change in changes
+    }
     assert len(sums) == 1 + len(changes)
-    assert checksum(nbformat.from_dict({**cell, "metadata": about("f_check", **TEST | {"points": 2.0})})) == checksum(cell)
+    assert checksum(
+        nbformat.from_dict({**cell, "metadata": about("f_check", **TEST | {"points": 2.0})})
+    ) == checksum(cell)
 
 
 ONE = "def f():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION"
@@ -202,13 +236,15 @@ WRITTEN = about("why", grade=True, solution=True, points=5)
 def test_lint_says_what_to_mend(cells, sentence):
     found = release.lint(notebook(*cells))
     assert found == [] if sentence is None else any(sentence in line for line in found), found
-    assert all(line.startswith("cell ") and ", got" in line and line.endswith(".") for line in found)
+    assert all(
+        line.startswith("cell ") and ", got" in line and line.endswith(".") for line in found
+    )
 
 
 def test_lint_looks_at_the_notebook_too():
-    assert release.lint(notebook(kernelspec={"language": "R", "name": "ir", "display_name": "R"})) == [
-        "notebook: its language should be python, got 'R'. Choose a Python kernel."
-    ]
+    assert release.lint(
+        notebook(kernelspec={"language": "R", "name": "ir", "display_name": "R"})
+    ) == ["notebook: its language should be python, got 'R'. Choose a Python kernel."]
     assert "state of widgets" in release.lint(notebook(widgets={}))[0]
 
 
@@ -231,24 +267,35 @@ def test_released_refuses_what_nbgrader_refuses(source):
 def test_hostile_text_is_cut_line_by_line_at_newlines_only():
     """Other line separators of Unicode end no line, or the rest of an answer would be released."""
     secret = "def f():\n    ### BEGIN SOLUTION\n    a = 'secret\u2028### END SOLUTION\x0c\x85 secret'\n    ### END SOLUTION\r\n    return a"
-    made = release.released(notebook(code(secret, metadata=about("f", solution=True)))).cells[0].source
+    made = (
+        release.released(notebook(code(secret, metadata=about("f", solution=True)))).cells[0].source
+    )
     assert made == "def f():\n    # YOUR CODE HERE\n    raise NotImplementedError()\n    return a"
-    assert "on a line of its own" in release.lint(notebook(code(secret, metadata=about("f", solution=True))))[0]
+    assert (
+        "on a line of its own"
+        in release.lint(notebook(code(secret, metadata=about("f", solution=True))))[0]
+    )
 
 
 def test_a_check_belongs_to_the_answer_with_the_longest_name_that_begins_its_own():
     names = ["loss", "loss_two", "other"]
     cells = [code("1", metadata=about(name, solution=True)) for name in names]
-    cells += [code("1", metadata=about(name, **TEST)) for name in ("loss_two_check", "loss_test", "q7")]
+    cells += [
+        code("1", metadata=about(name, **TEST)) for name in ("loss_two_check", "loss_test", "q7")
+    ]
     assert [answer_of(cells, i) for i in (3, 4, 5)] == [1, 0, 2]
 
 
-@pytest.mark.parametrize("source", sorted((ROOT / "authoring/exercises").glob("[0-9]*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "source", sorted((ROOT / "authoring/exercises").glob("[0-9]*.py")), ids=lambda p: p.stem
+)
 def test_releases_of_the_exercises_are_the_committed_ones(source, tmp_path):
     for folder, make in (("exercises", release.released), ("solutions", release.solved)):
         instructor = release.with_ids(build.instructor(source, folder))
         assert release.lint(instructor) == []
-        assert release.as_text(release.with_ids(make(instructor))) == (ROOT / folder / f"{source.stem}.ipynb").read_text("utf-8")
+        assert release.as_text(release.with_ids(make(instructor))) == (
+            ROOT / folder / f"{source.stem}.ipynb"
+        ).read_text("utf-8")
     as_percent = tmp_path / source.name
     build.jupytext.write(build.instructor(source, "exercises"), as_percent, fmt="py:percent")
     written = release.release(as_percent, tmp_path / "out")
@@ -279,8 +326,19 @@ def test_a_text_file_is_released_whole_and_the_same_every_time(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["set.ipynb"]
     cells = nbformat.read(written, as_version=4).cells
     nbformat.validate(nbformat.read(written, as_version=4))
-    assert [cell.metadata.get("nbgrader", {}).get("points") for cell in cells] == [None, None, None, 3, 1, 4]
-    assert cells[-1].source == "YOUR ANSWER HERE" and b"return 0" not in first and b"Because" not in first
+    assert [cell.metadata.get("nbgrader", {}).get("points") for cell in cells] == [
+        None,
+        None,
+        None,
+        3,
+        1,
+        4,
+    ]
+    assert (
+        cells[-1].source == "YOUR ANSWER HERE"
+        and b"return 0" not in first
+        and b"Because" not in first
+    )
 
 
 @pytest.mark.parametrize("ids", ["own", "missing", "repeated"])
@@ -313,7 +371,10 @@ def test_release_refuses_problems_and_its_own_source_and_writes_nothing(tmp_path
         release.release(source, tmp_path)
     assert source.read_text("utf-8") == release.as_text(good())
     bad = release.write(notebook(code(ONE), code(ONE)), tmp_path / "bad.ipynb")
-    with pytest.raises(InputError, match=r"release: bad.ipynb should have no problems, got 1\. Mend .*\ncell 2 \(f\): grade_id"):
+    with pytest.raises(
+        InputError,
+        match=r"release: bad.ipynb should have no problems, got 1\. Mend .*\ncell 2 \(f\): grade_id",
+    ):
         release.release(bad, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -322,7 +383,10 @@ def test_release_refuses_problems_and_its_own_source_and_writes_nothing(tmp_path
 def test_what_is_no_notebook_is_refused_with_a_sentence(tmp_path, text):
     path = tmp_path / "set.ipynb"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(InputError, match=r"^read: path should be a notebook, got 'set.ipynb' \(.*\)\. Look at the file\.$"):
+    with pytest.raises(
+        InputError,
+        match=r"^read: path should be a notebook, got 'set.ipynb' \(.*\)\. Look at the file\.$",
+    ):
         release.read(path)
     with pytest.raises(InputError, match=r"path should end in \.ipynb or \.py, got "):
         release.read(tmp_path / "set.txt")
@@ -334,9 +398,11 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space")))
     with pytest.raises(OSError, match="no space"):
         release.write(notebook(code("1")), target)
-    assert target.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["set.ipynb"]
+    assert target.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == [
+        "set.ipynb"
+    ]
 
 
 def test_nothing_of_nbgrader_is_needed_to_release():
-    code = "import sys; sys.modules['nbgrader'] = sys.modules['jupytext'] = None; from gencourse.grading import release"
+    code = "import sys; sys.modules['nbgrader'] = sys.modules['jupytext'] = None; from gencourse.grading.handout import release"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -9,8 +9,9 @@ import matplotlib.pyplot as plt
 import pytest
 
 from gencourse.checks._verdict import BADGES
-from gencourse.grading.gradebook import Gradebook
-from gencourse.grading.report import ALL_MARKS, STYLE, TEMPLATES, page_name, summarise, write_reports
+from gencourse.grading.gradebook.book import Gradebook
+from gencourse.grading.gradebook.class_statistics import STYLE, summarise
+from gencourse.grading.gradebook.report import ALL_MARKS, TEMPLATES, page_name, write_reports
 from tests.grading.test_gradebook import HOSTILE_NAMES, enrol, result, task
 
 TAGS = set(
@@ -135,28 +136,52 @@ def check_inert(page):
         if name == "src":
             assert value.startswith("data:image/svg+xml;base64,")
     assert ("html", "lang", "en") in page.attributes
-    policy = next(value for tag, name, value in page.attributes if tag == "meta" and name == "content" and "src" in value)
-    assert policy.startswith("default-src 'none'; style-src 'sha256-") and "unsafe" not in policy and "http" not in policy
+    policy = next(
+        value
+        for tag, name, value in page.attributes
+        if tag == "meta" and name == "content" and "src" in value
+    )
+    assert (
+        policy.startswith("default-src 'none'; style-src 'sha256-")
+        and "unsafe" not in policy
+        and "http" not in policy
+    )
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=lambda text: ascii(text[:24]))
 def test_nothing_from_a_submission_is_live(book, tmp_path, payload):
-    tasks = [task(source=payload, message=payload, mistake=payload, status="wrong", title=payload), task("why", "waiting", kind="manual")]
-    hostile = result(payload[:300], reason=payload, tasks=tasks, flags=[payload[:1000]], sandbox="none")
+    tasks = [
+        task(source=payload, message=payload, mistake=payload, status="wrong", title=payload),
+        task("why", "waiting", kind="manual"),
+    ]
+    hostile = result(
+        payload[:300], reason=payload, tasks=tasks, flags=[payload[:1000]], sandbox="none"
+    )
     enrol(book, "01_vae", hostile, result("ben", status="unreadable", reason=payload, tasks=[]))
     book.grade_by_hand(payload[:300], "01_vae", "why", 1, payload)
     book.grade_by_hand(payload[:300], "01_vae", "", comment=payload)
     write_reports(book, tmp_path / "out")
     for page in pages(tmp_path / "out").values():
         check_inert(page)
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", page.text)
+        assert not re.search(
+            "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", page.text
+        )
         assert "49" not in page.text or "{{" not in payload
     assert sum(path.stat().st_size for path in (tmp_path / "out").rglob("*")) < 600_000
-    assert {path.parent for path in tmp_path.rglob("*.html")} == {tmp_path / "out", tmp_path / "out/students"}
+    assert {path.parent for path in tmp_path.rglob("*.html")} == {
+        tmp_path / "out",
+        tmp_path / "out/students",
+    }
 
 
 def test_the_test_for_inert_pages_has_power():
-    for live in ("<script>1</script>", "<p onclick=x></p>", '<a href="javascript:x">x</a>', '<img src="http://x">', '<p style="x"></p>'):
+    for live in (
+        "<script>1</script>",
+        "<p onclick=x></p>",
+        '<a href="javascript:x">x</a>',
+        '<img src="http://x">',
+        '<p style="x"></p>',
+    ):
         with pytest.raises((AssertionError, StopIteration)):
             check_inert(Page(f'<html lang="en">{live}</html>'))
 
@@ -173,20 +198,54 @@ def test_page_names_are_safe_and_differ(book, tmp_path):
     enrol(book, "01_vae", *(result(name) for name in HOSTILE_NAMES))
     write_reports(book, tmp_path / "out")
     links = {
-        value.removeprefix("students/") for _, name, value in Page((tmp_path / "out/index.html").read_text("utf-8")).attributes if name == "href"
+        value.removeprefix("students/")
+        for _, name, value in Page((tmp_path / "out/index.html").read_text("utf-8")).attributes
+        if name == "href"
     }
-    assert names == {path.name for path in (tmp_path / "out/students").iterdir()} == links - {"#01_vae"}
+    assert (
+        names
+        == {path.name for path in (tmp_path / "out/students").iterdir()}
+        == links - {"#01_vae"}
+    )
 
 
 def test_a_student_reads_verdicts_points_hints_comments_and_own_code(book, tmp_path):
     tasks = [
         task("kl", kind="kernel", title="The divergence"),
-        task("elbo", "wrong", 0, 3, message="Look at `exp`.", mistake="variance_as_std", source="if a < b:\n    pass"),
+        task(
+            "elbo",
+            "wrong",
+            0,
+            3,
+            message="Look at `exp`.",
+            mistake="variance_as_std",
+            source="if a < b:\n    pass",
+        ),
         task("fit", "not attempted", 0, 1),
         task("why", "waiting", 0, 4, kind="manual", source="Because."),
     ]
-    enrol(book, "01_vae", result("anna", tasks=tasks, flags=["check-cell-edited"], sandbox="none", reason="One cell was too slow."))
-    enrol(book, "02_gan", result("anna", assignment="02_gan", status="infrastructure_error", reason="bwrap: no such file", tasks=[]))
+    enrol(
+        book,
+        "01_vae",
+        result(
+            "anna",
+            tasks=tasks,
+            flags=["check-cell-edited"],
+            sandbox="none",
+            reason="One cell was too slow.",
+        ),
+    )
+    enrol(
+        book,
+        "02_gan",
+        result(
+            "anna",
+            assignment="02_gan",
+            status="infrastructure_error",
+            reason="bwrap: no such file",
+            tasks=[],
+        ),
+    )
     enrol(book, "01_vae", result("ben"))
     book.grade_by_hand("anna", "01_vae", "elbo", 1, "Nearly there.")
     write_reports(book, tmp_path)
@@ -198,7 +257,6 @@ def test_a_student_reads_verdicts_points_hints_comments_and_own_code(book, tmp_p
         "One cell was too slow.",
         "1 answer is still to be graded by hand",
         "✓ right",
-        "in-kernel (spoofable)",
         "✗ wrong",
         "points by hand, instead of 0",
         "Look at exp.",
@@ -210,7 +268,14 @@ def test_a_student_reads_verdicts_points_hints_comments_and_own_code(book, tmp_p
         "Not graded yet: grading failed through no fault of yours",
     ):
         assert said in text, said
-    for kept_back in ("check-cell-edited", "bwrap", "ben", "variance_as_std", "index.html"):
+    for kept_back in (
+        "spoofable",
+        "check-cell-edited",
+        "bwrap",
+        "ben",
+        "variance_as_std",
+        "index.html",
+    ):
         assert kept_back not in text, kept_back
 
 
@@ -224,7 +289,12 @@ def test_what_could_not_be_read_says_why(book, tmp_path):
     )
     write_reports(book, tmp_path)
     anna, ben = (pages(tmp_path)[page_name(name)].text for name in ("anna", "ben"))
-    assert "could not be read" in anna and "The file ends in the middle." in anna and "0 of 2 points" in anna and "not judged" not in anna
+    assert (
+        "could not be read" in anna
+        and "The file ends in the middle." in anna
+        and "0 of 2 points" in anna
+        and "not judged" not in anna
+    )
     assert "No notebook was handed in." in ben
 
 
@@ -256,11 +326,33 @@ def test_the_summary_of_nothing_has_no_mean():
 def test_mistakes_are_counted_with_their_share_of_attempts(book):
     def one(student, status, mistake=""):
         return result(
-            student, tasks=[task("kl", status, 2 * (status == "right"), 2, message=f"About {mistake}." if mistake else "", mistake=mistake)]
+            student,
+            tasks=[
+                task(
+                    "kl",
+                    status,
+                    2 * (status == "right"),
+                    2,
+                    message=f"About {mistake}." if mistake else "",
+                    mistake=mistake,
+                )
+            ],
         )
 
-    statuses = [("right", ""), ("wrong", "sign"), ("wrong", "sign"), ("wrong", "mean"), ("wrong", ""), ("not attempted", "")]
-    enrol(book, "01_vae", *(one(f"s{i}", *status) for i, status in enumerate(statuses)), result("u", status="unreadable", tasks=[]))
+    statuses = [
+        ("right", ""),
+        ("wrong", "sign"),
+        ("wrong", "sign"),
+        ("wrong", "mean"),
+        ("wrong", ""),
+        ("not attempted", ""),
+    ]
+    enrol(
+        book,
+        "01_vae",
+        *(one(f"s{i}", *status) for i, status in enumerate(statuses)),
+        result("u", status="unreadable", tasks=[]),
+    )
     summary = summarise("01_vae", book.table())
     assert [(found.name, found.hint, found.count, found.share) for found in summary.mistakes] == [
         ("sign", "About sign.", 2, 2 / 5),
@@ -287,21 +379,41 @@ def test_figures_have_title_and_units_and_leave_pyplot_alone(book, tmp_path):
         result("anna"),
         result(
             "ben",
-            tasks=[task(status=status, name=f"$\\{status}$") for status in STYLE if status in ALL_MARKS and status != "graded by hand"],
+            tasks=[
+                task(status=status, name=f"$\\{status}$")
+                for status in STYLE
+                if status in ALL_MARKS and status != "graded by hand"
+            ],
         ),
     )
     before = plt.get_fignums()
     page = Page(write_reports(book, tmp_path).read_text("utf-8"))
     assert plt.get_fignums() == before
-    pictures = [base64.b64decode(value.split(",")[1]) for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
+    pictures = [
+        base64.b64decode(value.split(",")[1])
+        for tag, name, value in page.attributes
+        if (tag, name) == ("img", "src")
+    ]
     assert len(pictures) == 2
     for picture in pictures:
         tags = {element.tag.split("}")[-1] for element in ElementTree.fromstring(picture).iter()}
         assert not tags & {"script", "a", "image", "foreignObject"}
     words = pictures[0].decode() + pictures[1].decode()
-    for said in ("score (points out of 10)", "submissions (count)", "Scores of the graded submissions", "Verdicts per task", "task"):
+    for said in (
+        "score (points out of 12)",
+        "submissions (count)",
+        "Scores of the graded submissions",
+        "Verdicts per task",
+        "task",
+    ):
         assert f"<!-- {said} -->" in words, said
-    assert sum(tag == "img" and name == "alt" and len(value) > 20 for tag, name, value in page.attributes) == 2
+    assert (
+        sum(
+            tag == "img" and name == "alt" and len(value) > 20
+            for tag, name, value in page.attributes
+        )
+        == 2
+    )
 
 
 def test_every_status_has_a_mark_a_bar_and_a_colour():
@@ -315,7 +427,11 @@ def test_every_status_has_a_mark_a_bar_and_a_colour():
 def test_tables_have_headers_with_scope(book, tmp_path):
     enrol(book, "01_vae", result("anna", flags=["f"]))
     page = Page(write_reports(book, tmp_path).read_text("utf-8"))
-    assert page.tags.count("th") == sum(tag == "th" and name == "scope" for tag, name, _ in page.attributes) > 5
+    assert (
+        page.tags.count("th")
+        == sum(tag == "th" and name == "scope" for tag, name, _ in page.attributes)
+        > 5
+    )
 
 
 def test_an_empty_gradebook_has_a_page(book, tmp_path):

@@ -1,7 +1,7 @@
 """Every system call of the kernel: refused to a submission, bounded, or harmless, and why. What is refused fails in the box.
 
 Three things count: whether a call reaches another process, what the kernel keeps for all, or memory that no limit counts.
-The refused ones stand, by what they reach, in gencourse/grading/inside/refused.py; all others stand here with the reason.
+The refused ones stand, by what they reach, in gencourse/grading/sandbox/inside/seccomp.py; all others stand here with the reason.
 """
 
 import errno
@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from gencourse.grading.box import Box
-from gencourse.grading.inside import refused
-from gencourse.grading.limits import Limits
-from gencourse.grading.sandbox import Sandbox
+from gencourse.grading.sandbox.backends import Sandbox
+from gencourse.grading.sandbox.inside import seccomp
+from gencourse.grading.sandbox.limits import Limits
+from gencourse.grading.sandbox.worker_process import WorkerProcess
 
 CALLS = """
 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn ioctl pread64 pwrite64
@@ -116,58 +116,85 @@ X86_64, ARM = 0, 1
 
 
 def test_every_call_is_judged_once():
-    judged = [*refused.REFUSED, *(name for names in NOT_REFUSED.values() for name in names.split())]
+    judged = [*seccomp.REFUSED, *(name for names in NOT_REFUSED.values() for name in names.split())]
     assert sorted(judged) == sorted(NUMBERS) and len(set(judged)) == len(judged)
-    assert max(NUMBERS.values()) == refused.NEWEST
+    assert max(NUMBERS.values()) == seccomp.NEWEST
 
 
 def test_numbers_are_those_of_the_kernel():
     """Of x86-64; from 424 on they are the same everywhere."""
-    listed = {name: numbers for name, (*numbers,) in refused.REFUSED.items()}
-    listed |= {name: list(numbers) for name, (numbers, *_) in refused.ALLOWED.items()} | {"clone": list(refused.CLONE)}
-    assert {name: NUMBERS[name] for name in listed} == {name: numbers[X86_64] for name, numbers in listed.items()}
-    assert all(numbers[ARM] == number for name, numbers in listed.items() if (number := numbers[X86_64]) >= 424)
+    listed = {name: numbers for name, (*numbers,) in seccomp.REFUSED.items()}
+    listed |= {name: list(numbers) for name, (numbers, *_) in seccomp.ALLOWED.items()} | {
+        "clone": list(seccomp.CLONE)
+    }
+    assert {name: NUMBERS[name] for name in listed} == {
+        name: numbers[X86_64] for name, numbers in listed.items()
+    }
+    assert all(
+        numbers[ARM] == number
+        for name, numbers in listed.items()
+        if (number := numbers[X86_64]) >= 424
+    )
     arm = [numbers[ARM] for numbers in listed.values() if numbers[ARM] is not None]
     assert len(set(arm)) == len(arm)
 
 
 def verdict(name: str, machine: int, number: int, arguments: tuple[int, ...] = ()) -> int:
     """What the kernel would answer, an errno or 0: the filter, read instruction by instruction."""
-    seen = {refused.NUMBER: number, refused.MACHINE: machine, **{refused.ARGUMENTS + 8 * i: value for i, value in enumerate(arguments)}}
-    instructions, at, value = refused.program(name), 0, 0
+    seen = {
+        seccomp.NUMBER: number,
+        seccomp.MACHINE: machine,
+        **{seccomp.ARGUMENTS + 8 * i: value for i, value in enumerate(arguments)},
+    }
+    instructions, at, value = seccomp.program(name), 0, 0
     assert len(instructions) <= 4096
     while True:
         code, yes, no, k = instructions[at]
-        if code == refused.RETURN:
-            return 0 if k == refused.ALLOW else k - refused.REFUSE
-        true = {refused.IF_EQUAL: value == k, refused.IF_AT_LEAST: value >= k, refused.IF_ANY: bool(value & k), refused.LOAD: False}[code]
-        value = seen.get(k, 0) if code == refused.LOAD else value
+        if code == seccomp.RETURN:
+            return 0 if k == seccomp.ALLOW else k - seccomp.REFUSE
+        true = {
+            seccomp.IF_EQUAL: value == k,
+            seccomp.IF_AT_LEAST: value >= k,
+            seccomp.IF_ANY: bool(value & k),
+            seccomp.LOAD: False,
+        }[code]
+        value = seen.get(k, 0) if code == seccomp.LOAD else value
         at += 1 + (yes if true else no)
 
 
-@pytest.mark.parametrize("name", refused.MACHINES)
+@pytest.mark.parametrize("name", seccomp.MACHINES)
 def test_filter_refuses_what_is_listed_and_nothing_else(name):
-    machine, column = refused.MACHINES[name]
-    numbers = {numbers[column]: call for call, numbers in refused.REFUSED.items()}
-    by_argument = {numbers[column]: (argument, values, error) for numbers, argument, values, error in refused.ALLOWED.values()}
+    machine, column = seccomp.MACHINES[name]
+    numbers = {numbers[column]: call for call, numbers in seccomp.REFUSED.items()}
+    by_argument = {
+        numbers[column]: (argument, values, error)
+        for numbers, argument, values, error in seccomp.ALLOWED.values()
+    }
     for number in range(700):
         if number in by_argument:
             argument, values, error = by_argument[number]
             for value in range(1100):
-                assert verdict(name, machine, number, (0,) * argument + (value,)) == (0 if value in values else error), (number, value)
-        elif number in numbers or number > refused.NEWEST:
-            assert verdict(name, machine, number) == (errno.ENOTSUP if "xattr" in numbers.get(number, "") else errno.ENOSYS), number
+                assert verdict(name, machine, number, (0,) * argument + (value,)) == (
+                    0 if value in values else error
+                ), (number, value)
+        elif number in numbers or number > seccomp.NEWEST:
+            assert verdict(name, machine, number) == (
+                errno.ENOTSUP if "xattr" in numbers.get(number, "") else errno.ENOSYS
+            ), number
         else:
             assert verdict(name, machine, number) == 0, number
     assert verdict(name, 0x40000003, 5) == errno.ENOSYS, "32-bit calls have other numbers"
     assert verdict(name, machine, 0x40000000 + 5) == errno.ENOSYS, "so has x32"
 
 
-@pytest.mark.parametrize("name", refused.MACHINES)
+@pytest.mark.parametrize("name", seccomp.MACHINES)
 def test_filter_allows_threads_and_forks_but_no_namespaces(name):
-    machine, column = refused.MACHINES[name]
-    fork, thread, user, hiding = 0x01200011, 0x003D0F00, 0x10000011, 0x003D0F00 & ~refused.OWN_FILES
-    answers = [verdict(name, machine, refused.CLONE[column], (flags,)) for flags in (fork, thread, user, hiding)]
+    machine, column = seccomp.MACHINES[name]
+    fork, thread, user, hiding = 0x01200011, 0x003D0F00, 0x10000011, 0x003D0F00 & ~seccomp.OWN_FILES
+    answers = [
+        verdict(name, machine, seccomp.CLONE[column], (flags,))
+        for flags in (fork, thread, user, hiding)
+    ]
     assert answers == [0, 0, errno.EPERM, errno.EINVAL]
 
 
@@ -195,17 +222,26 @@ if platform.machine() == "x86_64":
 
 
 def test_what_is_refused_fails_in_the_box(bubblewrap):
-    if platform.machine() not in refused.MACHINES:
+    if platform.machine() not in seccomp.MACHINES:
         pytest.skip("no filter for this machine")
-    _, column = refused.MACHINES[platform.machine()]
-    numbers = {name: pair[column] for name, pair in refused.REFUSED.items() if pair[column] is not None}
-    allowed = {name: (pair[column], argument) for name, (pair, argument, _, _) in refused.ALLOWED.items()}
+    _, column = seccomp.MACHINES[platform.machine()]
+    numbers = {
+        name: pair[column] for name, pair in seccomp.REFUSED.items() if pair[column] is not None
+    }
+    allowed = {
+        name: (pair[column], argument) for name, (pair, argument, _, _) in seccomp.ALLOWED.items()
+    }
     limits = Limits()
-    with Box(Sandbox("bubblewrap"), limits, time.monotonic() + limits.total_s) as box:
+    with WorkerProcess(Sandbox("bubblewrap"), limits, time.monotonic() + limits.total_s) as box:
         box.request({"do": "open", "checks": [], "withheld": [], "probes": []}, limits.total_s)
-        given = f"REFUSED, ALLOWED, NEWEST = {numbers}, {allowed}, {refused.NEWEST}\n"
-        assert box.request({"do": "cell", "source": given + IN_THE_BOX}, limits.cell_s)["error"] is None
+        given = f"REFUSED, ALLOWED, NEWEST = {numbers}, {allowed}, {seccomp.NEWEST}\n"
+        assert (
+            box.request({"do": "cell", "source": given + IN_THE_BOX}, limits.cell_s)["error"]
+            is None
+        )
         errors = box.request({"do": "look", "name": "got"}, limits.ask_s)["value"]
-    expected = {name: errno.ENOTSUP if name in refused.NO_ATTRIBUTES else errno.ENOSYS for name in errors}
-    expected |= {f"argument of {name}": error for name, (*_, error) in refused.ALLOWED.items()}
+    expected = {
+        name: errno.ENOTSUP if name in seccomp.NO_ATTRIBUTES else errno.ENOSYS for name in errors
+    }
+    expected |= {f"argument of {name}": error for name, (*_, error) in seccomp.ALLOWED.items()}
     assert errors == expected

@@ -15,9 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gencourse.grading.box import Box, BoxLost
-from gencourse.grading.limits import Limits
-from gencourse.grading.sandbox import Sandbox
+from gencourse.grading.sandbox.backends import Sandbox
+from gencourse.grading.sandbox.limits import Limits
+from gencourse.grading.sandbox.processes import WorkerLost
+from gencourse.grading.sandbox.worker_process import WorkerProcess
 from gencourse.runner import Raised
 from tests.lanes import mostly_slow
 
@@ -30,13 +31,13 @@ C = "import ctypes, mmap, os, resource, socket, struct, time\nlibc = ctypes.CDLL
 
 @contextlib.contextmanager
 def box(limits: Limits = LIMITS):
-    with Box(Sandbox("bubblewrap"), limits, time.monotonic() + limits.total_s) as one:
+    with WorkerProcess(Sandbox("bubblewrap"), limits, time.monotonic() + limits.total_s) as one:
         one.request({"do": "open", "checks": [], "withheld": [], "probes": []}, limits.total_s)
         yield one
 
 
-def got(one: Box, code: str):
-    """What a cell leaves under the name `got`, or the Raised that ended it. Raises BoxLost."""
+def got(one: WorkerProcess, code: str):
+    """What a cell leaves under the name `got`, or the Raised that ended it. Raises WorkerLost."""
     error = one.request({"do": "cell", "source": C + code}, LIMITS.cell_s)["error"]
     return (
         error
@@ -50,14 +51,14 @@ def outcome(code: str):
     try:
         with box() as one:
             return got(one, code)
-    except BoxLost as lost:
+    except WorkerLost as lost:
         return lost.flag
 
 
 # other processes
 
 
-def namespace(one: Box) -> int:
+def namespace(one: WorkerProcess) -> int:
     """The number of the namespace that the processes in a box are in."""
     inside = psutil.Process(one.process.pid).children(recursive=True)
     return os.stat(f"/proc/{inside[0].pid}/ns/pid").st_ino
@@ -120,7 +121,7 @@ got = True
 def test_an_environment_may_be_a_link(tmp_path):
     """As `.venv` is to another disk, where home folders are small."""
     (tmp_path / "linked").symlink_to(sys.prefix)
-    code = "import sys; from gencourse.grading.sandbox import refusal; print(sys.prefix); print(refusal('bubblewrap'))"
+    code = "import sys; from gencourse.grading.sandbox.choose import refusal; print(sys.prefix); print(refusal('bubblewrap'))"
     line = [str(tmp_path / "linked" / "bin" / Path(sys.executable).name), "-c", code]
     done = subprocess.run(
         line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True

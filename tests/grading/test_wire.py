@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gencourse.checks._values import agree
-from gencourse.grading.inside import wire
+from gencourse.grading.sandbox.inside import wire
 from gencourse.runner import Opaque, Raised
 
 LIMIT = 1 << 20
@@ -24,8 +24,18 @@ def there_and_back(value):
 
 VALUES = [
     *(None, True, False, 0, -(2**63) + 1, 2**63 - 1, 0.1, -0.0, math.inf, "", "ε ≤ 1\n\t", [], {}),
-    *([1, [2.5, [None, "x"]], {"a": torch.ones(2), "b": {"c": []}}], Raised("ValueError", "no", " (line 1)"), Opaque("Generator")),
-    *(torch.tensor(3.5), torch.zeros(0, 3), torch.zeros(2, 0), torch.arange(6).view(2, 3).T, torch.ones(3, 4)[:, ::2]),
+    *(
+        [1, [2.5, [None, "x"]], {"a": torch.ones(2), "b": {"c": []}}],
+        Raised("ValueError", "no", " (line 1)"),
+        Opaque("Generator"),
+    ),
+    *(
+        torch.tensor(3.5),
+        torch.zeros(0, 3),
+        torch.zeros(2, 0),
+        torch.arange(6).view(2, 3).T,
+        torch.ones(3, 4)[:, ::2],
+    ),
     *(
         torch.tensor([math.nan, math.inf, -math.inf]),
         torch.tensor([True, False]),
@@ -47,7 +57,9 @@ def test_plain_data_survives(value):
 
 def test_generator_arrives_fresh():
     back = there_and_back({"generator": torch.Generator().manual_seed(11)})["generator"]
-    assert torch.equal(torch.rand(3, generator=back), torch.rand(3, generator=torch.Generator().manual_seed(11)))
+    assert torch.equal(
+        torch.rand(3, generator=back), torch.rand(3, generator=torch.Generator().manual_seed(11))
+    )
 
 
 def test_a_tensor_that_occurs_twice_is_one_tensor_again():
@@ -136,7 +148,9 @@ def test_random_bytes_are_refused_or_harmless():
             continue
 
 
-@pytest.mark.parametrize("header", [b"x" * wire.HEADER.size, wire.HEADER.pack(wire.MAGIC, wire.JSON_LIMIT + 1, 0)])
+@pytest.mark.parametrize(
+    "header", [b"x" * wire.HEADER.size, wire.HEADER.pack(wire.MAGIC, wire.JSON_LIMIT + 1, 0)]
+)
 def test_headers_are_checked(header):
     with pytest.raises(wire.Malformed):
         wire.lengths(header, LIMIT)

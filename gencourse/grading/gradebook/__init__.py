@@ -1,0 +1,1 @@
+"""The gradebook: results, points by hand, reports for people, sheets for platforms."""

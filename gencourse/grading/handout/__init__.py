@@ -1,0 +1,1 @@
+"""What is handed out: an assignment, its release, what should be put right before."""

@@ -1,1 +1,0 @@
-"""What runs inside the box, beside the learner's code. Nothing that comes out of here is trusted."""

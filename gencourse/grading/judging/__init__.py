@@ -1,0 +1,1 @@
+"""Judging: a session with one submission, its verdicts, and a batch of them."""
