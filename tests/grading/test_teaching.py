@@ -381,7 +381,7 @@ def test_the_plan_adds_up():
         parts = re.split(r"^# ## (.+)$", source.read_text("utf-8"), flags=re.M)
         for heading, text in zip(parts[1::2], parts[2::2], strict=True):
             names[source.stem, heading] = re.findall(r"\{\{exercise (\w+)\}\}", text)
-    for _, _, homework, count, minutes, points in tables(section("Nine sessions"))[0]:
+    for _, _, homework, count, minutes, points in tables(section("Ten sessions"))[0]:
         chapter = re.match(r"\[?(\w+)", homework)[1]
         checks = {
             e.name: e
