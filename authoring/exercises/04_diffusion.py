@@ -557,7 +557,7 @@ else:
 # ## With a network
 #
 # From here on the fields are learned. Everything above holds for them; what is new is how a network is told things, how it is trained, and what a sampler
-# does about its errors (the chapter's second half, from section 4.13 on).
+# does about its errors (the chapter's second half, from section 4.11 on).
 #
 # ### {{exercise time_embedding}}
 #
