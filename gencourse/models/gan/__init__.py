@@ -32,6 +32,7 @@ from gencourse.models.gan.networks import (
 )
 from gencourse.models.gan.penalties import gradient_penalty, r1_penalty
 from gencourse.models.gan.theory import game_value, jensen_shannon, optimal_discriminator
+from gencourse.models.gan.trained import trained_generator
 
 __all__ = [
     "GAN",
@@ -59,6 +60,7 @@ __all__ = [
     "r1_penalty",
     "saturating_loss",
     "shift_brightness",
+    "trained_generator",
     "translate",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",
