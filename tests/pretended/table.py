@@ -211,6 +211,11 @@ def _(at: str) -> Any:
     return vae.trained_decoder().to(at)(normal(at, 2, 16))
 
 
+@entry("gan.trained_generator")
+def _(at: str) -> Any:
+    return gan.trained_generator().to(at)(normal(at, 2, 64), torch.arange(2, device=at))
+
+
 @entry("vae.VAE")
 def _(at: str) -> Any:
     model, x = small_vae(at), pictures(at)
