@@ -13,9 +13,9 @@ CLASSES = 10
 
 
 def trained_generator() -> Generator:
-    """Chapter 2's generator of clothes after 16,156 steps on 55,000 images, on the CPU, in evaluation
-    mode, a new one at each call: codes z (B, latent_dim) and labels y (B,) -> (B, 1, 28, 28) in
-    [0, 1]. Its datasheet beside the file says how it was made.
+    """Chapter 2's generator of clothes after 16,156 steps on 55,000 images, on the CPU and in
+    evaluation mode, a new one at each call: codes z (B, latent_dim) and labels y (B,) -> images
+    (B, 1, 28, 28) in [0, 1]. Its datasheet beside the file says how it was made.
     """
     if not FILE.is_file():
         raise DataUnavailable(
