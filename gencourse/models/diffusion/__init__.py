@@ -69,6 +69,18 @@ from gencourse.models.diffusion.guidance import (
     guided,
     guided_field,
 )
+from gencourse.models.diffusion.images import (
+    Averaged,
+    ImageDiffusion,
+    centred,
+    uncentred,
+)
+from gencourse.models.diffusion.latent import (
+    CodeNetwork,
+    LatentDiffusion,
+    code_flow,
+    with_prior,
+)
 from gencourse.models.diffusion.likelihood import (
     continuity_residual,
     diffusion_elbo,
@@ -163,31 +175,39 @@ from gencourse.models.diffusion.translation import (
     to_ve,
     to_vp,
 )
+from gencourse.models.diffusion.unet import UNet
 from gencourse.models.vae.mixture import GaussianMixture
 
 __all__ = [
     "KINDS",
     "PREDICTS",
     "AffineCoupling",
+    "Averaged",
+    "CodeNetwork",
     "DiffusionModel",
     "ExactDiffusion",
     "GaussianMixture",
+    "ImageDiffusion",
+    "LatentDiffusion",
     "NormalizingFlow",
     "Path",
     "PointNetwork",
     "Preconditioning",
     "Translated",
     "TwoClasses",
+    "UNet",
     "affine_coupling",
     "affine_coupling_inverse",
     "alpha_bars",
     "ancestral",
     "ancestral_posterior",
     "brownian_variance",
+    "centred",
     "change_of_variables",
     "check_terminal_snr",
     "churn_step",
     "classifier_guidance",
+    "code_flow",
     "continuity_residual",
     "convert",
     "copying_denoiser",
@@ -281,11 +301,13 @@ __all__ = [
     "to_linear",
     "to_ve",
     "to_vp",
+    "uncentred",
     "uniform_times",
     "v_from_pair",
     "ve",
     "velocity_floor",
     "weight_of",
+    "with_prior",
     "x_from_eps",
     "x_from_score",
     "x_from_v",
