@@ -33,7 +33,7 @@ RECIPE = CodesRecipe(
     training={
         "smoke": Training(steps=6, batch_size=8, lr=2e-3),
         "default": Training(steps=1500, batch_size=256, lr=2e-3),
-        "full": Training(steps=12_000, batch_size=512, lr=2e-3),
+        "full": Training(steps=5_000, batch_size=512, lr=2e-3),
     },
     sizes={
         "smoke": {"width": 16, "blocks": 1},

@@ -20,7 +20,7 @@ RECIPE = PixelRecipe(
     training={
         "smoke": Training(steps=6, batch_size=8, lr=2e-3),
         "default": Training(steps=800, batch_size=64, lr=2e-3),
-        "full": Training(steps=10_000, batch_size=128, lr=2e-3),
+        "full": Training(steps=10_000, batch_size=128, lr=1.5e-3),
     },
     sizes={
         "smoke": {"width": 4, "deep": 8, "dense": 16, "narrow": 2},
