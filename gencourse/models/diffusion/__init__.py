@@ -165,6 +165,11 @@ from gencourse.models.diffusion.times import (
     follow,
     rho_levels,
 )
+from gencourse.models.diffusion.trained import (
+    recorded,
+    trained_code_flow,
+    trained_denoiser,
+)
 from gencourse.models.diffusion.translation import (
     Translated,
     ddpm_levels,
@@ -175,7 +180,10 @@ from gencourse.models.diffusion.translation import (
     to_ve,
     to_vp,
 )
-from gencourse.models.diffusion.unet import UNet
+from gencourse.models.diffusion.unet import (
+    Modulated,
+    UNet,
+)
 from gencourse.models.vae.mixture import GaussianMixture
 
 __all__ = [
@@ -189,6 +197,7 @@ __all__ = [
     "GaussianMixture",
     "ImageDiffusion",
     "LatentDiffusion",
+    "Modulated",
     "NormalizingFlow",
     "Path",
     "PointNetwork",
@@ -277,6 +286,7 @@ __all__ = [
     "polar_to_plane",
     "preconditioning",
     "predictor_corrector",
+    "recorded",
     "reflow_pairs",
     "replace_known",
     "replacement_limit",
@@ -301,6 +311,8 @@ __all__ = [
     "to_linear",
     "to_ve",
     "to_vp",
+    "trained_code_flow",
+    "trained_denoiser",
     "uncentred",
     "uniform_times",
     "v_from_pair",

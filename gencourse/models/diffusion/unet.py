@@ -1,7 +1,5 @@
 """The network for pictures: a small U-Net with a dense middle."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -145,8 +143,3 @@ class UNet(nn.Module):
         h = self.third(coarse + self.middle(coarse, told), told)
         h = self.last(fine + F.pixel_shuffle(self.up(h), 2), told)
         return full_precision(F.pixel_shuffle(self.leave(h), 2).contiguous())
-
-
-def parameters_of(model: nn.Module) -> int:
-    """How many numbers of a model are trained."""
-    return sum(math.prod(p.shape) for p in model.parameters() if p.requires_grad)
