@@ -79,7 +79,6 @@ from gencourse.models.diffusion.latent import (
     CodeNetwork,
     LatentDiffusion,
     code_flow,
-    with_prior,
 )
 from gencourse.models.diffusion.likelihood import (
     continuity_residual,
@@ -319,7 +318,6 @@ __all__ = [
     "ve",
     "velocity_floor",
     "weight_of",
-    "with_prior",
     "x_from_eps",
     "x_from_score",
     "x_from_v",

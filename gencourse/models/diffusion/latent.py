@@ -119,10 +119,3 @@ def code_flow(network: CodeNetwork, ema_decay: float = 0.999) -> Averaged:
         num_classes=network.num_classes,
     )
     return Averaged(model, ema_decay)
-
-
-def with_prior(terms: dict[str, Tensor], log_q: Tensor, log_p: Tensor) -> Tensor:
-    """log p(x given z) + log p(z) - log q(z given x), (B,), nats: a draw of the ELBO under another
-    prior, for the terms of VAE.loss at that z. Its mean is the ELBO with p(z) as prior.
-    """
-    return log_p - log_q - terms["reconstruction"]
