@@ -19,12 +19,12 @@ class PixelRecipe(DenoiserRecipe[ImageDiffusion]):
 RECIPE = PixelRecipe(
     training={
         "smoke": Training(steps=6, batch_size=8, lr=2e-3),
-        "default": Training(steps=800, batch_size=64, lr=2e-3),
+        "default": Training(steps=520, batch_size=64, lr=2e-3),
         "full": Training(steps=10_000, batch_size=128, lr=1.5e-3),
     },
     sizes={
         "smoke": {"width": 4, "deep": 8, "dense": 16, "narrow": 2},
-        "default": {"width": 16, "deep": 32, "dense": 512},
+        "default": {"width": 16, "deep": 64, "dense": 384},
         "full": {"width": 24, "deep": 64, "dense": 384},
     },
     meanings=MEANINGS,

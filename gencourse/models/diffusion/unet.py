@@ -87,8 +87,8 @@ class UNet(nn.Module):
     def __init__(
         self,
         width: int = 16,
-        deep: int = 32,
-        dense: int = 512,
+        deep: int = 64,
+        dense: int = 384,
         num_classes: int = 0,
         image_shape: tuple[int, int, int] = (1, 28, 28),
         narrow: int = 16,
