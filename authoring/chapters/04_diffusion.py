@@ -1512,7 +1512,7 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
                     "test images": digits.test[:15]}, title="Digits out of noise");
 
 # %% [markdown]
-# *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives a mean of what may be under the noise. Shipped: a
+# *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives the mean of the class, whatever the noise. Shipped: a
 # larger U-Net after three quarters of an hour on 55,000 digits (`gencourse train diffusion_digits`).*
 #
 # With 25 steps the distance of 500 samples is {{pixels_fd}} and their recall {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps shrink the
@@ -1580,9 +1580,10 @@ for name, (distance, reached) in drawn.items():
     print(f"{name:16}: Fréchet distance {distance:5.1f}, recall {reached:.3f}")
 
 # %%
-for name, short in (("the prior", "prior"), ("40 normals", "mixture"),
-                    ("the flow", "flow"), ("training images", "codes")):
-    claim(f"latent_{short}_fd", drawn[name][0])
+claim("latent_prior_fd", drawn["the prior"][0])
+claim("latent_mixture_fd", drawn["40 normals"][0])
+claim("latent_flow_fd", drawn["the flow"][0])
+claim("latent_codes_fd", drawn["training images"][0])
 figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
                     for name, codes in sources.items()},
                    title="One decoder, four places to take codes from");
@@ -1672,10 +1673,17 @@ right = (reader.classify(fashion.test) == fashion.test_labels).float().mean()
 
 # %%
 claim("judge_clothes", 100 * right)
-for name, row in (("one", table[0]), ("two", table[2]), ("five", table[4])):
-    claim(f"obeyed_{name}", row[0])
-    claim(f"clothes_fd_{name}", row[1])
-    claim(f"clothes_recall_{name}", row[2])
+claim("obeyed_one", table[0, 0])
+claim("clothes_fd_one", table[0, 1])
+claim("clothes_recall_one", table[0, 2])
+claim("obeyed_two", table[2, 0])
+claim("clothes_fd_two", table[2, 1])
+claim("clothes_recall_two", table[2, 2])
+claim("obeyed_five", table[4, 0])
+claim("clothes_fd_five", table[4, 1])
+claim("clothes_recall_five", table[4, 2])
+
+# %%
 figure, axes = figures.panels(3, height=2.8)
 for ax, column, name in zip(axes, table.T, ("obeyed, %", "Fréchet distance", "recall"),
                             strict=True):
@@ -1755,15 +1763,17 @@ whole = m.centred(digits.test[:scaled(default=200, smoke=14, full=1000)])
 upper = torch.zeros(28, 28, dtype=torch.bool)
 upper[:14] = True
 labels = digits.test_labels[:len(whole)]
-filled_in, reads = {}, feature_network("mnist")
+filled_in, same, reads = {}, {}, feature_network("mnist")
 with torch.no_grad():
     noise = torch.randn(whole.shape, generator=seeded(8))
     for name, y, r in (("replaced", None, 1), ("3 rounds", None, 3), ("told y", labels, 1)):
         field = functools.partial(shipped.averaged.denoise, y=y)
         x = repaint(field, noise, whole, upper, m.even_times(20), seeded(9), r)
         filled_in[name] = m.uncentred(x)
-        same = (reads.classify(filled_in[name]) == labels).double().mean()
-        claim("same_" + name.replace(" ", "_"), 100 * same)
+        same[name] = 100 * (reads.classify(filled_in[name]) == labels).double().mean()
+claim("same_replaced", same["replaced"])
+claim("same_rounds", same["3 rounds"])
+claim("same_told", same["told y"])
 
 # %%
 half = torch.where(upper, digits.test[:14], 0.5)
@@ -1774,7 +1784,7 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # %% [markdown]
 # *Upper halves given, lower halves drawn, none selected. "told y": the model is also told which digit it is.*
 #
-# A classifier reads {{same_replaced}} % of the filled digits as the original ones, {{same_3_rounds}} % with three rounds, {{same_told_y}} % when the model is told. The right number
+# A classifier reads {{same_replaced}} % of the filled digits as the original ones, {{same_rounds}} % with three rounds, {{same_told}} % when the model is told. The right number
 # is not 100: some upper halves belong to several digits.
 #
 # **Image to image**, and now into another class: noise up to t₀, and down as a boot.
