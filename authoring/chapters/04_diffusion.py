@@ -1570,7 +1570,8 @@ fit(flow, minibatches(z["train"] / scale, batch_size=256, seed=0), precision="fl
 
 # %%
 n = scaled(default=2000, smoke=50, full=2000)
-mixture = m.GaussianMixture.fit(z["train"], 40, steps=scaled(default=60, smoke=1, full=60))
+em_steps = scaled(default=60, smoke=1, full=60)
+mixture = m.GaussianMixture.fit(z["train"], 40, steps=em_steps)
 noise = torch.randn(n, 16, generator=seeded(1))
 with torch.no_grad():
     flowing_codes = heun(flow.averaged.velocity, noise, m.even_times(13))
@@ -1613,7 +1614,7 @@ with torch.no_grad():
     elbo = -small.loss(binary["test"])["loss"].mean()
 gain = {name: (p - log_p["the prior"]).mean() for name, p in log_p.items()}
 for name, more in gain.items():
-    print(f"{name:11}: log p(z) {log_p[name].mean():6.2f}, ELBO {elbo + more:7.2f} nats")
+    print(f"{name:11}: log p(z) {log_p[name].mean():6.2f}, ELBO {elbo + more:7.2f}")
 claim("gain_mixture", gain["40 normals"])
 claim("gain_flow", gain["the flow"])
 
@@ -1691,10 +1692,10 @@ claim("clothes_fd_five", table[4, 1])
 claim("clothes_recall_five", table[4, 2])
 
 # %%
-figure, axes = figures.panels(3, height=2.8)
+over, (figure, axes) = torch.tensor(strengths), figures.panels(3, height=2.8)
 for ax, column, name in zip(axes, table.T, ("obeyed, %", "Fréchet distance", "recall"),
                             strict=True):
-    figures.curves(torch.tensor(strengths), {name: column}, "guidance w", name, "", ax=ax)
+    figures.curves(over, {name: column}, "guidance w", name, "", ax=ax)
     ax.set_ylim(0)
 
 # %% [markdown]
@@ -1714,11 +1715,11 @@ claim("shipped_clothes_recall", scores["recall"])
 claim("shipped_clothes_obeyed", scores["obeyed"])
 clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
            "sneaker", "bag", "boot")
-one_of_each = torch.arange(10)
+each = torch.arange(10)
 figures.image_rows({"w = 1": outfits[1.0][:10], "w = 2": outfits[2.0][:10],
                     "w = 5": outfits[5.0][:10],
-                    "shipped, w = 1": wardrobe.sample(10, y=one_of_each, seed=2),
-                    "shipped, w = 2": wardrobe.sample(10, y=one_of_each, w=2.0, seed=2)},
+                    "shipped, w = 1": wardrobe.sample(10, y=each, seed=2),
+                    "shipped, w = 2": wardrobe.sample(10, y=each, w=2.0, seed=2)},
                    title="Asked for a class", headings=clothes);
 
 # %% [markdown]
@@ -1742,7 +1743,8 @@ asking_explorer(wardrobe, clothes)
 def repaint(denoise, x, known, mask, times, generator, rounds):
     for t, s in pairwise(times):
         for i in range(rounds):
-            x = m.inpaint(denoise, x, known, mask, flow_form, torch.stack([t, s]), generator)
+            step = torch.stack([t, s])
+            x = m.inpaint(denoise, x, known, mask, flow_form, step, generator)
             if i + 1 < rounds:  # up again: the noise between the two levels
                 (a, sigma), (a_s, sigma_s) = flow_form.levels(t), flow_form.levels(s)
                 fresh = (sigma**2 - (a / a_s * sigma_s) ** 2).sqrt()
@@ -1754,9 +1756,10 @@ def repaint(denoise, x, known, mask, times, generator, rounds):
 pair_flow = m.ExactDiffusion(pair.mixture, flow_form)
 start = normal(3000, 2, seed=0)
 rounds = scaled(default=(1, 3, 10, 30), smoke=(1, 2), full=(1, 3, 10, 30, 100))
-mended_means = [repaint(pair_flow.denoise, start, known, mask, m.even_times(50), seeded(1),
-                        r)[:, 1].mean() for r in rounds]
-print(*(f"{r} rounds: {value:.2f}" for r, value in zip(rounds, mended_means, strict=True)))
+mended_means = [
+    repaint(pair_flow.denoise, start, known, mask, m.even_times(50), seeded(1), r)
+    [:, 1].mean() for r in rounds]
+print("rounds", rounds, "means", *(f"{value:.2f}" for value in mended_means))
 
 # %%
 claim("repaint_one", mended_means[0])
@@ -1773,7 +1776,8 @@ labels = digits.test_labels[:len(whole)]
 filled_in, same, reads = {}, {}, feature_network("mnist")
 with torch.no_grad():
     noise = torch.randn(whole.shape, generator=seeded(8))
-    for name, y, r in (("replaced", None, 1), ("3 rounds", None, 3), ("told y", labels, 1)):
+    ways = ("replaced", None, 1), ("3 rounds", None, 3), ("told y", labels, 1)
+    for name, y, r in ways:
         field = functools.partial(shipped.averaged.denoise, y=y)
         x = repaint(field, noise, whole, upper, m.even_times(20), seeded(9), r)
         filled_in[name] = m.uncentred(x)
@@ -1828,7 +1832,7 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 # %%
 its_noise = torch.randn(scaled(default=20_000, smoke=300, full=100_000), 16,
                         generator=seeded(20))
-pairs_made, its_noise = m.reflow_pairs(flow.averaged.velocity, its_noise, m.even_times(8))
+pairs_made, _ = m.reflow_pairs(flow.averaged.velocity, its_noise, m.even_times(8))
 student = m.DiffusionModel(m.CodeNetwork(16, width=256, blocks=3), shape=(16,))
 student.load_state_dict(flow.averaged.state_dict())
 manual_seed(1)
@@ -1837,11 +1841,11 @@ fit(OnPairs(student), minibatches(pairs_made, its_noise, batch_size=256, seed=0)
 
 # %%
 few = (1, 2, 4, 25)
-shorter = {who: torch.tensor([
-    judged(small.decode_mean(scale * model.sample(n, steps=k, seed=1)))[0] for k in few])
-    for who, model in (("teacher", flow), ("student", student))}
+shorter = {who: torch.stack([
+    judged(small.decode_mean(scale * model.sample(n, steps=k, seed=1)))[0]
+    for k in few]) for who, model in (("teacher", flow), ("student", student))}
 for who, row in shorter.items():
-    print(f"{who}:", ", ".join(f"{k} steps {d:.1f}" for k, d in zip(few, row, strict=True)))
+    print(f"{who}: steps {few}, distance", *(f"{d:.1f}" for d in row))
 claim("teacher_one", shorter["teacher"][0])
 claim("student_one", shorter["student"][0])
 claim("teacher_many", shorter["teacher"][-1])
@@ -1869,7 +1873,7 @@ ways = {"VAE, its prior": lambda k: small.sample(k),
 one = {name: milliseconds(way, 1, repeats) for name, way in ways.items()}
 batch = {name: 100_000 / milliseconds(way, 100, 2) for name, way in ways.items()}
 for name in ways:
-    print(f"{name:17} one picture {one[name]:6.1f} ms, in a batch {batch[name]:7,.0f} /s")
+    print(f"{name:17} one picture {one[name]:6.1f} ms, a batch {batch[name]:7,.0f} /s")
 claim("student_gain", one["codes, 25 steps"] / one["codes, 1 step"])
 
 # %% [markdown]
