@@ -47,16 +47,16 @@ def test_they_draw_what_they_are_asked_for(stem, data_set):
 @pytest.mark.slow
 @each
 def test_they_have_the_scores_of_the_datasheet(stem, data_set):
-    rows, labels = df.recorded("shipped")[stem], in_turn(2000)
-    samples = df.trained_denoiser(data_set).sample(2000, steps=25, seed=1, y=labels)
+    rows, labels = df.recorded("shipped")[stem], in_turn(1000)
+    samples = df.trained_denoiser(data_set).sample(1000, steps=25, seed=1, y=labels)
     found = sample_scores(data_set, samples, images(data_set).test_bytes)
     assert found["frechet"] == pytest.approx(rows["w = 1"]["frechet"], abs=0.3)
     assert found["recall"] == pytest.approx(rows["w = 1"]["recall"], abs=0.02)
 
 
 def test_the_flow_of_codes_has_the_distance_of_the_datasheet():
-    flow, labels = df.trained_code_flow(), in_turn(2000)
-    samples = trained_decoder()(flow.sample(2000, steps=25, seed=1, y=labels))
+    flow, labels = df.trained_code_flow(), in_turn(1000)
+    samples = trained_decoder()(flow.sample(1000, steps=25, seed=1, y=labels))
     stated = df.recorded("shipped")["codes_mnist"]["w = 1"]
     distance = frechet("mnist", samples, images("mnist").test_bytes)
     assert distance == pytest.approx(stated["frechet"], abs=0.3)
