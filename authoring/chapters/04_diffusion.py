@@ -1416,7 +1416,7 @@ claim("digits_held", 100 * held["digits"])
 claim("noise_held", 100 * held["noise"])
 
 # %% [markdown]
-# {{digits_held}} % and {{noise_held}} %. **Pictures can be squeezed, noise cannot.** A network with a narrow place inside can say x̂, and never ε or
+# {{digits_held}} % and {{noise_held}} %. **Pictures can be squeezed, noise cannot.** A network that is narrow inside can say x̂, but not ε or
 # u, which contain all of the noise (Li & He 2025). So ours says x̂, and section 4.4 makes a velocity of it.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
@@ -1516,8 +1516,8 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # larger U-Net after three quarters of an hour on 55,000 digits (`gencourse train diffusion_digits`).*
 #
 # With 25 steps the distance of 500 samples is {{pixels_fd}} and their recall {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps shrink the
-# spread here as well. The shipped model has {{shipped_pixels_fd}} and {{shipped_pixels_recall}} (of 1,000). As the learning rate falls to 0 in our loop, the average
-# gains little at the end; with a constant rate it is what makes samples usable.
+# spread here as well. The shipped model has {{shipped_pixels_fd}} and {{shipped_pixels_recall}} (of 1,000). Averaging matters most while the learning
+# rate is high; where it falls to 0, as in our loop, weights come to rest by themselves.
 #
 # **Larger pictures need more noise.** Neighbouring pixels say the same, so noise that hides a small picture averages out in a large one, and schedules shift
 # towards t = 1 as resolution grows (Hoogeboom et al. 2023; Esser et al. 2024).
@@ -1526,12 +1526,12 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 denoising_film(shipped, torch.arange(10))
 
 # %% [markdown]
-# *A film: noisy digits, and below each what the network takes it for (without a kernel: five moments). Early guesses are blurred means; which digit it
-# will be is decided at about the middle of the way, detail at the end.*
+# *A film: noisy digits, and below each what the network takes it for (without a kernel: five moments). Early guesses are blurred means of the class that was asked
+# for; then strokes find their places, and detail comes last.*
 #
 # ## 4.12 Latents
 #
-# Most of 784 pixels is not about what is drawn. Chapter 1's VAE keeps 16 numbers of a digit, and its decoder restores the rest. Its weak spot was the
+# Most of what 784 pixels say is not about what is drawn. Chapter 1's VAE keeps 16 numbers of a digit, and its decoder restores the rest. Its weak spot was the
 # prior (section 1.11). So: train that VAE, draw a code for each image, learn a flow of codes, and decode what it makes. That is **latent
 # diffusion** (Vahdat et al. 2021; Rombach et al. 2022).
 
@@ -1809,7 +1809,7 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # A classifier reads {{same_replaced}} % of the filled digits as the original ones, {{same_rounds}} % with three rounds, {{same_told}} % when the model is told. The right number
 # is not 100: some upper halves belong to several digits.
 #
-# **Image to image**, and now into another class: noise up to t₀, and down as a boot.
+# **Image to image**, and now into another class: sneakers are made noisy up to t₀, and go down as boots.
 
 # %%
 shoes = fashion.test[fashion.test_labels == 7][:scaled(default=50, smoke=10, full=200)]
@@ -1924,12 +1924,12 @@ claim("family_gan", families["GAN"]["frechet"].mean())
 # *Each point is a training. Left, lower is better; right, higher is better.*
 #
 # In forty seconds the plain autoencoder with forty normals has {{family_auto}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, and diffusion of
-# pixels, not told the digits, {{family_pixels}}: **with little time, learning to draw from noise pixel by pixel is the worst choice.** What it does best is to go on
+# pixels, not told the digits, {{family_pixels}}: **by this measure and with this little time diffusion of pixels is the worst choice.** What it does best is to go on
 # improving. After three quarters of an hour it has {{shipped_pixels_fd}} (on more digits, and told which).
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; its samples are compared with binary test images, which is a
 # different task. A diffusion model of grey values has a density, not a probability of bits: its number of nats cannot stand beside those of chapters 1 and 3, and a GAN has none at all. What can be
-# compared in nats is section 4.12's: one VAE, several priors. And seconds are not all: the GAN's settings were searched for longest, its sample is one pass, and it may fail.
+# compared in nats is section 4.12's: one VAE, several priors. And seconds are not all: a GAN's sample is one pass, and its training may fail.
 #
 # | | VAE | GAN | autoregressive | diffusion |
 # | --- | --- | --- | --- | --- |
