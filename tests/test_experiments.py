@@ -36,7 +36,18 @@ from tests.pretended.device import pretended
 
 plt.switch_backend("agg")
 ROOT = Path(__file__).parents[1]
-ALL = ("autoencoder", "gan", "gpt", "made", "pixelcnn", "vae", "wardrobe")
+ALL = (
+    "autoencoder",
+    "diffusion_clothes",
+    "diffusion_codes",
+    "diffusion_digits",
+    "gan",
+    "gpt",
+    "made",
+    "pixelcnn",
+    "vae",
+    "wardrobe",
+)
 FAST = ("gpt", "vae")
 SLOW = [name for name in ALL if name not in FAST]
 each = pytest.mark.parametrize(

@@ -6,16 +6,18 @@
 # known: samplers run on the *exact* field before they run on a network, and the loss is drawn beside the floor below which it cannot fall.
 #
 # **You will be able to** follow a density through a map and along a flow; train a score, a denoiser and a velocity, and turn each into the
-# others; write five samplers and know their errors; compute a likelihood along a flow; and say what guidance, inpainting and a perfect
-# fit really do.
+# others; write five samplers and know their errors; compute a likelihood along a flow; say what guidance, inpainting and a perfect
+# fit really do; and then draw digits and clothes, from pixels and from codes, in many steps and in one, and judge them.
 #
 # **You need** chapter 1's normal distributions, and PyTorch. The exercises are in
 # [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb), the answers in
 # [`solutions/04_diffusion.ipynb`](../solutions/04_diffusion.ipynb).
 
 # %%
+import functools
 import itertools
 import math
+import time
 
 import torch
 from torch import nn
@@ -23,12 +25,14 @@ from torch import nn
 from gencourse import figures
 from gencourse.claims import claim
 from gencourse.data import binarised, images, minibatches, points
-from gencourse.evaluation import nearest_neighbours
+from gencourse.evaluation import (
+    feature_network, frechet_distance, nearest_neighbours, precision_recall)
 from gencourse.models import diffusion as m
 from gencourse.models.vae import VAE, trained_decoder
 from gencourse.runtime import manual_seed, scaled, seeded
 from gencourse.training import fit
-from gencourse.widgets import flow_replay, guidance_explorer, noise_explorer
+from gencourse.widgets import (
+    asking_explorer, denoising_film, flow_replay, guidance_explorer, noise_explorer)
 
 # %% [markdown]
 # Some shorthand. Exact answers are computed in double precision, networks in single.
@@ -1415,7 +1419,555 @@ with torch.no_grad():
 # masks only and uncovers some in each step. One at a time, it is chapter 3's model without a fixed order; several at a time is faster, and wrong
 # as far as these tokens depend on one another: a discretisation error.
 #
-# ## 4.11 Questions
+# ## 4.11 Pixels
+#
+# Now digits: 784 grey values instead of two numbers, moved from [0, 1] to [−1, 1], so that they lie around 0 as noise does. Nothing in the
+# method changes. Two questions are new: what shall the network say, and what should it look like?
+#
+# Take the 64 directions, of 784, along which digits vary most. **Predict** what share of the variation of digits they hold, and what share of
+# noise:
+
+# %%
+rows = digits.train.flatten(1) - digits.train.flatten(1).mean(0)
+directions = torch.linalg.eigh(rows.T @ rows)[1][:, -64:]  # by rising variance
+noise = torch.randn(rows.shape, generator=seeded(0))
+held = {name: (x @ directions).square().sum() / x.square().sum()
+        for name, x in (("digits", rows), ("noise", noise))}
+claim("digits_held", 100 * held["digits"])
+claim("noise_held", 100 * held["noise"])
+
+# %% [markdown]
+# {{digits_held}} % and {{noise_held}} %. **Pictures can be squeezed, noise cannot.** A network that is narrow inside can say x̂, but not ε or
+# u, which contain all of the noise (Li & He 2025). So ours says x̂, and section 4.4 makes a velocity of it.
+#
+# What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
+# whole. And fine detail must not get lost on the way. A **U-Net** (Ronneberger et al. 2015) has all three:
+
+# %%
+figures.unet_diagram();
+
+# %% [markdown]
+# *Down to a quarter of the places, with more channels; a dense middle, layers that see all places at once; and up again. Dashed: what the way down
+# had is added on the way up, so the middle need not carry detail. Orange: the time, and the label if there is one.*
+#
+# The same weights serve all levels of noise. How are they told which? The time becomes a vector of sines and cosines, a small network makes of
+# it a scale and a shift for each channel, and $h \leftarrow h\,(1 + \text{scale}) + \text{shift}$ in every block. A label enters the same way. Three lines,
+# compared with the package's:
+
+# %%
+def modulated(h, told, linear):  # h (B, channels, H, W), told (B, 128)
+    scale, shift = linear(told)[:, :, None, None].chunk(2, dim=1)
+    return h * (1 + scale) + shift
+
+
+manual_seed(0)
+layer = m.Modulated(channels=6)
+layer.linear.reset_parameters()  # as made, it changes nothing
+h, told = torch.randn(2, 6, 5, 5), torch.randn(2, 128)
+claim("modulated_and_theirs",
+      (modulated(h, told, layer.linear) - layer(h, told)).abs().max().detach())
+
+# %% [markdown]
+# They agree to {{modulated_and_theirs}}. The last ingredient is **averaging**. Each batch pushes the weights to and fro, and samples change with them. So one
+# draws with an average, kept beside the weights and moved a little after each step: $\bar w \leftarrow d\, \bar w + (1 - d)\, w$. If weights scatter around the
+# right ones independently, with deviation 1, theory gives $\bar w$ the deviation $\sqrt{(1-d)/(1+d)}$, which for d = 0.9 is 0.229:
+
+# %%
+def average_step(average, weights, decay):
+    for kept, new in zip(average, weights, strict=True):
+        kept.lerp_(new, 1 - decay)
+
+
+kept, pushed = [torch.zeros(20_000)], torch.randn(80, 20_000, generator=seeded(0))
+for weights in pushed:
+    average_step(kept, [weights], decay=0.9)
+claim("average_scatter", kept[0].std())
+
+# %% [markdown]
+# {{average_scatter}}. Now train: less than a minute of one core, on ten thousand digits. The network is told which digit it sees, and in a tenth of the
+# training it is not (section 4.8). That helps it: it need not find out by itself that there are ten kinds.
+
+# %%
+manual_seed(0)
+pixels = m.ImageDiffusion(m.UNet(num_classes=10), ema_decay=0.99)
+stream = minibatches(digits.train_bytes, digits.train_labels, batch_size=64, seed=0)
+fit(pixels, stream, steps=scaled(default=520, smoke=3, full=10_000), lr=2e-3)
+
+# %% [markdown]
+# The judges are those of chapter 2: the Fréchet distance, and recall, the share of test images that lie among the samples. **Predict** how both
+# change with the number of steps (section 4.5 knows).
+
+# %%
+def judge_of(name, test):  # images -> (Fréchet distance, recall) beside test images
+    network = feature_network(name)
+    real = network.features(test)
+
+    def judged(x):
+        found = network.features(x)
+        n = min(len(found), len(real))
+        return torch.tensor([frechet_distance(found, real),
+                             precision_recall(real[:n], found[:n]).recall])
+
+    return judged
+
+
+judged = judge_of("mnist", digits.test)
+in_turn = torch.arange(scaled(default=500, smoke=20, full=2000)) % 10
+few = (1, 2, 5, 10, 25)
+made = [pixels.sample(len(in_turn), y=in_turn, steps=k, seed=1) for k in few]
+by_steps = torch.stack([judged(x) for x in made])
+for k, (distance, reached) in zip(few, by_steps, strict=True):
+    print(f"{k:3} steps: Fréchet distance {distance:6.1f}, recall {reached:.3f}")
+
+# %%
+claim("pixels_fd", by_steps[-1, 0])
+claim("pixels_fd_two", by_steps[1, 0])
+claim("pixels_recall", by_steps[-1, 1])
+claim("pixels_recall_two", by_steps[1, 1])
+shipped, scores = m.trained_denoiser("mnist"), m.recorded("shipped")["denoiser_mnist"]
+claim("shipped_pixels_fd", scores["w = 1"]["frechet"])
+claim("shipped_pixels_recall", scores["w = 1"]["recall"])
+better = shipped.sample(15, y=in_turn[:15], steps=25, seed=1)
+figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[2][:15],
+                    "a minute, 25 steps": made[4][:15], "shipped, 25 steps": better,
+                    "test images": digits.test[:15]}, title="Digits out of noise");
+
+# %% [markdown]
+# *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives the mean of the class, whatever the noise. Shipped: a
+# larger U-Net after three quarters of an hour on 55,000 digits (`gencourse train diffusion_digits`).*
+#
+# With 25 steps the distance of 500 samples is {{pixels_fd}} and their recall {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps shrink the
+# spread here as well. The shipped model has {{shipped_pixels_fd}} and {{shipped_pixels_recall}} (of 1,000). Averaging matters most while the learning
+# rate is high; where it falls to 0, as in our loop, weights come to rest by themselves.
+#
+# **Larger pictures need more noise.** Neighbouring pixels say the same, so noise that hides a small picture averages out in a large one, and schedules shift
+# towards t = 1 as resolution grows (Hoogeboom et al. 2023; Esser et al. 2024).
+
+# %% tags=["widget"]
+denoising_film(shipped, torch.arange(10))
+
+# %% [markdown]
+# *A film: noisy digits, and below each what the network takes it for (without a kernel: five moments). Early guesses are blurred means of the class that was asked
+# for; then strokes find their places, and detail comes last.*
+#
+# ## 4.12 Latents
+#
+# Most of what 784 pixels say is not about what is drawn. Chapter 1's VAE keeps 16 numbers of a digit, and its decoder restores the rest. Its weak spot was the
+# prior (section 1.11). So: train that VAE, draw a code for each image, learn a flow of codes, and decode what it makes. That is **latent
+# diffusion** (Vahdat et al. 2021; Rombach et al. 2022).
+
+# %%
+manual_seed(0)
+small = VAE(latent_dim=16, mean_image=digits.train.mean(0))
+stream = binarised(minibatches(digits.train_bytes, batch_size=128, seed=0), seed=1)
+fit(small, stream, steps=scaled(default=1200, smoke=5, full=20_000), lr=4e-3)
+
+
+@torch.no_grad()
+def code_draws(vae, x, seed):  # one draw of q(z | x) for each image
+    mu, logvar = vae.encode(x)
+    return mu + (0.5 * logvar).exp() * torch.randn(mu.shape, generator=seeded(seed))
+
+
+binary = {name: torch.bernoulli(x, generator=seeded(3))
+          for name, x in (("train", digits.train), ("test", digits.test))}
+z = {name: code_draws(small, x, seed=4) for name, x in binary.items()}
+scale = z["train"].std()
+
+# %% [markdown]
+# Codes are divided by *one* number, their deviation, so that a time t means the same for any autoencoder. It is taken of draws, not of the means μ: where a
+# number of the code is idle, its means hardly vary, and dividing by that blows up noise. Here it is {{code_scale}}. Times are logit-normal (section 4.6). A
+# flow of 16 numbers needs no U-Net, and can say the velocity:
+
+# %%
+claim("code_scale", scale)
+manual_seed(0)
+flow = m.code_flow(m.CodeNetwork(16, width=256, blocks=3), ema_decay=0.99)
+fit(flow, minibatches(z["train"] / scale, batch_size=256, seed=0), precision="float32",
+    steps=scaled(default=1500, smoke=5, full=20_000), lr=2e-3)
+
+# %% [markdown]
+# Heun's rule, 25 evaluations. **Predict** the order: codes from the VAE's prior, from 40 normals fitted to its codes (chapter 1), from the flow, and the codes of training images.
+
+# %%
+n = scaled(default=2000, smoke=50, full=2000)
+em_steps = scaled(default=60, smoke=1, full=60)
+mixture = m.GaussianMixture.fit(z["train"], 40, steps=em_steps)
+noise = torch.randn(n, 16, generator=seeded(1))
+with torch.no_grad():
+    flowing_codes = heun(flow.averaged.velocity, noise, m.even_times(13))
+sources = {"the prior": noise,
+           "40 normals": mixture.sample(n, seed=1),
+           "the flow": scale * flowing_codes,
+           "training images": z["train"][:n]}
+drawn = {name: judged(small.decode_mean(codes)) for name, codes in sources.items()}
+for name, (distance, reached) in drawn.items():
+    print(f"{name:16}: Fréchet distance {distance:5.1f}, recall {reached:.3f}")
+
+# %%
+claim("latent_prior_fd", drawn["the prior"][0])
+claim("latent_mixture_fd", drawn["40 normals"][0])
+claim("latent_flow_fd", drawn["the flow"][0])
+claim("latent_codes_fd", drawn["training images"][0])
+scores = m.recorded("shipped")["codes_mnist"]["w = 1"]
+claim("shipped_codes_fd", scores["frechet"])
+better = trained_decoder()(m.trained_code_flow().sample(14, y=in_turn[:14], seed=1))
+figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
+                    for name, codes in sources.items()} | {"shipped, by class": better},
+                   title="Where codes come from");
+
+# %% [markdown]
+# *Decoded codes, none selected. In the first four rows the decoder, and so its blur, is the same. Last: a larger flow on codes of the decoder that
+# ships (`gencourse train diffusion_codes`), asked for 0 to 9.*
+#
+# The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, that of the training images' own codes
+# {{latent_codes_fd}}. **Forty normals, fitted in a second, are as good as the flow or better** (the shipped one, trained longer, has {{shipped_codes_fd}}). In 16 dimensions,
+# for a distance, one need not learn a flow. What is it for? First, probability. How likely does each find codes of *test* images, and what does that do for chapter 1's bound?
+
+# %%
+on_the_way = torch.linspace(0, 1, 31)
+signs = torch.randn(z["test"].shape, generator=seeded(5)).sign()  # Hutchinson's
+along, _ = m.ode_log_prob(flow.averaged.velocity, z["test"] / scale, on_the_way, signs)
+log_p = {"the prior": m.standard_normal_log_prob(z["test"]),
+         "40 normals": mixture.log_prob(z["test"]),
+         "the flow": along - 16 * scale.log()}  # the change of variables once more
+with torch.no_grad():
+    elbo = -small.loss(binary["test"])["loss"].mean()
+gain = {name: (p - log_p["the prior"]).mean() for name, p in log_p.items()}
+for name, more in gain.items():
+    print(f"{name:11}: log p(z) {log_p[name].mean():6.2f}, ELBO {elbo + more:7.2f}")
+claim("gain_mixture", gain["40 normals"])
+claim("gain_flow", gain["the flow"])
+
+# %% [markdown]
+# The ELBO contains $\log p(z)$ for codes of the image, so a better p(z) raises it by as much. On test images the mixture gains {{gain_mixture}} nats, the flow
+# {{gain_flow}}, out of about a hundred: a bound hardly sees what makes samples good. (So says chapter 2 as well.) Second, a flow goes where no mixture follows: to more
+# dimensions, to pixels, and to questions (next section). Third: does it only repeat codes?
+
+# %%
+claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["test"]))
+
+# %% [markdown]
+# {{flow_copies}} times as far from training codes as test codes are (section 4.10): no.
+#
+# **Why latent diffusion's autoencoder is hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
+# needs that any more. It may be given a tiny weight, just enough to keep codes from drifting far apart, and all capacity goes into sharp
+# reconstructions (often with chapter 2's discriminator as a judge). What is lost is the bound in nats. What remains: the flow can only be as good as the decoder.
+#
+# ## 4.13 Asking for a class
+#
+# Clothes, 24 numbers each, and a flow that sees the label, hidden from it in a tenth of the training (section 4.8).
+
+# %%
+fashion = images("fashion-mnist")
+manual_seed(0)
+closet = VAE(latent_dim=24, mean_image=fashion.train.mean(0))
+fit(closet, minibatches(fashion.train_bytes, batch_size=128, seed=0),
+    steps=scaled(default=1000, smoke=5, full=20_000), lr=4e-3)
+worn = code_draws(closet, fashion.train, seed=4)
+worn_scale = worn.std()
+
+# %%
+manual_seed(0)
+asked_flow = m.code_flow(m.CodeNetwork(24, 256, 3, num_classes=10), ema_decay=0.99)
+stream = minibatches(worn / worn_scale, fashion.train_labels, batch_size=256, seed=0)
+fit(asked_flow, stream, precision="float32", lr=2e-3,
+    steps=scaled(default=1800, smoke=5, full=20_000))
+
+# %% [markdown]
+# Three numbers tell how well it does what it is asked: how often a classifier sees the class that was asked for (*obeyed*; of real test images it recognises {{judge_clothes}} %), the
+# Fréchet distance, and recall. **Predict** how each changes as w grows:
+
+# %%
+reader = feature_network("fashion-mnist")
+judged_clothes = judge_of("fashion-mnist", fashion.test)
+asked = torch.arange(n) % 10
+
+
+def dressed(w, labels, seed=1):
+    start = torch.randn(len(labels), 24, generator=seeded(seed))
+    with torch.no_grad():
+        field = functools.partial(asked_flow.averaged.velocity, y=labels, w=w)
+        return closet.decode_mean(worn_scale * heun(field, start, m.even_times(10)))
+
+
+strengths = (1.0, 1.5, 2.0, 3.0, 5.0)
+outfits = {w: dressed(w, asked) for w in strengths}
+table = torch.stack([torch.cat([
+    100 * (reader.classify(x) == asked).float().mean()[None], judged_clothes(x)])
+    for x in outfits.values()])
+for w, row in zip(strengths, table, strict=True):
+    print("w = {:3}: obeyed {:.1f} %, Fréchet {:4.1f}, recall {:.3f}".format(w, *row))
+right = (reader.classify(fashion.test) == fashion.test_labels).float().mean()
+
+# %%
+claim("judge_clothes", 100 * right)
+claim("obeyed_one", table[0, 0])
+claim("clothes_fd_one", table[0, 1])
+claim("clothes_recall_one", table[0, 2])
+claim("obeyed_three", table[3, 0])
+claim("clothes_fd_three", table[3, 1])
+claim("clothes_recall_three", table[3, 2])
+claim("obeyed_five", table[4, 0])
+claim("clothes_fd_five", table[4, 1])
+claim("clothes_recall_five", table[4, 2])
+
+# %%
+scores = m.recorded("shipped")["denoiser_fashion-mnist"]
+shipped_table = torch.tensor([[scores[f"w = {w:g}"][key]
+                               for key in ("obeyed", "frechet", "recall")]
+                              for w in strengths])
+for w, row in zip(strengths, shipped_table, strict=True):
+    print("w = {:3}: obeyed {:.1f} %, Fréchet {:4.1f}, recall {:.3f}".format(w, *row))
+claim("shipped_clothes_obeyed", shipped_table[0, 0])
+claim("shipped_clothes_fd", shipped_table[0, 1])
+claim("shipped_clothes_recall", shipped_table[0, 2])
+claim("shipped_obeyed_five", shipped_table[4, 0])
+claim("shipped_clothes_fd_five", shipped_table[4, 1])
+claim("shipped_recall_five", shipped_table[4, 2])
+
+# %%
+over, (figure, axes) = torch.tensor(strengths), figures.panels(3, height=2.8)
+for ax, i, name in zip(axes, range(3), ("obeyed, %", "Fréchet distance", "recall"),
+                       strict=True):
+    both = {"a minute, codes": table[:, i], "shipped, pixels": shipped_table[:, i]}
+    figures.curves(over, both, "guidance w", name, "", ax=ax)
+    ax.set_ylim(0)
+    ax.legend().set_visible(i == 0)
+
+# %% [markdown]
+# *The same number of samples of each class at each w. Shipped: a U-Net of pixels after three quarters of an hour (recorded).*
+#
+# A minute's flow is obeyed in {{obeyed_one}} % at w = 1 and {{obeyed_five}} % at w = 5, and its distance falls from {{clothes_fd_one}} to {{clothes_fd_five}}. Its recall,
+# {{clothes_recall_one}} and {{clothes_recall_five}}, is poor at any w, because the decoder blurs. The shipped model shows what strong guidance costs: from w = 1 to 5 obedience goes from
+# {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real* clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}}, and
+# recall from {{shipped_clothes_recall}} to {{shipped_recall_five}}. **Obedience is bought with variety.** Section 4.8 knows why: guidance pushes away from what classes have in
+# common, to pictures more typical than data. Who reports obedience alone will choose a large w. We show w = 3 for codes: {{obeyed_three}} % obeyed, a distance of
+# {{clothes_fd_three}}, a recall of {{clothes_recall_three}}.
+
+# %%
+wardrobe = m.trained_denoiser("fashion-mnist")
+clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
+           "sneaker", "bag", "boot")
+each = torch.arange(10)
+figures.image_rows({"w = 1": outfits[1.0][:10], "w = 3": outfits[3.0][:10],
+                    "w = 5": outfits[5.0][:10],
+                    "shipped, w = 1": wardrobe.sample(10, y=each, seed=2),
+                    "shipped, w = 2": wardrobe.sample(10, y=each, w=2.0, seed=2)},
+                   title="Asked for a class", headings=clothes);
+
+# %% [markdown]
+# *One picture for each class, not selected. First three rows: the flow of codes, the same noise, blurred by its decoder. Last two: the shipped U-Net of pixels
+# (`gencourse train diffusion_clothes`).*
+
+# %% tags=["widget"]
+asking_explorer(wardrobe, clothes)
+
+# %% [markdown]
+# *Class, steps and guidance of the shipped model (without a kernel: a table). Large w: strong contrast, one typical picture. Few steps: blurred.*
+#
+# ## 4.14 Editing a picture
+#
+# The methods of section 4.9, now on pixels, with the shipped model of digits. Replacement decides early and cannot take back. *RePaint*'s mend: after
+# each step down go up again by adding noise, and down once more, r times in all. Does it help? First where the truth is known, 1.8:
+
+# %%
+def repaint(denoise, x, known, mask, times, generator, rounds):
+    for t, s in pairwise(times):
+        for i in range(rounds):
+            step = torch.stack([t, s])
+            x = m.inpaint(denoise, x, known, mask, flow_form, step, generator)
+            if i + 1 < rounds:  # up again: the noise between the two levels
+                (a, sigma), (a_s, sigma_s) = flow_form.levels(t), flow_form.levels(s)
+                fresh = (sigma**2 - (a / a_s * sigma_s) ** 2).sqrt()
+                eps = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+                x = a / a_s * x + fresh * eps
+    return x
+
+
+pair_flow = m.ExactDiffusion(pair.mixture, flow_form)
+start = normal(3000, 2, seed=0)
+rounds = scaled(default=(1, 3, 10, 30), smoke=(1, 2), full=(1, 3, 10, 30, 100))
+mended_means = [
+    repaint(pair_flow.denoise, start, known, mask, m.even_times(50), seeded(1), r)
+    [:, 1].mean() for r in rounds]
+print("rounds", rounds, "means", *(f"{value:.2f}" for value in mended_means))
+
+# %%
+claim("repaint_one", mended_means[0])
+claim("repaint_many", mended_means[-1])
+
+# %% [markdown]
+# From {{repaint_one}} to {{repaint_many}} with thirty rounds: it comes to the truth, and pays with as many evaluations. Now the lower half of digits:
+
+# %%
+whole = m.centred(digits.test[:scaled(default=200, smoke=14, full=1000)])
+upper = torch.zeros(28, 28, dtype=torch.bool)
+upper[:14] = True
+labels = digits.test_labels[:len(whole)]
+filled_in, same, reads = {}, {}, feature_network("mnist")
+with torch.no_grad():
+    noise = torch.randn(whole.shape, generator=seeded(8))
+    ways = ("replaced", None, 1), ("3 rounds", None, 3), ("told y", labels, 1)
+    for name, y, r in ways:
+        field = functools.partial(shipped.averaged.denoise, y=y)
+        x = repaint(field, noise, whole, upper, m.even_times(20), seeded(9), r)
+        filled_in[name] = m.uncentred(x)
+        same[name] = 100 * (reads.classify(filled_in[name]) == labels).double().mean()
+claim("same_replaced", same["replaced"])
+claim("same_rounds", same["3 rounds"])
+claim("same_told", same["told y"])
+
+# %%
+half = torch.where(upper, digits.test[:14], 0.5)
+figures.image_rows({"test images": digits.test[:14], "what is known": half}
+                   | {name: x[:14] for name, x in filled_in.items()},
+                   title="Lower halves, drawn");
+
+# %% [markdown]
+# *Upper halves given, lower halves drawn, none selected. "told y": the model is also told which digit it is.*
+#
+# A classifier reads {{same_replaced}} % of the filled digits as the original ones, {{same_rounds}} % with three rounds, {{same_told}} % when the model is told. The right number
+# is not 100: some upper halves belong to several digits.
+#
+# **Image to image**, and now into another class: sneakers are made noisy up to t₀, and go down as boots.
+
+# %%
+shoes = fashion.test[fashion.test_labels == 7][:scaled(default=50, smoke=10, full=200)]
+boots = torch.full((len(shoes),), 9)
+field = functools.partial(wardrobe.averaged.denoise, y=boots, w=2.0)
+turned, taken_for_boots = {"sneakers": shoes}, []
+with torch.no_grad():
+    for depth in (0.3, 0.5, 0.7, 0.9):
+        times = m.even_times(10, depth)
+        x = m.image_to_image(field, m.centred(shoes), flow_form, times, seeded(3))
+        turned[f"t₀ = {depth}"] = m.uncentred(x)
+        is_boot = reader.classify(m.uncentred(x)) == 9
+        taken_for_boots.append(100 * is_boot.double().mean())
+claim("boots_low", taken_for_boots[0])
+claim("boots_high", taken_for_boots[-1])
+figures.image_rows({name: x[:14] for name, x in turned.items()},
+                   title="Sneakers, asked to be boots");
+
+# %% [markdown]
+# *The same sneakers, from four depths. Little noise: the sneaker stays. Much: a boot that has little of it.*
+#
+# At t₀ = 0.3 the judge sees {{boots_low}} % boots, at 0.9 {{boots_high}} %. What stays and what changes is chosen with one number, and nothing guarantees that the part
+# one wanted to keep is what is kept.
+#
+# ## 4.15 Few steps
+#
+# Twenty-five evaluations a picture were fine for digits; for large networks they are what costs. **Reflow** (section 4.6), on codes: let the flow make pairs of noise and
+# code, start a second network from the first one's weights, train it on these pairs, and take *one* step. It is a **distillation**: a student
+# learns what its teacher makes, not from data.
+
+# %%
+its_noise = torch.randn(scaled(default=20_000, smoke=300, full=100_000), 16,
+                        generator=seeded(20))
+pairs_made, _ = m.reflow_pairs(flow.averaged.velocity, its_noise, m.even_times(8))
+student = m.DiffusionModel(m.CodeNetwork(16, width=256, blocks=3), shape=(16,))
+student.load_state_dict(flow.averaged.state_dict())
+manual_seed(1)
+fit(OnPairs(student), minibatches(pairs_made, its_noise, batch_size=256, seed=0),
+    precision="float32", lr=2e-3, steps=scaled(default=1200, smoke=5, full=10_000))
+
+# %%
+few = (1, 2, 4, 25)
+shorter = {who: torch.stack([
+    judged(small.decode_mean(scale * model.sample(n, steps=k, seed=1)))[0]
+    for k in few]) for who, model in (("teacher", flow), ("student", student))}
+for who, row in shorter.items():
+    print(f"{who}: steps {few}, distance", *(f"{d:.1f}" for d in row))
+claim("teacher_one", shorter["teacher"][0])
+claim("student_one", shorter["student"][0])
+claim("teacher_many", shorter["teacher"][-1])
+
+# %% [markdown]
+# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 the teacher had {{teacher_many}}. Others reach the same end without pairs.
+# A *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean flow* learns the mean velocity between two times, from an identity that
+# it must obey (Geng et al. 2025). How fast is that?
+
+# %%
+def milliseconds(draw, k, repeats):  # for k pictures, the fastest of several calls
+    seconds = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        draw(k)
+        seconds.append(time.perf_counter() - begun)
+    return 1000 * min(seconds)
+
+
+decode, repeats = small.decode_mean, scaled(default=5, smoke=1, full=10)
+ways = {"VAE, its prior": lambda k: small.sample(k),
+        "codes, 25 steps": lambda k: decode(scale * flow.sample(k, steps=25)),
+        "codes, 1 step": lambda k: decode(scale * student.sample(k, steps=1)),
+        "pixels, 25 steps": lambda k: pixels.sample(k, steps=25)}
+one = {name: milliseconds(way, 1, repeats) for name, way in ways.items()}
+batch = {name: 100_000 / milliseconds(way, 100, 2) for name, way in ways.items()}
+for name in ways:
+    print(f"{name:17} one picture {one[name]:6.1f} ms, a batch {batch[name]:7,.0f} /s")
+claim("student_gain", one["codes, 25 steps"] / one["codes, 1 step"])
+
+# %% [markdown]
+# One picture alone takes one step about {{student_gain}} times less time than 25. A film has 25 pictures a second, 40 ms each: **real time is not far**, even here, on a CPU. (Chapters
+# 1 to 3 stand in the table below.)
+#
+# ## 4.16 All four families, on equal terms
+#
+# The same ten thousand digits, no labels, forty seconds of one thread for each, three seeds; 2,000 samples, the same judge (recorded, by
+# `authoring/record_families.py`).
+
+# %%
+recorded = m.recorded("families")
+families = {name: {key: torch.tensor(row[key]) for key in ("frechet", "recall")}
+            for name, row in recorded["rows"].items()}
+print(f"{recorded['machine']}\n{'':26}distance       recall   ms/picture  pictures/s")
+for name, row in families.items():
+    speed = recorded["rows"][name]
+    print(f"{name:26}{row['frechet'].mean():5.1f} ± {row['frechet'].std():4.1f}"
+          f"    {row['recall'].mean():.3f}{speed['milliseconds']:12.1f}"
+          f"{speed['per_second']:12,.0f}")
+
+# %%
+figure, axes = figures.panels(2, height=3.0)
+for ax, key, words in zip(axes, ("frechet", "recall"), ("Fréchet distance", "recall"),
+                          strict=True):
+    for i, row in enumerate(families.values()):
+        ax.plot(row[key], [-i] * 3, "o", color=figures.PALETTE[i % 7])
+    ax.set(xlabel=words, xlim=(0, None), yticks=-torch.arange(len(families)))
+    ax.set_yticklabels(families if ax is axes[0] else [])
+claim("family_flow", families["diffusion of codes"]["frechet"].mean())
+claim("family_auto", families["autoencoder, 40 normals"]["frechet"].mean())
+claim("family_pixels", families["diffusion of pixels"]["frechet"].mean())
+claim("family_gan", families["GAN"]["frechet"].mean())
+
+# %% [markdown]
+# *Each point is a training. Left, lower is better; right, higher is better.*
+#
+# In forty seconds the plain autoencoder with forty normals has {{family_auto}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, and diffusion of
+# pixels, not told the digits, {{family_pixels}}: **by this measure and with this little time diffusion of pixels is the worst choice.** What it does best is to go on
+# improving. After three quarters of an hour it has {{shipped_pixels_fd}} (on more digits, and told which).
+#
+# For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; its samples are compared with binary test images, which is a
+# different task. A diffusion model of grey values has a density, not a probability of bits: its number of nats cannot stand beside those of chapters 1 and 3, and a GAN has none at all. What can be
+# compared in nats is section 4.12's: one VAE, several priors. And seconds are not all: a GAN's sample is one pass, and its training may fail.
+#
+# | | VAE | GAN | autoregressive | diffusion |
+# | --- | --- | --- | --- | --- |
+# | probability | a bound | none | exact | a bound, or along the ODE |
+# | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
+# | training | one loss | a game | one loss | one regression |
+# | a code | yes | yes, no encoder | none | the noise, as large as x |
+# | asking, editing | trained for | trained for | what comes first | without new training |
+#
+# ## 4.17 What the picture tools do with it
+#
+# Today's picture tools are these parts, larger. An autoencoder turns a picture of a million pixels into a grid of codes; a network, a U-Net once, now mostly a transformer over patches (chapter 3's), says a
+# velocity; text instead of a label, as the vectors of a language model, which the network looks at by attention; hidden in a tenth of training, so that w can be
+# chosen ("guidance scale", 3 to 8, and now you know what it sells); 20 to 50 steps, or 1 to 8 after a distillation. "Image to image" is section 4.14's t₀ ("strength"), "inpainting" a model
+# that was trained with masks, because replacement is not good enough. A "negative prompt" takes the place of the missing label: away from *that*. And sound, video, and molecules are drawn alike.
+#
+# ## 4.18 Questions
 #
 # Think first, then open the answer.
 #
@@ -1446,9 +1998,29 @@ with torch.no_grad():
 # Yes: at the minimum over a finite set it copies. Watch the loss on held-out examples, and distances relative to them.
 # </details>
 #
+# <details><summary>6. A network for faces has a narrow bottleneck. Should it predict the noise?</summary>
+#
+# No: noise does not fit through. Let it say x̂, or give it skips as wide as the picture.
+# </details>
+#
+# <details><summary>7. Someone reports: "guidance 6 improved the Fréchet distance and the class accuracy". What do you ask for?</summary>
+#
+# Recall, over several w; and what the classifier says of real images. Beyond that, more obedience is less variety.
+# </details>
+#
+# <details><summary>8. Latent diffusion draws blurred pictures, in however many steps. Where do you look?</summary>
+#
+# At reconstructions. If they are blurred, it is the autoencoder, and no flow of codes mends that.
+# </details>
+#
+# <details><summary>9. A one-step student is as good as its teacher with 25 steps, and it repeats the teacher's odd digits. Why?</summary>
+#
+# It learned from what the teacher made, odd digits included, not from data.
+# </details>
+#
 # Now the exercises: [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb).
 #
-# ## 4.12 Where this comes from
+# ## 4.19 Where this comes from
 #
 # Titles and numbers below are given from memory. **Courses and books:** MIT 6.S184, *Generative AI with Stochastic Differential
 # Equations*; Berkeley's *Deep Unsupervised Learning*; Prince, *Understanding Deep Learning*, 2023, chapters 16 and 18; Bishop & Bishop,
@@ -1474,3 +2046,8 @@ with torch.no_grad():
 # - **Copying, and discrete data:** Gu et al. 2023, [arXiv:2310.02664](https://arxiv.org/abs/2310.02664); Kadkhodaie et al. 2024,
 #   [arXiv:2310.02557](https://arxiv.org/abs/2310.02557); Austin et al. 2021, [arXiv:2107.03006](https://arxiv.org/abs/2107.03006); Sahoo et al. 2024,
 #   [arXiv:2406.07524](https://arxiv.org/abs/2406.07524); Shi et al. 2024, [arXiv:2406.04329](https://arxiv.org/abs/2406.04329).
+# - **Pictures:** Ronneberger et al. 2015 (U-Net), [arXiv:1505.04597](https://arxiv.org/abs/1505.04597); Li & He 2025 (predict x̂),
+#   [arXiv:2511.13720](https://arxiv.org/abs/2511.13720); Hoogeboom et al. 2023, [arXiv:2301.11093](https://arxiv.org/abs/2301.11093); Vahdat et al. 2021,
+#   [arXiv:2106.05931](https://arxiv.org/abs/2106.05931); Rombach et al. 2022 (latent diffusion), [arXiv:2112.10752](https://arxiv.org/abs/2112.10752).
+# - **Few steps:** Song et al. 2023 (consistency models), [arXiv:2303.01469](https://arxiv.org/abs/2303.01469); Geng et al. 2025 (mean flow),
+#   [arXiv:2505.13447](https://arxiv.org/abs/2505.13447).

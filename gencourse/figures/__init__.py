@@ -15,6 +15,7 @@ from gencourse.figures.diagrams import (
     made_network,
     pixelcnn_stacks,
     query_key_value,
+    unet_diagram,
     vae_diagram,
 )
 from gencourse.figures.families import families
@@ -70,6 +71,7 @@ __all__ = [
     "tile",
     "training_curves",
     "trajectories",
+    "unet_diagram",
     "use_style",
     "vae_diagram",
     "vector_field",

@@ -6,11 +6,14 @@ One module per widget: `latent` explores a decoder, `lab` plays and replays GANs
 `replay` shows how samples came about, `sampling` what temperature, top-k and top-p do to the next
 token, `pixels` how an image is drawn pixel by pixel, `attention` where each position of a text
 looks, `noise_levels` what noise does to a density and its score, `particles` how a velocity field
-carries points, and `guidance` what steps and guidance do to samples.
+carries points, and `guidance` what steps and guidance do to samples; `denoising` shows images on
+their way from noise, `asking` draws images of a class with the steps and guidance chosen.
 """
 
 from gencourse.gan_lab import film_strip
+from gencourse.widgets.asking import AskingExplorer, asking_explorer, asking_strip
 from gencourse.widgets.attention import AttentionViewer, attention_grid, attention_viewer
+from gencourse.widgets.denoising import DenoisingFilm, denoising_film, denoising_strip
 from gencourse.widgets.guidance import GuidanceExplorer, guidance_explorer, guidance_strip
 from gencourse.widgets.lab import GanLab, gan_lab
 from gencourse.widgets.latent import LatentExplorer, latent_explorer, latent_strip
@@ -22,7 +25,9 @@ from gencourse.widgets.replay import ImageReplay, image_replay, replay_strip
 from gencourse.widgets.sampling import SamplingExplorer, sampling_explorer
 
 __all__ = [
+    "AskingExplorer",
     "AttentionViewer",
+    "DenoisingFilm",
     "FlowReplay",
     "GanLab",
     "GuidanceExplorer",
@@ -31,9 +36,13 @@ __all__ = [
     "NoiseExplorer",
     "PixelReplay",
     "SamplingExplorer",
+    "asking_explorer",
+    "asking_strip",
     "attention_grid",
     "attention_viewer",
     "carried_grid",
+    "denoising_film",
+    "denoising_strip",
     "film_strip",
     "flow_replay",
     "flow_strip",

@@ -905,6 +905,50 @@ def _(at: str) -> Any:
     return found
 
 
+def small_images(at: str, num_classes: int = 3) -> diffusion.ImageDiffusion:
+    def new() -> diffusion.ImageDiffusion:
+        return diffusion.ImageDiffusion(diffusion.UNet(4, 6, 8, num_classes, SHAPE, 2))
+
+    return made(at, new)
+
+
+@entry(
+    "diffusion.ImageDiffusion", "diffusion.UNet", "diffusion.Modulated", "diffusion.Averaged",
+    "diffusion.centred", "diffusion.uncentred",
+)  # fmt: skip
+def _(at: str) -> Any:
+    model, x, y = small_images(at), pictures(at, 2), whole(at, 3, 2)
+    told = normal(at, 2, 128), uniform(at, 2)
+    layer = made(at, lambda: diffusion.Modulated(4))
+    with runtime.global_seed(0, at):
+        loss = model.loss(x, y, t=told[1], eps=x)
+    return (
+        loss, layer(normal(at, 2, 4, 3), told[0]), diffusion.uncentred(diffusion.centred(x)),
+        model.sample(2, steps=2, y=y.cpu(), w=2.0), model.sample(2, steps=2),
+        trained(small_images(at), x, y),
+    )  # fmt: skip
+
+
+@entry("diffusion.CodeNetwork", "diffusion.LatentDiffusion", "diffusion.code_flow")
+def _(at: str) -> Any:
+    def new() -> diffusion.LatentDiffusion:
+        network = diffusion.CodeNetwork(3, 8, 1, num_classes=3)
+        return diffusion.LatentDiffusion(vae.VAE(3, 8, SHAPE), network)
+
+    model, x, y = made(at, new), binary(at, 2), whole(at, 3, 2)
+    flow = made(at, lambda: diffusion.code_flow(diffusion.CodeNetwork(3, 8, 1)))
+    z, t = normal(at, 2, 3), uniform(at, 2)
+    return model.sample(2, steps=2, y=y), flow.loss(z, t=t, eps=z), trained(made(at, new), x, y)
+
+
+@entry("diffusion.trained_denoiser", "diffusion.trained_code_flow", "diffusion.recorded")
+def _(at: str) -> Any:
+    labels = torch.arange(2, device=at)
+    drawn_by = diffusion.trained_denoiser("mnist"), diffusion.trained_code_flow()
+    shipped = [model.to(at).sample(2, steps=2, y=labels) for model in drawn_by]
+    return shipped, len(diffusion.recorded("families"))
+
+
 @entry(
     "diffusion.AffineCoupling", "diffusion.NormalizingFlow", "diffusion.affine_coupling",
     "diffusion.affine_coupling_inverse",
@@ -1084,7 +1128,7 @@ def _(at: str) -> Any:
 @entry(
     "figures.families", "figures.graphical_model", "figures.vae_diagram", "figures.gan_diagram",
     "figures.gpt_block", "figures.query_key_value", "figures.pixelcnn_stacks", "figures.panels",
-    "figures.coupling_diagram", "figures.diffusion_diagram",
+    "figures.coupling_diagram", "figures.diffusion_diagram", "figures.unet_diagram",
     "figures.use_style", lies="cpu",
 )  # fmt: skip
 def _(at: str) -> Any:
@@ -1092,7 +1136,7 @@ def _(at: str) -> Any:
     schematics = (
         figures.families, figures.graphical_model, figures.vae_diagram, figures.gan_diagram,
         figures.gpt_block, figures.query_key_value, figures.pixelcnn_stacks,
-        figures.coupling_diagram, figures.diffusion_diagram,
+        figures.coupling_diagram, figures.diffusion_diagram, figures.unet_diagram,
     )  # fmt: skip
     _, axes = figures.panels(len(schematics))
     counts = [len(draw(ax=ax).patches) for draw, ax in zip(schematics, axes, strict=True)]
@@ -1240,6 +1284,20 @@ def _(at: str) -> Any:
     explorer = widgets.guidance_explorer(cond, uncond)
     strip = drawn(widgets.guidance_strip(cond, uncond, steps=(2,), weights=(1.0, 2.0)))
     return strip, explorer.caption(3, 2.0), len(explorer.show(3, 2.0)) > 0
+
+
+@entry("widgets.denoising_film", "widgets.DenoisingFilm", "widgets.denoising_strip", lies="cpu")
+def _(at: str) -> Any:
+    film = widgets.denoising_film(small_images(at), whole(at, 3, 2), n=2, steps=3)
+    frames = [(frame.noisy, frame.guess) for frame in film.frames]
+    return frames, drawn(widgets.denoising_strip(film.frames)), film.caption(1), film.show(1)
+
+
+@entry("widgets.asking_explorer", "widgets.AskingExplorer", "widgets.asking_strip", lies="cpu")
+def _(at: str) -> Any:
+    model = small_images(at)
+    explorer = widgets.asking_explorer(model, "abc")
+    return drawn(widgets.asking_strip(model, "abc", settings=((2, 2.0),))), explorer.show(1, 2, 2.0)
 
 
 @entry("widgets.gan_lab", "widgets.GanLab", "widgets.film_strip", lies="cpu")

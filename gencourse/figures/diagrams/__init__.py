@@ -6,7 +6,11 @@ from gencourse.figures.diagrams.autoregressive import (
     pixelcnn_stacks,
     query_key_value,
 )
-from gencourse.figures.diagrams.diffusion import coupling_diagram, diffusion_diagram
+from gencourse.figures.diagrams.diffusion import (
+    coupling_diagram,
+    diffusion_diagram,
+    unet_diagram,
+)
 from gencourse.figures.diagrams.gan import gan_diagram
 from gencourse.figures.diagrams.vae import graphical_model, vae_diagram
 
@@ -19,5 +23,6 @@ __all__ = [
     "made_network",
     "pixelcnn_stacks",
     "query_key_value",
+    "unet_diagram",
     "vae_diagram",
 ]

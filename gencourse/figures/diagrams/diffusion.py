@@ -68,3 +68,31 @@ def diffusion_diagram(ax: Axes | None = None) -> Axes:
     entries = [("noise is added", False, COMPUTED), ("noise is taken away", True, GRADIENT)]
     legend(ax, entries, loc="lower right")
     return ax
+
+
+def unet_diagram(ax: Axes | None = None) -> Axes:
+    """The network for pictures: down to fewer places, a dense middle that sees all of them, and up
+    again, with what the way down had added (skips). The time and the label enter every block.
+    """
+    ax = canvas(8.6, 4.1, "A U-Net with a dense middle", ax)
+    start = circle(ax, 0.6, 3.6, "$x_t$", 0.34, "observed")
+    end = circle(ax, 8.0, 3.6, r"$\hat x$", 0.34)
+    fine = [box(ax, x, 3.6, text, 1.5, 0.55) for x, text in ((2.1, "14 × 14"), (6.5, "14 × 14"))]
+    coarse = [box(ax, x, 2.55, text, 1.2, 0.55) for x, text in ((3.0, "7 × 7"), (5.6, "7 × 7"))]
+    middle = box(ax, 4.3, 1.5, "all places at once", 1.9, 0.55)
+    for one, other in itertools.pairwise(
+        [start, fine[0], coarse[0], middle, coarse[1], fine[1], end]
+    ):
+        arrow(ax, one, other)
+    for one, other in (fine, coarse):
+        arrow(ax, one, other, dashed=True)
+    label(ax, 4.3, 3.78, "skip: added on the way up")
+    label(ax, 4.3, 2.72, "skip")
+    told = circle(ax, 0.6, 0.5, "$t,\\; y$", 0.34, "observed")
+    network = box(ax, 2.4, 0.5, "embedding", 1.3, 0.5)
+    arrow(ax, told, network, color=GRADIENT)
+    path_arrow(ax, [(3.07, 0.5), (4.3, 0.5), (4.3, 1.2)], color=GRADIENT)
+    label(ax, 6.25, 0.5, "a scale and a shift for each channel,\nin the middle and in every block")
+    entries = [("pictures", False, COMPUTED), ("what the blocks are told", False, GRADIENT)]
+    legend(ax, entries, loc="lower left", bbox_to_anchor=(0.0, 0.2))
+    return ax

@@ -69,6 +69,17 @@ from gencourse.models.diffusion.guidance import (
     guided,
     guided_field,
 )
+from gencourse.models.diffusion.images import (
+    Averaged,
+    ImageDiffusion,
+    centred,
+    uncentred,
+)
+from gencourse.models.diffusion.latent import (
+    CodeNetwork,
+    LatentDiffusion,
+    code_flow,
+)
 from gencourse.models.diffusion.likelihood import (
     continuity_residual,
     diffusion_elbo,
@@ -153,6 +164,11 @@ from gencourse.models.diffusion.times import (
     follow,
     rho_levels,
 )
+from gencourse.models.diffusion.trained import (
+    recorded,
+    trained_code_flow,
+    trained_denoiser,
+)
 from gencourse.models.diffusion.translation import (
     Translated,
     ddpm_levels,
@@ -163,31 +179,43 @@ from gencourse.models.diffusion.translation import (
     to_ve,
     to_vp,
 )
+from gencourse.models.diffusion.unet import (
+    Modulated,
+    UNet,
+)
 from gencourse.models.vae.mixture import GaussianMixture
 
 __all__ = [
     "KINDS",
     "PREDICTS",
     "AffineCoupling",
+    "Averaged",
+    "CodeNetwork",
     "DiffusionModel",
     "ExactDiffusion",
     "GaussianMixture",
+    "ImageDiffusion",
+    "LatentDiffusion",
+    "Modulated",
     "NormalizingFlow",
     "Path",
     "PointNetwork",
     "Preconditioning",
     "Translated",
     "TwoClasses",
+    "UNet",
     "affine_coupling",
     "affine_coupling_inverse",
     "alpha_bars",
     "ancestral",
     "ancestral_posterior",
     "brownian_variance",
+    "centred",
     "change_of_variables",
     "check_terminal_snr",
     "churn_step",
     "classifier_guidance",
+    "code_flow",
     "continuity_residual",
     "convert",
     "copying_denoiser",
@@ -257,6 +285,7 @@ __all__ = [
     "polar_to_plane",
     "preconditioning",
     "predictor_corrector",
+    "recorded",
     "reflow_pairs",
     "replace_known",
     "replacement_limit",
@@ -281,6 +310,9 @@ __all__ = [
     "to_linear",
     "to_ve",
     "to_vp",
+    "trained_code_flow",
+    "trained_denoiser",
+    "uncentred",
     "uniform_times",
     "v_from_pair",
     "ve",
