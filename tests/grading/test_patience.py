@@ -101,7 +101,7 @@ def test_flags_are_few_one_of_each_kind_is_kept_and_the_rest_counted():
     shown = listed(flags)
     assert len(shown) == FLAGS
     assert {flag.flag for flag in shown} == {"much-output", "died", "more-flags"}
-    assert shown[-1]["detail"] == f"{60_001 - FLAGS + 1:,} further flags were left out."
+    assert shown[-1].detail == f"{60_001 - FLAGS + 1:,} further flags were left out."
     assert [flag.flag for flag in listed(flags[:3])] == ["much-output"] * 3
 
 
