@@ -1760,6 +1760,13 @@ figures.image_rows({"w = 1": outfits[1.0][:10], "w = 3": outfits[3.0][:10],
 # *One picture for each class, not selected. First three rows: the flow of codes, the same noise, blurred by its decoder. Last two: the shipped U-Net of pixels
 # (`gencourse train diffusion_clothes`).*
 
+# %% tags=["cover"]
+figures.image_grid(wardrobe.sample(60, y=each.repeat(6), seed=3), columns=10,
+                   title="Clothes out of noise", headings=clothes);
+
+# %% [markdown]
+# *Six samples of each class from the shipped model at w = 1, not selected.*
+
 # %% tags=["widget"]
 asking_explorer(wardrobe, clothes)
 
