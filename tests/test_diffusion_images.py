@@ -68,7 +68,8 @@ def test_time_and_label_enter_and_no_label_is_a_label_of_its_own():
     torch.testing.assert_close(network(x, t), network(x, t, nothing))
     assert (said - network(x, t)).abs().amax() > 1e-3
     # each row goes by its own time and label
-    torch.testing.assert_close(network(x[1:], t[1:], y[1:]), said[1:])
+    alone, scale = network(x[1:], t[1:], y[1:]), said.abs().max().item()
+    torch.testing.assert_close(alone, said[1:], atol=1e-4 * scale, rtol=1e-4)
 
 
 def test_blocks_begin_as_the_identity_and_modulate_by_the_formula():
