@@ -1,7 +1,9 @@
 """Chapter 4's latent flow: on codes of chapter 1's VAE, with the decoder that ships."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
+
+from torch import nn
 
 from gencourse.data import binarised
 from gencourse.experiments.denoisers import CLASSES, MEANINGS, DenoiserRecipe
@@ -17,7 +19,7 @@ class CodesRecipe(DenoiserRecipe[LatentDiffusion]):
     def model(self, settings: dict[str, Any], data: Pictures | None = None) -> LatentDiffusion:
         """The shipped decoder with an untrained encoder, and an untrained flow."""
         decoder = trained_decoder().layers
-        vae = VAE(decoder[0].in_features)
+        vae = VAE(cast(nn.Linear, decoder[0]).in_features)
         vae.decoder.load_state_dict(decoder.state_dict())
         network = CodeNetwork(vae.latent_dim, num_classes=CLASSES, **settings)
         return LatentDiffusion(vae, network)

@@ -95,10 +95,11 @@ class ImageDiffusion(Averaged):
             num_classes=network.num_classes,
         )
         super().__init__(model, ema_decay)
+        self.image_shape = network.image_shape
 
     def loss(self, x: Tensor, *y: Tensor, **given: Tensor) -> dict[str, Tensor]:
         """{"loss"}: |x̂ - x|² of images around 0, summed over pixels, (B,)."""
-        require_images("ImageDiffusion.loss", x, self.model.shape, self)
+        require_images("ImageDiffusion.loss", x, self.image_shape, self)
         return super().loss(centred(x), *y, **given)
 
     def sample(self, n: int, **options: Any) -> Tensor:

@@ -1,6 +1,6 @@
 """Diffusion of codes: a small network on the codes of chapter 1's VAE."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +60,8 @@ class CodeNetwork(nn.Module):
                 "Make it with num_classes."
             )
         h = self.enter(z_t)
-        for first, second in self.blocks:  # type: ignore[misc]
+        for block in self.blocks:
+            first, second = cast(nn.ModuleList, block)
             h = h + second(F.silu(first(F.silu(h)) + told))
         return self.leave(F.silu(h))
 
