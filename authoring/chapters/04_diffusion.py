@@ -1468,7 +1468,7 @@ claim("modulated_and_theirs",
       (modulated(h, told, layer.linear) - layer(h, told)).abs().max().detach())
 
 # %% [markdown]
-# They agree to {{modulated_and_theirs}}. The last ingredient is **averaging**. Each batch pushes the weights to and fro, and samples change with them. So one
+# They agree to {{modulated_and_theirs}}. The last ingredient is **averaging**. Each batch pushes the weights back and forth, and samples change with them. So one
 # draws with an average, kept beside the weights and moved a little after each step: $\bar w \leftarrow d\, \bar w + (1 - d)\, w$. If weights scatter around the
 # right ones independently, with deviation 1, theory gives $\bar w$ the deviation $\sqrt{(1-d)/(1+d)}$, which for d = 0.9 is 0.229:
 
@@ -1916,7 +1916,7 @@ for name in ways:
 claim("student_gain", one["codes, 25 steps"] / one["codes, 1 step"])
 
 # %% [markdown]
-# One picture alone takes one step about {{student_gain}} times less time than 25. A film has 25 pictures a second, 40 ms each: **real time is not far**, even here, on a CPU. (Chapters
+# One picture alone takes one step about {{student_gain}} times less time than 25. A film has 25 pictures a second: **real time is not far**, even here, on a CPU. (Chapters
 # 1 to 3 stand in the table below.)
 #
 # ## 4.16 All four families, on equal terms

@@ -31,7 +31,7 @@ class Averaged(nn.Module):
 
     After each step average ← decay · average + (1 - decay) · weights; the decay starts small, so
     that the first steps are forgotten. Without it samples change from step to step, as the last few
-    batches push each weight to and fro; a learning rate that falls to 0 does much of the same.
+    batches push each weight back and forth; a learning rate that falls to 0 does much of the same.
     """
 
     def __init__(self, model: DiffusionModel, ema_decay: float = 0.999) -> None:
