@@ -1728,10 +1728,11 @@ claim("shipped_recall_five", shipped_table[4, 2])
 
 # %%
 over, (figure, axes) = torch.tensor(strengths), figures.panels(3, height=2.8)
-for ax, i, name in zip(axes, range(3), ("obeyed, %", "Fréchet distance", "recall"),
-                       strict=True):
+names = ("obeyed, %", "Fréchet distance", "recall")
+titles = ("Does it obey?", "How near to real clothes?", "How much variety is left?")
+for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
     both = {"a minute, codes": table[:, i], "shipped, pixels": shipped_table[:, i]}
-    figures.curves(over, both, "guidance w", name, "", ax=ax)
+    figures.curves(over, both, "guidance w", name, title, ax=ax)
     ax.set_ylim(0)
     ax.legend().set_visible(i == 0)
 
@@ -1937,11 +1938,13 @@ for name, row in families.items():
 
 # %%
 figure, axes = figures.panels(2, height=3.0)
-for ax, key, words in zip(axes, ("frechet", "recall"), ("Fréchet distance", "recall"),
-                          strict=True):
+for ax, key, words, title in zip(
+        axes, ("frechet", "recall"), ("Fréchet distance", "recall"),
+        ("How near to test images after 40 s?", "How varied?"), strict=True):
     for i, row in enumerate(families.values()):
         ax.plot(row[key], [-i] * 3, "o", color=figures.PALETTE[i % 7])
-    ax.set(xlabel=words, xlim=(0, None), yticks=-torch.arange(len(families)))
+    ax.set(xlabel=words, xlim=(0, None), yticks=range(0, -len(families), -1),
+           title=title)
     ax.set_yticklabels(families if ax is axes[0] else [])
 claim("family_flow", families["diffusion of codes"]["frechet"].mean())
 claim("family_auto", families["autoencoder, 40 normals"]["frechet"].mean())

@@ -94,5 +94,5 @@ def unet_diagram(ax: Axes | None = None) -> Axes:
     path_arrow(ax, [(3.07, 0.5), (4.3, 0.5), (4.3, 1.2)], color=GRADIENT)
     label(ax, 6.25, 0.5, "a scale and a shift for each channel,\nin the middle and in every block")
     entries = [("pictures", False, COMPUTED), ("what the blocks are told", False, GRADIENT)]
-    legend(ax, entries, loc="lower left", bbox_to_anchor=(0.0, 0.2))
+    legend(ax, entries, loc="lower left", bbox_to_anchor=(0.0, 0.28))
     return ax
