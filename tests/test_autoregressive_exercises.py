@@ -126,7 +126,7 @@ def test_who_reads_the_held_out_text_is_seen():
 def test_modes_and_graphs_of_a_model_that_writes_are_seen():
     idx, planted = torch.tensor([[1, 2]]), check.repair_5.mistakes[0].answer
     right = hunt.last_logits(check.repair_5.reference, idx, 0, True, False, 0)
-    assert list(right.values())[1:] == [1, False, False, False, True, True, [False, False]]
+    assert list(right.values())[1:] == [1, 2, False, False, False, True, True, [False, False]]
     wrong = hunt.last_logits(planted, idx, 0, True, True, 0)
     assert wrong["whether a part of it was"] and wrong["whether it was in training mode then"]
 

@@ -485,7 +485,10 @@ def test_recipe_is_found_by_its_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"name": "vea"}, "name should be one of autoencoder, gan, gpt.*got 'vea'.*gencourse tra"),
+        (
+            {"name": "vea"},
+            "name should be one of autoencoder, .*gan, gpt.*got 'vea'.*gencourse tra",
+        ),
         ({"scale": "huge"}, "scale should be one of smoke, default, full, got 'huge'"),
         ({"steps": 0}, "steps should be at least 1, got 0"),
         ({"seconds": -1.0}, "seconds should be a positive number, got float -1.0"),
