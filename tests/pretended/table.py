@@ -337,9 +337,9 @@ def _(at: str) -> Any:
     return penalty, [p.grad for p in critic.parameters() if p.grad is not None]
 
 
-@entry("gan.measured", lies="cpu")
+@entry("gan.measured")
 def _(at: str) -> Any:
-    return torch.tensor([row["modes"] for row in gan.measured("remedies")])
+    return [row["modes"] for row in gan.measured("remedies")]
 
 
 @entry("gan.PointGenerator", "gan.PointDiscriminator")
@@ -403,8 +403,7 @@ def _(at: str) -> Any:
 @entry("ar.trained_gpt", "ar.recorded")
 def _(at: str) -> Any:
     tokens = torch.tensor([[1, 5, 9, 2]]).to(at)
-    steps = torch.tensor(ar.recorded("overfitting")["step"], device="cpu")
-    return ar.trained_gpt().to(at)(tokens), steps
+    return ar.trained_gpt().to(at)(tokens), ar.recorded("overfitting")["step"]
 
 
 @entry("ar.causal_mask", "ar.attention_weights", "ar.causal_attention", "ar.apply_rotary")
@@ -469,7 +468,7 @@ def _(at: str) -> Any:
     tokens = tokenizer.encode("a hat")
     assert tokenizer.decode(tokens.to(at)) == "a hat" and ar.bits_per_byte(2.0, 1) > 2
     counts, merged = ar.pair_counts(words), ar.merge_pair((1, 1, 1), (1, 1), 2)
-    return tokens, torch.tensor([first, *counts]), torch.tensor(merged)
+    return tokens, list(first), [list(pair) for pair in counts], list(merged)
 
 
 @entry("ar.bigram_counts", "ar.bigram_probs", "ar.bigram_nll")
@@ -925,7 +924,7 @@ def _(at: str) -> Any:
     return (
         loss, layer(normal(at, 2, 4, 3), told[0]), diffusion.uncentred(diffusion.centred(x)),
         model.sample(2, steps=2, y=y.cpu(), w=2.0), model.sample(2, steps=2),
-        trained(small_images(at), x, y),
+        trained(small_images(at), x, y).tolist(),
     )  # fmt: skip
 
 
@@ -938,7 +937,8 @@ def _(at: str) -> Any:
     model, x, y = made(at, new), binary(at, 2), whole(at, 3, 2)
     flow = made(at, lambda: diffusion.code_flow(diffusion.CodeNetwork(3, 8, 1)))
     z, t = normal(at, 2, 3), uniform(at, 2)
-    return model.sample(2, steps=2, y=y), flow.loss(z, t=t, eps=z), trained(made(at, new), x, y)
+    history = trained(made(at, new), x, y).tolist()
+    return model.sample(2, steps=2, y=y), flow.loss(z, t=t, eps=z), history
 
 
 @entry("diffusion.trained_denoiser", "diffusion.trained_code_flow", "diffusion.recorded")

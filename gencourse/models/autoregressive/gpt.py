@@ -170,7 +170,7 @@ class GPT(nn.Module):
         idx = idx.to(self.token_embedding.weight.device)
         generator, start, caches = seeded(seed), max(0, idx.shape[1] - self.block_size), None
         # what is drawn is a token; without gradients to record, small operations are faster
-        with torch.inference_mode(), values_trusted():
+        with torch.no_grad(), values_trusted():
             for _ in range(n):
                 if idx.shape[1] - start > self.block_size:
                     start, caches = idx.shape[1] - max(1, self.block_size // 2), None
