@@ -344,7 +344,11 @@ def test_chapter_runs_on_a_gpu(chapter, monkeypatch):
     assert device.kernels > 10_000, "the chapter computes on the CPU"
 
 
-@pytest.mark.parametrize("name", sorted(lanes.exercises()))
+# torch's forward-mode derivatives end the process where a tensor is a wrapper, as here
+NO_WRAPPERS = {"diffusion.mean_flow_target"}
+
+
+@pytest.mark.parametrize("name", sorted(set(lanes.exercises()) - NO_WRAPPERS))
 def test_reference_is_right_where_new_tensors_are_made_on_a_gpu(name):
     exercise = lanes.exercises()[name]
     wanted = exercise.expected(exercise.reference, 0)
