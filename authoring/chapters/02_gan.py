@@ -1294,7 +1294,7 @@ spoiled = {name: classifier.features(x) for name, x in spoiled.items()}
 of_real = spoiled["other real images"].double()
 variances, directions = torch.linalg.eigh(of_real.T.cov())
 noise = torch.randn(of_real.shape, generator=seeded(0), dtype=of_real.dtype)
-noise = noise.to(device) * variances.clamp_min(0).sqrt()
+noise = noise * variances.clamp_min(0).sqrt()
 spoiled["a normal in their place"] = (of_real.mean(0) + noise @ directions.T).float()
 
 # %%
