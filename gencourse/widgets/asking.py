@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gencourse.errors import InputError
-from gencourse.figures import image_rows, tile
+from gencourse.figures import image_rows
 from gencourse.models.diffusion import ImageDiffusion
 from gencourse.widgets import notebook
-from gencourse.widgets.notebook import image_png, ipywidgets
+from gencourse.widgets.notebook import grid_png, ipywidgets
 
 IMAGES = 8  # of a class
 
@@ -77,8 +77,7 @@ class AskingExplorer:
     def show(self, label: int, steps: int, w: float) -> bytes:
         """Eight images of a class as PNG bytes."""
         labels = torch.full((IMAGES,), label, device="cpu")
-        canvas = tile(asked_images(self.model, labels, steps, w), IMAGES)
-        return image_png(canvas[None] if canvas.ndim == 2 else canvas.permute(2, 0, 1), self.zoom)
+        return grid_png(asked_images(self.model, labels, steps, w), IMAGES, self.zoom)
 
     def redraw(self) -> None:
         """Show the settings chosen."""

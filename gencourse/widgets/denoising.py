@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gencourse.errors import InputError, describe
-from gencourse.figures import image_rows, tile
+from gencourse.figures import image_rows
 from gencourse.models.diffusion import ImageDiffusion, ddim_step, even_times, uncentred
 from gencourse.models.diffusion.samplers import rows
 from gencourse.runtime import standard_normal
 from gencourse.widgets import notebook
-from gencourse.widgets.notebook import image_png, ipywidgets
+from gencourse.widgets.notebook import film_controls, grid_png, ipywidgets
 
 SHOWN = (0.0, 0.3, 0.5, 0.7, 0.85)  # shares of the way, in the strip
 
@@ -78,9 +78,7 @@ class DenoisingFilm:
     def build(self) -> None:
         """Make the widgets and connect them; pure noise is shown first."""
         last = len(self.frames) - 1
-        self.player = ipywidgets.Play(value=0, min=0, max=last, interval=200)
-        self.position = ipywidgets.IntSlider(value=0, min=0, max=last, readout=False)
-        self.link = ipywidgets.jslink((self.player, "value"), (self.position, "value"))
+        self.player, self.position, self.link = film_controls(last, 0, 200)
         self.label = ipywidgets.Label()
         self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
         self.position.observe(lambda change: self.redraw(), names="value")
@@ -96,8 +94,8 @@ class DenoisingFilm:
     def show(self, i: int) -> bytes:
         """The images of moment i as PNG bytes."""
         frame = self.frames[i]
-        canvas = tile(torch.cat([frame.noisy, frame.guess]), len(frame.noisy))
-        return image_png(canvas[None] if canvas.ndim == 2 else canvas.permute(2, 0, 1), self.zoom)
+        both = torch.cat([frame.noisy, frame.guess])
+        return grid_png(both, len(frame.noisy), self.zoom)
 
     def redraw(self) -> None:
         """Show the moment chosen."""

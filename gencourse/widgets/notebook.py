@@ -59,12 +59,26 @@ def display_widget_or_figure(box: object, static_figure: Callable[[], Figure]) -
 
 def image_png(x: Tensor, zoom: int) -> bytes:
     """An image (C, H, W) in [0, 1] as PNG bytes, enlarged without smoothing."""
-    pixels = (tile(x[None], 1).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    return grid_png(x[None], 1, zoom)
+
+
+def grid_png(images: Tensor, columns: int, zoom: int) -> bytes:
+    """Images (N, C, H, W) in [0, 1] side by side as PNG bytes, enlarged without smoothing."""
+    pixels = (tile(images, columns).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     stream = io.BytesIO()
     Image.fromarray(pixels).resize(
         (pixels.shape[1] * zoom, pixels.shape[0] * zoom), Image.Resampling.NEAREST
     ).save(stream, "PNG")
     return stream.getvalue()
+
+
+def film_controls(last: int, first: int, interval: int) -> tuple[Any, Any, Any]:
+    """A Play button and a slider over the moments 0 to `last`, and the link between them; moment
+    `first` is shown first, the next one after `interval` milliseconds.
+    """
+    player = ipywidgets.Play(value=first, min=0, max=last, interval=interval)
+    position = ipywidgets.IntSlider(value=first, min=0, max=last, readout=False)
+    return player, position, ipywidgets.jslink((player, "value"), (position, "value"))
 
 
 def button(description: str, tooltip: str, icon: str = "", width: str = "92px") -> Any:

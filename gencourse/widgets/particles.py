@@ -15,7 +15,7 @@ from gencourse.models.diffusion.losses import Field
 from gencourse.validation import require_count, require_tensor
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import figure_png
-from gencourse.widgets.notebook import ipywidgets
+from gencourse.widgets.notebook import film_controls, ipywidgets
 
 SIDE, REACH, STEPS, LIMIT = 16, 2.1, 60, 3.5
 
@@ -99,9 +99,7 @@ class FlowReplay:
     def build(self) -> None:
         """Make the widgets and connect them."""
         last = len(self.frames) - 1
-        self.player = ipywidgets.Play(value=0, min=0, max=last, interval=120)
-        self.position = ipywidgets.IntSlider(value=0, min=0, max=last, readout=False)
-        self.link = ipywidgets.jslink((self.player, "value"), (self.position, "value"))
+        self.player, self.position, self.link = film_controls(last, 0, 120)
         self.label = ipywidgets.Label()
         self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
         self.position.observe(lambda change: self.redraw(), names="value")

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gencourse.errors import InputError
-from gencourse.figures import image_rows, tile
+from gencourse.figures import image_rows
 from gencourse.validation import require_tensor
 from gencourse.widgets import notebook
-from gencourse.widgets.notebook import image_png, ipywidgets
+from gencourse.widgets.notebook import film_controls, grid_png, ipywidgets
 
 
 def replay_strip(frames: Mapping[int, Tensor], columns: int = 12, rows: int = 6) -> Figure:
@@ -64,9 +64,7 @@ class ImageReplay:
     def build(self) -> None:
         """Make the widgets and connect them; the last step is shown first."""
         last = len(self.steps) - 1
-        self.player = ipywidgets.Play(value=last, min=0, max=last, interval=300)
-        self.position = ipywidgets.IntSlider(value=last, min=0, max=last, readout=False)
-        self.link = ipywidgets.jslink((self.player, "value"), (self.position, "value"))
+        self.player, self.position, self.link = film_controls(last, last, 300)
         self.label = ipywidgets.Label()
         self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
         self.position.observe(lambda change: self.redraw(), names="value")
@@ -77,8 +75,7 @@ class ImageReplay:
 
     def show(self, step: int) -> bytes:
         """The images of one step as PNG bytes."""
-        canvas = tile(self.frames[step], self.columns)
-        return image_png(canvas[None] if canvas.ndim == 2 else canvas.permute(2, 0, 1), self.zoom)
+        return grid_png(self.frames[step], self.columns, self.zoom)
 
     def redraw(self) -> None:
         """Show the images of the step chosen."""
