@@ -25,8 +25,7 @@ from torch import Tensor
 
 from gencourse.data import images
 from gencourse.experiments import load
-from gencourse.experiments.denoisers import in_turn
-from gencourse.experiments.measures import obeyed, sample_scores
+from gencourse.experiments.measures import in_turn, obeyed, sample_scores
 from gencourse.models.diffusion import trained_code_flow, trained_denoiser
 from gencourse.models.diffusion.trained import FILES
 from gencourse.models.vae import trained_decoder

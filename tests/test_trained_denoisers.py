@@ -7,8 +7,7 @@ import torch
 
 from gencourse.data import images
 from gencourse.evaluation import feature_network
-from gencourse.experiments.denoisers import in_turn
-from gencourse.experiments.measures import frechet, obeyed, sample_scores
+from gencourse.experiments.measures import frechet, in_turn, obeyed, sample_scores
 from gencourse.models import diffusion as df
 from gencourse.models.diffusion.trained import FILES
 from gencourse.models.vae import trained_decoder

@@ -4,26 +4,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gencourse.data import minibatches
-from gencourse.experiments.measures import QUICK_SAMPLES, SAMPLES, frechet, obeyed, sample_scores
+from gencourse.experiments.measures import (
+    QUICK_SAMPLES,
+    SAMPLES,
+    frechet,
+    in_turn,
+    obeyed,
+    sample_scores,
+)
 from gencourse.experiments.pictures import Pictures, pictures
 from gencourse.experiments.recipe import Model, Recipe
 
-CLASSES = 10
 MEANINGS = {
     "frechet": "Fréchet distance of 2,000 samples to the test images; lower is better",
     "precision": "the share of samples that lie among test images; higher is better",
     "recall": "the share of test images that lie among samples; higher is better",
     "obeyed": "how often a classifier sees the class that was asked for; higher is better",
 }
-
-
-def in_turn(n: int) -> Tensor:
-    """Labels (n,): every class in turn."""
-    return torch.arange(n, device="cpu") % CLASSES
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ SAMPLES = 2_000  # drawn for the scores of a GAN
 QUICK_SAMPLES = 1_000  # and along the way
 WINDOWS = 200  # of a text, along the way
 AT_ONCE = 200
+CLASSES = 10  # of digits and of clothes
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -130,6 +131,11 @@ def sample_scores(name: str, samples: Tensor, images: Tensor) -> dict[str, float
         "precision": shares.precision,
         "recall": shares.recall,
     }
+
+
+def in_turn(n: int) -> Tensor:
+    """Labels (n,): every class in turn."""
+    return torch.arange(n, device="cpu") % CLASSES
 
 
 def obeyed(name: str, samples: Tensor, asked: Tensor) -> float:

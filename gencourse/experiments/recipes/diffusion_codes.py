@@ -6,7 +6,8 @@ from typing import Any, cast
 from torch import nn
 
 from gencourse.data import binarised
-from gencourse.experiments.denoisers import CLASSES, MEANINGS, DenoiserRecipe
+from gencourse.experiments.denoisers import MEANINGS, DenoiserRecipe
+from gencourse.experiments.measures import CLASSES
 from gencourse.experiments.pictures import Pictures
 from gencourse.experiments.recipe import Training
 from gencourse.models.diffusion import CodeNetwork, LatentDiffusion

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gencourse.experiments.denoisers import CLASSES, MEANINGS, DenoiserRecipe
+from gencourse.experiments.denoisers import MEANINGS, DenoiserRecipe
+from gencourse.experiments.measures import CLASSES
 from gencourse.experiments.pictures import Pictures
 from gencourse.experiments.recipe import Training
 from gencourse.models.diffusion import ImageDiffusion, UNet

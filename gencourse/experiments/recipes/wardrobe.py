@@ -3,22 +3,24 @@
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gencourse.data import minibatches
-from gencourse.experiments.measures import QUICK_SAMPLES, SAMPLES, frechet, obeyed, sample_scores
+from gencourse.experiments.measures import (
+    CLASSES,
+    QUICK_SAMPLES,
+    SAMPLES,
+    frechet,
+    in_turn,
+    obeyed,
+    sample_scores,
+)
 from gencourse.experiments.pictures import Pictures, pictures
 from gencourse.experiments.recipe import Recipe, Training
 from gencourse.experiments.recipes import gan
 from gencourse.models.gan import ConditionalGAN, Discriminator, Generator
 
-DATA_SET, CLASSES = "fashion-mnist", 10
-
-
-def asked(n: int) -> Tensor:
-    """Labels (n,): every class in turn."""
-    return torch.arange(n, device="cpu") % CLASSES
+DATA_SET = "fashion-mnist"
 
 
 class WardrobeRecipe(Recipe[ConditionalGAN, Pictures]):
@@ -45,21 +47,21 @@ class WardrobeRecipe(Recipe[ConditionalGAN, Pictures]):
 
     def held_out(self, model: ConditionalGAN, data: Pictures) -> dict[str, float]:
         """The Fréchet distance of samples to held-out images, and how often the class is right."""
-        labels = asked(QUICK_SAMPLES)
+        labels = in_turn(QUICK_SAMPLES)
         samples = model.sample(labels)
         distance = frechet(DATA_SET, samples, data.held_out)
         return {"frechet": distance, "obeyed": obeyed(DATA_SET, samples, labels)}
 
     def scores(self, model: ConditionalGAN, data: Pictures) -> dict[str, float]:
         """The Fréchet distance, precision and recall, and how often the class is right."""
-        labels = asked(SAMPLES)
+        labels = in_turn(SAMPLES)
         samples = model.sample(labels, seed=1)
         judged = sample_scores(DATA_SET, samples, data.test)
         return {**judged, "obeyed": obeyed(DATA_SET, samples, labels)}
 
     def samples(self, model: ConditionalGAN, data: Pictures) -> Tensor:
         """80 images, a class in each column."""
-        return model.sample(asked(80))
+        return model.sample(in_turn(80))
 
 
 RECIPE = WardrobeRecipe(
