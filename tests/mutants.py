@@ -27,10 +27,9 @@ import torch
 from gencourse import runtime
 from gencourse.checks import Exercise
 from gencourse.checks._exercise import SEEDS
-from gencourse.checks._trial import locally
+from gencourse.checks._trial import Recording, locally
 from gencourse.runner import NotAttempted
 from tests.lanes import exercises
-from tests.streams import Stream, equal
 
 OPERATORS = {
     ast.Add: ast.Sub,
@@ -322,9 +321,9 @@ def status(exercise: Exercise, answer: Callable) -> str:
 def differs(exercise: Exercise, answer: Callable, seed: int) -> bool:
     """Whether a value of the trial is not the reference's; the first one ends the trial."""
     want = exercise.expected(exercise.reference, seed).values
-    seen = Stream(exercise, answer, seed)
+    seen = Recording(exercise.trial, answer, seed)
     try:
-        return not all(equal(exercise, seen.next(), one) for one in (*want, None))
+        return not exercise.same(seen, want)
     except NotAttempted:
         return True
 

@@ -113,7 +113,7 @@ def parts() -> list[Part]:
         Part(
             "twenty seeds",
             (*slow, "tests/test_checks.py"),
-            tuple([*checks, *below("tests/test_checks.py", "tests/lanes.py", "tests/streams.py")]),
+            tuple([*checks, *below("tests/test_checks.py", "tests/lanes.py")]),
         ),
         Part(
             "mutants of right answers",
@@ -122,7 +122,7 @@ def parts() -> list[Part]:
                 [
                     *checks,
                     *below(
-                        *("tests/test_mutants.py", "tests/mutants.py", "tests/streams.py"),
+                        *("tests/test_mutants.py", "tests/mutants.py"),
                         *("tests/data", "tests/lanes.py"),
                     ),
                 ]

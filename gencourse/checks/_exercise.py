@@ -21,14 +21,23 @@ every seed gives its hint; if none does, the first value that differs is put int
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 from gencourse import runtime
 from gencourse.checks import _words as words
-from gencourse.checks._trial import Connect, Observation, Trial, Value, locally, observe
+from gencourse.checks._trial import (
+    Connect,
+    Observation,
+    Recording,
+    Trial,
+    Value,
+    locally,
+    observe,
+)
 from gencourse.checks._values import agree, describe_value, difference, exact, in_float32
 from gencourse.checks._verdict import CheckFailed, Hint, Status, Verdict
 from gencourse.checks._words import counted
@@ -171,18 +180,25 @@ class Exercise:
 
     def expected(self, answer: Callable, seed: int, stress: str = "") -> Observation:
         """What the trial sees of one of our own answers, right or wrong."""
+        return self.recording(answer, seed, stress).whole
+
+    def recording(self, answer: Callable, seed: int, stress: str = "") -> Recording:
+        """The same, worked out as far as somebody looks; made once."""
         return _known(self, answer, seed, stress)
 
     def _agrees(self, seen: list[Observation], other: Callable, seeds: tuple[int, ...]) -> bool:
         pairs = zip(seen, seeds, strict=True)
-        return all(self.same(one, self.expected(other, seed)) for one, seed in pairs)
+        return all(self.same(one.values, self.recording(other, seed)) for one, seed in pairs)
 
-    def same(self, one: Observation, other: Observation) -> bool:
-        """Whether two observations agree on every value."""
-        return [v.label for v in one.values] == [v.label for v in other.values] and all(
-            agree(a.value, b.value, self.rtol, self.atol)
-            for a, b in zip(one.values, other.values, strict=True)
-        )
+    def same(self, some: Iterable[Value], others: Iterable[Value]) -> bool:
+        """Whether two trials agree on every value; looks no further than the first that differs."""
+        return all(self.alike(a, b) for a, b in zip_longest(some, others))
+
+    def alike(self, one: Value | None, other: Value | None) -> bool:
+        """Whether two values have one label and agree; None, after the last, is only itself."""
+        if one is None or other is None:
+            return one is other
+        return one.label == other.label and agree(one.value, other.value, self.rtol, self.atol)
 
     def _harm(self, seen: list[Observation], wanted: list[Observation]) -> str:
         """A sentence on what the attempt changed and the reference did not."""
@@ -212,7 +228,7 @@ class Exercise:
                 continue
             want = self.expected(self.reference, seed, stress)
             one = self.observe(connect, seed, stress)
-            if not self.same(one, want):
+            if not self.same(one.values, want.values):
                 said = self._difference(one, want, altered=True)
                 return words.stress(stress, said), ""
             if stress == "float64" and not self._as_exact(one, want, seed):
@@ -230,7 +246,7 @@ class Exercise:
             return True
         others = (self.expected(other, seed, "float64") for other in self.right_forms)
         return not any(
-            self.same(other, want) and all(map(exact, other.values, want.values))
+            self.same(other.values, want.values) and all(map(exact, other.values, want.values))
             for other in others
         )
 
@@ -295,5 +311,5 @@ def exercise(
 
 
 @cache
-def _known(exercise: Exercise, answer: Callable, seed: int, stress: str) -> Observation:
-    return exercise.observe(locally(answer), seed, stress)
+def _known(exercise: Exercise, answer: Callable, seed: int, stress: str) -> Recording:
+    return Recording(exercise.trial, answer, seed, stress)

@@ -9,6 +9,7 @@ trial yields values and computes with none.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -88,16 +89,75 @@ class Answer:
 
 def observe(trial: Trial, connect: Connect, seed: int, stress: str = "") -> Observation:
     """Run a trial once. Raises NotAttempted for a stub."""
-    start = seed + 1000 if stress == "another global seed" else seed
-    with neutral(), runtime.global_seed(start):
+    with neutral(), runtime.global_seed(start(seed, stress)):
         answer = Answer(connect(stress))
-        values = list(values_of(trial, answer, seed))
+        values = tuple(values_of(trial, answer, seed))
+    return seen(values, answer)
+
+
+def start(seed: int, stress: str) -> int:
+    """The seed of torch's global generator where a trial begins."""
+    return seed + 1000 if stress == "another global seed" else seed
+
+
+def seen(values: tuple[Value, ...], answer: Answer) -> Observation:
+    """What a trial saw that has come to its end."""
     return Observation(
-        tuple(values),
+        values,
         frozenset().union(*(outcome.harm for outcome in answer.outcomes)),
         all(outcome.empty for outcome in answer.outcomes),
         any(outcome.stressed for outcome in answer.outcomes),
     )
+
+
+class Recording:
+    """A trial of one of our own answers that is run as far as somebody looks, and kept.
+
+    Most wrong answers differ from a registered mistake in the first value, so of most mistakes only
+    that one is ever needed.
+    """
+
+    def __init__(self, trial: Trial, answer: Callable, seed: int, stress: str = "") -> None:
+        self.trial, self.connect, self.seed, self.stress = trial, locally(answer), seed, stress
+        self._begin()
+
+    def _begin(self) -> None:
+        self.answer = Answer(self.connect(self.stress))
+        self._coming = values_of(self.trial, self.answer, self.seed)
+        self._values: list[Value] = []
+        self._ended = False
+        with runtime.global_seed(start(self.seed, self.stress)):
+            self._random = torch.get_rng_state()
+
+    def __iter__(self) -> Iterator[Value]:
+        """The values; those that nobody has asked for yet are worked out now."""
+        i = 0
+        while i < len(self._values) or self._advance():
+            yield self._values[i]
+            i += 1
+
+    def _advance(self) -> bool:
+        """Go on to the next value, whatever other trials have done since the last."""
+        if self._ended:
+            return False
+        try:
+            with neutral(), runtime.global_seed(0):
+                torch.set_rng_state(self._random)
+                value = next(self._coming, None)
+                self._random = torch.get_rng_state()
+        except BaseException:  # somebody pressed stop: what is half done is done again
+            self._begin()
+            raise
+        if value is None:
+            self._ended = True
+        else:
+            self._values.append(value)
+        return not self._ended
+
+    @cached_property
+    def whole(self) -> Observation:
+        """What the trial saw, having come to its end."""
+        return seen(tuple(self), self.answer)
 
 
 def values_of(trial: Trial, answer: Answer, seed: int) -> Iterator[Value]:
