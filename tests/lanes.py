@@ -35,7 +35,6 @@ LONG = (  # these begin first, in this order
     "tests/grading/test_teaching.py",
     "notebooks/",
     "solutions/",
-    "tests/test_exercises.py",
     "exercises/",
     "tests/test_checks.py",
     "tests/grading/test_judge.py",
@@ -50,6 +49,7 @@ SLOW_FILES = {
     "tests/test_default_scale.py",
     "tests/test_carrying.py",
     "tests/test_device.py",
+    "tests/test_exercises.py",
     "tests/test_experiments_processes.py",
 }
 # what the fast lane is to have run beside exercises, notebooks and one test at least of every file

@@ -11,6 +11,7 @@ import pytest
 
 from authoring import alternatives, build
 from gencourse import widgets
+from tests.lanes import mostly_slow
 
 CHAPTERS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9]*.ipynb"))
 IDS = [path.stem for path in CHAPTERS]
@@ -61,7 +62,7 @@ class Images(HTMLParser):
             self.texts.append(dict(attrs).get("alt"))
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=IDS)
+@pytest.mark.parametrize("path", mostly_slow(CHAPTERS), ids=IDS)
 def test_html_has_the_texts(path):
     notebook = nbformat.read(path, as_version=4)
     stored = [o.metadata["image/png"]["alt"] for cell in notebook.cells for o in pictures(cell)]
@@ -105,6 +106,7 @@ def test_a_picture_without_words_is_refused():
     assert told.cells[0].outputs[0].metadata["image/png"]["alt"] == "What it shows. And more."
 
 
+@pytest.mark.slow
 def test_running_a_chapter_keeps_the_static_twin_of_a_widget(monkeypatch):
     """And no widget's view, which a page without a kernel answers with an error."""
     for name in ("SCALE", "STRICT", "DEVICE", "WIDGETS"):  # what `execute` sets, undone afterwards

@@ -281,6 +281,7 @@ def test_names_of_the_clothes_are_torchvisions():
     assert tuple(FashionMNIST.classes) == FASHION
 
 
+@pytest.mark.slow
 def test_importing_the_course_does_not_wait_for_torchvision():
     """torchvision takes seconds to import, and only the whole data sets need it."""
     code = (

@@ -13,10 +13,10 @@ import pytest
 from nbclient import NotebookClient
 
 from gencourse.checks import catalogue
-from tests.lanes import mostly_slow
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "exercises").glob("*.ipynb"))
+pytestmark = pytest.mark.slow
 
 
 EMPTY = "%reset -f"  # the names are gone, the modules stay imported
@@ -49,12 +49,12 @@ def run(sources):
     ]
 
 
-@pytest.fixture(scope="module", params=mostly_slow(NOTEBOOKS), ids=lambda p: p.stem)
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda p: p.stem)
 def shown(request):
     """(exercises, what the notebook's cells show, what they show in another order):
 
-    both in one kernel, which takes seconds to start. In the fast lane the first chapter's: that
-    the stubs of all are not attempted is shown in test_checks, that their cells run by nbval.
+    both in one kernel, which takes seconds to start. That all stubs are not attempted is shown in
+    test_checks, that their cells run by nbval.
     """
     path = request.param
     exercises = catalogue(importlib.import_module("gencourse.checks." + path.stem.split("_", 1)[1]))

@@ -90,6 +90,7 @@ def test_the_slider_shows_each_moment(watching):
         )
 
 
+@pytest.mark.slow
 def test_the_list_holds_every_recorded_run(watching):
     for name in SHIPPED:
         watching.choice.value = name
@@ -98,6 +99,7 @@ def test_the_list_holds_every_recorded_run(watching):
         assert html.escape(STORIES[name]) in watching.about.value
 
 
+@pytest.mark.slow
 def test_a_recording_that_is_handed_in_comes_first(notebook):
     run = record(SMALL, steps=4, every=1)
     lab = widgets.gan_lab(run)
@@ -136,6 +138,7 @@ def test_buttons_move_the_players_they_name(live):
     assert "generator made one move" in live.status.value
 
 
+@pytest.mark.slow
 def test_a_press_counts_fifty_where_the_reader_says_so(live):
     live.live.times.value = 50
     for button, who, said in (
@@ -160,6 +163,7 @@ def test_another_seed_is_another_match_and_reset_the_same(live):
     assert all(torch.equal(a, b) for a, b in zip(other, states(live), strict=True))
 
 
+@pytest.mark.slow
 def test_reader_draws_the_data(live):
     canvas = live.live.canvas
     assert canvas.box.layout.display == "none" and not canvas.buttons, "built when it is wanted"
@@ -182,7 +186,7 @@ def test_reader_draws_the_data(live):
     assert canvas.box.layout.display == "none" and live.live.match.settings.data == "ring"
 
 
-@pytest.mark.parametrize("run", ["collapse", "discriminator wins", "oscillation"])
+@pytest.mark.parametrize("run", mostly_slow(["collapse", "discriminator wins", "oscillation"]))
 def test_a_failed_run_is_played_with_one_change(watching, run):
     assert watching.change.layout.display == "none", "a healthy run needs none"
     watching.choice.value = run
@@ -197,6 +201,7 @@ def test_a_failed_run_is_played_with_one_change(watching, run):
     assert watching.live.match.settings == recorded("ring").settings
 
 
+@pytest.mark.slow
 def test_samples_that_left_the_picture_are_told(live):
     assert "outside" not in live.warning.value
     with torch.no_grad():
@@ -272,6 +277,7 @@ def test_every_choice_has_its_place_in_a_list(live):
         assert tuple(live.live.controls[name].options) == tuple(choices)
 
 
+@pytest.mark.slow
 def test_loss_curves_of_another_loss_are_not_continued(live):
     live.live.step_button.click()
     live.live.controls["loss"].value = "hinge"
@@ -329,6 +335,7 @@ def test_a_new_match_plays_on_if_the_old_one_did(live):
     asyncio.run(asyncio.wait_for(scene(), 280))
 
 
+@pytest.mark.slow
 def test_play_stops_when_the_lab_is_closed_or_another_one_plays(live, notebook):
     async def scene():
         other = widgets.gan_lab(SMALL)
@@ -348,6 +355,7 @@ def test_play_stops_when_the_lab_is_closed_or_another_one_plays(live, notebook):
     asyncio.run(asyncio.wait_for(scene(), 280))
 
 
+@pytest.mark.slow
 def test_the_cell_run_again_stops_the_match_that_it_showed_before(live, notebook):
     async def scene():
         live.live.play_button.click()
@@ -414,6 +422,7 @@ def test_any_error_becomes_a_sentence(live, monkeypatch, error):
     asyncio.run(asyncio.wait_for(scene(), 280))
 
 
+@pytest.mark.slow
 def test_messages_in_several_threads_do_not_spoil_the_picture(watching, monkeypatch):
     """A kernel with subshells hands a page's messages to more than one thread."""
     failures = []
@@ -496,6 +505,7 @@ def test_a_strip_stands_in_where_widgets_cannot_run(capsys):
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_settings_on_paper_are_played_for_the_strip(monkeypatch):
     strip = widgets.gan_lab(SMALL).static_figure()
     assert "non-saturating loss" in strip.subfigs[0].get_suptitle()

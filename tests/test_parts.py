@@ -105,6 +105,7 @@ def test_every_chapter_depends_on_its_own_model_and_solutions_on_their_checks():
         assert any(file.startswith(f"gencourse/{folder}/{topic}") for file in used), name
 
 
+@pytest.mark.slow
 def test_every_slow_test_is_in_one_part():
     """The last part takes what the others leave; together with the notebooks they leave out
     nothing.

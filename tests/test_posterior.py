@@ -18,6 +18,7 @@ from gencourse.evaluation import (
 )
 from gencourse.models import vae as m
 from gencourse.runtime import global_seed, seeded
+from tests.lanes import mostly_slow
 
 B, Z, H, W = 2, 3, 4, 5
 
@@ -89,7 +90,9 @@ def test_bound_and_divergence_add_up_to_the_likelihood(refitted, which):
     assert which != "wide" or divergence.min() > 5 * error.max(), "the oracle sees the divergence"
 
 
-@pytest.mark.parametrize("options", [{}, {"pixels": m.GaussianPixels(0.3)}, {"beta": 7.0}])
+@pytest.mark.parametrize(
+    "options", mostly_slow([{}, {"pixels": m.GaussianPixels(0.3)}, {"beta": 7.0}])
+)
 def test_refitting_never_worsens_the_bound(options):
     model, x = small_vae(**options), pictures()
     model.encoder[-1].weight.data.mul_(4)  # an encoder far off, as for images of another kind

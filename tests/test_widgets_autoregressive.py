@@ -213,6 +213,7 @@ def test_write_without_generate_asks_for_token_after_token(live):
     )
 
 
+@pytest.mark.slow
 def test_a_small_gpt_can_be_explored_as_the_docstring_says(live):
     with global_seed(0):
         gpt = GPT(len(VOCABULARY), block_size=8, layers=1, heads=1, width=8)
@@ -313,6 +314,7 @@ def test_explorer_refuses_in_a_sentence(arguments, kind, words):
         widgets.sampling_explorer(*arguments)
 
 
+@pytest.mark.slow
 def test_sampling_strip_has_a_panel_for_each_setting(capsys):
     figure = widgets.sampling_strip(LOGITS, VOCABULARY)
     assert [ax.get_title().split("\n")[0] for ax in figure.axes] == [
@@ -423,6 +425,7 @@ def test_picture_holds_the_numbers(drawn):
     )
 
 
+@pytest.mark.slow
 def test_film_takes_strides_ends_at_the_last_pixel_and_lasts_half_a_minute(live):
     x = torch.ones(1, 1, 28, 28)
     replay = widgets.pixel_replay(x, x / 2)
@@ -447,6 +450,7 @@ def test_up_to_six_images_side_by_side(live, n):
     assert len(replay.film.next) == 2 * n and replay.film.width < 900, "not wider than a page"
 
 
+@pytest.mark.slow
 def test_pixel_strip_shows_eight_moments(drawn, capsys):
     x, p = drawn
     figure = widgets.pixel_strip(x, p)
@@ -554,6 +558,7 @@ def test_query_shades_the_text_by_its_weights_and_frames_its_row(live, weights):
         )
 
 
+@pytest.mark.slow
 def test_hostile_tokens_are_escaped(live, weights):
     viewer = widgets.attention_viewer(weights, TOKENS)
     for query in range(1, 6):
@@ -573,6 +578,7 @@ def test_attention_of_a_gpt_goes_in_as_the_docstring_says(live):
     assert "Position 4" in viewer.words.value
 
 
+@pytest.mark.slow
 def test_attention_grid_has_a_map_for_every_layer_and_head(weights, capsys):
     figure = widgets.attention_grid(weights, TOKENS)
     for i in range(LAYERS * HEADS):

@@ -447,6 +447,7 @@ def test_a_zip_whose_table_is_damaged_is_one_sentence(tmp_path, small):
         collect(path, [small])
 
 
+@pytest.mark.slow
 def test_the_time_for_a_zip_grows_with_the_class_and_not_with_its_square(tmp_path, small):
     def read(students):
         path = archive(

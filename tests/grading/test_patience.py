@@ -66,7 +66,7 @@ def seconds(small: Assignment, text: str) -> float:
     return min(took)
 
 
-@pytest.mark.parametrize("part", mostly_slow(REPEATED, every=5))
+@pytest.mark.parametrize("part", mostly_slow(REPEATED))
 def test_patterns_take_linear_time(small, part):
     """Four times the text takes four times as long; sixteen would be quadratic. What takes no time at all is not measured."""
     little, much = (
@@ -126,7 +126,7 @@ def busy_python(*_):
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("busy", [busy_pattern, busy_python])
+@pytest.mark.parametrize("busy", mostly_slow([busy_pattern, busy_python]))
 def test_a_judge_that_is_kept_busy_ends_with_a_row(job, monkeypatch, busy):
     monkeypatch.setattr(judging, "JUDGE_S", 1)
     monkeypatch.setattr(judging, "rebuild", busy)

@@ -13,6 +13,7 @@ from gencourse.grading.gradebook.book import Gradebook
 from gencourse.grading.gradebook.class_statistics import STYLE, summarise
 from gencourse.grading.gradebook.report import ALL_MARKS, TEMPLATES, page_name, write_reports
 from tests.grading.test_gradebook import HOSTILE_NAMES, enrol, result, task
+from tests.lanes import mostly_slow
 
 TAGS = set(
     [
@@ -148,7 +149,9 @@ def check_inert(page):
     )
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda text: ascii(text[:24]))
+@pytest.mark.parametrize(
+    "payload", mostly_slow(PAYLOADS, every=4), ids=lambda text: ascii(text[:24])
+)
 def test_nothing_from_a_submission_is_live(book, tmp_path, payload):
     tasks = [
         task(source=payload, message=payload, mistake=payload, status="wrong", title=payload),

@@ -315,6 +315,7 @@ def renamed(jobs: list, *names: str) -> list:
     ]
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_lost_takes_no_neighbour_with_it(jobs, forked):
     done = {
         job.submission.student: result.status
@@ -323,6 +324,7 @@ def test_a_judge_that_is_lost_takes_no_neighbour_with_it(jobs, forked):
     assert done == {"anna": "graded", "fatal": "infrastructure_error"}
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_lost_between_two_submissions_loses_none(jobs, forked):
     done = []
     for job, result in run.locally(renamed(jobs, "fatal-later", "ben", "cem"), 1):

@@ -140,7 +140,7 @@ GPU = {
 }
 
 
-@pytest.mark.parametrize("how", mostly_slow(list(GPU), every=10))
+@pytest.mark.parametrize("how", mostly_slow(GPU, fast=0))
 def test_what_was_written_for_a_gpu_is_done_on_the_cpu(tmp_path, how):
     head = "def reparameterize(mu, logvar, eps):\n    "
     tasks, flags = graded(tmp_path, Work().answer("reparameterize", head + GPU[how]))
@@ -203,7 +203,7 @@ LEAKS = {
 TELLS = "def reparameterize(mu, logvar, eps):\n    raise ValueError(globals().get('told', '') + str(In[-3:]))"
 
 
-@pytest.mark.parametrize("how", mostly_slow(list(LEAKS), every=3))
+@pytest.mark.parametrize("how", mostly_slow(LEAKS, fast=0))
 def test_no_hidden_assertion_reaches_the_student(tmp_path, how):
     work = Work().answer("bits", LEAKS[how]).answer("reparameterize", TELLS)
     tasks, _ = graded(tmp_path, work)
@@ -232,7 +232,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", mostly_slow(list(WAYS), every=6))
+@pytest.mark.parametrize("way", mostly_slow(WAYS))
 def test_the_courses_own_answer_is_reached_by_no_other_way(tmp_path, way):
     work = Work().before(WAYS[way], place=2)
     work.answer(

@@ -186,6 +186,7 @@ def test_the_quick_start_gives_what_it_says(tried):
         assert {line["student"] for line in csv.DictReader(file)} == {"ada", "ben", "eve"}
 
 
+@pytest.mark.slow
 def test_the_own_exercise_gives_what_it_says(own):
     book, said = own
     rows = {row.student: row for row in book.rows("ps1")}
@@ -216,6 +217,7 @@ def test_the_own_exercise_gives_what_it_says(own):
     )
 
 
+@pytest.mark.slow
 def test_the_snippets_run(own, tmp_path):
     """Points from a table, two gradebooks, answers for a program that compares them, nbgrader's source."""
     shutil.copytree("../mine", tmp_path / "class")

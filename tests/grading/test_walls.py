@@ -135,7 +135,8 @@ def test_first_process_of_the_box_cannot_be_reached():
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="writes registers of x86-64")
 @pytest.mark.parametrize(
-    "code", [OUTLIVE, "os.setsid()\nif os.fork() == 0:\n    time.sleep(60)\ngot = True"]
+    "code",
+    mostly_slow([OUTLIVE, "os.setsid()\nif os.fork() == 0:\n    time.sleep(60)\ngot = True"]),
 )
 def test_nothing_outlives_the_box(code):
     try:
@@ -273,7 +274,7 @@ got = {2 * MEMORY_MIB}
 }
 
 
-@pytest.mark.parametrize("name", mostly_slow(HIDING, every=4))
+@pytest.mark.parametrize("name", mostly_slow(HIDING, fast=0))
 def test_memory_that_hides_is_counted_or_refused(name):
     """The code says how many MiB it has got. The limit may be passed by a tenth."""
     result = outcome(HIDING[name])
