@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import gencourse
+from gencourse.checks import _values as values
 from gencourse.checks._exercise import SEEDS
 from gencourse.checks._trial import Recording, locally
 from gencourse.harm import HARMS
@@ -96,7 +97,7 @@ def alike(exercise, seed):
         for name in groups.pop():
             value = next(streams[name], None)
             for first, members in classes:
-                if exercise.alike(value, first):
+                if values.alike(value, first, exercise.rtol, exercise.atol):
                     members.append(name)
                     break
             else:
@@ -161,12 +162,12 @@ def test_mistakes_are_told_apart_on_further_seeds(name, exercise):
 
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES)
 def test_mistakes_get_their_own_hints(name, exercise):
-    """Of each exercise the first and the last mistake as a whole verdict; that the others differ is
+    """Of each exercise the last mistake as a whole verdict; that the others differ is
     shown above.
     """
     names = [mistake.name for mistake in exercise.mistakes]
     assert len(names) == len(set(names)) >= 3
-    for mistake in (exercise.mistakes[0], exercise.mistakes[-1]):
+    for mistake in exercise.mistakes[-1:]:
         verdict = exercise.judge(mistake.answer)
         assert (verdict.status, verdict.mistake) == ("wrong", mistake.name), str(verdict)
         assert verdict.message == mistake.hint and verdict.points == 0
@@ -193,6 +194,7 @@ def processor_seconds(function) -> float:
     return time.process_time() - began
 
 
+@pytest.mark.slow
 def test_each_stress_changed_an_argument_somewhere():
     """What a stress did not change is not counted as tried; the table goes to the log."""
     rows = {name: e.stresses(0) for name, e in NAMED.items()}
@@ -200,6 +202,12 @@ def test_each_stress_changed_an_argument_somewhere():
         print(f"{name}: {', '.join(kinds) or 'none'}")
     for stress in STRESSES:
         assert sum(stress in kinds for kinds in rows.values()) >= 8, stress
+
+
+def test_each_stress_changes_an_argument_of_some_exercise():
+    """As above, but of a fifth of the exercises."""
+    kinds = {stress for one in list(NAMED.values())[::5] for stress in one.stresses(0)}
+    assert kinds == set(STRESSES)
 
 
 def test_exemptions_are_few_and_have_a_reason():
@@ -259,3 +267,18 @@ def is_code(text: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return any(isinstance(node, ast.Call) for node in ast.walk(tree))
+
+
+def test_a_check_that_was_stopped_is_none_the_worse():
+    exercise, calls = NAMED["vae.reparameterize"], []
+
+    def stopped_once(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return exercise.reference(*args)
+
+    recording = Recording(exercise.trial, stopped_once, 0)
+    with pytest.raises(KeyboardInterrupt):
+        tuple(recording)
+    assert exercise.same(recording, exercise.expected(exercise.reference, 0).values)

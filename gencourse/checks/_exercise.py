@@ -29,6 +29,7 @@ from typing import Any
 
 from gencourse import runtime
 from gencourse.checks import _words as words
+from gencourse.checks._mistake import Mistake
 from gencourse.checks._trial import (
     Connect,
     Observation,
@@ -38,27 +39,13 @@ from gencourse.checks._trial import (
     locally,
     observe,
 )
-from gencourse.checks._values import agree, describe_value, difference, exact, in_float32
+from gencourse.checks._values import agree, alike, describe_value, difference, exact, in_float32
 from gencourse.checks._verdict import CheckFailed, Hint, Status, Verdict
 from gencourse.checks._words import counted
 from gencourse.runner import NotAttempted, Raised, plain
 from gencourse.stress import STRESSES
 
 SEEDS = (0, 1, 2)
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong answer that learners give, the hint that it earns, and what a second hint adds."""
-
-    answer: Callable
-    hint: str
-    more: str = ""
-
-    @property
-    def name(self) -> str:
-        """The name under which verdicts know the mistake."""
-        return self.answer.__name__
 
 
 @dataclass(eq=False)
@@ -192,13 +179,7 @@ class Exercise:
 
     def same(self, some: Iterable[Value], others: Iterable[Value]) -> bool:
         """Whether two trials agree on every value; looks no further than the first that differs."""
-        return all(self.alike(a, b) for a, b in zip_longest(some, others))
-
-    def alike(self, one: Value | None, other: Value | None) -> bool:
-        """Whether two values have one label and agree; None, after the last, is only itself."""
-        if one is None or other is None:
-            return one is other
-        return one.label == other.label and agree(one.value, other.value, self.rtol, self.atol)
+        return all(alike(a, b, self.rtol, self.atol) for a, b in zip_longest(some, others))
 
     def _harm(self, seen: list[Observation], wanted: list[Observation]) -> str:
         """A sentence on what the attempt changed and the reference did not."""

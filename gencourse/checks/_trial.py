@@ -140,14 +140,16 @@ class Recording:
         """Go on to the next value, whatever other trials have done since the last."""
         if self._ended:
             return False
+        came = False
         try:
             with neutral(), runtime.global_seed(0):
                 torch.set_rng_state(self._random)
                 value = next(self._coming, None)
                 self._random = torch.get_rng_state()
-        except BaseException:  # somebody pressed stop: what is half done is done again
-            self._begin()
-            raise
+            came = True
+        finally:
+            if not came:  # somebody pressed stop: what is half done is done again
+                self._begin()
         if value is None:
             self._ended = True
         else:

@@ -49,6 +49,13 @@ def agree(a: object, b: object, rtol: float, atol: float) -> bool:
     return matching(a, b, lambda x, y: torch.allclose(x, y, rtol=rtol, atol=atol, equal_nan=True))
 
 
+def alike(one: Value | None, other: Value | None, rtol: float, atol: float) -> bool:
+    """Whether two values of trials have one label and agree; None, after the last, is only None."""
+    if one is None or other is None:
+        return one is other
+    return one.label == other.label and agree(one.value, other.value, rtol, atol)
+
+
 def exact(a: Value, b: Value) -> bool:
     """Whether two values of a trial in float64 are equal to within what float64 can do.
 
