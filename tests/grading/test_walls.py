@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gencourse.grading.sandbox.backends import Sandbox
+from gencourse.grading.sandbox.backends import Sandbox, bubblewrap
 from gencourse.grading.sandbox.limits import Limits
 from gencourse.grading.sandbox.processes import WorkerLost
 from gencourse.grading.sandbox.worker_process import WorkerProcess
@@ -131,6 +131,25 @@ def test_an_environment_may_be_a_link(tmp_path):
 
 def test_first_process_of_the_box_cannot_be_reached():
     assert outcome(REACH_INIT) == []
+
+
+COVER = ["--tmpfs", "/proc/1", "--remount-ro", "/proc/1"]
+
+
+@pytest.mark.parametrize("cover", [COVER, []], ids=["covered", "not covered"])
+def test_no_box_within_the_box_gets_a_proc_of_its_own(cover):
+    """Why there is no warm box, from which submissions would be forked: each would need a /proc of
+    its own, which the kernel gives only if the cover over the first process is left away.
+    """
+    ours = " ".join(bubblewrap(64))
+    assert " ".join(COVER) in ours and "--disable-userns" in ours
+    somebody = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
+    walls = ["bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+    walls += ["--ro-bind", "/", "/", "--proc", "/proc", *cover]
+    inner = ["unshare", "--user", "--map-root-user", "--pid", "--mount", "--fork"]
+    mounts = ["sh", "-c", "mount -t proc proc /proc && ls /proc"]
+    done = subprocess.run([*somebody, *walls, *inner, *mounts], capture_output=True, text=True)
+    assert (done.returncode == 0) == (not cover), done.stdout + done.stderr
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="writes registers of x86-64")
