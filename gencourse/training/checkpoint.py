@@ -134,6 +134,7 @@ class Keeper:
         self.model.load_state_dict(kept["model"])
         for player, state in zip(self.players, kept["optimizers"], strict=True):
             player.optimizer.load_state_dict(state)
+            lay_out(player.optimizer)
         step, self.first, self.began_with = kept["step"], kept["first"], kept["began_with"]
         rest = iter(()) if step == steps else self.forward(batches, kept)
         set_random_states(kept["random"], self.device)
@@ -205,6 +206,18 @@ class Keeper:
             "first": self.first,
             "random": random_states(self.device),
         }
+
+
+def lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Give what an optimizer holds of each parameter that one's own layout in memory.
+
+    A file holds tensors row by row; a fused step takes the numbers as they lie, and would pair
+    those of a parameter that lies by channels with other ones.
+    """
+    for parameter, held in optimizer.state.items():
+        for key, value in held.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                held[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def description(model: nn.Module, players: list[Player]) -> dict[str, Any]:
