@@ -25,6 +25,7 @@ import gencourse
 from gencourse.errors import InputError
 from gencourse.training.contract import Player
 from gencourse.training.history import History
+from gencourse.training.optimizers import JointOptimizer
 from gencourse.training.randomness import random_states, set_random_states
 
 SECONDS = 30.0  # between two writings
@@ -208,7 +209,7 @@ class Keeper:
         }
 
 
-def lay_out(optimizer: torch.optim.Optimizer) -> None:
+def lay_out(optimizer: torch.optim.Optimizer | JointOptimizer) -> None:
     """Give what an optimizer holds of each parameter that one's own layout in memory.
 
     A file holds tensors row by row; a fused step takes the numbers as they lie, and would pair

@@ -28,6 +28,11 @@ class JointOptimizer:
         """The groups of all of them; setting a group's "lr" reaches the optimizer that owns it."""
         return [group for optimizer in self.optimizers for group in optimizer.param_groups]
 
+    @property
+    def state(self) -> dict[nn.Parameter, dict]:
+        """What each of them holds of its parameters."""
+        return {p: held for one in self.optimizers for p, held in one.state.items()}
+
     def zero_grad(self) -> None:
         """Clear the gradients of all of them."""
         for optimizer in self.optimizers:
