@@ -29,7 +29,7 @@ class JointOptimizer:
         return [group for optimizer in self.optimizers for group in optimizer.param_groups]
 
     @property
-    def state(self) -> dict[nn.Parameter, dict]:
+    def state(self) -> dict[torch.Tensor, dict]:
         """What each of them holds of its parameters."""
         return {p: held for one in self.optimizers for p, held in one.state.items()}
 
