@@ -40,7 +40,7 @@ print("running on", device)
 # %% [markdown]
 # ## 2.1 Sampling without a density
 #
-# First the goal: what the model of section 2.13 draws after a longer training, class by class. It ships with the course.
+# First the goal: what a wider model than that of section 2.13 draws after a longer training. It ships with the course.
 
 # %%
 longer = m.trained_generator().to(device)
@@ -404,7 +404,7 @@ print(
     f"{g_loss.item():.2f} (a draw: {math.log(2):.2f})")
 
 # %% [markdown]
-# That is all of it: two turns, each with a loss, a clear, a backward and a step. `fit` plays the same game between the `players` of a model. The
+# That is all: two turns, each with a loss, a clear, a backward and a step. `fit` plays the same game between the `players` of a model. The
 # reference settings add a penalty on the slope of D's logit (R1) and an average of G's weights to sample
 # from (section 2.12), a larger rate that falls to zero, and a shorter memory in Adam.
 
@@ -490,7 +490,7 @@ claim("slow_radius", slow.sample(4000).norm(dim=1).mean())
 #
 # ## 2.7 The GAN lab
 #
-# Watch the game, and take part. The lab opens with this recorded run:
+# The lab opens with this recorded run:
 
 # %%
 film_strip(recorded("ring"));
@@ -513,8 +513,8 @@ gan_lab()
 #    *Step G only* eight times: all samples travel together and stop in one place. (Why: section 2.8.)
 # 3. **A sure D.** Open *ring: the discriminator wins*, press *Play this live*, then *Step* four times at × 50: no sample moves. Change the loss alone, to
 #    *non-saturating*, press *Reset* and step as often: some samples reach the first modes.
-# 4. **Too fast.** In a live match with the loss *non-saturating*, set the penalty to *none* and G's learning rate to 0.03. Eight presses of *Step*:
-#    from one picture to the next many samples leap to other places.
+# 4. **Too fast.** Open the healthy *ring*, press *Play this live*; set the penalty to *none* and G's learning rate to 0.03. Eight presses of *Step*:
+#    from one picture to the next many samples leap.
 # 5. **A thread.** Set the penalty and the rate back (R1, 0.002), choose *normal 1-D* noise, *Reset*, twelve presses: a line runs through most of the
 #    modes, and crosses each gap, since it cannot tear. Then try the spiral.
 # 6. **A critic.** Normal 2-D noise again, *Wasserstein* loss. Without a penalty, four presses: the slope grows and grows, and the samples leap. With the
@@ -528,7 +528,7 @@ gan_lab()
 # ## 2.8 Reading a run
 #
 # The run of section 2.7 is healthy: samples find all modes and stay, the divergence falls, and the losses come near a draw. Three
-# others fail. Say what is wrong with each before you read on.
+# others fail. What is wrong with each?
 
 # %%
 film_strip(recorded("collapse"), title="Run 1");
@@ -624,14 +624,13 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
     ax.set(xlim=(-3, 3), ylim=(-3, 3))
 
 # %% [markdown]
-# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade). The trained G keeps most modes, the fresh one ends at one or
-# two places.*
+# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade).*
 #
-# The trained G still covers at least seven of the eight modes ({{alone_trained}} here), the fresh one fewer than {{alone_fresh}}. And the collapsed G is *better off*: its loss
-# is lower by {{collapse_pays}} nats. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
+# The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And the collapsed G is *better off*: its loss
+# is lower by about {{collapse_pays}} nats. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
 # D is sure of everything while the samples are still a blob.
 #
-# Remedies change what D tells G. We played run 1 again under other rules, three seeds, a thousand rounds (*share*: of samples near a mode):
+# Remedies: we played run 1 again under other rules, three seeds, a thousand rounds (*share*: of samples near a mode):
 
 # %%
 def show(rows, columns):  # one line for each game, one number for each seed
@@ -662,7 +661,7 @@ claim("share_with_r1", max(row["share"] for row in remedies if row["game"] == "R
 # instead of judging it alone, does not help by itself (at most {{modes_relativistic}}); a D as slow as G helps in one seed of three. With a D that is told how much its features vary over the batch
 # (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G serves at least {{modes_with_statistics}}. R1, which flattens the cliffs so that modes
 # are felt from afar, brings back all {{modes_with_r1}}, as does pairing with R1 and *R2*, the same penalty at the samples ({{modes_with_r3}}). Quality comes later: only a share of
-# {{share_with_r1}} of R1's samples is near a mode yet.
+# {{share_with_r1}} of R1's samples is near a mode yet, hardly more than of points spread evenly on the circle.
 #
 # ## 2.9 Images: a naive GAN, and why its discriminator wins
 #
@@ -742,12 +741,11 @@ claim("plain_recall", max(row["recall"] for row in played))
 # R1 does it: with it every game is better than every game without, by at least {{r1_gain}}. The non-saturating loss alone is mode collapse on images,
 # with a spread of at most {{spread_without}}; R1 makes that at least {{spread_with}}. Which loss is ahead without R1 changes with
 # the seed; with R1 it is the non-saturating one each time. But even that is far from good: recall (section 2.15) is below {{plain_recall}} in all twelve games.
-# What is missing is networks made for images.
 #
 # ## 2.10 DCGAN: what helps on images
 #
-# Plain networks ignore that pixels have neighbours. *DCGAN* (Radford et al. 2016) made convolutional GANs work, with rules
-# most of which are all we need here:
+# Plain networks ignore that pixels have neighbours. *DCGAN* (Radford et al. 2016) made convolutional GANs work, with
+# rules of which we need these:
 #
 # - no pooling: **strided convolutions** in D, which shrink the image, and transposed ones in G, which enlarge it;
 # - **batch norm** in G (it keeps early samples from being all alike) and leaky ReLU in D, which keeps a small slope below zero;
@@ -815,7 +813,7 @@ claim("gan_recall", reached.recall)
 # %% [markdown]
 # *Sixty samples, not selected. The strokes are sharp, unlike the VAE's: D would notice a blur at once. Not all are digits.*
 #
-# Two thousand samples have a Fréchet distance of {{gan_fd}} to the test images. The share of samples that lie among real
+# Two thousand samples have a Fréchet distance of about {{gan_fd}} to the test images. The share of samples that lie among real
 # digits is {{gan_precision}} (*precision*), and the share of real digits that the samples reach {{gan_recall}} (*recall*, both as in section 2.15).
 
 # %%
@@ -901,7 +899,7 @@ claim("jsd_at_six", jsd[-1])
 # Why is the estimate too large? The penalty is a price and not a wall. A critic of slope $s$ gains $s\,d$ at a distance $d$ and pays
 # $\lambda (s - 1)^2$. The best slope is $1 + d/(2\lambda)$. With $\lambda = 10$ the estimate $s\,d$ is $d\,(1 + d/20)$, the third curve.
 #
-# Does it train a generator? On the ring, with a weight of 1:
+# On the ring, with a weight of 1:
 
 # %%
 wgan, batches = train_on_ring(loss="Wasserstein", gp=1.0, d_lr_ratio=2.0)
@@ -936,7 +934,7 @@ D, x = m.PointDiscriminator(), ring_data[:64].requires_grad_()
 slope, = torch.autograd.grad(D(x).sum(), x, create_graph=True)
 penalty = 0.5 * slope.square().sum(1)
 penalty.mean().backward()
-taught = sum(p.grad is not None for p in D.parameters())
+taught = sum(p.grad is not None and bool(p.grad.any()) for p in D.parameters())
 print(f"{taught} of {len(list(D.parameters()))} tensors of D learn from the penalty")
 slope, = torch.autograd.grad(D(x).sum(), x)
 print("without create_graph the slope has", "a" if slope.requires_grad else "no",
@@ -944,7 +942,7 @@ print("without create_graph the slope has", "a" if slope.requires_grad else "no"
 claim("penalty_error", (penalty - m.r1_penalty(D, ring_data[:64])).abs().max())
 
 # %% [markdown]
-# (The last bias changes no slope.) Our penalty and the package's agree to {{penalty_error}}.
+# (Those are the weights: biases only move the kinks of this piecewise linear D.) Our penalty and the package's agree to {{penalty_error}}.
 #
 # What R1 does shows in the smallest game there is: data at 0, a generator that puts all its mass at θ, a discriminator whose logit is $\psi x$.
 # The equilibrium is θ = ψ = 0. Two rules can be chosen: do the players move **at once** or **in turns**, as `fit` plays; and
@@ -1048,7 +1046,7 @@ gain = quality["latest weights"][half:] / quality["averaged weights"][half:]
 claim("average_gain", gain.mean())
 
 # %% [markdown]
-# Hardly: over the second half of section 2.10's training the latest weights have {{average_gain}} times the Fréchet distance of the average. D is smooth
+# Hardly: over the second half of section 2.10's training the latest weights have about {{average_gain}} times the Fréchet distance of the average. D is smooth
 # here and the rate falls to zero, which settles G much as averaging does. Where the rate stays high, an average often gains more.
 #
 # ### A recipe, beside published ones
@@ -1077,7 +1075,7 @@ claim("precision_twice", equal["twice as long"]["precision"])
 
 # %% [markdown]
 # All but the second took as long as 700 steps of section 2.10; one seed each, so small differences mean little. Twice the time takes the
-# Fréchet distance from {{fd_base}} to {{fd_twice}}; no other change gains anything. R3GAN's losses (section 2.17), with rates that we did not tune, get {{fd_r3}}: a recipe is a
+# Fréchet distance from {{fd_base}} to {{fd_twice}}; no other change lowers it. R3GAN's losses (section 2.17), with rates that we did not tune, get {{fd_r3}}: a recipe is a
 # whole.
 #
 # ## 2.13 Asking for a class: clothes
@@ -1107,7 +1105,7 @@ figures.image_grid(wardrobe.sample(asked, seed=2), columns=10,
                    title="Clothes, by class", headings=clothes);
 
 # %% [markdown]
-# *Six samples, not selected, for each class that was asked for.*
+# *Six samples for each class, not selected.*
 #
 # Does the answer fit the question? A classifier judges; but first judge the judge:
 
@@ -1129,9 +1127,9 @@ claim("longer_obeyed", 100 * (judge.classify(of_longer) == asked).double().mean(
 claim("longer_fd", ev.frechet_distance(judge.features(of_longer), real_clothes))
 
 # %% [markdown]
-# It is right about {{judge_right}} % of the real test images and sees the class that was asked for in {{obeyed}} % of the samples, whose Fréchet
-# distance is {{clothes_fd}} and recall {{clothes_recall}}. The generator of section 2.1, of 32 channels, trained for twelve times as many steps of twice as
-# many images, from 55,000, reaches {{longer_obeyed}} % and {{longer_fd}}. How fast does G draw?
+# It is right about {{judge_right}} % of the real test images and sees the class that was asked for in about {{obeyed}} % of the samples, whose Fréchet
+# distance is about {{clothes_fd}} and recall {{clothes_recall}}. The generator of section 2.1 (32 channels, 16,156 steps of 64 of 55,000
+# images) reaches {{longer_obeyed}} % and {{longer_fd}}. How fast does G draw?
 
 # %%
 n = scaled(default=2000, smoke=100, full=20_000)
@@ -1211,7 +1209,8 @@ claim("copying_with", seeds("distance", "with").mean())
 # After 2,000 steps the gap is about {{gap_without}} points without augmentation and less than {{gap_with}} with it. The samples gain less: the Fréchet distance is
 # {{fd_scarce_with}} in place of {{fd_scarce_without}} (better in each seed), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
 # {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
-# image does after 250 steps, and {{copying_late}} times at the end (with it {{copying_with}}): most samples are no copies yet, but they are drawn towards the 500.
+# image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, as samples become
+# digits, to {{copying_with}}: only the rest, in each seed, is a pull towards the 500.
 #
 # ## 2.15 How good are samples?
 #
@@ -1350,8 +1349,8 @@ claim("g_loss_rise", g_loss_after(later) - g_loss_after(early))
 # %% [markdown]
 # *Left: the losses of the convolutional GAN. Right: the Fréchet distance of its samples to test images.*
 #
-# Between the second and the third point of the right panel the distance falls from about {{fd_early}} to {{fd_later}}, while G's loss *rises* by {{g_loss_rise}} nats.
-# The loss compares G with the D of that moment. It can rise while samples get better, fall while they collapse (section 2.8), and stand still while either happens.
+# Between the second and the third point of the right panel the distance falls from about {{fd_early}} to {{fd_later}}, while G's loss *rises* by about {{g_loss_rise}} nats.
+# The loss compares G with the D of that moment. It can rise while samples get better, and fall while they collapse (section 2.8).
 #
 # ### Is it only copying?
 
@@ -1369,7 +1368,7 @@ claim("copy_ratio_nearest", near_made.quantile(0.05) / near_test.quantile(0.05))
 # *Samples above, the nearest training image of each below: similar, sometimes another digit, never the same image.*
 #
 # The median sample lies about {{copy_ratio}} times as far from the training set as the median test image does. A few copies would not move a median; but at
-# the nearest twentieth the ratio is even {{copy_ratio_nearest}}. (Pixels would miss a shifted copy.)
+# the nearest twentieth the ratio is even about {{copy_ratio_nearest}}. (Pixels would miss a shifted copy.)
 #
 # ## 2.16 Beside the VAE
 #
@@ -1410,18 +1409,16 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 #
 # **Style.** In *StyleGAN* (Karras et al. 2019, 2020) a small network turns z into a style w, which sets the scale of every layer's
 # features. Pulling w towards its mean (*truncation*) trades recall for precision; *BigGAN*
-# (Brock et al. 2019), for a thousand classes, does so with z.
+# (Brock et al. 2019) does so with z.
 #
-# **Simple again.** *R3GAN* (Huang et al. 2024) throws the tricks away: relativistic pairing, R1 and R2, a modern network, and it matches the best.
+# **Simple again.** *R3GAN* (Huang et al. 2024) throws the tricks away: relativistic pairing, R1 and R2, a modern network, and it surpasses StyleGAN2.
 #
-# **An adversary as a part.** Diffusion models ([chapter 4](04_diffusion.ipynb)) have taken over pictures: they train on a plain regression and serve
-# every mode. But a D makes things sharp in a single pass, and lives on in other models: a patch discriminator
+# **An adversary as a part.** Diffusion models ([chapter 4](04_diffusion.ipynb)) have taken over pictures: they train on a plain
+# regression. But a D makes things sharp in a single pass, and lives on in other models: a patch discriminator
 # sharpens the decoders of latent diffusion's autoencoders (VQGAN: Esser et al. 2021); *vocoders* make sound waves from spectrograms (HiFi-GAN:
 # Kong et al. 2020); *adversarial distillation* turns a diffusion model of fifty steps into one of a few (Sauer et al. 2023).
 #
 # ## 2.18 Questions
-#
-# Think first, then open the answer.
 #
 # <details><summary>1. D is right half of the time. Good news?</summary>
 #
@@ -1437,8 +1434,8 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 #
 # <details><summary>3. Can a GAN tell you how probable an image is?</summary>
 #
-# No. At its best D's logit is the logarithm of a *ratio* of two densities, and at the end of a good game it is 0 everywhere. A real D is not at its best: it has
-# seen few points, and R1 or bounded layers flatten its logit. With the hinge or the Wasserstein loss even the best D's output is no log ratio.
+# No. At its best D's logit is the logarithm of a *ratio* of two densities, and at the end of a good game it is 0 everywhere. A real D is not at its best: R1 or bounded
+# layers flatten its logit. With the hinge or the Wasserstein loss even the best D's output is no log ratio.
 # </details>
 #
 # ## 2.19 Where this comes from
