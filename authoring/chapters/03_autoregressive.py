@@ -841,12 +841,12 @@ attention_viewer(maps, list(line))
 #
 # Two kinds of head are known from larger models. A **previous-token head** looks one position back. An **induction head** (Olsson et al. 2022) looks
 # for the last time that the present token occurred, and at what came *after* it: "… bright angel … bright" → "angel". So transformers repeat a
-# name that they have met once. To look for it, give the model random letters, and then the same letters again: in the second copy it
+# name that they have met once. To look for it, give the model random letters, none twice, and then the same again: in the second copy it
 # looks back by the period, less one. **Do our heads do that?**
 
 # %%
 P = 24
-once = torch.randint(26, (64, P), generator=seeded(0))
+once = torch.rand(64, 26, generator=seeded(0)).argsort(1)[:, :P]  # no letter twice
 twice = shakespeare.encode("abcdefghijklmnopqrstuvwxyz")[once].repeat(1, 2).to(device)
 found, gained = {}, {}
 for name, model in (("yours", gpt), ("the one that ships", longer)):
