@@ -319,7 +319,7 @@ claim("ngram_one", abs(ngrams[1] - pairs))
 # %% [markdown]
 # With one character of context the network finds what counting found: the losses differ by less than {{ngram_one}} nats. With
 # six it reaches about {{ngram_nats}} nats, where a table would have nearly sixteen million entries for every character of the training text.
-# (Three do almost as well: 300 steps are few.)
+# (Three do almost as well after so few steps.)
 #
 # ## 3.6 Attention
 #
@@ -448,7 +448,7 @@ figures.curves(distance[:40], {"all 16 pairs": products[39].flip(0)},
 #
 # ## 3.8 A GPT, built
 #
-# A **GPT** (Radford et al. 2018) is a stack of blocks on a **residual stream**: one vector per position, which starts as the embedding of the
+# A **GPT** (Radford et al. 2018, 2019) is a stack of blocks on a **residual stream**: one vector per position, which starts as the embedding of the
 # token. Each block reads the stream and *adds* to it, twice: what attention gathers from earlier positions, and what a small network (MLP)
 # makes of each position alone.
 
@@ -554,7 +554,8 @@ print(f"untrained loss {mine.loss(x, y)['loss'].mean():.3f}, log V {math.log(V):
 
 # %% [markdown]
 # The logits differ by less than {{gpt_difference}}. A model that expects all tokens equally has a loss of $\log V$. Ours is a little above:
-# random logits are not all equal, and, with the tied read-out, the token that the stream started from is expected to come again.
+# random logits are not all equal. With the tied read-out the token that the stream started from is expected to come again; double letters
+# about repay what that costs.
 #
 # (Most models today take *RMSNorm*, which subtracts no mean, for LayerNorm, and *SwiGLU*, an MLP with a gate, for GELU. In a *mixture of
 # experts* each token passes through a few of many MLPs.)
@@ -587,8 +588,8 @@ check_model(mine, (x.to(device), y.to(device)))
 # learning rate, and both rates fall to zero.
 #
 # Large trainings add **warm-up** (the rate first rises), **clipping** (a gradient that is too long is shortened), **weight decay** (weights
-# shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (random numbers of the stream are set to zero).
-# In half a pass we need none of them.
+# shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (some numbers of the stream, chosen at random, are set
+# to zero). In half a pass we need none of them.
 
 # %%
 steps = scaled(default=360, smoke=10, full=20_000)
@@ -654,7 +655,8 @@ claim("longer_bits", bits_per_dim(longer_nats, 1))
 
 # %% [markdown]
 # {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, trained longer, needs {{longer_bits}}
-# bits. bzip2 needs fewer than either (section 3.2): it looks back over 790,000 characters, these models over 64. On training text yours pays
+# bits. bzip2 needs fewer than either (section 3.2): it looks back over 790,000 characters and
+# the new play so far, these models over 64. On training text yours pays
 # {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest*
 # costs {{gpt_tempest}}: the gap is the other play.
 #
@@ -732,15 +734,15 @@ claim("words_cold", shares[1])
 claim("words_plain", shares[3])
 
 # %% [markdown]
-# *Left: with one character of context the loss is {{first_position}} nats, about that of the table of pairs; with five to seven
+# *Left: with one character of context the loss is {{first_position}} nats, a little above the table of pairs; with five to seven
 # {{sixth_position}}, and {{late_positions}} over the second half of the window: this model hardly uses more than the last few characters.
 # Right: at temperature 1 about {{words_plain}} % of its words are real, at 0.5 about {{words_cold}} %. Dotted: The Tempest itself, where new
 # words count as unreal. Section 3.17 says what a low temperature costs.*
 #
 # ### What the parts are worth
 #
-# A smaller GPT, two layers of width 64, trained in three ways for 120 steps, three seeds each. The learning rates were chosen on a part of
-# the training text; neither lies at an end of its grid. (Recorded, like others below.)
+# A smaller GPT, two layers of width 64, trained in three ways for 120 steps, three seeds each. Muon's and Adam's rates were chosen on a part
+# of the training text; neither lies at an end of its grid. (Recorded, like others below.)
 
 # %%
 recorded = m.recorded("optimizers")
@@ -755,8 +757,9 @@ cost = {name: recorded["rows"][name]["milliseconds"] for name in ("Muon", "Adam"
 claim("muon_step", 100 * (cost["Muon"] / cost["Adam"] - 1))
 
 # %% [markdown]
-# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}; a step of Muon takes about {{muon_step}} % longer. Without
-# positions it is {{no_positions_nats}}: to know which characters came, but hardly in which order, is worth little more than the last one.
+# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}; a step of Muon takes about {{muon_step}} % longer. (Part of
+# the gap, the smaller one, is that beside Muon the embeddings are trained at a higher rate.) Without positions, at Muon's rate, it is
+# {{no_positions_nats}}: after so few steps to know which characters came, but hardly in which order, is worth little more than the last one.
 #
 # ## 3.10 Sampling with a cache, and what attention costs
 #
@@ -788,7 +791,7 @@ print(f"bytes of cache per position: {2 * L * C * 4:,}")
 
 # %% [markdown]
 # For 32 texts at once the cache makes sampling about {{cache_gain}} times as fast on a CPU, for a single text only about
-# {{cache_gain_one}} times. The arithmetic shrinks by the mean length of the context, some 35 times in both cases. What a cache does not save:
+# {{cache_gain_one}} times. The arithmetic shrinks by nearly the mean length of the context, some 30 times in both cases. What a cache does not save:
 # the first pass over the prompt; reading every weight, and every stored key and value, for each token; and starting some dozens of small
 # operations per token, which for a single text takes nearly all of the time.
 #
@@ -841,12 +844,12 @@ attention_viewer(maps, list(line))
 #
 # Two kinds of head are known from larger models. A **previous-token head** looks one position back. An **induction head** (Olsson et al. 2022) looks
 # for the last time that the present token occurred, and at what came *after* it: "… bright angel … bright" → "angel". So transformers repeat a
-# name that they have met once. To look for it, give the model random letters, and then the same letters again: in the second copy it
+# name that they have met once. To look for it, give the model random letters, none twice, and then the same again: in the second copy it
 # looks back by the period, less one. **Do our heads do that?**
 
 # %%
 P = 24
-once = torch.randint(26, (64, P), generator=seeded(0))
+once = torch.rand(64, 26, generator=seeded(0)).argsort(1)[:, :P]  # no letter twice
 twice = shakespeare.encode("abcdefghijklmnopqrstuvwxyz")[once].repeat(1, 2).to(device)
 found, gained = {}, {}
 for name, model in (("yours", gpt), ("the one that ships", longer)):
@@ -885,8 +888,8 @@ claim("second_copy", gained["yours"])
 # ## 3.12 Pieces of words
 #
 # Large models see **tokens** of a few characters, found by **byte-pair encoding** (BPE; Sennrich et al. 2016): write the text as bytes,
-# find the two tokens that stand side by side most often, make them one new token, and repeat. Starting from the 256 bytes, any text can be
-# encoded. (The characters of the training text would not do: our validation text has a `{`.)
+# find the two tokens that stand side by side most often, make them one new token, and repeat. Starting from the 256 bytes, as GPT-2
+# does, any text can be encoded. (The characters of the training text would not do: our validation text has a `{`.)
 #
 # Nothing is merged across words, each of which includes the space before it. So it is enough to count each different word once, with its
 # frequency, instead of going over the whole text for each merge.
@@ -947,7 +950,7 @@ claim("bytes_per_token", len(new_bytes) / len(held))
 # On held-out Shakespeare a token is about {{bytes_per_token}} bytes: the same window sees twice as much text. The price: the
 # model no longer sees letters, such as the three r's of a "strawberry".
 #
-# A **special token** marks the end of a text, or who speaks in a dialogue. Only programs use its number: as the last line shows, a text that
+# A **special token** marks the end of a text, or who speaks in a dialogue. Only programs use its number: as the third line shows, a text that
 # says `<|end|>` becomes ordinary tokens. Otherwise any user could forge the end of a text.
 #
 # **Losses per token cannot be compared** between tokenizers: a longer token is harder to guess. What survives is
@@ -1029,7 +1032,8 @@ for name, model in (("Shakespeare alone", gpt), ("from scratch", scratch),
     print(f"--- {name} ---\n{shakespeare.decode(written)}\n")
 
 # %% [markdown]
-# Train longer on little text and the gap grows. `gencourse train gpt` on ten thousand characters, three seeds (recorded):
+# Train longer on little text and the gap grows. `gencourse train gpt` on ten thousand characters, three seeds (recorded). It trains on
+# 8,250 of them; 750 are the held-out text, one passage, and the rest is for a last test.
 
 # %%
 recorded = m.recorded("overfitting")
@@ -1171,7 +1175,7 @@ claim("counted_sampled", shares["prompt counted"][1])
 # of sentences drawn at T = 1 about {{masked_sampled}} % against {{counted_sampled}} %.* A record cannot be foreseen, so the second model
 # spends its few steps on what it cannot learn. (Train both for 400 steps: what is left of the difference?)
 #
-# Of the failures at T = 1 about {{fluent_failures}} % are well-formed sentences with a wrong month or number. That is a **hallucination**:
+# Of the failures at T = 1 about {{fluent_failures}} % are well-formed sentences with a wrong word or number. That is a **hallucination**:
 # only the record gives it away. It gets worse outside of what the training data cover: snow in July, a storm at 30 m/s.
 
 # %%
@@ -1195,7 +1199,7 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
 # - **Preferences**: people say which of two answers to $x$ is better, $y_+$ or $y_-$. A reward model learns to agree, and the language model
 #   is trained to earn its reward without moving too far from the model $p_0$ that it was (*RLHF*; Ouyang et al. 2022).
 #   Or both at once, by a loss that needs only likelihoods, $-\log \sigma\big(\beta \log \frac{p(y_+ \mid x)}{p_0(y_+ \mid x)} - \beta \log \frac{p(y_- \mid x)}{p_0(y_- \mid x)}\big)$
-#   (*DPO*; Rafailov et al. 2023; $\beta$ says how firmly $p_0$ holds it). Where an answer can be checked, as here, the check itself is the
+#   (*DPO*; Rafailov et al. 2023; $\sigma$ is the sigmoid, and $\beta$ says how firmly $p_0$ holds it). Where an answer can be checked, as here, the check itself is the
 #   reward; *reasoning models* are trained so, and write at length before they answer.
 # - **In use**, instructions, documents and tools stand in the prompt. The model still computes $p(x_t \mid x_{<t})$.
 #
@@ -1222,6 +1226,7 @@ print("paths from pixel (column) to output (row):", paths.int(), sep="\n")
 #
 # With 784 pixels and 512 hidden units not every $m$ occurs, and many outputs cannot reach the pixel just before them. So MADE has, as in
 # the paper, **direct connections** besides: a matrix from pixels to outputs, of which what lies below the diagonal is kept.
+# (SiLU, $x\,\sigma(x)$, is another smooth ReLU.)
 
 # %%
 class MyMADE(nn.Module):
@@ -1236,15 +1241,18 @@ class MyMADE(nn.Module):
         return self.net(x) + self.direct(x)
 
 
+# %%
 digits = images("mnist")
 mean_image = digits.train.mean(0)
 test = torch.bernoulli(digits.test, generator=seeded(0)).to(device)
 with global_seed(0):
     made, my_made = m.MADE(hidden=512, mean_image=mean_image), MyMADE()
-my_made.load_state_dict(made.state_dict())
+    theirs = copy.deepcopy(made)  # whose direct weights are 0: that hides a wrong mask
+    nn.init.normal_(theirs.direct.weight, std=0.1)
+my_made.load_state_dict(theirs.state_dict())
 with torch.no_grad():
     x = test[:50].cpu()
-    claim("made_difference", (my_made(x.flatten(1)) - made(x).flatten(1)).abs().max())
+    claim("made_difference", (my_made(x.flatten(1)) - theirs(x).flatten(1)).abs().max())
 
 # %% [markdown]
 # Yours and the package's agree to {{made_difference}}. Training images are made binary anew each time they are used, test images once
@@ -1327,7 +1335,7 @@ figures.pixelcnn_stacks();
 # predicted here.*
 #
 # Each convolution gives twice as many channels as needed, $a$ and $b$, and passes on $\tanh(a) \odot \sigma(b)$: a value, and a **gate** that
-# says how much of it passes (σ is the sigmoid). As in the GPT, the result is added to what came in.
+# says how much of it passes. As in the GPT, the result is added to what came in.
 
 # %%
 class MyGatedLayer(nn.Module):
@@ -1468,9 +1476,9 @@ claim("without_direct", recorded["made_without_direct_connections"])
 # *Means on the same images. The VAE's are upper bounds of the cost: {{vae_elbo}} nats by the ELBO, {{vae_iwae}} by the tighter bound; the
 # truth may be lower by an unknown amount. MADE costs {{made_three}}, the PixelCNN {{pixelcnn_three}}, exactly.*
 #
-# Each mean is uncertain by {{unpaired_error}} nats or more, because images differ. But on the *same* images MADE and PixelCNN differ by
+# Each mean is uncertain by about {{unpaired_error}} nats or more, because images differ. But on the *same* images MADE and PixelCNN differ by
 # {{made_minus_pixelcnn}} nats, uncertain by only {{paired_error}}. Between the VAE and MADE nothing is decided: the numbers are close, and one is a
-# bound. (Without its direct connections MADE costs {{without_direct}}.)
+# bound. (Without its direct connections MADE costs {{without_direct}}; one seed.)
 #
 # ### Pixels that are not bits
 #
