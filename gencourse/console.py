@@ -95,7 +95,7 @@ def finish(book: "Gradebook") -> None:
     # the pages first: the sheet is what a teacher may have open in another program
     for write in (
         lambda: reports.write_reports(book, book.folder / "reports"),
-        lambda: exports.long_csv(book, sheet) or sheet,
+        lambda: exports.long_csv(book, sheet),
     ):
         try:
             console.print(f"{write()}", highlight=False, soft_wrap=True)

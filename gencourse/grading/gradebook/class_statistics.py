@@ -91,7 +91,7 @@ def summarise(assignment: str, rows: list[Row]) -> Summary:
         assignment,
         rows,
         Counter(row.status for row in rows),
-        [row.points for row in graded],
+        [row.points for row in graded if row.points is not None],
         out_of,
         tasks,
         mistakes,
@@ -122,7 +122,8 @@ def _axes(width: float, height: float, **labels: str) -> tuple[Figure, Axes]:
 
 
 def histogram(summary: Summary) -> Markup:
-    """How many submissions have how many points."""
+    """How many submissions have how many points. There have to be some."""
+    median = statistics.median(summary.scores)
     figure, axes = _axes(
         5.2,
         2.9,
@@ -139,11 +140,11 @@ def histogram(summary: Summary) -> Markup:
         edgecolor="white",
     )
     axes.axvline(
-        summary.median,
+        median,
         color="black",
         linestyle="--",
         linewidth=1,
-        label=f"median {number(round(summary.median, 2))}",
+        label=f"median {number(round(median, 2))}",
     )
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize="small", loc="upper left")

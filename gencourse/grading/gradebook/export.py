@@ -32,16 +32,18 @@ COLUMNS = [
 ]
 
 
-def long_csv(gradebook: Gradebook, path: str | Path) -> None:
-    """One line for each student, assignment and task. UTF-8 with a byte-order mark, which Excel
-    needs to read names right.
+def long_csv(gradebook: Gradebook, path: str | Path) -> Path:
+    """Write one line for each student, assignment and task; return the path. UTF-8 with a
+    byte-order mark, which Excel needs to read names right.
     """
     lines = [line for row in gradebook.table() for line in _lines(row)]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: guarded(text) for name, text in line.items()} for line in lines)
-    write_whole(Path(path), buffer.getvalue(), "utf-8-sig")
+    path = Path(path)
+    write_whole(path, buffer.getvalue(), "utf-8-sig")
+    return path
 
 
 def _lines(row: Row) -> Iterable[dict[str, str]]:

@@ -38,8 +38,9 @@ def _say(sentence: str, names: Iterable[str]) -> list[str]:
     return [f"{sentence}: {listed}."] if listed else []
 
 
-def _has_grade(row: Row, unfinished: bool) -> bool:
-    return row.points is not None and (unfinished or not row.waiting)
+def _grade(row: Row, unfinished: bool) -> float | None:
+    """The points to be written, None where there are none yet."""
+    return row.points if unfinished or not row.waiting else None
 
 
 def _sentences(rows: list[Row], pairs: Pairs, left: Iterable[str], unfinished: bool) -> list[str]:
@@ -47,7 +48,7 @@ def _sentences(rows: list[Row], pairs: Pairs, left: Iterable[str], unfinished: b
     found no partner.
     """
     found = [row for row, _ in pairs.values()]
-    written = [row for row in found if _has_grade(row, unfinished)]
+    written = [row for row in found if _grade(row, unfinished) is not None]
     partners = {row.student for row in found}
     return [
         *_say(
@@ -65,7 +66,7 @@ def _sentences(rows: list[Row], pairs: Pairs, left: Iterable[str], unfinished: b
         ),
         *_say(
             "Waiting for points by hand, so left as it was",
-            (r.student for r in found if r.points is not None and not _has_grade(r, unfinished)),
+            (r.student for r in found if r.points is not None and _grade(r, unfinished) is None),
         ),
         *_say(
             "No notebook that could be read, so with the points given by hand or none",
@@ -77,6 +78,10 @@ def _sentences(rows: list[Row], pairs: Pairs, left: Iterable[str], unfinished: b
 
 def _decimal(text: str) -> float | None:
     return float(text.replace(",", ".")) if re.fullmatch(r"\s*\d+([.,]\d+)?\s*", text) else None
+
+
+def _decimals(texts: Iterable[str]) -> set[float]:
+    return {value for value in map(_decimal, texts) if value is not None}
 
 
 def _target(table: Sheet, column: str) -> int:
@@ -158,12 +163,12 @@ def fill_canvas(
     for line, (row, _) in sorted(pairs.items()):
         if table.value(line, target).strip() in ("EX", "N/A"):
             excused.append(row.student)
-        elif _has_grade(row, unfinished):
+        elif _grade(row, unfinished) is not None:
             preview.append(_change(name(line), table.value(line, target), row))
             table.set(line, target, number(row.points))
     if path is not None:
         table.save(path)
-    most = {_decimal(table.value(line, target)) for line in possible} - {None}
+    most = _decimals(table.value(line, target) for line in possible)
     out_of = max(row.out_of for row in rows)
     other = (
         [f"Canvas has {number(max(most))} points possible, the gradebook {number(out_of)}."]
@@ -198,7 +203,7 @@ def fill_moodle(
         "file."
     )
     table = Sheet("fill_moodle", sheet, ("Identifier", "Grade"), advice)
-    grade, feedback = table.column("Grade"), table.column("Feedback comments")
+    grade, feedback = table.heading.index("Grade"), table.column("Feedback comments")
     most, open_ = table.reader("Maximum grade"), table.reader("Grade can be changed")
     identifier, name = table.reader("Identifier"), table.reader("Full name")
     keys = [("Identifier", lambda line: "".join(re.findall(r"\d+$", identifier(line))))]
@@ -207,20 +212,21 @@ def fill_moodle(
     pairs = pair_up(rows, people, keys)
     locked, beyond, preview = [], [], []
     for line, (row, _) in sorted(pairs.items()):
-        if not _has_grade(row, unfinished):
+        points = _grade(row, unfinished)
+        if points is None:
             continue
         if open_(line).strip() == "No":
             locked.append(row.student)
             continue
-        if row.points > (_decimal(most(line)) or row.points):
+        if points > (_decimal(most(line)) or points):
             beyond.append(row.student)
         preview.append(_change(name(line), table.value(line, grade), row))
-        table.set(line, grade, number(row.points))
+        table.set(line, grade, number(points))
         if feedback is not None:
             table.set(line, feedback, guarded(_feedback(row)))
     if path is not None:
         table.save(path)
-    limits = {_decimal(most(line)) for line in people} - {None}
+    limits = _decimals(most(line) for line in people)
     out_of = max(row.out_of for row in rows)
     other = (
         [f"Moodle's maximum grade is {number(max(limits))}, the gradebook's {number(out_of)}."]

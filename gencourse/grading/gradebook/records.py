@@ -161,8 +161,9 @@ def adapter(kind: type) -> TypeAdapter:
 
 def decoded(kind: type[T], value: object) -> T | None:
     """The record that plain data hold, None if they do not."""
+    of: type = kind  # of a type[T] mypy does not know that it can be hashed
     try:
-        return adapter(kind).validate_python(value)
+        return adapter(of).validate_python(value)
     except (ValidationError, OverflowError):
         return None
 

@@ -97,10 +97,9 @@ def _by(rows: Iterable[Row], of: str) -> dict[str, list[Row]]:
 
 def _total(rows: Iterable[Row]) -> tuple[float | None, float]:
     """Points and possible points of the submissions that have a grade."""
-    graded = [row for row in rows if row.points is not None]
-    return (sum(row.points for row in graded) if graded else None), sum(
-        row.out_of for row in graded
-    )
+    graded = [(row.points, row.out_of) for row in rows if row.points is not None]
+    points = sum(earned for earned, _ in graded) if graded else None
+    return points, sum(out_of for _, out_of in graded)
 
 
 def write_reports(gradebook: Gradebook, folder: str | Path) -> Path:

@@ -103,7 +103,8 @@ def _split(text: str, delimiter: str) -> tuple[list[list[str]], list[str]]:
     """The raw cells of each line, and the line ends. Joined again they give the text, whatever it
     is.
     """
-    rows, ends = [[]], []
+    rows: list[list[str]] = [[]]
+    ends: list[str] = []
     for raw, end in re.findall(
         rf'("(?:[^"]|"")*+"|[^{re.escape(delimiter)}\r\n]*)({re.escape(delimiter)}|\r\n|\r|\n|\Z)',
         text,

@@ -31,7 +31,6 @@ FORMULAS, FORMULA = 60, 400  # of an answer, and characters of one
 MATH = re.compile(r"\$\$(.+?)\$\$|\$(?!\s)((?:[^$\n\\]|\\.)+?)(?<!\s)\$(?!\d)", re.S)
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.S)
 ATTACHED = re.compile(r"!\[([^\]\n]{0,200})\]\(attachment:([^)\n]{1,200})\)")
-STYLE = {"svg.hashsalt": "gencourse", "mathtext.fontset": "cm", "svg.fonttype": "path"}
 
 
 def as_handed_in(cells: Iterable[WrittenCell]) -> Markup:
@@ -97,7 +96,9 @@ def drawn(formula: str) -> str:
     buffer = io.BytesIO()
     text = " ".join(formula.replace(r"\\", " ").split())
     try:
-        with matplotlib.rc_context(STYLE):
+        with matplotlib.rc_context(
+            {"svg.hashsalt": "gencourse", "mathtext.fontset": "cm", "svg.fonttype": "path"}
+        ):
             mathtext.math_to_image(f"${text}$", buffer, dpi=96, format="svg")
     except (ValueError, RuntimeError, KeyError, RecursionError):
         return ""

@@ -203,10 +203,10 @@ def assertions_of(source: str, shown: str) -> tuple[Assertion, ...]:
         said = ast.unparse(node)
         hidden = not visible[said]
         visible[said] -= not hidden
-        text = "\n".join(lines[first_line(node) - 1 : node.end_lineno])
-        rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+        own = lines[first_line(node) - 1 : node.end_lineno]
+        rest = own[-1].encode()[node.end_col_offset :].decode()
         worth = WORTH.search(rest) if isinstance(node, ast.Assert) else None
-        found.append(Assertion(text, hidden, float(worth[1]) if worth else None))
+        found.append(Assertion("\n".join(own), hidden, float(worth[1]) if worth else None))
     return tuple(found) or (Assertion(source, tidy(source) != tidy(shown)),)
 
 

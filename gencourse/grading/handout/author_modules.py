@@ -55,6 +55,6 @@ def make_importable(modules: Sources) -> None:
         changed = changed or getattr(sys.modules.get(name), "SOURCE", None) != source
         if changed:
             module = types.ModuleType(name)
-            module.SOURCE = source
+            vars(module)["SOURCE"] = source
             sys.modules[name] = module
             exec(compile(source, f"{name}.py", "exec"), vars(module))

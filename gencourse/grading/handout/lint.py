@@ -38,7 +38,8 @@ def lint(notebook: NotebookNode) -> list[str]:
         f"notebook: {problem}"
         for problem in (*language_problems(notebook), *_state_problems(notebook))
     ]
-    cells, checks, ids = copy.deepcopy(notebook.cells), imported_checks(notebook), {}
+    cells, checks = copy.deepcopy(notebook.cells), imported_checks(notebook)
+    ids: dict[str, int] = {}
     for number, cell in enumerate(cells, 1):
         try:
             cell.metadata.update(nbgrader_metadata(cell, checks, place(number, cell)))

@@ -187,7 +187,7 @@ def _defined_name(source: str, line: int, where: str) -> str:
             f"{error.lineno}. Mend it."
         ) from error
     for node in statements:
-        if node.end_lineno >= line:
+        if (node.end_lineno or node.lineno) >= line:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 return node.name
             targets = (

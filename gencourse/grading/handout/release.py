@@ -98,7 +98,8 @@ def _without(cell: NotebookNode, kind: str, stub: tuple[str, ...], where: str) -
             if inside or not flag(cell, HOMES[kind]):
                 raise InputError(f"{where}: {nested(kind, kind) if inside else homeless(kind)}")
             inside = found = True
-            kept += [re.match(r"\s*", line)[0] + text for text in stub]
+            indent = line[: len(line) - len(line.lstrip())]
+            kept += [indent + text for text in stub]
         elif f"END {kind}" in line:
             inside = False
         elif not inside:

@@ -8,7 +8,7 @@ import copy
 from typing import Any
 
 Json = dict[str, Any]
-EMPTY = {"outputs": [], "execution_count": None}
+EMPTY: Json = {"outputs": [], "execution_count": None}
 
 
 def repaired(raw: Json) -> Json:

@@ -46,8 +46,8 @@ def job_of(
     seeds: tuple[int, ...],
 ) -> Job:
     """The job of a submission. Its key is a digest of everything that the result depends on."""
-    parts = [submission.student, submission.student_id, submission.file, submission.digest]
-    parts += [submission.problem, submission.flags, submission.python]
+    parts: list[object] = [submission.student, submission.student_id, submission.file]
+    parts += [submission.digest, submission.problem, submission.flags, submission.python]
     parts += [assignment.version, limits.as_dict(), seeds, sandbox.kind == "none"]
     parts += [sandbox.packages]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
@@ -82,7 +82,8 @@ def planned(
     by_name = {assignment.name: assignment for assignment in loaded}
     members = read_groups(groups) if groups else {}
     rosters, secret = book.rosters(), book.secret() if keep else ""
-    jobs, rows, notes = [], {}, list(found.notes)
+    jobs, notes = [], list(found.notes)
+    rows: dict[str, list[RosterRow]] = {}
     for name in handed_in or found.found:
         before = rosters[name].rows if name in rosters else ()
         known = {folded(row.student): row.student for row in before}
@@ -131,7 +132,9 @@ def locally(jobs: list[Job], workers: int) -> Iterator[tuple[Job, Result]]:
     """Judge on this machine. Whose judge is lost is judged again, alone; three times at most, so
     that no neighbour is blamed.
     """
-    waiting, alone, lost_alone = list(jobs), [], Counter()
+    waiting = list(jobs)
+    alone: list[Job] = []
+    lost_alone: Counter[str] = Counter()
     while waiting or alone:
         lost = yield from pooled(waiting, workers) if waiting else pooled([alone.pop(0)], 1)
         for job in lost:

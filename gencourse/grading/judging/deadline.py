@@ -27,7 +27,7 @@ def at_most(seconds: float) -> Iterator[None]:
 
     heard = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
     before = signal.signal(signal.SIGALRM, ring) if heard else None
-    faulthandler.dump_traceback_later(1.5 * seconds, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(1.5 * seconds, exit=True, file=sys.__stderr__ or sys.stderr)
     try:
         if heard:
             signal.setitimer(signal.ITIMER_REAL, seconds)

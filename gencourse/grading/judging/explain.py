@@ -23,8 +23,8 @@ def explained(session: GradingSession, task: Task, row: TaskResult, rebuilt: Reb
         return replace(row, status="not judged", points=None, message=note)
     if row.status != "not attempted" or row.message:
         return row
-    if said := rebuilt.remarks.get(task.name):
-        return replace(row, status="wrong", message=said)
+    if remark := rebuilt.remarks.get(task.name):
+        return replace(row, status="wrong", message=remark)
     for i, error in session.errors.items():
         defines = answer in defined(rebuilt.steps[i].source)
         if defines and error.kind != "NotImplementedError":

@@ -10,6 +10,8 @@ import threading
 def end_with_parent() -> None:
     """Let this process end as soon as its parent has. Its boxes end with it."""
     parent = multiprocessing.parent_process()
+    if parent is None:  # the command itself
+        return
 
     def watch() -> None:
         parent.join()

@@ -212,11 +212,11 @@ class GradingSession:
             self.lose(lost)
             raise
         if not isinstance(reply, dict):
-            lost = WorkerLost(
+            unasked = WorkerLost(
                 "malformed-reply", "The submission's process sent something else than asked."
             )
-            self.lose(lost)
-            raise lost
+            self.lose(unasked)
+            raise unasked
         self.notice(reply)
         return reply
 

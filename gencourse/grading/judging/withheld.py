@@ -40,7 +40,8 @@ def called(function: Callable) -> list[Callable]:
     """The functions of the course's models that a function calls, directly or by functions among
     the checks.
     """
-    waiting, seen, found = [function], {id(function)}, []
+    waiting, seen = [function], {id(function)}
+    found: list[Callable] = []
     while waiting:
         for used in mentioned(inspect.unwrap(waiting.pop())):
             if id(used) in seen or not isinstance(used, types.FunctionType):

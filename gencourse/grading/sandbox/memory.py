@@ -48,7 +48,9 @@ class Meter:
         pids, self.tasks = list(pids), 0
         if not os.path.exists("/proc/self/status"):  # not Linux, and no sandbox
             return sum(map(resident_bytes, pids)) / 2**20
-        resident, kept, nameless, places = 0, beside(self.inner) + LOCK * locks(pids), {}, []
+        resident, kept = 0, beside(self.inner) + LOCK * locks(pids)
+        nameless: dict[int, int] = {}
+        places: list[str] = []
         for pid in pids:
             with contextlib.suppress(OSError):
                 place, about = living(pid)

@@ -233,7 +233,8 @@ def tried(group: list[Attempt], sandbox: Sandbox) -> list[Finding]:
     """Escapes: contained if their cell raises, breaks a limit, or comes back with nothing. One that
     loses the box gets the next a new one.
     """
-    limits, found = Limits(cell_s=30, total_s=60, memory_mib=MEMORY_MIB), []
+    limits = Limits(cell_s=30, total_s=60, memory_mib=MEMORY_MIB)
+    found: list[Finding] = []
     while len(found) < len(group):
         try:
             with WorkerProcess(sandbox, limits, time.monotonic() + limits.total_s) as box:

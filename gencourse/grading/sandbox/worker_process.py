@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 import psutil
 
@@ -78,6 +78,9 @@ class WorkerProcess:
             raise InfrastructureError(f"the box could not be started: {error}") from None
         finally:
             os.close(said)
+        # pipes, as it was told above
+        self.to_box = cast(IO[bytes], self.process.stdin)
+        self.from_box = cast(IO[bytes], self.process.stdout)
         with contextlib.ExitStack() as unless_it_runs:
             unless_it_runs.callback(self._abandon)  # nobody else could end it
             try:
@@ -90,8 +93,8 @@ class WorkerProcess:
                 raise InfrastructureError(f"{error}{self.complaint()}") from None
             finally:
                 os.close(heard)
-            os.set_blocking(self.process.stdin.fileno(), False)
-            os.set_blocking(self.process.stdout.fileno(), False)
+            os.set_blocking(self.to_box.fileno(), False)
+            os.set_blocking(self.from_box.fileno(), False)
             self.over = threading.Event()
             self.watcher = threading.Thread(target=self._watch, daemon=True)
             self.watcher.start()
@@ -102,8 +105,8 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
         self.sandbox.remove(self.name)
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self.to_box.close()
+        self.from_box.close()
         self.stderr.close()
         if self.init is not None:
             os.close(self.init)
@@ -152,16 +155,16 @@ class WorkerProcess:
     def _send(self, data: bytes, ends: float) -> None:
         view = memoryview(data)
         while view:
-            self._wait(self.process.stdin, selectors.EVENT_WRITE, ends)
+            self._wait(self.to_box, selectors.EVENT_WRITE, ends)
             with contextlib.suppress(BlockingIOError):
-                view = view[os.write(self.process.stdin.fileno(), view) :]
+                view = view[os.write(self.to_box.fileno(), view) :]
 
     def _receive(self, count: int, ends: float) -> bytes:
         data = bytearray()
         while len(data) < count:
-            self._wait(self.process.stdout, selectors.EVENT_READ, ends)
+            self._wait(self.from_box, selectors.EVENT_READ, ends)
             with contextlib.suppress(BlockingIOError):
-                part = os.read(self.process.stdout.fileno(), min(count - len(data), 1 << 20))
+                part = os.read(self.from_box.fileno(), min(count - len(data), 1 << 20))
                 if not part:
                     raise EOFError
                 data += part
@@ -221,7 +224,7 @@ class WorkerProcess:
         InfrastructureError where that takes too long.
         """
         with contextlib.suppress(OSError):
-            self.process.stdin.close()
+            self.to_box.close()
         try:
             if self.process.returncode is None:
                 self._end()
@@ -229,7 +232,7 @@ class WorkerProcess:
         finally:
             self.over.set()
             self.watcher.join(timeout=5)
-            self.process.stdout.close()
+            self.from_box.close()
             self.last_words = self.complaint()
             self.stderr.close()
             if self.init is not None:

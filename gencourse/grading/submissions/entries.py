@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from gencourse.errors import InputError
@@ -64,7 +65,7 @@ def of_folder(folder: Path) -> Iterator[Entry]:
                 changed = os.lstat(path).st_mtime
             shown = PurePosixPath(nfc((inside / name).as_posix()))
             odd = is_folder and path.suffix == ".ipynb"  # which is to get a reason
-            yield Entry(shown, is_folder and not odd, lambda path=path: read_file(path), changed)
+            yield Entry(shown, is_folder and not odd, partial(read_file, path), changed)
         count += len(files) + len(folders)
         if count > FILES_LIMIT:
             raise InputError(
@@ -97,9 +98,8 @@ def members(opened: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Iterator[E
         parts = PurePosixPath(member_name(info).replace("\\", "/")).parts
         path = PurePosixPath(*(part for part in parts if part not in ("/", "..")))
         if path.parts:
-            yield Entry(
-                path, info.is_dir(), lambda info=info: read_member(opened, info), changed_at(info)
-            )
+            read = partial(read_member, opened, info)
+            yield Entry(path, info.is_dir(), read, changed_at(info))
 
 
 def member_name(info: zipfile.ZipInfo) -> str:

@@ -201,17 +201,17 @@ def submitted(cell: object, number: int, repairs: list[str], room: list[int]) ->
         repairs.append(f"Its cell {number} is no cell.")
         return SubmittedCell("raw", "", "")
     source = cell.get("source")
-    lines = source if isinstance(source, list) else [source]
-    if not all(isinstance(line, str) for line in lines):
-        if source is not None:
-            repairs.append(f"Its cell {number} is no cell.")
-        elif cell.get("outputs"):
-            repairs.append(f"Its cell {number} holds no source.")
-        source = ""
-    elif isinstance(source, list):
-        if joined(source) != "".join(source):
+    text = ""
+    if isinstance(source, str):
+        text = source
+    elif isinstance(source, list) and all(isinstance(line, str) for line in source):
+        text = joined(source)
+        if text != "".join(source):
             repairs.append(f"The lines of cell {number} had lost their ends.")
-        source = joined(source)
+    elif source is not None:
+        repairs.append(f"Its cell {number} is no cell.")
+    elif cell.get("outputs"):
+        repairs.append(f"Its cell {number} holds no source.")
     kind = cell.get("cell_type")
     if kind not in ("code", "markdown", "raw"):
         if not isinstance(kind, str) and kind is not None:
@@ -222,16 +222,16 @@ def submitted(cell: object, number: int, repairs: list[str], room: list[int]) ->
     metadata = cell.get("metadata")
     about = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = about.get("grade_id") if isinstance(about, dict) else None
-    source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "")
-    source = source.encode("utf-8", "replace").decode("utf-8")
-    if CUT in source.split("\n") and kind == "code":
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "")
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    if CUT in text.split("\n") and kind == "code":
         raise Unreadable(f"it holds more than {CODE_LIMIT:,} characters of code")
     if kind != "code":
-        source = source[:TEXT_LIMIT]  # a picture may be written out in it
+        text = text[:TEXT_LIMIT]  # a picture may be written out in it
     made_of = cell.get("id")
     return SubmittedCell(
         kind,
-        source,
+        text,
         grade_id if isinstance(grade_id, str) else "",
         made_of[:64] if isinstance(made_of, str) else "",
         attached(cell.get("attachments"), room),

@@ -117,7 +117,8 @@ def rebuild(assignment: Assignment, cells: tuple[SubmittedCell, ...], python: st
             own = known is None or assignment.cells[known].role != "answer"
             after.setdefault(place, []).append(Step(cell.source, number, own))
     needed = needed_given(assignment, [s.source for steps in after.values() for s in steps])
-    steps, checked = after.get(-1, []), {}
+    steps = after.get(-1, [])
+    checked: dict[str, int] = {}
     for number, given in enumerate(assignment.cells):
         if given.role == "check":
             checked |= {t.name: len(steps) for t in assignment.tasks if is_check_of(given, t)}

@@ -144,7 +144,8 @@ def replaces(source: str) -> bool:
                 head = root(target)
                 if not SETTINGS.match(path.replace(head, ours[head], 1)):
                     return True
-        sets = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setattr"
-        if sets and node.args and root(node.args[0]) in ours:
-            return True
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setattr":
+            targets = node.args[:1]
+            if targets and root(targets[0]) in ours:
+                return True
     return False

@@ -208,6 +208,8 @@ class CompilerOnDemand(types.ModuleType, importlib.abc.MetaPathFinder, importlib
     """
 
     NAME = "torch._dynamo"
+    graph_break: Callable[..., None]
+    disable: Callable[..., Any]
 
     @classmethod
     def install(cls) -> None:

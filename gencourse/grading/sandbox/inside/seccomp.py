@@ -203,14 +203,15 @@ def program(name: str) -> list[Instruction]:
         refuse,
     ]
     for call, numbers in REFUSED.items():
-        if numbers[column] is not None:
+        number = numbers[column]
+        if number is not None:
             answer = (
                 RETURN,
                 0,
                 0,
                 REFUSE | (errno.ENOTSUP if call in NO_ATTRIBUTES else errno.ENOSYS),
             )
-            filtered += [(IF_EQUAL, 0, 1, numbers[column]), answer]
+            filtered += [(IF_EQUAL, 0, 1, number), answer]
     for numbers, argument, values, error in ALLOWED.values():
         tests = [(IF_EQUAL, len(values) - i, 0, value) for i, value in enumerate(values)]
         filtered += when(numbers[column], argument, [*tests, (RETURN, 0, 0, REFUSE | error)])

@@ -54,8 +54,10 @@ class Shell(InteractiveShell):
 def figures() -> list[torch.Tensor]:
     """The open figures, as the bytes of PNG pictures; those that cannot be drawn are left out."""
     pyplot = sys.modules.get("matplotlib.pyplot")
-    found = []
-    for number in pyplot.get_fignums()[:FIGURES] if pyplot is not None else ():
+    found: list[torch.Tensor] = []
+    if pyplot is None:
+        return found
+    for number in pyplot.get_fignums()[:FIGURES]:
         buffer = io.BytesIO()
         with contextlib.suppress(Exception):
             pyplot.figure(number).savefig(buffer, format="png", dpi=DOTS)

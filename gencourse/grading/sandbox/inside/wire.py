@@ -52,7 +52,8 @@ class Received:
     """The bytes of a frame's tensors, and the tensors made of them."""
 
     def __init__(self, raw: bytes) -> None:
-        self.view, self.made = memoryview(raw), {}
+        self.view = memoryview(raw)
+        self.made: dict[tuple, Tensor] = {}
 
 
 def pack(value: Any) -> bytes:
