@@ -128,7 +128,8 @@ def test_6_a_critic_needs_a_penalty_and_too_much_of_it_makes_the_game_swing(lab,
         game = live(lab, seed, loss="Wasserstein", penalty=penalty, penalty_weight=weight)
         found[penalty, weight] = press(lab, game.step_button, rounds)
     free, stiff, held = found.values()
-    assert free[-1].scores.push > 10 and leaping(free[-3:]) > 0.5, "its slope grows and grows"
+    steepest = max(frame.scores.push for frame in free)
+    assert steepest > 10 and leaping(free[-3:]) > 0.5, "its slope shoots up"
     assert leaping(stiff[-4:]) > 0.3 and stiff[-1].scores.modes <= 4, "it swings"
     assert leaping(held[-4:]) < 0.1 and max(frame.scores.modes for frame in held[-6:]) >= 6
 

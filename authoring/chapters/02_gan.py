@@ -517,7 +517,7 @@ gan_lab()
 #    from one picture to the next many samples leap.
 # 5. **A thread.** Set the penalty and the rate back (R1, 0.002), choose *normal 1-D* noise, *Reset*, twelve presses: a line runs through most of the
 #    modes, and crosses each gap, since it cannot tear. Then try the spiral.
-# 6. **A critic.** Normal 2-D noise again, *Wasserstein* loss. Without a penalty, four presses: the slope grows and grows, and the samples leap. With the
+# 6. **A critic.** Normal 2-D noise again, *Wasserstein* loss. Without a penalty, four presses: the slope shoots up, and the samples leap. With the
 #    gradient penalty of weight 10, the usual one, six presses: the game swings. With weight 0.1, fourteen presses: the leaping
 #    stops and the modes come, if not all of them at every moment.
 #

@@ -548,7 +548,7 @@ L, C = 3, 96
 count = sum(p.numel() for p in mine.parameters())
 by_hand = 12 * L * C**2 + V * C + (2 * L + 1) * 2 * C
 print(f"{count:,} parameters, {by_hand:,} by counting")
-own = mine(x).gather(2, x[..., None]).mean()
+own = mine(x).detach().gather(2, x[..., None]).mean()
 print(f"untrained loss {mine.loss(x, y)['loss'].mean():.3f}, log V {math.log(V):.3f}; "
       f"mean logit of the present token {own:.2f}, of all {mine(x).mean():.2f}")
 
