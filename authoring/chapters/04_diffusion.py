@@ -1421,7 +1421,7 @@ with torch.no_grad():
 #
 # ## 4.11 Pixels
 #
-# Now digits: 784 grey values instead of two numbers, moved from [0, 1] to [−1, 1], so that they lie around 0 as noise does. Nothing in the
+# Now digits: 784 grey values instead of two numbers, moved from [0, 1] to [−1, 1], so that black and white lie on either side of 0. Nothing in the
 # method changes. Two questions are new: what shall the network say, and what should it look like?
 #
 # Take the 64 directions, of 784, along which digits vary most. **Predict** what share of the variation of digits they hold, and what share of
@@ -1437,18 +1437,18 @@ claim("digits_held", 100 * held["digits"])
 claim("noise_held", 100 * held["noise"])
 
 # %% [markdown]
-# {{digits_held}} % and {{noise_held}} %. **Pictures can be squeezed, noise cannot.** A network that is narrow inside can say x̂, but not ε or
-# u, which contain all of the noise (Li & He 2025). So ours says x̂, and section 4.4 makes a velocity of it.
+# {{digits_held}} % and {{noise_held}} % (64 of 784). **Pictures can be squeezed, noise cannot.** A network that is
+# narrow throughout can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours says x̂, and section 4.4 makes a velocity of it.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
-# whole. And fine detail must not get lost on the way. A **U-Net** (Ronneberger et al. 2015) has all three:
+# whole. And fine detail must not get lost. This **U-Net** (after Ronneberger et al. 2015) has all three:
 
 # %%
 figures.unet_diagram();
 
 # %% [markdown]
-# *Down to a quarter of the places, with more channels; a dense middle, layers that see all places at once; and up again. Dashed: what the way down
-# had is added on the way up, so the middle need not carry detail. Orange: the time, and the label if there is one.*
+# *Four pixels become four channels of one place (14 × 14), these 7 × 7; a dense middle sees all at once (elsewhere: attention); and up again. Dashed, the
+# skips: what the way down had is added on the way up, so the middle need not carry detail (nor noise: many U-Nets say ε). Orange: the time, and the label if there is one.*
 #
 # The same weights serve all levels of noise. How are they told which? The time becomes a vector of sines and cosines, a small network makes of
 # it a scale and a shift for each channel, and $h \leftarrow h\,(1 + \text{scale}) + \text{shift}$ in every block. A label enters the same way. Three lines,
@@ -1533,8 +1533,8 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
                     "test images": digits.test[:15]}, title="Digits out of noise");
 
 # %% [markdown]
-# *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives the mean of the class, whatever the noise. Shipped: a
-# larger U-Net after three quarters of an hour on 55,000 digits (`gencourse train diffusion_digits`).*
+# *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives about the mean of the class, whatever the noise. Shipped: a
+# larger U-Net after forty minutes on 55,000 digits (`gencourse train diffusion_digits`).*
 #
 # With 25 steps the distance of 500 samples is {{pixels_fd}} and their recall {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps shrink the
 # spread here as well. The shipped model has {{shipped_pixels_fd}} and {{shipped_pixels_recall}} (of 1,000). Averaging matters most while the learning
@@ -1575,8 +1575,8 @@ z = {name: code_draws(small, x, seed=4) for name, x in binary.items()}
 scale = z["train"].std()
 
 # %% [markdown]
-# Codes are divided by *one* number, their deviation, so that a time t means the same for any autoencoder. It is taken of draws, not of the means μ: where a
-# number of the code is idle, its means hardly vary, and dividing by that blows up noise. Here it is {{code_scale}}. Times are logit-normal (section 4.6). A
+# Codes are divided by *one* number, the deviation of the draws, so that a time t means the same for any autoencoder: here {{code_scale}}. (One for each number of the code,
+# and taken of the means μ, would blow up noise: where a number is idle, its means hardly vary.) Times are logit-normal (section 4.6). A
 # flow of 16 numbers needs no U-Net, and can say the velocity:
 
 # %%
@@ -1609,7 +1609,7 @@ claim("latent_prior_fd", drawn["the prior"][0])
 claim("latent_mixture_fd", drawn["40 normals"][0])
 claim("latent_flow_fd", drawn["the flow"][0])
 claim("latent_codes_fd", drawn["training images"][0])
-scores = m.recorded("shipped")["codes_mnist"]["w = 1"]
+scores = m.recorded("shipped")["codes_mnist"]["no label"]
 claim("shipped_codes_fd", scores["frechet"])
 better = trained_decoder()(m.trained_code_flow().sample(14, y=in_turn[:14], seed=1))
 figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
@@ -1617,12 +1617,14 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
                    title="Where codes come from");
 
 # %% [markdown]
-# *Decoded codes, none selected. In the first four rows the decoder, and so its blur, is the same. Last: a larger flow on codes of the decoder that
+# *Decoded codes, none selected. In the first four rows the decoder, and so its blur, is the same. Rows one and three: the same noise, which the
+# flow moves little. Last: a larger flow on codes of the decoder that
 # ships (`gencourse train diffusion_codes`), asked for 0 to 9.*
 #
 # The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, that of the training images' own codes
-# {{latent_codes_fd}}. **Forty normals, fitted in a second, are as good as the flow or better** (the shipped one, trained longer, has {{shipped_codes_fd}}). In 16 dimensions,
-# for a distance, one need not learn a flow. What is it for? First, probability. How likely does each find codes of *test* images, and what does that do for chapter 1's bound?
+# {{latent_codes_fd}}. **Forty normals, fitted in seconds, are as good as the flow or better.** (With the shipped decoder and a longer training:
+# {{shipped_codes_fd}}.) In 16 dimensions, for a distance, one need not learn a flow. For probability? How likely does each find codes of *test* images, and what
+# does that do for chapter 1's bound?
 
 # %%
 on_the_way = torch.linspace(0, 1, 31)
@@ -1641,18 +1643,18 @@ claim("gain_flow", gain["the flow"])
 
 # %% [markdown]
 # The ELBO contains $\log p(z)$ for codes of the image, so a better p(z) raises it by as much. On test images the mixture gains {{gain_mixture}} nats, the flow
-# {{gain_flow}}, out of about a hundred: a bound hardly sees what makes samples good. (So says chapter 2 as well.) Second, a flow goes where no mixture follows: to more
-# dimensions, to pixels, and to questions (next section). Third: does it only repeat codes?
+# {{gain_flow}}, out of about a hundred: a bound hardly sees what makes samples good. (So says chapter 2 as well.) So not for this either: a flow is for
+# more dimensions, and for pixels, where no mixture follows. Does it only repeat codes?
 
 # %%
 claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["test"]))
 
 # %% [markdown]
-# {{flow_copies}} times as far from training codes as test codes are (section 4.10): no.
+# {{flow_copies}} times as far from training codes as test codes are (section 4.10): no sign of it.
 #
 # **Why latent diffusion's autoencoder is hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
 # needs that any more. It may be given a tiny weight, just enough to keep codes from drifting far apart, and all capacity goes into sharp
-# reconstructions (often with chapter 2's discriminator as a judge). What is lost is the bound in nats. What remains: the flow can only be as good as the decoder.
+# reconstructions (often with chapter 2's discriminator as a judge). What is lost is the bound in nats. What remains: no flow draws what the decoder cannot.
 #
 # ## 4.13 Asking for a class
 #
@@ -1701,6 +1703,12 @@ for w, row in zip(strengths, table, strict=True):
 right = (reader.classify(fashion.test) == fashion.test_labels).float().mean()
 
 # %%
+decoded = closet.decode_mean(worn[:n])  # of real clothes: what the decoder leaves
+read = 100 * (reader.classify(decoded) == fashion.train_labels[:n]).float().mean()
+print("real clothes, coded and decoded: read as what they are {:.1f} %, Fréchet {:4.1f},"
+      " recall {:.3f}".format(read, *judged_clothes(decoded)))
+
+# %%
 claim("judge_clothes", 100 * right)
 claim("obeyed_one", table[0, 0])
 claim("clothes_fd_one", table[0, 1])
@@ -1737,12 +1745,12 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
     ax.legend().set_visible(i == 0)
 
 # %% [markdown]
-# *The same number of samples of each class at each w. Shipped: a U-Net of pixels after three quarters of an hour (recorded).*
+# *The same number of samples of each class at each w. Shipped: a U-Net of pixels after forty minutes (recorded; half as many samples: compare along a line).*
 #
 # A minute's flow is obeyed in {{obeyed_one}} % at w = 1 and {{obeyed_five}} % at w = 5, and its distance falls from {{clothes_fd_one}} to {{clothes_fd_five}}. Its recall,
-# {{clothes_recall_one}} and {{clothes_recall_five}}, is poor at any w, because the decoder blurs. The shipped model shows what strong guidance costs: from w = 1 to 5 obedience goes from
+# {{clothes_recall_one}} and {{clothes_recall_five}}, is poor at any w, because the decoder blurs (real clothes, decoded, have no more). The shipped model shows what guidance sells and costs: from w = 1 to 5 obedience goes from
 # {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real* clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}}, and
-# recall from {{shipped_clothes_recall}} to {{shipped_recall_five}}. **Obedience is bought with variety.** Section 4.8 knows why: guidance pushes away from what classes have in
+# recall from {{shipped_clothes_recall}} to {{shipped_recall_five}}. Up to w = 1.5 that is free; **beyond, obedience is bought with variety.** Section 4.8 knows why: guidance pushes away from what classes have in
 # common, to pictures more typical than data. Who reports obedience alone will choose a large w. We show w = 3 for codes: {{obeyed_three}} % obeyed, a distance of
 # {{clothes_fd_three}}, a recall of {{clothes_recall_three}}.
 
@@ -1776,7 +1784,7 @@ asking_explorer(wardrobe, clothes)
 #
 # ## 4.14 Editing a picture
 #
-# The methods of section 4.9, now on pixels, with the shipped model of digits. Replacement decides early and cannot take back. *RePaint*'s mend: after
+# The methods of section 4.9, on pixels, with the shipped model of digits. Replacement decides early and takes back too little. *RePaint*'s mend: after
 # each step down go up again by adding noise, and down once more, r times in all. Does it help? First where the truth is known, 1.8:
 
 # %%
@@ -1796,17 +1804,20 @@ def repaint(denoise, x, known, mask, times, generator, rounds):
 pair_flow = m.ExactDiffusion(pair.mixture, flow_form)
 start = normal(3000, 2, seed=0)
 rounds = scaled(default=(1, 3, 10, 30), smoke=(1, 2), full=(1, 3, 10, 30, 100))
-mended_means = [
-    repaint(pair_flow.denoise, start, known, mask, m.even_times(50), seeded(1), r)
-    [:, 1].mean() for r in rounds]
-print("rounds", rounds, "means", *(f"{value:.2f}" for value in mended_means))
+repainted = [
+    repaint(pair_flow.denoise, start, known, mask, m.even_times(50), seeded(1), r)[:, 1]
+    for r in rounds]
+for r, x in zip(rounds, repainted, strict=True):
+    print(f"rounds {r:2}: mean {x.mean():.2f}, deviation {x.std():.2f}")
 
 # %%
-claim("repaint_one", mended_means[0])
-claim("repaint_many", mended_means[-1])
+claim("repaint_one", repainted[0].mean())
+claim("repaint_many", repainted[-1].mean())
+claim("repaint_std", repainted[-1].std())
 
 # %% [markdown]
-# From {{repaint_one}} to {{repaint_many}} with thirty rounds: it comes to the truth, and pays with as many evaluations. Now the lower half of digits:
+# The mean goes from {{repaint_one}} to {{repaint_many}} with thirty rounds, and as many times the work; the deviation, 0.436 in truth, to {{repaint_std}}: coarse steps shrink it. Now the lower
+# half of digits:
 
 # %%
 whole = m.centred(digits.test[:scaled(default=200, smoke=14, full=1000)])
@@ -1816,13 +1827,15 @@ labels = digits.test_labels[:len(whole)]
 filled_in, same, reads = {}, {}, feature_network("mnist")
 with torch.no_grad():
     noise = torch.randn(whole.shape, generator=seeded(8))
-    ways = ("replaced", None, 1), ("3 rounds", None, 3), ("told y", labels, 1)
-    for name, y, r in ways:
+    ways = (("replaced", None, 20, 1), ("60 steps", None, 60, 1),
+            ("3 rounds", None, 20, 3), ("told y", labels, 20, 1))
+    for name, y, count, r in ways:
         field = functools.partial(shipped.averaged.denoise, y=y)
-        x = repaint(field, noise, whole, upper, m.even_times(20), seeded(9), r)
+        x = repaint(field, noise, whole, upper, m.even_times(count), seeded(9), r)
         filled_in[name] = m.uncentred(x)
         same[name] = 100 * (reads.classify(filled_in[name]) == labels).double().mean()
 claim("same_replaced", same["replaced"])
+claim("same_longer", same["60 steps"])
 claim("same_rounds", same["3 rounds"])
 claim("same_told", same["told y"])
 
@@ -1833,10 +1846,10 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
                    title="Lower halves, drawn");
 
 # %% [markdown]
-# *Upper halves given, lower halves drawn, none selected. "told y": the model is also told which digit it is.*
+# *Upper halves given, lower halves drawn, none selected, in 20 steps if not 60. "told y": the model is told the digit.*
 #
-# A classifier reads {{same_replaced}} % of the filled digits as the original ones, {{same_rounds}} % with three rounds, {{same_told}} % when the model is told. The right number
-# is not 100: some upper halves belong to several digits.
+# A classifier reads {{same_replaced}} % of the filled digits as the original ones, {{same_rounds}} % with three rounds, {{same_longer}} % with as many evaluations in 60
+# steps: rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Else the right number is not 100: some upper halves belong to several digits.)
 #
 # **Image to image**, and now into another class: sneakers are made noisy up to t₀, and go down as boots.
 
@@ -1892,7 +1905,7 @@ claim("teacher_many", shorter["teacher"][-1])
 
 # %% [markdown]
 # In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 the teacher had {{teacher_many}}. Others reach the same end without pairs.
-# A *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean flow* learns the mean velocity between two times, from an identity that
+# *Progressive distillation* halves the steps repeatedly (Salimans & Ho 2022); a *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean flow* learns the mean velocity between two times, from an identity that
 # it must obey (Geng et al. 2025). How fast is that?
 
 # %%
@@ -1917,7 +1930,7 @@ for name in ways:
 claim("student_gain", one["codes, 25 steps"] / one["codes, 1 step"])
 
 # %% [markdown]
-# One picture alone takes one step about {{student_gain}} times less time than 25. A film has 25 pictures a second: **real time is not far**, even here, on a CPU. (Chapters
+# One picture alone takes one step about {{student_gain}} times less time than 25. A film has 25 pictures a second: **from codes, that is real time**, even here, on a CPU. (Chapters
 # 1 to 3 stand in the table below.)
 #
 # ## 4.16 All four families, on equal terms
@@ -1950,13 +1963,15 @@ claim("family_flow", families["diffusion of codes"]["frechet"].mean())
 claim("family_auto", families["autoencoder, 40 normals"]["frechet"].mean())
 claim("family_pixels", families["diffusion of pixels"]["frechet"].mean())
 claim("family_gan", families["GAN"]["frechet"].mean())
+alone = m.recorded("shipped")["denoiser_mnist"]["no label"]
+claim("shipped_pixels_alone", alone["frechet"])
 
 # %% [markdown]
 # *Each point is a training. Left, lower is better; right, higher is better.*
 #
 # In forty seconds the plain autoencoder with forty normals has {{family_auto}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, and diffusion of
-# pixels, not told the digits, {{family_pixels}}: **by this measure and with this little time diffusion of pixels is the worst choice.** What it does best is to go on
-# improving. After three quarters of an hour it has {{shipped_pixels_fd}} (on more digits, and told which).
+# pixels, not told the digits, {{family_pixels}}: **by this measure and with this little time diffusion of pixels is the worst choice.** But it goes on
+# improving: after forty minutes the larger one has {{shipped_pixels_alone}}, not told either (on more digits).
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; its samples are compared with binary test images, which is a
 # different task. A diffusion model of grey values has a density, not a probability of bits: its number of nats cannot stand beside those of chapters 1 and 3, and a GAN has none at all. What can be
@@ -1968,11 +1983,11 @@ claim("family_gan", families["GAN"]["frechet"].mean())
 # | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
 # | training | one loss | a game | one loss | one regression |
 # | a code | yes | yes, no encoder | none | the noise, as large as x |
-# | asking, editing | trained for | trained for | what comes first | without new training |
+# | asking, editing | trained for | trained for | what comes first | asking trained for, editing not |
 #
 # ## 4.17 What the picture tools do with it
 #
-# Today's picture tools are these parts, larger. An autoencoder turns a picture of a million pixels into a grid of codes; a network, a U-Net once, now mostly a transformer over patches (chapter 3's), says a
+# Today's picture tools are these parts, larger. An autoencoder turns a picture of a million pixels into a grid of codes; a network, a U-Net once, now mostly a transformer over patches (chapter 3's, unmasked), says a
 # velocity; text instead of a label, as the vectors of a language model, which the network looks at by attention; hidden in a tenth of training, so that w can be
 # chosen ("guidance scale", 3 to 8, and now you know what it sells); 20 to 50 steps, or 1 to 8 after a distillation. "Image to image" is section 4.14's t₀ ("strength"), "inpainting" a model
 # that was trained with masks, because replacement is not good enough. A "negative prompt" takes the place of the missing label: away from *that*. And sound, video, and molecules are drawn alike.

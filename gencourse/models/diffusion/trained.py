@@ -31,7 +31,7 @@ def stored(stem: str) -> dict[str, Tensor]:
 
 def trained_denoiser(name: str = "mnist") -> ImageDiffusion:
     """Chapter 4's diffusion of digits ("mnist") or clothes ("fashion-mnist") after a training of
-    three quarters of an hour, on the CPU, a new one at each call: `sample(n, y=labels, w=2.0)`
+    forty minutes, on the CPU, a new one at each call: `sample(n, y=labels, w=2.0)`
     draws, and `averaged` is the DiffusionModel of images around 0. files/denoiser_NAME.md says how
     it was made.
     """
