@@ -22,6 +22,7 @@ from gencourse.stress import STRESSES
 from tests.lanes import chapters, exercises
 
 FAST, SLOW = tuple(range(5)), tuple(range(5, 20))  # a check takes the first three
+LARGE = 1_056_867_996  # as `seeds_of` makes them
 REFERENCE = "the reference"
 PACKAGE = Path(gencourse.__file__).parent
 NAMED = exercises()
@@ -72,6 +73,15 @@ def test_reference_and_alternatives_are_right(name, exercise, proves):
         f"{name}: reference",
         *(f"{name}: right form {form.__name__}" for form in exercise.right_forms),
     )
+
+
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_right_forms_are_right_on_a_seed_of_the_grader(name, exercise):
+    """Its seeds are large: what counts with a seed would take for ever, or lose its digits."""
+    want = exercise.expected(exercise.reference, LARGE)
+    for answer in exercise.right_forms:
+        one = exercise.observe(locally(answer), LARGE)
+        assert exercise.same(one.values, want.values), answer.__name__
 
 
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES[::5])

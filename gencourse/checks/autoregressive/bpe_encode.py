@@ -43,7 +43,7 @@ def bpe_encode(answer, seed):
         yield f"the tokens of {word!r}", answer.run(encoded, word, HELLO)
     for word in ("abc", "abab", "ababcd", "abcdabcabab", "bcbc"):
         yield f"the tokens of {word!r}, bc learned before ab", answer.run(encoded, word, SHORT)
-    for n in (1, 2, 3, 5, 8, 11 + seed):
+    for n in (1, 2, 3, 5, 8, 11 + seed % 5):
         yield f"the tokens of a word of {n} times a", answer.run(encoded, n * "a", RUNS)
     for word in ("abcd", "abab", "abcdeabde", "cde"):
         yield f"the tokens of {word!r}, cd learned first", answer.run(encoded, word, LATE)

@@ -23,7 +23,7 @@ def repair_4_reference(past, n):
     on_success="The text goes on where the cache ends.",
 )
 def repair_4(answer, seed):
-    for past, n in ((3, 2), (0, 6), (1, 1), (17 + seed, 1), (5, 9), (0, 1), (30, 30)):
+    for past, n in ((3, 2), (0, 6), (1, 1), (17 + seed % 5, 1), (5, 9), (0, 1), (30, 30)):
         yield f"the positions of {n} tokens after {past}", answer(past, n)
     yield "what a table of positions holds for 4 tokens after 8", answer.run(looked_up, 8, 4)
 

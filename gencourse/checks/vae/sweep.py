@@ -53,12 +53,13 @@ def sweep_reference(train, betas, seeds=(0, 1, 2)):
     on_success="A sweep that can say falls, rises, and also that nothing can be said yet.",
 )
 def sweep(answer, seed):
-    betas, seeds = [4.0, 0.25 + seed, 1.0, 4.0, 0.5], [seed + 4, 3 * seed + 131, 120, 2]
+    shift = seed % 20  # a grader's seeds are large
+    betas, seeds = [4.0, 0.25 + shift, 1.0, 4.0, 0.5], [shift + 4, 3 * shift + 131, 120, 2]
     for training in ("falling", "rising"):
         yield f"a training whose rate is {training}", answer.run(swept, training, betas)
         yield f"the same with the seeds {seeds}", answer.run(swept, training, betas, seeds)
     yield "a rate that seeds scatter more", answer.run(swept, "scattered", [2.0, 0.5, 1.0])
-    ends, whole = [3.0 + seed, 0.0, 1.0], [2.0, 3.0, 1.0]
+    ends, whole = [3.0 + shift, 0.0, 1.0], [2.0, 3.0, 1.0]
     for training in ("turning", "flat_at_first", "flat_at_last", "constant"):
         yield f"a rate that is {training.replace('_', ' ')}", answer.run(swept, training, ends)
     for name, training in STEPS.items():

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from gencourse.probes.gan.notes import Noting
 
+TINY = 1e-30  # e^-100 is not 0 in one form of a loss, and 0 in another that is as right
+
 
 class Player(Noting):
     """A network for examples of a shape that notes how it was called."""
@@ -187,7 +189,7 @@ def generator_turn(
     arrived, before, opposite = [], state(generator), state(discriminator)
     set_to = settings(optimizer)
     for p in filter(lambda p: p.requires_grad, generator.parameters()):
-        p.register_hook(lambda gradient: arrived.append(bool((gradient != 0).any())))
+        p.register_hook(lambda gradient: arrived.append(bool((gradient.abs() > TINY).any())))
     for z in noises:
         loss = step(generator, discriminator, optimizer, z)
     came = any(arrived) or moved(generator, before)
