@@ -1748,7 +1748,7 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # *The same number of samples of each class at each w. Shipped: a U-Net of pixels after forty minutes (recorded; half as many samples: compare along a line).*
 #
 # A minute's flow is obeyed in {{obeyed_one}} % at w = 1 and {{obeyed_five}} % at w = 5, and its distance falls from {{clothes_fd_one}} to {{clothes_fd_five}}. Its recall,
-# {{clothes_recall_one}} and {{clothes_recall_five}}, is poor at any w, because the decoder blurs (real clothes, decoded, have no more). The shipped model shows what guidance sells and costs: from w = 1 to 5 obedience goes from
+# {{clothes_recall_one}} and {{clothes_recall_five}}, is poor at any w, because the decoder blurs (real clothes, decoded, have hardly more). The shipped model shows what guidance sells and costs: from w = 1 to 5 obedience goes from
 # {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real* clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}}, and
 # recall from {{shipped_clothes_recall}} to {{shipped_recall_five}}. Up to w = 1.5 that is free; **beyond, obedience is bought with variety.** Section 4.8 knows why: guidance pushes away from what classes have in
 # common, to pictures more typical than data. Who reports obedience alone will choose a large w. We show w = 3 for codes: {{obeyed_three}} % obeyed, a distance of

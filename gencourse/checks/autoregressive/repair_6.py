@@ -20,6 +20,7 @@ def repair_6_reference(logits, T, generator):
         "The softmax comes twice in the planted piece. Of what is a softmax taken?",
         "Temperature divides logits, before anything is made of them.",
     ),
+    exempt={"larger numbers": "nearly all rows are the likeliest token then, by chance all"},
     on_success="At T = 1 the model's own distribution, below it a bolder one, above it a flatter.",
 )
 def repair_6(answer, seed):
