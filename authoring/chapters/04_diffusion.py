@@ -1705,8 +1705,8 @@ right = (reader.classify(fashion.test) == fashion.test_labels).float().mean()
 # %%
 decoded = closet.decode_mean(worn[:n])  # of real clothes: what the decoder leaves
 read = 100 * (reader.classify(decoded) == fashion.train_labels[:n]).float().mean()
-print("real clothes, coded and decoded: read as what they are {:.1f} %, Fréchet {:4.1f},"
-      " recall {:.3f}".format(read, *judged_clothes(decoded)))
+print("real clothes, coded and decoded: read as what they are {:.1f} %,"
+      " Fréchet {:4.1f}, recall {:.3f}".format(read, *judged_clothes(decoded)))
 
 # %%
 claim("judge_clothes", 100 * right)

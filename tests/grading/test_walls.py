@@ -148,7 +148,8 @@ def test_no_box_within_the_box_gets_a_proc_of_its_own(cover):
     walls += ["--ro-bind", "/", "/", "--proc", "/proc", *cover]
     inner = ["unshare", "--user", "--map-root-user", "--pid", "--mount", "--fork"]
     mounts = ["sh", "-c", "mount -t proc proc /proc && ls /proc"]
-    done = subprocess.run([*somebody, *walls, *inner, *mounts], capture_output=True, text=True)
+    line = [*somebody, *walls, *inner, *mounts]
+    done = subprocess.run(line, capture_output=True, encoding="utf-8")
     assert (done.returncode == 0) == (not cover), done.stdout + done.stderr
 
 
