@@ -170,17 +170,25 @@ def test_mistakes_are_told_apart_on_further_seeds(name, exercise):
     tell_apart(exercise, SLOW)
 
 
-@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
-def test_mistakes_get_their_own_hints(name, exercise):
-    """Of each exercise the last mistake as a whole verdict; that the others differ is
-    shown above.
-    """
-    names = [mistake.name for mistake in exercise.mistakes]
-    assert len(names) == len(set(names)) >= 3
-    for mistake in exercise.mistakes[-1:]:
+def get_their_own_hints(exercise, mistakes):
+    for mistake in mistakes:
         verdict = exercise.judge(mistake.answer)
         assert (verdict.status, verdict.mistake) == ("wrong", mistake.name), str(verdict)
         assert verdict.message == mistake.hint and verdict.points == 0
+
+
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_mistakes_get_their_own_hints(name, exercise):
+    """Of each exercise the last mistake as a whole verdict; the others, which differ, below."""
+    names = [mistake.name for mistake in exercise.mistakes]
+    assert len(names) == len(set(names)) >= 3
+    get_their_own_hints(exercise, exercise.mistakes[-1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_all_other_mistakes_get_their_own_hints(name, exercise):
+    get_their_own_hints(exercise, exercise.mistakes[:-1])
 
 
 UNITS = 80  # nine tenths of a CPU second on a laptop, more than one on the slowest machine seen
