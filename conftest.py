@@ -15,6 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # and a thread that waits leaves its core to others
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GENCOURSE_SCALE", "smoke")
+# images of containers often forbid byte code: each of a hundred processes would compile the course
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # what processes of the tests print is read as UTF-8, on Windows too
 os.environ.setdefault("PYTHONIOENCODING", "utf-8")
 # the reference for graded work, also on a machine with a GPU
@@ -28,6 +30,7 @@ import pytest
 from tests import lanes, seconds
 from tests.offline.sitecustomize import forbid_network
 
+sys.dont_write_bytecode = False  # as above
 forbid_network()
 SHOWN = 30  # of what was not proved
 # what the next versions of the libraries will refuse is an error in the notebooks' kernels, but for

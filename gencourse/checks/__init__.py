@@ -9,6 +9,17 @@ report(check, globals())                             # the score table, judged a
 from gencourse.checks._chapter import catalogue, chapter, report
 from gencourse.checks._exercise import Exercise, exercise
 from gencourse.checks._trial import draw
-from gencourse.checks._verdict import Verdict
+from gencourse.checks._verdict import BADGES, MARKS, Verdict, as_html
 
-__all__ = ["Exercise", "Verdict", "catalogue", "chapter", "draw", "exercise", "report"]
+__all__ = [
+    "BADGES",
+    "MARKS",
+    "Exercise",
+    "Verdict",
+    "as_html",
+    "catalogue",
+    "chapter",
+    "draw",
+    "exercise",
+    "report",
+]

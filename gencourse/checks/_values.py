@@ -46,7 +46,11 @@ def agree(a: object, b: object, rtol: float, atol: float) -> bool:
 
     The tolerance is |a - b| ≤ atol + rtol |b|.
     """
-    return matching(a, b, lambda x, y: torch.allclose(x, y, rtol=rtol, atol=atol, equal_nan=True))
+
+    def close(x: Tensor, y: Tensor) -> bool:  # most are equal, and `equal` is quickly said
+        return torch.equal(x, y) or torch.allclose(x, y, rtol=rtol, atol=atol, equal_nan=True)
+
+    return matching(a, b, close)
 
 
 def alike(one: Value | None, other: Value | None, rtol: float, atol: float) -> bool:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gencourse.checks._verdict import BADGES
+from gencourse.checks import BADGES
 from gencourse.figures import PALETTE
 from gencourse.grading.gradebook.book import Row
 from gencourse.grading.gradebook.printing import number, printable

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gencourse.checks._verdict import as_html
+from gencourse.checks import as_html
 from gencourse.errors import InputError, describe
 from gencourse.grading.gradebook.book import Gradebook, Row
 from gencourse.grading.gradebook.printing import CELL, NO_SANDBOX, guarded, number, printable

@@ -16,7 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gencourse.checks._verdict import MARKS, as_html
+from gencourse.checks import MARKS, as_html
 from gencourse.files import write_whole
 from gencourse.grading.gradebook.book import NO_GRADE, Gradebook, Row
 from gencourse.grading.gradebook.class_statistics import STYLE, bars, histogram, summarise
