@@ -163,6 +163,18 @@ def test_another_seed_is_another_match_and_reset_the_same(live):
     assert all(torch.equal(a, b) for a, b in zip(other, states(live), strict=True))
 
 
+def test_defaults_give_the_first_match_whatever_has_been_set(live):
+    start, rules = states(live), live.live.match.settings
+    for name, value in {"lr": 0.03, "penalty": "none", "noise": "normal 1-D"}.items():
+        live.live.controls[name].value = value
+    live.live.seed_button.click()
+    live.live.step_button.click()
+    live.live.defaults_button.click()
+    assert live.live.match.settings == rules == live.live.shown()
+    assert all(torch.equal(a, b) for a, b in zip(start, states(live), strict=True))
+    assert "as at first" in live.status.value
+
+
 @pytest.mark.slow
 def test_reader_draws_the_data(live):
     canvas = live.live.canvas

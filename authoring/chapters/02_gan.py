@@ -505,8 +505,8 @@ film_strip(recorded("ring"));
 gan_lab()
 
 # %% [markdown]
-# **Six experiments.** A press counts one move or, with *× 50*, fifty. *Reset* plays the same match again; *Another seed* one with other networks,
-# data and noise.
+# **Six experiments.** A press counts one move or, with *× 50*, fifty. *Reset* plays the same match again, *Another seed* another,
+# *Defaults* the first.
 #
 # 1. **Watch.** Play the recorded run. The arrows get long when D has found the samples out, and vanish in a draw.
 # 2. **Nobody answers.** Choose *play live* and *× 50*. Press *Step D only* six times: the samples wait, and D becomes a cliff. **Predict**, then press

@@ -57,7 +57,7 @@ class Live:
     def __init__(
         self, settings: Settings, show: Callable[[], None], tell: Callable[..., None]
     ) -> None:
-        self.show, self.tell, self.base = show, tell, settings
+        self.show, self.tell, self.base, self.first = show, tell, settings, settings
         self.match: Match | None = None
         self.frame: Frame | None = None
         self.trail: list[Scores] = []
@@ -80,6 +80,9 @@ class Live:
         )
         self.seed_button = button(
             "Another seed", "start anew with other networks, data and noise", width="140px"
+        )
+        self.defaults_button = button(
+            "Defaults", "start anew with the rules and the seed that the lab began with", "undo"
         )
         self.times = ipywidgets.ToggleButtons(
             options=(("× 1", 1), ("× 50", 50)),
@@ -104,12 +107,14 @@ class Live:
             (self.g_button, lambda: self.single("G")),
             (self.reset_button, self.restart),
             (self.seed_button, self.another_seed),
+            (self.defaults_button, self.as_at_first),
         ):
             pressed.on_click(lambda _, action=action: self.attempt(action))
         rows = (
             (self.play_button, self.step_button, self.reset_button),
             (self.d_button, self.g_button),
-            (self.seed_button, self.times),
+            (self.seed_button, self.defaults_button),
+            (self.times,),
         )
         data, *others = self.controls.values()
         self.box = ipywidgets.VBox(
@@ -155,6 +160,11 @@ class Live:
         self.base = replace(self.base, seed=self.base.seed + 1)
         self.restart()
         self.tell(f"A new match with seed {self.base.seed}. " + rules(self.current.settings))
+
+    def as_at_first(self) -> None:
+        """A fresh match as the lab's first, whatever has been set since."""
+        self.take_over(self.first)
+        self.tell("A new match as at first. " + rules(self.first))
 
     def take_over(self, settings: Settings) -> None:
         """A fresh match under these settings, which the controls show from now on."""
