@@ -88,7 +88,7 @@ figures.diffusion_diagram();
 # *Solid: a formula adds noise, to any level at once. Dashed: it is taken away step by step, with a network that sees the noisy example and
 # the time.*
 #
-# Here **data are at t = 0 and noise is at t = 1**, and a noisy example is
+# In this chapter **data are at t = 0 and noise is at t = 1**, and a noisy example is
 #
 # $$x_t = \alpha_t\, x + \sigma_t\, \varepsilon, \qquad \varepsilon \sim \mathcal N(0, I).$$
 #
