@@ -76,8 +76,8 @@ for ax, frame in zip(axes, (0, 16, 28, 35, 40), strict=True):
     ax.label_outer()
 
 # %% [markdown]
-# *From noise to data in forty steps, the same points in each panel. Here the field was computed exactly, from the spiral's known density. A
-# network that has seen only examples will take its place.*
+# *From noise to data in forty steps, the same points in each panel. The field is exact here, from the spiral's known density; later a network
+# learns it from examples.*
 #
 # The way to noise needs no network. The way back asks one, at each step, what is under the noise:
 
@@ -88,7 +88,7 @@ figures.diffusion_diagram();
 # *Solid: a formula adds noise, to any level at once. Dashed: it is taken away step by step, with a network that sees the noisy example and
 # the time.*
 #
-# In the whole chapter **data are at t = 0 and noise is at t = 1**, and a noisy example is
+# In this chapter **data are at t = 0 and noise is at t = 1**, and a noisy example is
 #
 # $$x_t = \alpha_t\, x + \sigma_t\, \varepsilon, \qquad \varepsilon \sim \mathcal N(0, I).$$
 #
@@ -96,9 +96,8 @@ figures.diffusion_diagram();
 #
 # ## 4.1 Change of variables and normalising flows
 #
-# Push random numbers through an invertible map, $x = f(z)$. Probability is carried along, and is thinned out where the map stretches: an
-# interval of length $dz$ is laid over one of length $dx$, so $p(x)\,|dx| = p_z(z)\,|dz|$. In more dimensions the stretch of a small
-# volume is the determinant of the Jacobian:
+# Push random numbers through an invertible map, $x = f(z)$. Probability is carried along, thinned out where the map stretches: a length $dz$ is
+# laid over a length $dx$, so $p(x)\,|dx| = p_z(z)\,|dz|$. In more dimensions the stretch of a small volume is the determinant of the Jacobian:
 #
 # $$\log p(x) = \log p_z\big(f^{-1}(x)\big) + \log\left|\det \frac{\partial f^{-1}}{\partial x}\right| .$$
 #
@@ -160,8 +159,8 @@ off = {"inverse": coupling_inverse(z, network) - x, "theirs": z[:, 1:] - theirs,
 claim("coupling_errors", max(each.abs().max() for each in off.values()))
 
 # %% [markdown]
-# All differences are below {{coupling_errors}}. Now eight such layers, whose halves take turns, on a known density: eight islands
-# on a ring. **Predict:** stretches and shears turn one round hill into this. What will the water between the islands look like?
+# All differences are below {{coupling_errors}}. Now eight such layers, whose halves take turns, on a known density, eight islands on a ring.
+# **Predict:** what will the water between them look like?
 
 # %%
 manual_seed(0)
@@ -201,13 +200,13 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
           xlim=(-3, 3), ylim=(-3, 3), aspect="equal");
 
 # %% [markdown]
-# *Left and middle: densities over the plane, on one scale of colours. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5. Each
-# stays one closed curve that crosses neither itself nor another.*
+# *Left and middle: densities over the plane, on one scale of colours, cut at 1. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5.
+# Each stays one closed curve that crosses neither itself nor another.*
 #
-# On held-out points the flow's log-density is {{flow_kl}} nats below the truth on average: KL(p ‖ q) itself, not a bound. And
-# {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand.
-# **A continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays in one piece, and a hole is never made. So
-# there are bridges; how thin depends on how steep a map these layers learn.
+# On held-out points the flow's log-density is {{flow_kl}} nats below the truth on average: an estimate of KL(p ‖ q), not a bound. And
+# {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand. **A
+# continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays so, and no hole is made. So there are bridges,
+# the thinner the steeper the map.
 #
 # *Autoregressive flows* scale and shift each coordinate by a function of all before it: triangular too, and stronger, but one of the two
 # directions goes coordinate by coordinate (Papamakarios et al. 2017). And with very many layers, each of which hardly moves a point, the map
@@ -215,9 +214,9 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 #
 # ## 4.2 Energy and score
 #
-# Another way to write a density: $p(x) = e^{-E(x)}/Z$ with an **energy** E, which can be any network. But Z is an integral over all x, and
-# out of reach. Maximum likelihood lowers the energy of data and raises that of the model's own samples, which a Markov chain has to
-# draw anew at each step. That makes *energy-based models* slow.
+# Another way to write a density: $p(x) = e^{-E(x)}/Z$ with an **energy** E, which can be any network. But Z is an integral over all x, and out
+# of reach. Maximum likelihood lowers the energy of data and raises that of the model's own samples, which a Markov chain has to draw at each
+# step. So *energy-based models* are slow.
 #
 # The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. It points, everywhere, to where the density grows fastest. For a
 # mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is $\sum_k r_k\, (m_k - x)/s_k^2$: each component pulls, with a weight
@@ -248,13 +247,13 @@ claim("score_by_differences", (mixture_score(line[1:-1]) - slopes).abs().max())
 # %% [markdown]
 # It agrees with the package's to {{score_and_theirs}}, and with differences of $\log p$ to {{score_by_differences}}.
 #
-# How can one learn a score from samples? Suppose we knew it, and minimised the squared error of a field s:
+# How can one learn a score from samples? If we knew it, we could minimise the squared error of a field s:
 #
 # $$\tfrac12 \mathbb E\,\lVert s - \nabla \log p \rVert^2 = \mathbb E\big[\tfrac12 \lVert s \rVert^2\big]
 #   - \mathbb E\big[s \cdot \nabla \log p\big] + \text{const}.$$
 #
 # The middle integral is $\int s \cdot \nabla p\, dx$, as $p \nabla \log p = \nabla p$, and one integration by parts makes it
-# $-\int p\; \mathrm{div}\, s\, dx$, if $p\,s$ vanishes far out. So, up to a constant, the loss is
+# $-\int p\; \mathrm{div}\, s\, dx$, if $p\,s$ vanishes far out (div s is $\sum_d \partial s_d/\partial x_d$). So, up to a constant, the loss is
 #
 # $$\mathbb E\big[\tfrac12 \lVert s(x) \rVert^2 + \mathrm{div}\, s(x)\big],$$
 #
@@ -277,7 +276,7 @@ claim("implicit_difference", explicit - implicit)
 #   = \mathbb E\!\left[-\frac{\varepsilon}{\sigma} \,\Big|\, x_t\right].$$
 #
 # A regression finds conditional means. So regress $-\varepsilon/\sigma$ on $x_t$: **denoising score matching** (Vincent 2011). With
-# $\varepsilon = (x_t - \alpha x)/\sigma$ it is **Tweedie's formula**: the best guess of the clean example is a step along the score,
+# $\varepsilon = (x_t - \alpha x)/\sigma$ it becomes **Tweedie's formula**: the best guess of the clean example is a step along the score,
 #
 # $$\mathbb E[x \mid x_t] = \frac{x_t + \sigma^2\, \nabla \log p_t(x_t)}{\alpha} .$$
 #
@@ -333,8 +332,8 @@ ax.set(xlim=(-4, 4), ylim=(-8, 8))
 ax.legend(ncols=2);
 
 # %% [markdown]
-# *Grey, not to scale: where the noisy examples lie. The network learns the score of the noisy data; where there are none, on the far right, it
-# guesses.*
+# *Grey, not to scale: where the noisy examples lie. The network learns the score of the noisy data, less well where they are rare; where there
+# are none, it guesses.*
 #
 # Over noisy examples its root mean squared distance to their own score is {{score_network_error}}, to that of the clean data
 # {{score_network_from_clean}}. With little noise one learns nearly the right score, but only near the data; with much noise one everywhere, of a
@@ -342,8 +341,8 @@ ax.legend(ncols=2);
 #
 # ## 4.3 To noise, and back
 #
-# A **path**, or schedule, is a choice of $\alpha_t$ and $\sigma_t$: the straight line of the flow form, DDPM's linear β, the cosine schedule
-# (Nichol & Dhariwal 2021). One level of noise for each example:
+# A **path**, or schedule, is a choice of $\alpha_t$ and $\sigma_t$: the straight line of the flow form; DDPM's (Ho et al. 2020), whose steps
+# add noise of a growing variance β; the cosine schedule (Nichol & Dhariwal 2021). One level of noise for each example:
 
 # %%
 def perturb(x, eps, alpha, sigma):  # alpha and sigma are numbers, or have one per row
@@ -366,14 +365,13 @@ claim("marginal_second_moment", x_t[near].square().mean() - second)
 # The package's `perturb` agrees to {{perturb_and_theirs}}, and draws with t near 0.3 have the second moment of section 4.2's noisy mixture, to
 # {{marginal_second_moment}}.
 #
-# The same can be reached in many small steps, $x \leftarrow x + f h + g \sqrt h\, \varepsilon$ with fresh noise at each; in the limit a
-# **stochastic differential equation** (SDE),
+# The same can be reached in many small steps, $x \leftarrow x + f h + g \sqrt h\, \varepsilon$ with a *drift* f and fresh noise at each; in the
+# limit a **stochastic differential equation** (SDE),
 #
 # $$dx = f(x, t)\, dt + g(t)\, dw .$$
 #
-# The root makes it work: n independent pieces of variance $g^2 h$ add up to $g^2 n h$, however small the steps. Without drift that is Brownian
-# motion, whose variance is $g^2 t$; with the drift $-x$ an Ornstein-Uhlenbeck process, whose variance tends to $g^2/2$. **Predict** both at t = 5,
-# for g = 1:
+# The root makes it work: n independent pieces of variance $g^2 h$ add up to $g^2 n h$, however small the steps. With g = 1 and no drift that is
+# Brownian motion w, with the drift $-x$ an Ornstein-Uhlenbeck process. **Predict** the variances at t = 5, from 0 at t = 0:
 
 # %%
 def simulate(drift, diffusion, x, times, seed=0):  # all states; times rise or fall
@@ -396,19 +394,20 @@ claim("brownian_variance", brownian[-1].var())
 claim("tied_variance", tied[-1].var())
 
 # %% [markdown]
-# {{brownian_variance}}, and {{tied_variance}} in finite steps (`m.euler_maruyama` agrees to {{sde_and_theirs}}). For a path take
-# $f = \frac{\dot\alpha}{\alpha} x$ and $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ (`m.sde_coefficients`): the mean
-# $\alpha x$ and the variance $\sigma^2$ then change as they should.
+# {{brownian_variance}}, or $g^2 t$, and {{tied_variance}}, in finer steps $g^2/2$: the drift takes away what noise adds (`m.euler_maruyama`
+# agrees to {{sde_and_theirs}}). For a path take $f = \frac{\dot\alpha}{\alpha} x$ and
+# $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ (`m.sde_coefficients`; dots are derivatives in t): the mean $\alpha x$ and the
+# variance $\sigma^2$ then change as they should.
 #
 # **Three ways back.** How does the density change? By Taylor's formula a step changes the mean of any smooth $\varphi(x)$ by
-# $h\, \mathbb E[f \cdot \nabla\varphi + \tfrac12 g^2 \Delta\varphi]$; integration by parts moves the derivatives to p. So the drift
-# carries it, and noise spreads it (*Fokker-Planck equation*):
+# $h\, \mathbb E[f \cdot \nabla\varphi + \tfrac12 g^2 \Delta\varphi]$; integration by parts moves the derivatives to p. So the drift carries it,
+# and noise spreads it (*Fokker-Planck equation*; Δ is div ∇):
 #
 # $$\frac{\partial p}{\partial t} = -\mathrm{div}(f p) + \tfrac12 g^2 \Delta p .$$
 #
-# Everything rests on one observation: as $\Delta p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* transport, with the velocity
-# $-\tfrac12 g^2 \nabla \log p$. So noise can be traded for velocity. Trade all of it, and the **probability-flow ODE** has the same marginals
-# as the SDE,
+# But as $\Delta p = \mathrm{div}(p\, \nabla \log p)$, spreading *is* transport, with the velocity $-\tfrac12 g^2 \nabla \log p$. So noise can
+# be traded for velocity. Trade all of it, and the **probability-flow ODE** (ordinary differential equation) has the SDE's *marginals*, its
+# density of $x_t$ at each t,
 #
 # $$\frac{dx}{dt} = f - \tfrac12 g^2\, \nabla \log p_t(x),$$
 #
@@ -418,7 +417,7 @@ claim("tied_variance", tied[-1].var())
 #
 # λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; in the limit of small steps all λ have the same marginals. What λ adds is a piece
 # of **Langevin dynamics**, $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score gathers.
-# (EDM adds noise between the steps of its ODE, and calls it *churn*.) From pure noise, with the exact score:
+# (EDM, Karras et al. 2022, calls noise between the steps of its ODE *churn*.) From pure noise, with the exact score:
 
 # %%
 def backwards(churn, n=4000):
@@ -459,11 +458,10 @@ axes[0].set_ylabel("x");
 # *Colour: the exact density of $x_t$ (its root, to show faint parts). White: six points on their way back, from the same noise. Paths of the
 # ODE are smooth and never meet; those of the SDEs are rough and cross.*
 #
-# They end alike: left of 0 all three have the same share of points as the data, to {{reverse_share_error}}, with the same deviation, to
-# {{reverse_width_error}}.
+# All end alike: left of 0 lies the data's share of points, to {{reverse_share_error}}, with the data's deviation, to {{reverse_width_error}}.
 #
-# **What Langevin alone cannot do.** A finite step h changes what it should leave alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And it
-# rarely crosses a valley. Start all points in the left peak. **Predict** the share that is still there after 500 steps of 0.01:
+# **What Langevin alone cannot do.** A finite step h changes what it should leave alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And
+# it rarely crosses a valley. **Predict** what share of points that start in the left peak is still there after 500 steps of 0.01:
 
 # %%
 start = normal(20_000, 1, seed=3)
@@ -474,8 +472,8 @@ trapped = simulate(lambda x, t: exact.score(x, 0.0), lambda t: 2**0.5,
 claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
 
 # %% [markdown]
-# With h = 0.5 the variance is {{langevin_variance}}. And {{langevin_left}} % are still on the left, where 40 should be. Diffusion models choose
-# their peak while noise fills the valley.
+# With h = 0.5 the variance is about {{langevin_variance}}. And {{langevin_left}} % are still on the left, where 40 should be. Diffusion models
+# choose their peak while noise fills the valley.
 #
 # ## 4.4 One thing under five names
 #
@@ -521,11 +519,10 @@ figures.log_scale(ax, "y")
 # *Flow form. All ways from one name to another agree to {{round_trips}}. Near t = 1 an error of the noise is multiplied without limit; one of
 # the velocity is never enlarged.*
 #
-# Read the other way, it is a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR)
-# $\alpha^2/\sigma^2$, those of u times $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight
-# by hand (*min-SNR*: Hang et al. 2023). **Preconditioning** (EDM, Karras et al. 2022) takes
-# $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, so that what F sees, and
-# what it is asked for, has variance 1 at every level of noise:
+# This is also a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR) $\alpha^2/\sigma^2$, those of u times
+# $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight by hand (*min-SNR*: Hang et al.
+# 2023). **Preconditioning** (EDM) takes $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser
+# as the skip, so that what F sees, and what it is asked for, has variance 1 at every level of noise:
 
 # %%
 x, eps = 0.5 * normal(100_000, seed=0), normal(100_000, seed=1)
@@ -539,20 +536,20 @@ claim("precondition_seen", max(seen, key=lambda v: abs(v - 1)))
 claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
 
 # %% [markdown]
-# Over four decades of noise the variances farthest from 1 are {{precondition_seen}} (seen) and {{precondition_asked}} (asked for).
+# At all four levels the variances are {{precondition_seen}} (seen) and {{precondition_asked}} (asked for), but for chance.
 #
 # ### The conventions of others
 #
-# A denoiser does not care for scale: x̂ at $(x_t, \alpha, \sigma)$ is x̂ at $(c x_t, c\alpha, c\sigma)$. So **any model is ours** after $x_t$
+# A denoiser does not depend on scale: x̂ at $(x_t, \alpha, \sigma)$ is x̂ at $(c x_t, c\alpha, c\sigma)$. So **any model is ours** after $x_t$
 # is divided by $\alpha + \sigma$ and the time read as $t = \sigma/(\alpha + \sigma)$.
 #
 # | who | time, and where the data are | α, σ | predicts |
 # | --- | --- | --- | --- |
 # | this course; Stable Diffusion 3 | 0 to 1, data at 0 | 1 − t, t | u = ε − x |
 # | MIT 6.S184; Liu et al. 2022; Meta's flow_matching; torchcfm | 0 to 1, **data at 1** | t, 1 − t | **x − ε** = −u at 1 − t |
-# | DDPM; Stable Diffusion 1 | steps 1 to T (in code 0 to T − 1), data at 0 | √ᾱ, √(1 − ᾱ) | ε |
-# | score SDE, VP | 0 to 1, data at 0 | DDPM's, continuous | score, or ε |
-# | score SDE, VE | 0 to 1, data at 0 | 1, σ | score |
+# | DDPM; Stable Diffusion 1 | steps 1 to T (in code 0 to T − 1), data at 0 | √ᾱ, √(1 − ᾱ), with ᾱ = Π(1 − β) | ε |
+# | score SDE, variance preserving (VP) | 0 to 1, data at 0 | DDPM's, continuous | score, or ε |
+# | score SDE, variance exploding (VE) | 0 to 1, data at 0 | 1, σ | score |
 # | EDM | σ itself | 1, σ | F, preconditioned |
 #
 # Noisy points of the spiral in five conventions, denoised as they are and as ours:
@@ -578,9 +575,9 @@ off.append((u - m.ExactDiffusion(wide, flow_form).velocity(x_t, t)).abs().max())
 claim("translations", max(off))
 
 # %% [markdown]
-# All agree to {{translations}}; so does the velocity of a model that counts time the other way.
+# All agree to {{translations}}, as they would for any α and σ; so does the velocity of a model with the other time.
 #
-# **Check where a schedule ends.** Sampling starts at pure noise, so α has to end near 0. DDPM has 1,000 steps, with betas from 0.0001 to
+# **Check where a schedule ends.** Sampling starts at pure noise, so α/σ has to end near 0. DDPM has 1,000 steps, with betas from 0.0001 to
 # 0.02. What if one takes only 100?
 
 # %%
@@ -593,14 +590,14 @@ claim("snr_of_100", 100 * snr[100])
 #
 # ### The loss and its floor
 #
-# The loss asks for the velocity of a single pair, which nobody can know from $x_t$: other pairs lead to the same point. So the error splits
-# in two:
+# The loss asks for the velocity of a single pair, which nobody can know from $x_t$: other pairs lead to the same point. So the error splits:
 #
 # $$\mathbb E\,\lVert \hat u - (\varepsilon - x) \rVert^2 = \mathbb E\,\lVert \hat u - u(x_t, t) \rVert^2
 #   + \mathbb E\,\lVert u(x_t, t) - (\varepsilon - x) \rVert^2, \qquad u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t].$$
 #
-# (Given $x_t$, the cross term has the mean 0.) The second does not depend on the network: **a floor, well above zero**. For data $\mathcal N(m, s^2)$ it is
-# $s^2/((1-t)^2 s^2 + t^2)$ at time t, in each dimension; its mean over t, for uniform t and independent pairs, is $\pi s/2$.
+# (Given $x_t$, the cross term has the mean 0.) The second does not depend on the network: **a floor, as a rule well above zero**. For data
+# $\mathcal N(m, s^2)$ it is known at each t (an exercise); its mean over t, for uniform t and independent pairs, is $\pi s/2$ in each
+# dimension.
 #
 # **Predict** the loss of a *perfect* model on two-dimensional normal data with s = 0.5, summed over dimensions:
 
@@ -621,8 +618,8 @@ claim("perfect_loss", ours.mean())
 claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
 
 # %% [markdown]
-# {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean
-# over dimensions, a weight, or other times t the floor is another: **say how a loss was taken**.
+# {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean over
+# dimensions, a weight, or other times the floor is another: **say how a loss was taken**.
 #
 # Now a network, on the ring, where the exact model knows the floor at each t and the true field:
 
@@ -682,15 +679,15 @@ right.set_ylim(0);
 # *Left: the loss sinks to its floor, and scatters about it. Right: at each t it is the floor plus the squared distance to the true field, but
 # for chance.*
 #
-# The floor is {{ring_floor}}, the distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its
-# floor, a loss says almost nothing about how good a model is.
+# The floor is {{ring_floor}}, the squared distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without
+# its floor, a loss says almost nothing about how good a model is.
 #
 # ## 4.5 Samplers
 #
-# From noise to data in finite steps. Two samplers follow the ODE: Euler's rule, and **Heun's**, which looks ahead and takes the mean
-# of two slopes (its last step is Euler's, as a velocity computed from x̂ divides by σ). **DDIM** splits $x_t$ into x̂ and
-# ε̂, and joins them at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And
-# a **Langevin corrector** shakes points at a fixed level, to repair what a step has spoiled.
+# From noise to data in finite steps. Three samplers follow the ODE: Euler's rule; **Heun's**, which looks ahead and takes the mean of two
+# slopes (its last step is Euler's, as a velocity computed from x̂ divides by σ); and **DDIM**, which splits $x_t$ into x̂ and ε̂, and joins
+# them at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And a **Langevin
+# corrector** shakes points at a fixed level, to repair what a step has spoiled.
 
 # %%
 def euler(velocity, x, times):
@@ -818,14 +815,14 @@ right.axhline(1, color="black", ls=":");
 # the samples over that of the data, for two schedules that are easily confused.*
 #
 # Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And Euler's error has a direction. Its
-# step goes for x̂, a mean, as if it were x. Here it multiplies $x - m$ by $(s^2 + \sigma\sigma')/(s^2 + \sigma^2)$, which by Cauchy and Schwarz is
-# less than the factor above: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}} and
-# {{shrink_fifty}} of the truth at n = 2, 10 and 50. With the usual n levels down to 0.002 and a last step to 0 it is {{shrink_two_to_zero}} and
-# {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule, or its rule: five of Heun's steps to 0.002 widen the
-# spread, to {{heun_five}}. (DDIM is exact only where x̂ does not change on the way: for data at a single point.)
+# step heads for x̂, a mean, as if it were x. Here it multiplies $x - m$ by $(s^2 + \sigma\sigma')/(s^2 + \sigma^2)$, which by Cauchy and
+# Schwarz is less than the factor above: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}}
+# and {{shrink_fifty}} of the truth at n = 2, 10 and 50. With the usual n levels down to 0.002 and a last step to 0 it is {{shrink_two_to_zero}}
+# and {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule, or its rule: five of Heun's steps to 0.002 widen
+# the spread, to {{heun_five}}. (DDIM is exact only where x̂ does not change on the way: for data at a single point.)
 #
-# **Whose error is it?** A bad sample may be the sampler's fault or the network's. So run the samplers on the exact field and on section 4.4's
-# network, each with equally many evaluations, and count samples in the water, where three in ten thousand belong:
+# **Whose error is it?** Run the samplers on the exact field and on section 4.4's network, with equally many evaluations, and count samples in
+# the water:
 
 # %%
 @torch.no_grad()
@@ -863,9 +860,9 @@ claim("network_heun", wet["the network", "Heun"][-1])
 claim("few_euler", wet["the exact field", "Euler"][0])
 
 # %% [markdown]
-# *Samples between the islands, on an axis that is logarithmic above 0.1 %. Left: what is wrong on the exact field is the sampler's error,
-# and goes away with steps. Right: on the network the ODE's samplers level off far above the truth. The ancestral one, whose fresh noise forgets
-# part of the field's errors, gets lower.*
+# *Samples between the islands, on an axis that is logarithmic above 0.1 %. Left: the sampler's error, which goes away with steps (even one
+# point of 2,000 would lie above the dotted line). Right: on the network the ODE's samplers level off far above the truth. The ancestral one,
+# whose fresh noise forgets part of the field's errors, gets lower.*
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
 # network, with as many, {{network_heun}} %. It cannot tear the plane either, but has learned a steeper map than the coupling layers with their
@@ -875,8 +872,8 @@ claim("few_euler", wet["the exact field", "Euler"][0])
 noise_explorer(perfect_ring)
 
 # %% [markdown]
-# *Noise level, density and score field (without a kernel: five levels). With little noise each island pulls for itself; with much, the field
-# has forgotten that there are eight.*
+# *Density and score field (without a kernel: at five levels of noise). With little noise each island pulls for itself; with much, the field has
+# forgotten that there are eight.*
 #
 # ## 4.6 Flow matching
 #
@@ -904,7 +901,7 @@ crossed = (theirs[:, None] > theirs).triu(1).sum()
 claim("pairs_that_cross", 100 * crossed / (60 * 59 / 2))
 
 # %% [markdown]
-# *Sixty pairs of noise (left ends) and data. Left: their own lines; {{pairs_that_cross}} % of all couples cross. Right: where the exact
+# *Sixty pairs of noise (left ends) and data. Left: their own lines; about {{pairs_that_cross}} % of all couples cross. Right: where the exact
 # marginal velocity takes the same noise, with {{flow_crossings}} crossings, and the same density at each t.*
 #
 # The losses with $\varepsilon - x$ and with u as target differ by the floor, a constant, so their gradients are equal; in expectation, not in a
@@ -938,8 +935,8 @@ for _ in range(100):
 claim("batch_differs", torch.stack(apart).mean())
 
 # %% [markdown]
-# The gradients agree to {{gradients_differ}}; in a batch of 64 they are {{batch_differs}} apart on average, where the gradient's length is
-# {{gradient_length}}.
+# The gradients agree to {{gradients_differ}}; in a batch of 64 they are about {{batch_differs}} apart on average, where the gradient's length
+# is {{gradient_length}}.
 #
 # **Straight pairs do not make straight flows.** The bend of a flow is the mean of $\int \lVert x_1 - x_0 - u(x_t, t) \rVert^2 dt$ along it.
 # For N(0, s²) with independent pairs it is $s(2 - \pi/2)$ per dimension. **Reflow** (Liu et al. 2022) makes pairs with the flow itself, noise with
@@ -1006,12 +1003,13 @@ claim("one_step_before", energy_distance(ones["first flow"], real) / chance)
 claim("one_step_after", energy_distance(ones["after reflow"], real) / chance)
 
 # %% [markdown]
-# *1,500 samples, each from one evaluation of a network. The first flow's single step goes to the mean of all data; after one reflow it
-# lands on the islands and on bridges between them.*
+# *1,500 samples, each from one evaluation of a network. The first flow's single step goes to the mean of all data; after one reflow it lands on
+# the islands, on bridges between them, and now and then inside.*
 #
-# The bend falls from {{bent}} to {{mended}}. The *energy distance*, $2\,\mathbb E\lVert a - b \rVert - \mathbb E\lVert a - a' \rVert -
-# \mathbb E\lVert b - b' \rVert$ of samples a and data b, falls from {{one_step_before}} to {{one_step_after}} times what it is for two sets of
-# data. The price: the second network learns the first one's mistakes.
+# The bend falls from {{bent}} to {{mended}}. The *energy distance*,
+# $2\,\mathbb E\lVert a - b \rVert - \mathbb E\lVert a - a' \rVert - \mathbb E\lVert b - b' \rVert$ of samples a, a′ and data b, b′, falls from
+# about {{one_step_before}} to {{one_step_after}} times what it is for two sets of data. The price: the second network learns the first one's
+# mistakes.
 #
 # **Which times?** So far t was uniform. At the ends the best answer is simple: $x_t$ less the mean of the data at t = 1, $-x_t$ (plus the mean
 # of ε, 0) at t = 0. A *logit-normal* t, the sigmoid of a normal draw, trains more in the middle (Esser et al. 2024). Same network, same steps:
@@ -1031,7 +1029,7 @@ claim("edge_ratio", other[t_drawn < 0.05].mean() / excess[t_drawn < 0.05].mean()
 # %% [markdown]
 # *Logit-normal times buy a better field in the middle with a worse one at the ends.*
 #
-# Between 0.3 and 0.7 the error is {{central_ratio}} times that with uniform t, below 0.05 it is {{edge_ratio}} times.
+# Between 0.3 and 0.7 the squared distance is about {{central_ratio}} times that with uniform t, below 0.05 about {{edge_ratio}} times.
 
 # %% tags=["widget"]
 flow_replay(net.velocity)
@@ -1080,8 +1078,9 @@ claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 # Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to
 # {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's layers {{flow_kl}}.
 #
-# In D dimensions the divergence costs D backward passes. **Hutchinson's** estimate takes one: $v^\top J v$ for a random v with
-# $\mathbb E[v v^\top] = I$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of normal numbers:
+# In D dimensions the divergence costs D backward passes, **Hutchinson's** estimate one: with J the Jacobian of u and a random v with
+# $\mathbb E[v v^\top] = I$, $v^\top J v$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of
+# normal numbers:
 
 # %%
 A = torch.tensor([[1.0, 2.0], [0.0, -3.0]])
@@ -1092,8 +1091,8 @@ claim("hutchinson_normal", by_normal.var())
 claim("hutchinson_sign", by_sign.var())
 
 # %% [markdown]
-# Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$, and the same without the
-# diagonal, which signs get right.
+# Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$, twice a sum of
+# squares, and the same without the diagonal, which signs get right.
 #
 # **The other view:** a diffusion model is a VAE with a code for each step, whose encoder is not learned: it adds noise. Its ELBO is a sum over
 # steps (Kingma et al. 2021),
@@ -1101,8 +1100,9 @@ claim("hutchinson_sign", by_sign.var())
 # $$-\log p(x) \le \text{ends} + \sum_{\text{steps } t \to s} \tfrac12 \big(\mathrm{SNR}(s) - \mathrm{SNR}(t)\big)\,
 #   \mathbb E\,\lVert x - \hat x(x_t, t) \rVert^2,$$
 #
-# each term the KL between $p(x_s \mid x_t, x)$ and the same with $\hat x$ for x, two normals of one variance. So the denoising loss *is* a
-# likelihood bound, with one particular weight. With the exact denoiser it must rise to $\log p$:
+# *ends* are a KL at t = 1 and a reconstruction near 0, each step's term the KL between $p(x_s \mid x_t, x)$ and the same with $\hat x$ for x,
+# two normals of one variance. So the denoising loss *is* a likelihood bound, with one particular weight. With the exact denoiser it must rise
+# to $\log p$:
 
 # %%
 x = ring.sample(2000, seed=97).double()
@@ -1122,7 +1122,7 @@ claim("elbo_gap", truth - bounds[-1])
 
 # %% [markdown]
 # *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that the model takes for it. Once they
-# are many, doubling them about halves the gap; at the end it is {{elbo_gap}} nats.*
+# are many, doubling them about halves the gap, at the end {{elbo_gap}} nats.*
 #
 # ## 4.8 Guidance
 #
@@ -1192,8 +1192,7 @@ figures.curves(x, {"the class": plain, "the product": product}, "x", "density",
 ax.legend();
 
 # %% [markdown]
-# *Guided samples of the exact field, the class that was asked for, and the product density. The samples lie farther out than either, and closer
-# together.*
+# *Guided samples of the exact field lie farther out than the class that was asked for and than the product, and closer together.*
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
 # {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters. Adding noise and taking
@@ -1208,7 +1207,7 @@ right_one = m.isotropic_mixture(two.means[two.means[:, 0] > 0], 0.5)
 guidance_explorer(*(m.ExactDiffusion(each, flow_form) for each in (right_one, two)))
 
 # %% [markdown]
-# *Steps and guidance on an exact mixture in the plane (without a kernel: a table). Above each: the spread of the samples over that of the
+# *Steps and guidance on an exact mixture in the plane (without a kernel: a grid). Above each: the spread of the samples over that of the
 # class.*
 #
 # ## 4.9 Editing, with a field that is right
@@ -1263,7 +1262,7 @@ claim("inpaint_ancestral", filled["ancestral"][-1].mean())
 claim("inpaint_ddim", filled["DDIM"][-1].mean())
 
 # %% [markdown]
-# *Mean of 3,000 fillings; thin lines: the limits, from equations for mean and variance. Neither sampler reaches the truth.*
+# *Mean of 3,000 fillings; thin lines: limits, from equations for mean and variance. Neither sampler reaches the truth.*
 #
 # The ancestral sampler reaches {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one {{inpaint_ddim}}
 # ({{limit_ddim}}), and **no number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all
@@ -1294,8 +1293,7 @@ claim("stayed_low", 100 * stayed[1])
 claim("stayed_high", 100 * stayed[-1])
 
 # %% [markdown]
-# *The share of points that return to their own island. From $t_0 = 0.2$ {{stayed_low}} % do, from nearly pure
-# noise {{stayed_high}} %, about one in eight.*
+# *From $t_0 = 0.2$ {{stayed_low}} % of the points return to their own island, from nearly pure noise {{stayed_high}} %, about one in eight.*
 #
 # (Between two samples, interpolate their noises on the sphere, `m.slerp`: halfway on the straight line the variance is only ½.)
 #
@@ -1328,10 +1326,10 @@ fresh = points("spiral").sample(1500, seed=6)
 claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
 
 # %% [markdown]
-# (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below
-# {{copies_of_the_best}}: **a perfect fit to the training loss copies, and does nothing else.** All that is new in a diffusion model's
-# samples comes from missing that minimum. When does a network miss it? Train the same small one, for as many steps, on more and more points:
-# of the spiral, and of codes for chapter 1's shipped decoder. That comes without an encoder, so one is fitted to it:
+# (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below {{copies_of_the_best}}:
+# **a perfect fit to the training loss copies, and does nothing else.** All that is new in a diffusion model's samples comes from missing that
+# minimum. When does a network miss it? Train the same small one, for as many steps, on more and more points: of the spiral, and of codes for
+# chapter 1's shipped decoder (an encoder is fitted to it):
 
 # %%
 digits = images("mnist")
@@ -1390,8 +1388,8 @@ claim("spiral_many", from_spiral[-1])
 claim("best_fit_copies", max(best))
 
 # %% [markdown]
-# *Median distance of samples to the nearest training point over that of held-out data; dotted: as new as new data. The best fit copies at every
-# size. The networks are the nearer to copying the fewer examples they saw, most of all on codes.*
+# *The measure by the size of the set; dotted: as new as new data. The best fit copies at every size. The networks are the nearer to copying the
+# fewer examples they saw, most of all on codes.*
 
 # %%
 rows = {}
