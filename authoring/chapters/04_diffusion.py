@@ -643,7 +643,7 @@ true_field = perfect_ring.velocity(x_drawn_t, t_drawn)
 
 
 @torch.no_grad()
-def losses_of(model):  # of each example: the loss, and the distance to the true field
+def losses_of(model):  # of each example: the loss, the squared distance to the truth
     off = (model.velocity(x_drawn_t, t_drawn) - true_field).square().sum(1)
     return flow_loss(model.velocity, x_drawn, eps_drawn, t_drawn), off
 
@@ -671,7 +671,7 @@ left.set_ylim(0, 6)
 left.legend()
 middle = (torch.arange(20) + 0.5) / 20
 figures.curves(middle, {"loss": by_time(loss), "exact floor": by_time(floor),
-                        "distance to the true field": by_time(excess)},
+                        "squared distance to the true field": by_time(excess)},
                "t", "squared error, summed", "After training, by time", ax=right)
 right.set_ylim(0);
 
