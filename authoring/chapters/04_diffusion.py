@@ -1419,8 +1419,8 @@ with torch.no_grad():
 #
 # ## 4.11 Pixels
 #
-# Now digits: 784 grey values instead of two numbers, moved from [0, 1] to [−1, 1], so that black and white lie on either side of 0. Nothing in the
-# method changes. Two questions are new: what shall the network say, and what should it look like?
+# Now digits: 784 grey values instead of two numbers, moved from [0, 1] to [−1, 1], so that black and white lie on either side of 0. The
+# method stays. What shall the network say, and what should it look like?
 #
 # Take the 64 directions, of 784, along which digits vary most. **Predict** what share of the variation of digits they hold, and what share of
 # noise:
@@ -1445,7 +1445,7 @@ claim("noise_held", 100 * held["noise"])
 figures.unet_diagram();
 
 # %% [markdown]
-# *Four pixels become four channels of one place (14 × 14), these 7 × 7; a dense middle sees all at once (elsewhere: attention); and up again. Dashed, the
+# *Four pixels become four channels of one place (14 × 14), four of these one of 7 × 7; a dense middle sees all at once (elsewhere: attention); and up again. Dashed, the
 # skips: what the way down had is added on the way up, so the middle need not carry detail (nor noise: many U-Nets say ε). Orange: the time, and the label if there is one.*
 #
 # The same weights serve all levels of noise. How are they told which? The time becomes a vector of sines and cosines, a small network makes of
@@ -1493,7 +1493,7 @@ fit(pixels, stream, steps=scaled(default=520, smoke=3, full=10_000), lr=2e-3)
 
 # %% [markdown]
 # The judges are those of chapter 2: the Fréchet distance, and recall, the share of test images that lie among the samples. **Predict** how both
-# change with the number of steps (section 4.5 knows).
+# change with the number of steps.
 
 # %%
 def judge_of(name, test):  # images -> (Fréchet distance, recall) beside test images
@@ -1538,7 +1538,7 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # spread here as well. The shipped model has {{shipped_pixels_fd}} and {{shipped_pixels_recall}} (of 1,000). Averaging matters most while the learning
 # rate is high; where it falls to 0, as in our loop, weights come to rest by themselves.
 #
-# **Larger pictures need more noise.** Neighbouring pixels say the same, so noise that hides a small picture averages out in a large one, and schedules shift
+# **Larger pictures need more noise.** Neighbouring pixels say much the same, so noise that hides a small picture averages out in a large one, and schedules shift
 # towards t = 1 as resolution grows (Hoogeboom et al. 2023; Esser et al. 2024).
 
 # %% tags=["widget"]
@@ -1620,9 +1620,8 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
 # ships (`gencourse train diffusion_codes`), asked for 0 to 9.*
 #
 # The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, that of the training images' own codes
-# {{latent_codes_fd}}. **Forty normals, fitted in seconds, are as good as the flow or better.** (With the shipped decoder and a longer training:
-# {{shipped_codes_fd}}.) In 16 dimensions, for a distance, one need not learn a flow. For probability? How likely does each find codes of *test* images, and what
-# does that do for chapter 1's bound?
+# {{latent_codes_fd}}. **Forty normals, fitted in seconds, are better than the flow**, on section 4.16's seeds too. (The larger flow, with the shipped decoder:
+# {{shipped_codes_fd}}.) In 16 dimensions, for a distance, one need not learn a flow. For probability? How likely does each find codes of *test* images?
 
 # %%
 on_the_way = torch.linspace(0, 1, 31)
@@ -1641,8 +1640,8 @@ claim("gain_flow", gain["the flow"])
 
 # %% [markdown]
 # The ELBO contains $\log p(z)$ for codes of the image, so a better p(z) raises it by as much. On test images the mixture gains {{gain_mixture}} nats, the flow
-# {{gain_flow}}, out of about a hundred: a bound hardly sees what makes samples good. (So says chapter 2 as well.) So not for this either: a flow is for
-# more dimensions, and for pixels, where no mixture follows. Does it only repeat codes?
+# {{gain_flow}}, out of about a hundred: a bound hardly sees what makes samples good (section 1.11). So not for this either: a flow's place is in
+# more dimensions, grids of codes (section 4.17) and pixels. Does it only repeat codes?
 
 # %%
 claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["test"]))
@@ -1651,8 +1650,8 @@ claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["
 # {{flow_copies}} times as far from training codes as test codes are (section 4.10): no sign of it.
 #
 # **Why latent diffusion's autoencoder is hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
-# needs that any more. It may be given a tiny weight, just enough to keep codes from drifting far apart, and all capacity goes into sharp
-# reconstructions (often with chapter 2's discriminator as a judge). What is lost is the bound in nats. What remains: no flow draws what the decoder cannot.
+# needs that any more. The KL may have a tiny weight, just enough to keep codes from drifting far apart, and all capacity goes into sharp
+# reconstructions (often with chapter 2's discriminator as a judge). A bound in nats is still there, but a loose one, for which nothing was trained. What remains: no flow draws what the decoder cannot.
 #
 # ## 4.13 Asking for a class
 #
@@ -1675,7 +1674,7 @@ fit(asked_flow, stream, precision="float32", lr=2e-3,
     steps=scaled(default=1800, smoke=5, full=20_000))
 
 # %% [markdown]
-# Three numbers tell how well it does what it is asked: how often a classifier sees the class that was asked for (*obeyed*; of real test images it recognises {{judge_clothes}} %), the
+# Three numbers judge it: how often a classifier sees the class that was asked for (*obeyed*; of real test images it recognises {{judge_clothes}} %), the
 # Fréchet distance, and recall. **Predict** how each changes as w grows:
 
 # %%
@@ -1745,12 +1744,14 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # %% [markdown]
 # *The same number of samples of each class at each w. Shipped: a U-Net of pixels after forty minutes (recorded; half as many samples: compare along a line).*
 #
-# A minute's flow is obeyed in {{obeyed_one}} % at w = 1 and {{obeyed_five}} % at w = 5, and its distance falls from {{clothes_fd_one}} to {{clothes_fd_five}}. Its recall,
-# {{clothes_recall_one}} and {{clothes_recall_five}}, is poor at any w, because the decoder blurs (real clothes, decoded, have hardly more). The shipped model shows what guidance sells and costs: from w = 1 to 5 obedience goes from
-# {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real* clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}}, and
-# recall from {{shipped_clothes_recall}} to {{shipped_recall_five}}. Up to w = 1.5 that is free; **beyond, obedience is bought with variety.** Section 4.8 knows why: guidance pushes away from what classes have in
-# common, to pictures more typical than data. Who reports obedience alone will choose a large w. We show w = 3 for codes: {{obeyed_three}} % obeyed, a distance of
-# {{clothes_fd_three}}, a recall of {{clothes_recall_three}}.
+# A minute's flow is obeyed in {{obeyed_one}} % at w = 1, about as often as decoded real clothes are read right, and in {{obeyed_five}} % at
+# w = 5. Its distance falls from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs. Its recall, {{clothes_recall_one}} and {{clothes_recall_five}}, is poor at any w (theirs is hardly
+# higher: the decoder blurs) and cannot show a price; at w = 3 it is {{clothes_recall_three}}, with {{obeyed_three}} % obeyed and a distance of {{clothes_fd_three}}.
+#
+# The shipped model can: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real* clothes,
+# the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to {{shipped_recall_five}}. Up to w = 1.5 that is free; **beyond,
+# obedience is bought with variety.** Guidance (section 4.8) pushes away from what classes have in common, to pictures more typical than data.
+# Who reports obedience and distance alone will choose w = 3. (Chapter 2's GAN, trained in a minute, is nearer than this model at w = 1, as obedient, and more varied at any w.)
 
 # %%
 wardrobe = m.trained_denoiser("fashion-mnist")
@@ -1778,12 +1779,12 @@ figures.image_grid(wardrobe.sample(60, y=each.repeat(6), seed=3), columns=10,
 asking_explorer(wardrobe, clothes)
 
 # %% [markdown]
-# *Class, steps and guidance of the shipped model (without a kernel: a table). Large w: strong contrast, one typical picture. Few steps: blurred.*
+# *Class, steps and guidance of the shipped model (without a kernel: a table). Large w: strong contrast. Few steps: blurred.*
 #
 # ## 4.14 Editing a picture
 #
 # The methods of section 4.9, on pixels, with the shipped model of digits. Replacement decides early and takes back too little. *RePaint*'s mend: after
-# each step down go up again by adding noise, and down once more, r times in all. Does it help? First where the truth is known, 1.8:
+# each step down go up again by adding noise, and down once more, r times in all. First for section 4.9's pair, where 1.8 is true:
 
 # %%
 def repaint(denoise, x, known, mask, times, generator, rounds):
@@ -1846,10 +1847,10 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # %% [markdown]
 # *Upper halves given, lower halves drawn, none selected, in 20 steps if not 60. "told y": the model is told the digit.*
 #
-# A classifier reads {{same_replaced}} % of the filled digits as the original ones, {{same_rounds}} % with three rounds, {{same_longer}} % with as many evaluations in 60
-# steps: rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Else the right number is not 100: some upper halves belong to several digits.)
+# A classifier reads {{same_replaced}} % of 200 filled digits as the original ones, {{same_rounds}} % with three rounds, {{same_longer}} % with as many evaluations in 60
+# steps: rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Not told, even a perfect method would miss 100: some upper halves belong to several digits.)
 #
-# **Image to image**, and now into another class: sneakers are made noisy up to t₀, and go down as boots.
+# **Image to image**, into another class: sneakers are made noisy up to t₀, and go down as boots.
 
 # %%
 shoes = fashion.test[fashion.test_labels == 7][:scaled(default=50, smoke=10, full=200)]
@@ -1871,12 +1872,12 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 # %% [markdown]
 # *The same sneakers, from four depths. Little noise: the sneaker stays. Much: a boot that has little of it.*
 #
-# At t₀ = 0.3 the judge sees {{boots_low}} % boots, at 0.9 {{boots_high}} %. What stays and what changes is chosen with one number, and nothing guarantees that the part
-# one wanted to keep is what is kept.
+# At t₀ = 0.3 the judge sees {{boots_low}} % boots, at 0.9 {{boots_high}} %. One number chooses how much stays, and nothing guarantees that it is the part
+# one wanted to keep.
 #
 # ## 4.15 Few steps
 #
-# Twenty-five evaluations a picture were fine for digits; for large networks they are what costs. **Reflow** (section 4.6), on codes: let the flow make pairs of noise and
+# For large networks evaluations are what costs. **Reflow** (section 4.6), on codes: let the flow make pairs of noise and
 # code, start a second network from the first one's weights, train it on these pairs, and take *one* step. It is a **distillation**: a student
 # learns what its teacher makes, not from data.
 
@@ -1902,9 +1903,9 @@ claim("student_one", shorter["student"][0])
 claim("teacher_many", shorter["teacher"][-1])
 
 # %% [markdown]
-# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 the teacher had {{teacher_many}}. Others reach the same end without pairs.
-# *Progressive distillation* halves the steps repeatedly (Salimans & Ho 2022); a *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean flow* learns the mean velocity between two times, from an identity that
-# it must obey (Geng et al. 2025). How fast is that?
+# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others:
+# *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022); a *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean flow* learns the mean velocity between two times, from an identity that
+# it must obey (Geng et al. 2025). How fast?
 
 # %%
 def milliseconds(draw, k, repeats):  # for k pictures, the fastest of several calls
@@ -1928,13 +1929,13 @@ for name in ways:
 claim("student_gain", one["codes, 25 steps"] / one["codes, 1 step"])
 
 # %% [markdown]
-# One picture alone takes one step about {{student_gain}} times less time than 25. A film has 25 pictures a second: **from codes, that is real time**, even here, on a CPU. (Chapters
-# 1 to 3 stand in the table below.)
+# For one picture, 25 steps take about {{student_gain}} times as long as one. A film has 25 pictures a second: **one step from codes is real time**, even on a CPU; for 25 it depends on the
+# machine. (Chapters 1 to 3: the table below.)
 #
 # ## 4.16 All four families, on equal terms
 #
 # The same ten thousand digits, no labels, forty seconds of one thread for each, three seeds; 2,000 samples, the same judge (recorded, by
-# `authoring/record_families.py`).
+# `authoring/record_families.py`). Two fifths of the flow's seconds go to its VAE; mixtures are fitted on top.
 
 # %%
 recorded = m.recorded("families")
@@ -1968,12 +1969,12 @@ claim("shipped_pixels_alone", alone["frechet"])
 # *Each point is a training. Left, lower is better; right, higher is better.*
 #
 # In forty seconds the plain autoencoder with forty normals has {{family_auto}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, and diffusion of
-# pixels, not told the digits, {{family_pixels}}: **by this measure and with this little time diffusion of pixels is the worst choice.** But it goes on
-# improving: after forty minutes the larger one has {{shipped_pixels_alone}}, not told either (on more digits).
+# pixels {{family_pixels}} (in section 4.11, told the digits, {{pixels_fd}}): **by this measure and with this little time diffusion of pixels is the worst choice.** The larger
+# one, after forty minutes on more digits, has {{shipped_pixels_alone}}, not told either: still behind that autoencoder.
 #
-# For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; its samples are compared with binary test images, which is a
-# different task. A diffusion model of grey values has a density, not a probability of bits: its number of nats cannot stand beside those of chapters 1 and 3, and a GAN has none at all. What can be
-# compared in nats is section 4.12's: one VAE, several priors. And seconds are not all: a GAN's sample is one pass, and its training may fail.
+# For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; they are compared with binary test images, a
+# different task. A diffusion model of grey values has a density, not a probability of bits: its nats cannot stand beside those of chapters 1 and 3, and a GAN has none. What can be
+# compared in nats is section 4.12's: one VAE, several priors.
 #
 # | | VAE | GAN | autoregressive | diffusion |
 # | --- | --- | --- | --- | --- |
@@ -1986,9 +1987,9 @@ claim("shipped_pixels_alone", alone["frechet"])
 # ## 4.17 What the picture tools do with it
 #
 # Today's picture tools are these parts, larger. An autoencoder turns a picture of a million pixels into a grid of codes; a network, a U-Net once, now mostly a transformer over patches (chapter 3's, unmasked), says a
-# velocity; text instead of a label, as the vectors of a language model, which the network looks at by attention; hidden in a tenth of training, so that w can be
-# chosen ("guidance scale", 3 to 8, and now you know what it sells); 20 to 50 steps, or 1 to 8 after a distillation. "Image to image" is section 4.14's t₀ ("strength"), "inpainting" a model
-# that was trained with masks, because replacement is not good enough. A "negative prompt" takes the place of the missing label: away from *that*. And sound, video, and molecules are drawn alike.
+# velocity; text takes the label's place, as the vectors of a language model, which the network looks at by attention, and is hidden in a tenth of training, so that w can be
+# chosen ("guidance scale", 3 to 8, and now you know what it costs); 20 to 50 steps, or 1 to 8 after a distillation. "Image to image" is section 4.14's t₀ ("strength"), "inpainting" a model
+# that was trained with masks, because replacement is not good enough. A "negative prompt" takes the place of the missing label: away from *that*. Sound, video, and molecules are drawn alike.
 #
 # ## 4.18 Questions
 #
