@@ -10,6 +10,7 @@ what child processes see.
 
 import builtins
 import importlib
+import io
 import os
 import pathlib
 import shutil
@@ -147,7 +148,7 @@ def without_places(places: tuple[str, ...]) -> None:
         return real_stat(path, *args, **kwargs)
 
     builtins.open, os.stat = open_, stat
-    pathlib.io.open = open_
+    io.open = open_  # what pathlib calls
 
 
 def without_programs(programs: set[str], places: tuple[str, ...]) -> None:
