@@ -62,6 +62,16 @@ def test_headings_stand_over_their_columns():
     assert all(abs(middle - (i + 0.5) * wide) < 1 for i, middle in enumerate(middles))
 
 
+@pytest.mark.parametrize("heading", ["a", "a\nb", "a\nb\nc"])
+def test_a_title_stands_above_headings_of_several_lines(heading):
+    ax = figures.image_grid(
+        torch.rand(2, 1, 4, 5), columns=2, title="title", headings=(heading, heading)
+    )
+    ax.figure.canvas.draw()
+    title, below = ax.title.get_window_extent(), ax.texts[0].get_window_extent()
+    assert title.y0 >= below.y1 and title.y1 <= ax.figure.bbox.y1
+
+
 def test_a_logarithmic_axis_is_marked_with_plain_numbers():
     ax = figures.curves(torch.arange(3), {"y": torch.tensor([9.0, 30.0, 150.0])}, "x", "y", "t")
     figures.log_scale(ax)

@@ -40,8 +40,8 @@ print("running on", device)
 # %% [markdown]
 # ## 1.1 What we are going to build
 #
-# First the goal. Below is what the model of this chapter draws after 20,000 training steps on 55,000 digits. Yours will
-# make 1,200 steps on ten thousand; section 1.10 puts the two side by side.
+# First the goal: what the model of this chapter draws after 20,000 training steps on 55,000 digits. Yours will make 1,200 steps on
+# ten thousand; section 1.10 puts the two side by side.
 
 # %%
 z = torch.randn(40, 16, generator=seeded(4))  # forty codes of sixteen numbers each
@@ -49,9 +49,9 @@ figures.image_grid(m.trained_decoder()(z), columns=20,
                    title="What a VAE draws after 20,000 steps");
 
 # %% [markdown]
-# *Forty digits that nobody wrote. Each was made from sixteen random numbers by one pass through a network.*
+# *Forty images that nobody wrote, most of them digits. Each was made from sixteen random numbers by one pass through a network.*
 #
-# This is the model that made them, as it is trained. (Its terms are explained one by one, from section 1.2 on.)
+# This is the model that made them, as it is trained. (Its terms are explained from section 1.2 on.)
 
 # %%
 figures.vae_diagram();
@@ -73,7 +73,7 @@ figures.families();
 # pays with a probability that is known only as a lower bound. The fourth family, diffusion and flow models, draws most of
 # today's pictures, and often does so among the codes of an autoencoder (section 1.18).*
 #
-# The data of this chapter are real: ten thousand handwritten digits, which ship with the course.
+# The data of this chapter are ten thousand handwritten digits, which ship with the course.
 
 # %%
 digits = images("mnist")
@@ -86,9 +86,9 @@ figures.image_grid(digits.train[:40], columns=20,
 #
 # ## 1.2 An autoencoder and its codes
 #
-# The simpler idea first: squeeze each image through a narrow code and ask a network to restore it. The encoder
-# maps x to a code z of two numbers, the decoder maps z back to a probability for each pixel. The cost of an image is minus the
-# log-probability that the model then assigns to it (section 1.7).
+# The simpler idea first: squeeze each image through a narrow code and ask a network to restore it. The encoder maps x to a code z
+# of two numbers, the decoder maps z back to a probability for each pixel. The cost of an image is minus the log-probability that
+# these give to its pixels (section 1.7).
 #
 # First the batches. The stream below is endless and shuffled, and each pixel is drawn anew at every pass: white with its
 # grey value as the probability, else black (*dynamic binarisation*). Binary pixels make the likelihood of an image a true
@@ -153,12 +153,12 @@ figures.image_map(decoded.unflatten(0, (15, 15)), line,
                   title="What the decoder makes of the plane", ax=right);
 
 # %% [markdown]
-# *Left: where the encoder puts test images, each drawn as its digit. Right: what the decoder makes of a grid
-# over that plane. Where codes lie it draws digits; where none lie it still draws something, and nothing in training
-# has said what.*
+# *Left: where the encoder puts test images, each drawn as its digit. Right: what the decoder makes of a grid over that plane. Where
+# codes lie it draws digits, blurred where several kinds crowd together; where none lie it still draws something, and nothing in
+# training has said what.*
 #
-# One can fit a distribution to these codes afterwards, and section 1.11 will; but the model itself has no rule for drawing a
-# code, and gives no probability to an image. **We need a model of which the distribution of codes is a part.**
+# One can fit a distribution to such codes afterwards, and section 1.11 will; but the model itself has no rule for drawing a code,
+# and without the code of an image gives it no probability. **We need a model of which the distribution of codes is a part.**
 #
 # ## 1.3 A latent variable model that fits on a page
 #
@@ -177,11 +177,12 @@ figures.graphical_model();
 # If $z$ were one of K labels and $p(x \mid z)$ normal, this would be a mixture of K normals, one of the oldest latent
 # variable models. With a continuous $z$ it is a mixture of infinitely many.
 #
-# **What to maximise.** We choose θ so that the data are probable: maximise the mean of $\log p_\theta(x)$ over the training
-# images. With more and more data that mean tends to
-# $\mathbb E_{p_\text{data}}[\log p_\theta(x)] = -\mathrm{KL}(p_\text{data} \,\|\, p_\theta) - H(p_\text{data})$, and the last term does not
-# depend on θ: maximum likelihood minimises the divergence from the data to the model. And where x is discrete, as binary images
-# are, $-\log p_\theta(x)$ is the length, in nats, to which an ideal compressor with this model brings x.
+# **What to maximise.** We choose θ so that the data are probable: maximise the mean of $\log p_\theta(x)$ over the training images.
+# With more and more data that mean tends to
+# $\mathbb E_{p_\text{data}}[\log p_\theta(x)] = -\mathrm{KL}(p_\text{data} \,\|\, p_\theta) - H(p_\text{data})$, where
+# $\mathrm{KL}(q \,\|\, p) = \mathbb E_q[\log q - \log p]$ is the **divergence** of two distributions, and $H$, the entropy of the
+# data, does not depend on θ. Maximum likelihood minimises the divergence from the data to the model. And where x is discrete, as
+# binary images are, $-\log p_\theta(x)$ is the length, in nats, to which an ideal compressor with this model brings x.
 #
 # In one dimension the integral can be done on a grid. Take $p(z) = \mathcal N(0, 1)$ and
 # $p(x \mid z) = \mathcal N(f(z), s^2)$ with a bent curve $f$.
@@ -240,9 +241,8 @@ third.legend(loc="upper center", ncols=2);
 # $$\log p_\theta(x) = \log \mathbb E_{q}\!\left[\frac{p_\theta(x, z)}{q(z)}\right]
 #   \;\ge\; \mathbb E_{q}\!\left[\log p_\theta(x, z) - \log q(z)\right] =: \mathrm{ELBO}(\theta, q).$$
 #
-# This is the *evidence lower bound*. **Second way:** how much is lost? We need the **divergence** of two distributions,
-# $\mathrm{KL}(q \,\|\, p) = \mathbb E_q[\log q - \log p]$, which by the same inequality is never negative, and is zero only if they
-# are equal. Let $p_\theta(z \mid x)$ be the **posterior**, the distribution of codes after seeing x. Since
+# This is the *evidence lower bound*. **Second way:** how much is lost? A divergence is never negative, by the same inequality, and
+# is zero only if the two are equal. Let $p_\theta(z \mid x)$ be the **posterior**, the distribution of codes after seeing x. Since
 # $p_\theta(x, z) = p_\theta(z \mid x)\, p_\theta(x)$,
 #
 # $$\mathrm{ELBO}(\theta, q) = \log p_\theta(x) - \mathrm{KL}\big(q(z)\,\|\,p_\theta(z \mid x)\big).$$
@@ -383,8 +383,8 @@ figures.curves(std[:, 0], {"μ = 0": stretched}, "standard deviation σ", "KL in
 
 # %% [markdown]
 # *What one number of the code costs. Left: the cost grows as the square of the mean. Right: a narrow q is expensive, because
-# precision is what carries information; a wide one costs as well. Only the prior itself is free. Closed form and draws
-# above differed by less than {{kl_difference}} nats.*
+# precision carries information; a wide one costs as well. Only the prior itself is free. Closed form and draws above differed by
+# less than {{kl_difference}} nats.*
 #
 # ## 1.6 A gradient through a random draw
 #
@@ -529,15 +529,15 @@ claim("collapsed_to_the_average", errors[2] - average_error)
 claim("effective_beta", 1 / (2 * errors[0]))
 
 # %% [markdown]
-# *Twelve test images and their reconstructions. With s = 0.1 the model spends about {{kl_sharp}} nats on the code, with
-# s = 0.7 only about {{kl_summed}}. With s = 20 the code costs less than {{kl_averaged}} nats, says
-# nothing, and every reconstruction is the average training image: the two have the same squared error to
-# {{collapsed_to_the_average}} per pixel. The first two rows look alike, and have nearly the same error; what differs is the price.*
+# *Twelve test images and their reconstructions. With s = 0.1 the model spends about {{kl_sharp}} nats on the code, with s = 0.7
+# only about {{kl_summed}}. With s = 20 the code costs less than {{kl_averaged}} nats, says nothing, and every reconstruction is the
+# average training image: the two have the same squared error to {{collapsed_to_the_average}} per pixel. The upper two
+# reconstructions look alike, and have nearly the same error; what differs is the price.*
 #
-# The last row is **posterior collapse**, made by nothing but a `mean` in the place of a `sum`. A nat of code costs 1, and what could it
+# The last row is **posterior collapse**, made by nothing but a `mean` in place of a `sum`. A nat of code costs 1, and what could it
 # buy? The average image has an error of {{average_error}} per pixel, and at s = 20 all of it is worth less than a tenth of a nat
-# ({{worth_of_all}}). For a linear decoder the rule is exact (section 1.8): a direction is used only if the data vary in it by more than
-# $s^2$. Here $s^2$ is 392, and the largest variance of the images in any direction is about {{largest_variance}}.
+# ({{worth_of_all}}). For a linear decoder the rule is exact (Tipping & Bishop 1999): a direction is used only if the data vary in
+# it by more than $s^2$. Here $s^2$ is 392, and the largest variance of the images in any direction is about {{largest_variance}}.
 #
 # State the deviation; else the weighting of your two terms is an accident. The best fixed $s^2$ is the mean squared error itself, and it
 # can be learned (Rybkin et al. 2021).
@@ -579,9 +579,9 @@ ax.axhline(truth.log_prob(data).mean().item(), color="black", ls=":",
 ax.legend();
 
 # %% [markdown]
-# *After each M step (at the halves) the model has changed and q has not: log p(x) is higher, and a gap is open. After each E
-# step (at the whole numbers) q is the posterior again, and the gap is zero, to {{em_gap}} nats. So neither curve ever falls. Five steps do
-# not quite reach the dotted line.*
+# *After each M step (at the halves) the model has changed and q has not: log p(x) is higher, and a gap is open. After each E step
+# (at the whole numbers) q is the posterior again, and the gap is zero, to {{em_gap}} nats. So neither curve ever falls. Five steps
+# do not reach the dotted line.*
 #
 # For a neural decoder neither step has a closed form. A VAE takes a small step in both at once, with a network for q. Here, with a
 # linear encoder and a diagonal covariance, the family of q contains the posterior when the columns of W are orthogonal, and training
@@ -649,9 +649,9 @@ claim("prediction_error", exact_log_p[-1] - lowered - predicted)
 #
 # ### A tighter bound from the same q
 #
-# In section 1.4, $p(x)$ was the average under q of $p(x, z)/q(z)$: *importance sampling*. Call that fraction the *importance weight* of a draw. The ELBO
-# averages the logarithms of single weights. The **importance-weighted bound** (Burda et al. 2016) averages K weights first, inside
-# the logarithm:
+# In section 1.4, $p(x)$ was the average under q of $p(x, z)/q(z)$: *importance sampling*. Call that fraction the *importance
+# weight* of a draw. The ELBO averages the logarithms of single weights. The **importance-weighted bound** (IWAE, Burda et al. 2016)
+# averages K weights first, inside the logarithm:
 #
 # $$\mathcal L_K = \mathbb E\Big[\log \frac1K \sum_{k=1}^K w_k\Big], \qquad
 #   w_k = \frac{p(x \mid z_k)\, p(z_k)}{q(z_k \mid x)}, \quad z_k \sim q(z \mid x).$$
@@ -721,8 +721,8 @@ class MyVAE(nn.Module):
 
 # %% [markdown]
 # The package has this model too, tested. It differs in its first weights: `mean_image` sets the bias of the last layer, so that an
-# untrained decoder draws the average digit and need not first learn that margins are black, and the other weights have a size that suits
-# their activation. With the same weights and the same noise, yours must give the same numbers:
+# untrained decoder draws the average digit and need not first learn that margins are black, and the other weights begin larger,
+# save those of the last layer. With the same weights and the same noise, yours must give the same numbers:
 
 # %%
 manual_seed(0)
@@ -795,8 +795,8 @@ on_train = dataset_elbo_terms(vae.loss, train.to(device))["elbo"].mean()
 claim("overfitting", on_train - parts["elbo"])
 
 # %% [markdown]
-# The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the
-# code leaves open. On the training images the bound is better by about {{overfitting}} nats: the model has learned some of these ten
+# The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the code leaves
+# open. On the training images the bound is better by about {{overfitting}} nats: the model has learned something of these ten
 # thousand images, not only what digits are like.
 
 # %%
@@ -844,9 +844,9 @@ figures.image_grid(torch.cat([between, faded]), columns=12,
                    title="From one test image to another; last row: faded");
 
 # %% [markdown]
-# *Each of the first three rows goes from the code of one test image to that of another, left to right. What lies between are codes that
-# no image had. Most of the pictures are strokes of a pen, some of them faint. The last row fades the two ends of the first into each other,
-# pixel by pixel, and shows two digits at once.*
+# *Each of the first three rows goes from the code of one test image to that of another, left to right. What lies between are codes
+# that no image had. Most of the pictures could be drawn with a pen, some faintly. The last row fades the two ends of the first into
+# each other, pixel by pixel, and shows two digits at once.*
 #
 # ### A map of two dimensions
 #
@@ -898,13 +898,13 @@ latent_explorer(vae.decode_mean, start_code, dims=tuple(busiest.tolist()))
 #
 # ## 1.11 The prior makes the samples
 #
-# Why are so many samples not digits, when reconstructions are good? The decoder is the same. What differs is where the codes
-# come from: from images through q, or from the prior. The KL pulls each q towards the prior, and for a perfect model and a perfect q
-# their average would equal it; with ten thousand images and a limited q it does not, and the prior draws codes from places where no
-# image put any (*prior holes*). So draw codes from something closer to those of images: a mixture of normals, fitted to them by EM. For a fair comparison do the same with plain autoencoders of the same size,
-# trained for as many steps. The judge is a *Fréchet distance*: fit one normal distribution to the features that a classifier sees in 2,000
-# samples, another to those in the test images, and measure how far they are apart (chapter 2); lower is better. **Predict** which makes
-# the best samples.
+# Why are so many samples not digits, when reconstructions are good? The decoder is the same; what differs is where codes come from:
+# images, through q, or the prior. The KL pulls each q towards the prior, and with a perfect model and a perfect q the average of
+# all q would be the prior; with ten thousand images and a limited q it is not, and the prior draws codes from places where no image
+# put any (*prior holes*). So draw codes from a mixture of normals, fitted to those of images by EM. For a
+# fair comparison do the same with plain autoencoders of the same size and as many steps. The judge is a *Fréchet distance*: fit one
+# normal distribution to the features that a classifier sees in 2,000 samples, another to those in the test images, and measure how
+# far they are apart (chapter 2); lower is better. **Predict** which makes the best samples.
 
 # %%
 def train_autoencoder(seed):
@@ -983,20 +983,20 @@ figures.image_rows(
     title="The same decoders, with codes from different places");
 
 # %% [markdown]
-# *Samples, not selected, first seed. With codes from one wide normal, be it the prior or fitted, many are not digits; with codes from a
-# mixture of forty normals most are.*
+# *Samples, not selected, first seed. With codes from one wide normal, be it the prior or fitted, many are not digits; with codes
+# from forty normals most are.*
 #
-# The printed numbers are Fréchet distances. Real training images have {{real_images}}. Mean of
-# three seeds: the VAE goes from about {{vae_prior}} with its prior to {{vae_mixture}} with the mixture, near the {{vae_codes}} that its
-# decoder makes of the codes of real images; the plain autoencoder goes from {{autoencoder_normal}} to {{autoencoder_mixture}}. So with
-# this decoder **the prior over codes makes the samples, with either model** (Dai & Wipf 2019; Ghosh et al. 2020), and for samples alone no
-# VAE is needed, at this budget at least. It fits that the autoencoders under today's
-# picture generators are hardly variational, and that a second model, far stronger than forty normals, draws their codes. (More data and
-# more steps help as well: with codes from its plain prior the decoder of section 1.1 has a distance of about {{longer_prior}}.)
+# The printed numbers are Fréchet distances. Real training images have {{real_images}}. Mean of three seeds: the VAE goes from about
+# {{vae_prior}} with its prior to {{vae_mixture}} with the mixture, near the {{vae_codes}} that its decoder makes of the codes of
+# training images; the plain autoencoder goes from {{autoencoder_normal}} to {{autoencoder_mixture}}. So with this decoder **the
+# prior over codes makes the samples, with either model** (Dai & Wipf 2019; Ghosh et al. 2020), and for samples alone no VAE is
+# needed, at least at this budget. It fits that the autoencoders under today's picture generators are hardly variational, and
+# a second model, far stronger than forty normals, draws their codes. (More data and steps together help as well: from its prior the
+# decoder of section 1.1 has about {{longer_prior}}.)
 #
 # What the VAE buys is something else: a bound in nats, a cost on codes, and an encoder that knows its uncertainty.
 #
-# ### How far are codes and prior apart?
+# ### How far are codes and prior apart? *(optional)*
 #
 # Let $\bar q(z) = \frac1N \sum_i q(z \mid x_i)$ be the distribution of the codes of all images, the *aggregate posterior*. The mean KL splits
 # exactly (Hoffman & Johnson 2016):
@@ -1047,7 +1047,7 @@ claim("gain_of_300", gains[5])
 # ## 1.12 Where the gap comes from
 #
 # How loose is the bound on digits? There is no exact answer, but the importance-weighted bound of section 1.8 helps. (Numbers below
-# about $e^{-103}$ are zero in single precision, and our weights are of that size. So we work with log-weights throughout.)
+# about $e^{-103}$ are zero in single precision, and our weights are of that size; so log-weights are used throughout.)
 
 # %%
 # every fourth: a prefix of MNIST would be an easy part
@@ -1160,8 +1160,9 @@ claim("best_beta", max(measured, key=lambda beta: measured[beta]["elbo"]))
 
 # %% [markdown]
 # *Each point is a model, measured on test images: how many nats its codes cost, and how many they leave open. With β = 0.1 about
-# {{kl_cheap}} nats are spent on the code, with β = 20 about {{kl_expensive}}. The sum of the two coordinates is minus the ELBO, and it is
-# best at β = {{best_beta}}, the only one trained on it. (These models are smaller than that of section 1.10, and made 500 steps.)*
+# {{kl_cheap}} nats are spent on the code, with β = 20 less than {{kl_expensive}}. The sum of the two coordinates is minus the ELBO,
+# and it is best at β = {{best_beta}}, the only one trained on it. (These models are smaller than that of section 1.10, and made 500
+# steps.)*
 
 # %%
 figures.image_rows(
@@ -1174,8 +1175,8 @@ figures.image_rows(
 # *From top to bottom each nat costs more, so the model spends fewer, and the reconstructions come closer to one another: hardly so from
 # β = 0.1 to 1, until at β = 20 little more than the average image is left.*
 #
-# Which latent numbers are used? The KL is a sum over them, so each has its own. Watch a model with 64 of them. **Predict:** does it begin
-# with few and take up more, or the other way round?
+# Which latent numbers are used? The KL is a sum over them, so each has its own. Watch a model with 64 of them. **Predict:** how
+# does the number in use change during training?
 
 # %%
 @torch.no_grad()
@@ -1209,14 +1210,14 @@ figures.curves(torch.tensor(list(in_use)), {"in use": list(in_use.values())},
 figures.log_scale(right, "x")
 
 # %% [markdown]
-# *Left: the KL of each of 64 latent numbers, after the training. About {{numbers_in_use}} say more than a tenth of a nat; the others have
-# collapsed onto the prior, where a number costs nothing and says nothing. Right: how many are in use during the training. Up to
-# {{most_in_use}} are, soon after the start; later those that do not pay are given up.*
+# *Left: the KL of each of 64 latent numbers, after the training. About {{numbers_in_use}} say more than a tenth of a nat; the
+# others have nearly collapsed onto the prior, where a number costs nothing and says nothing. Right: how many are in use during the
+# training. Up to {{most_in_use}} are, soon after the start; later those that do not pay are given up.*
 #
-# **Warm-up** (Bowman et al. 2016) raises β from zero during the first part of training, so that the code is learned before it has to be
-# paid for. It was made for decoders that can model x without a code, as those of chapter 3 can: they may never begin to use it. Ours,
-# whose pixels are independent given z, needs its code from the first steps on, and gives numbers up only later, for good reason. Measure
-# before you add a remedy.
+# **Warm-up** (Bowman et al. 2016) raises β from zero during the first part of training, so that the code is learned before it has
+# to be paid for. It was made for decoders that can model x without a code, as those of chapter 3 can: they may never begin to use
+# it. Ours, whose pixels are independent given z, takes up numbers soon after the start, and gives many up later, for good
+# reason. Measure before you add a remedy.
 #
 # **Effective β.** A loss often contains a β that nobody chose. If the cost of binary pixels is averaged over P of them and the
 # KL summed, multiply by P: you are training with $\beta = P$. If the KL is averaged over D latent numbers as well,
@@ -1266,10 +1267,10 @@ ax.legend();
 # model finds a blank page more probable than any of these digits.**
 #
 # How far can this be trusted? Such an estimate of log p is too high by more than c nats with probability at most $e^{-c}$ (Markov's
-# inequality): by three nats in at most one case of twenty. So the page's is hardly too high. It may well be too low, and so may the digits':
-# to catch up with the page, by about {{page_ahead}} nats, where 500 weights have added {{family_at_least}} in section 1.12.
+# inequality): by three nats in at most one case of twenty. So the page's is hardly too high. Any of them may be too low; but for a
+# digit to catch up, its own must be so by about {{page_ahead}} nats, and in section 1.12 all 500 weights added {{family_at_least}}.
 #
-# Does likelihood never find what does not belong? Measure other images that are no digits in the same way:
+# Does likelihood never find what does not belong? Refit q to other images that are no digits:
 
 # %%
 some = x_test[::100]  # twenty test images
@@ -1291,14 +1292,15 @@ claim("shuffled", of_odd["digits"] - of_odd["pixels\nshuffled"])
 claim("one_white_pixel", of_odd["one white\npixel"])
 
 # %% [markdown]
-# *One image of each kind, and above it the mean ELBO of twenty. Inverted digits, white pages and coin tosses are hundreds of nats below
-# digits, shuffled ones about {{shuffled}}, and digits upside down, many of which could be digits, about {{upside_down}}. A page with a single
-# white pixel has about {{one_white_pixel}}, as much as the likeliest digits.*
+# *One image of each kind, and above it the mean ELBO of twenty. Inverted digits, white pages and coin tosses are many hundreds of
+# nats below digits, shuffled ones about {{shuffled}}, and digits upside down, many of which could be digits, about {{upside_down}},
+# less than some digits differ from others. A page with a single white pixel has about
+# {{one_white_pixel}}, no less than the likeliest digits.*
 #
-# So only images that are *simpler* than digits are missed. Every pixel of a blank page is easy: black. A digit has edges, and each edge pixel
-# costs. A low likelihood, with a q fitted to the image, shows that it does not belong; **a high one does not show that it does**. What is
-# probable need not be typical, and deep models often give simpler kinds of images a higher likelihood than their own (Nalisnick et al. 2019).
-# An exercise lets you do it yourself.
+# Of these kinds, those *simpler* than digits are found too probable. Every pixel of a blank page is easy: black. A digit has edges,
+# and each edge pixel costs. A likelihood far below that of every digit, with a q fitted to the image, shows that it does not
+# belong; **a high one does not show that it does**. What is probable need not be typical, and deep models often give simpler images
+# a higher likelihood than those of their own kind (Nalisnick et al. 2019). An exercise lets you do it yourself.
 #
 # ## 1.15 Asking for a digit
 #
@@ -1317,8 +1319,8 @@ figures.image_grid(conditional.sample(asked, seed=5), columns=10,
                    title="Asked for 0, 1, 2, ... 9 (columns)");
 
 # %% [markdown]
-# *Four samples for each digit that was asked for, not selected. Most show it, some do not.* The model never says which, so the answer
-# has to be checked from outside. The judge is the classifier of section 1.11; first judge the judge, on real test images:
+# *Four samples for each digit that was asked for, not selected. Most show it, some do not.* The model never says which, so this has
+# to be checked from outside, by the classifier of section 1.11. First judge the judge, on real test images:
 
 # %%
 asked = torch.arange(10).repeat(100)
@@ -1360,7 +1362,7 @@ claim("label_gain", with_label - means[-1])
 # On the five hundred images of section 1.12 the bound with the label is about {{label_gain}} nats higher (K = 500): more than a label can
 # tell. These are bounds of two models: their gaps differ, and the second had the easier task for as many steps.
 #
-# ## 1.16 Is it only copying?
+# ## 1.16 Is it only copying? *(optional)*
 #
 # A model that had stored its training images would make perfect samples. Look for the nearest training image of each sample:
 
@@ -1376,7 +1378,7 @@ figures.image_rows({"sample": fresh[:14],
                    title="Samples and their nearest training images");
 
 # %% [markdown]
-# *Samples above, their nearest training images below: similar, not the same, some of them another digit.*
+# *Samples above, their nearest training images below: similar, not the same.*
 
 # %%
 ax = figures.panels(height=3.2)[1]
@@ -1400,10 +1402,10 @@ claim("copies_to_test", near_stored.median() / near_test.median())
 # Samples lie about as near as fresh images. But a copy shifted by one pixel would be missed, and bad samples are far from everything:
 # this test can convict, not acquit.
 #
-# ## 1.17 What a loss of 0.002 cannot tell you
+# ## 1.17 What a loss of 0.002 cannot tell you *(optional)*
 #
-# One often reads that a loss of 0.002 shows a good model. Here are our VAE and a model that always answers with the
-# average training image, in several units:
+# One often reads that a loss of 0.002 shows a good model. Here are our VAE and a model that always answers with the average
+# training image, in several measures:
 
 # %%
 average = mean_image[None].to(device).clamp(1e-4, 1 - 1e-4)

@@ -15,6 +15,7 @@ from gencourse.validation import require_count, require_tensor
 
 CELL = 0.85  # inches, the largest side of an image in a grid
 MARGIN, LABELS = 0.1, 1.45  # inches beside a picture, and for the names of rows
+HEADING = 0.22  # inches for headings of one line
 FAR = 0.5  # outside of [0, 1], from which on it cannot be noise of a decoder or an artist's choice
 
 
@@ -77,11 +78,12 @@ def image_grid(
     if ax is None:
         wide = columns * cell_size(columns, 2 * MARGIN, scale)
         high = wide * picture.shape[0] / picture.shape[1]
-        above = MARGIN + 0.28 * bool(title) + 0.22 * bool(headings)
+        above = MARGIN + 0.28 * bool(title) + height_of(headings)
         figure = plt.figure(figsize=(PAGE_WIDTH, high + above + MARGIN))
         ax = add_axes(figure, (PAGE_WIDTH - wide) / 2, MARGIN, wide, high)
     draw_grey(ax, picture)
-    ax.set_title(drawable(title), pad=20 if headings else None)
+    pad = 20 + 72 * (height_of(headings) - HEADING) if headings else None  # points
+    ax.set_title(drawable(title), pad=pad)
     head_columns(ax, headings, picture.shape[1] / columns)
     ax.set_axis_off()
     return ax
@@ -96,6 +98,12 @@ def add_axes(figure: Figure, left: float, bottom: float, wide: float, high: floa
 def draw_grey(ax: Axes, picture: Tensor) -> None:
     """Draw a picture (H, W) or (H, W, 3) in [0, 1]; black is 0, white is 1."""
     ax.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def height_of(headings: Sequence[str]) -> float:
+    """Inches that headings take above a picture, by the lines of the longest."""
+    lines = max((heading.count("\n") + 1 for heading in headings), default=0)
+    return HEADING + 0.14 * (lines - 1) if lines else 0.0
 
 
 def head_columns(ax: Axes, headings: Sequence[str], wide: float) -> None:
@@ -134,7 +142,7 @@ def image_rows(
     taken = max(LABELS, *(name.get_window_extent().width / figure.dpi for name in names)) + MARGIN
     wide = n * cell_size(n, taken + 2 * MARGIN, scale)
     heights = [wide * picture.shape[0] / picture.shape[1] for picture in pictures.values()]
-    above = MARGIN + 0.28 * bool(title) + 0.22 * bool(headings)
+    above = MARGIN + 0.28 * bool(title) + height_of(headings)
     figure.set_figheight(above + sum(heights) + MARGIN * len(heights))
     axes, top = [], figure.get_figheight() - above
     for name, label, high in zip(rows, names, heights, strict=True):
