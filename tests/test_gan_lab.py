@@ -153,6 +153,13 @@ def test_a_press_counts_fifty_where_the_reader_says_so(live):
     assert [scores.step for scores in live.live.trail] == [0, 50, 100], "one picture a press"
 
 
+def test_the_list_of_runs_is_there_also_where_no_change_is_offered(watching):
+    for name, offered in (("ring", False), ("collapse", True)):
+        watching.choice.value = name
+        assert watching.choice.layout.display != "none"
+        assert (watching.change.layout.display != "none") == offered
+
+
 def test_another_seed_is_another_match_and_reset_the_same(live):
     start = states(live)
     live.live.seed_button.click()

@@ -98,7 +98,8 @@ class GanLab:
         titles = [(THIS, THIS)] * (self.given is not None) + [
             (title, name) for name, title in SHIPPED.items()
         ]
-        whole = ipywidgets.Layout(width="286px")
+        # each has a layout of its own, since one of them is hidden at times
+        whole, as_wide = (ipywidgets.Layout(width="286px") for _ in range(2))
         self.choice = ipywidgets.Dropdown(
             options=titles,
             value=THIS if self.given else "ring",
@@ -119,7 +120,7 @@ class GanLab:
         )
         self.link = ipywidgets.jslink((self.player, "value"), (self.position, "value"))
         self.change = ipywidgets.Dropdown(
-            description="but with", layout=whole, style={"description_width": "60px"}
+            description="but with", layout=as_wide, style={"description_width": "60px"}
         )
         self.offer_changes()
         self.take = button("Play this live", "start a live match under these rules", width="140px")

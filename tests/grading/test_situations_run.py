@@ -134,7 +134,7 @@ GPU = {
     "to": "d = torch.device('cuda:0')\n    return mu.to(d) + (0.5 * logvar.to(d)).exp() * eps.to(d)",
     "device=": "one = torch.ones(1, device='cuda')\n    return mu * one + (0.5 * logvar).exp() * eps",
     "tensor": "half = torch.tensor(0.5, device='cuda')\n    return mu + (half * logvar).exp() * eps",
-    "module": "layer = torch.nn.Identity().cuda()\n    return layer(mu) + (0.5 * logvar).exp() * eps",
+    "module": "m = torch.nn.Linear(1, 1).cuda()\n    return mu + (0.5 * logvar).exp() * eps",
     "module to": "m = torch.nn.Linear(1, 1).to('cuda')\n    return mu + (0.5 * logvar).exp() * eps",
     "mps": "return mu.to('mps') + (0.5 * logvar).exp() * eps",
 }
