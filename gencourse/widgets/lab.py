@@ -166,6 +166,9 @@ class GanLab:
         """List what can be changed, one thing at a time, where a run has failed."""
         found = CHANGES.get(self.choice.value, {})
         self.change.options = (AS_IT_WAS, *found)
+        # a page that gets new options shows none of them until the choice itself has moved
+        self.change.index = None
+        self.change.index = 0
         self.change.layout.display = "" if found else "none"
 
     def take_over(self) -> None:

@@ -87,8 +87,8 @@ class Live:
         self.times = ipywidgets.ToggleButtons(
             options=(("× 1", 1), ("× 50", 50)),
             description="a press",
-            style={"button_width": "46px", "description_width": "50px"},
-            layout=ipywidgets.Layout(width="150px"),
+            style={"button_width": "64px", "description_width": "60px"},
+            layout=ipywidgets.Layout(width="280px"),
         )
         self.d_button = button(
             "Step D only", "the discriminator makes one move; the generator waits", width="140px"
