@@ -57,6 +57,8 @@ class LossPanel:
         narrow = {"ncols": 3, "fontsize": 7, "handlelength": 1.1, "columnspacing": 0.6}
         self.draw_text = ax.legend(**LEGEND | narrow).get_texts()[-1]
         ax.set(xlabel="rounds", title="the losses of both players")
+        ax.tick_params(axis="y", pad=1.5)  # room for a minus sign
+        ax.yaxis.labelpad = 0
 
     def artists(self) -> list[Artist]:
         """What `show` changes, from the bottom up."""
