@@ -1,6 +1,6 @@
 """Two lanes of tests, how their work is shared out, and what the fast lane promises to have proved.
 
-`pytest` is the fast lane: the whole promise of the course in five to six minutes on two cores.
+`pytest` is the fast lane: the whole promise of the course in about five minutes on two cores.
 `pytest --slow` adds what
 is marked `@pytest.mark.slow`; `pytest -m slow` runs that alone. A test that is named with its `::`
 runs in either case.

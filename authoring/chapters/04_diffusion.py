@@ -203,8 +203,8 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 # *Left and middle: densities over the plane, on one scale of colours, cut at 1. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5.
 # Each stays one closed curve that crosses neither itself nor another.*
 #
-# On held-out points the flow's log-density is {{flow_kl}} nats below the truth on average: an estimate of KL(p ‖ q), not a bound. And
-# {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand. **A
+# On held-out points the flow's log-density is about {{flow_kl}} nats below the truth on average: an estimate of KL(p ‖ q), not a bound. And
+# about {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand. **A
 # continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays so, and no hole is made. So there are bridges,
 # the thinner the steeper the map.
 #
@@ -1405,8 +1405,8 @@ with torch.no_grad():
 # *Decoded codes, none selected. Trained on few codes the network mostly repeats them; trained on thousands it draws what differs from the nearest
 # training code, though not always a digit.*
 #
-# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192, on the spiral from {{spiral_few}} to
-# {{spiral_many}}; the best fit stays below {{best_fit_copies}}. (Above 1: farther off than new data, so not quite right either.) A
+# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral it is about {{spiral_few}} and
+# {{spiral_many}}, no more apart than two seeds. The best fit stays below {{best_fit_copies}}. (Above 1: farther off than new data, so not quite right either.) A
 # network of limited size and training cannot form a spike at each of thousands of points; it learns a smooth field, what they have in
 # common. With few examples, or many repeats of one, if it is large and trained for long, it does copy (Gu et al. 2023; Kadkhodaie et al. 2024).
 # And such a test can convict, not acquit: a copy that is shifted is far away.
