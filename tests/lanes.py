@@ -1,19 +1,16 @@
 """Two lanes of tests, how their work is shared out, and what the fast lane promises to have proved.
 
 `pytest` is the fast lane: the whole promise of the course in about five minutes on two cores.
-`pytest --slow` adds what
-is marked `@pytest.mark.slow`; `pytest -m slow` runs that alone. A test that is named with its `::`
-runs in either case.
+`pytest --slow` adds what is marked `@pytest.mark.slow`; `pytest -m slow` runs that alone. A test
+that is named with its `::` runs in either case.
 
 Tests of one file, and cells of one notebook, run in one process, since they share what was set up
-for them; a file of
-SPLIT, whose tests share nothing, goes to the processes exercise by exercise. What takes long begins
-first.
+for them; a file of SPLIT, whose tests share nothing, goes to the processes exercise by exercise.
+What takes long begins first.
 
 A test says with the fixture `proves` which of the promised things it has looked at. After a whole
-fast lane they are
-compared with what there is: an exercise, a right form, a mistake, a cell or a file of tests that
-was not run is a failure.
+fast lane they are compared with what there is: an exercise, a right form, a mistake, a cell or a
+file of tests that was not run is a failure.
 """
 
 import functools

@@ -9,17 +9,14 @@ last seen to pass.
     python -m tests.parts --fingerprint  the fingerprints of all parts as they are now
 
 benchmarks/results/slow_lane.json holds, for each part that has passed, a fingerprint of all that
-the part depends on, and
-its seconds. Files are compared, not commits, so that a clone without history decides in the same
-way. Whoever runs the
-parts gets the record written, and commits it with the change; where CI=true the record is left
-alone.
+the part depends on, and its seconds. Files are compared, not commits, so that a clone without
+history decides in the same way. Whoever runs the parts gets the record written, and commits it with the
+change; where CI=true the record is left alone.
 
 A notebook at the default scale depends on its cells of code, on the modules that they import,
-directly or through others
-(read from the syntax tree; where a package finds its modules at run time, all of it), on files of
-data beside those, and
-on the versions of what is installed. The other parts name folders.
+directly or through others (read from the syntax tree; where a package finds its modules at run
+time, all of it), on files of data beside those, and on the versions of what is installed. The other
+parts name folders.
 """
 
 import argparse
@@ -61,9 +58,7 @@ GRADING = (
 
 @dataclass(frozen=True)
 class Part:
-    """A name, the words after `pytest`, the files on which the outcome depends, and what is set for
-    it.
-    """
+    """A name, the words after `pytest`, the files that decide the outcome, and what is set."""
 
     name: str
     words: tuple[str, ...]
@@ -245,10 +240,8 @@ def resolved(name: str) -> tuple[set[Path], list[str]]:
     """The files that a dotted name stands for, and the names that these import in turn.
 
     A name that a package only passes on, `from gencourse.widgets.latent import latent_explorer`,
-    leads to that one
-    module. A package that is named itself leads to all that it imports; one that finds its modules
-    at run time, to all
-    that lie in it.
+    leads to that one module. A package that is named itself leads to all that it imports; one that
+    finds its modules at run time, to all that lie in it.
     """
     words, files, place = name.split("."), set(), ROOT
     if words[0] != "gencourse":
