@@ -36,6 +36,13 @@ from gencourse.runtime import seeded
 from gencourse.training import fit
 
 OUT, FIGURE = RESULTS / "scaling.json", RESULTS / "scaling.png"
+DAY, SHARE, TOKENS = 86_400, 0.4, 20  # seconds; of the peak, assumed; a parameter, Hoffmann 2022
+BYTES = 16  # a parameter in float32 with its gradient and Adam's two averages
+ON_PAPER = {  # operations a second as their makers state them, and bytes of memory
+    "T4": (65e12, 16e9),
+    "H100": (989e12, 80e9),
+    "eight H100": (8 * 989e12, 8 * 80e9),
+}
 SECONDS = 1.0  # of steps at each point, at least
 PLACES = {"threads": 1, "processes": 1}
 
@@ -210,8 +217,30 @@ def bases(results: dict) -> list[list[str]]:
     return lines
 
 
+def largest(operations: float, memory: float) -> tuple[float, float]:
+    """Parameters N of the language model that a day of this machine trains best, and its tokens.
+
+    Compute C = 6 N D with D = 20 N tokens (Hoffmann et al. 2022), so N = √(C / 120); no more than
+    half of the memory holds, since the rest is for what the layers keep.
+    """
+    compute = SHARE * operations * DAY
+    N = min(math.sqrt(compute / (6 * TOKENS)), memory / 2 / BYTES)
+    return N, TOKENS * N
+
+
+def on_paper(results: dict) -> list[list[str]]:
+    """For each machine: the largest sensible language model, and the text that it needs."""
+    here = 2 * results["peak"]["2"]  # a multiplication and an addition
+    machines = {"these two threads": (here, math.inf), **ON_PAPER}
+    lines = []
+    for name, (operations, memory) in machines.items():
+        N, D = largest(operations, memory)
+        lines.append([name, f"{operations / 1e12:.3g}", f"{N / 1e6:,.0f}", f"{D / 1e9:,.1f}"])
+    return lines
+
+
 def table(results: dict) -> str:
-    """The results as two tables in markdown, a figure, and where they come from."""
+    """The results as three tables in markdown, a figure, and where they come from."""
     base = markdown(
         [
             "model", "sizes", "ms a step", "MiB", "10⁹ multiplications", "of the peak",
@@ -223,15 +252,22 @@ def table(results: dict) -> str:
         ["model", "what grows", "from … to", "seconds", "memory", "multiplications"],
         growth(results["rows"]), 3,
     )  # fmt: skip
+    paper = markdown(
+        ["a day of", "peak, 10¹² operations a second", "10⁶ parameters", "10⁹ tokens"],
+        on_paper(results), 1,
+    )  # fmt: skip
     below = (
         "The first table: one thread, float32, a step of `fit`; memory is the peak beyond that of "
         "an imported torch; the peak is that of a product of two matrices, "
         f"{results['peak']['1'] / 1e9:.0f} · 10⁹ multiplications a second. The second: the power "
         "of its size with which each quantity grows, by least squares on the measured points, all "
-        f"else as in the first table. {provenance(results)}"
+        "else as in the first table. The third is on paper, and nobody has run it: a language "
+        f"model with {TOKENS} tokens for each parameter, {100 * SHARE:.0f} % of the peak, two "
+        f"operations for a multiplication; the peak of GPUs as stated for 16 bits. "
+        f"{provenance(results)}"
     )
     figure = "![Seconds a step over counted multiplications](results/scaling.png)"
-    return "\n\n".join([base, powers, figure, below])
+    return "\n\n".join([base, powers, figure, paper, below])
 
 
 def draw(results: dict, path: Path) -> None:
