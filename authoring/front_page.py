@@ -5,6 +5,7 @@ benchmarks/README.md what is known about the checks.
 import importlib
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -71,36 +72,61 @@ def checks() -> str:
     )
 
 
+@dataclass(frozen=True)
+class Line:
+    """A file of results, what is compared, by which number and its digits, and the two rows."""
+
+    file: str
+    what: str
+    key: str
+    digits: int
+    reading: str
+    ours: str = "gencourse"
+    usual: str = "tutorial"
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        results = json.loads((RESULTS / f"{self.file}.json").read_text("utf-8"))
+        found = {row["name"]: row[self.key] for row in results["rows"] if self.key in row}
+        ours, usual = (self.number(found[who]) for who in (self.ours, self.usual))
+        seconds = results.get("settings", results)["seconds"]
+        return [self.what, f"{seconds:g} s", self.reading, f"**{ours}**", usual]
+
+    def number(self, value: float | dict[str, float]) -> str:
+        """A value, or the mean of several seeds."""
+        mean = value["mean"] if isinstance(value, dict) else value
+        return f"{mean:.{self.digits}f}".replace("-", "−")
+
+
+DISTANCE = "Fréchet distance; lower is better"
+LINES = (
+    Line("vae", "1 · VAE on MNIST", "iwae", 1, "nats per test image, a bound; higher is better"),
+    Line("gan", "2 · GAN on Fashion-MNIST", "frechet", 1, DISTANCE),
+    Line(
+        "autoregressive_text",
+        "3 · GPT on Shakespeare",
+        "nats",
+        2,
+        "nats per letter; lower is better",
+    ),
+    Line(
+        "diffusion_mnist",
+        "4 · Diffusion on MNIST",
+        "frechet",
+        1,
+        DISTANCE,
+        "diffusion of codes",
+        "smalldiffusion",
+    ),
+)
+
+
 def compared() -> str:
-    """One line per chapter: what the course's model reaches, and what the usual tutorial's does in
-    the same time.
+    """One line per chapter: what the course's model reaches, and what the usual way does in the
+    same time.
     """
-    lines = [  # the file of results, what is compared, the key, digits, how to read it
-        (
-            "vae",
-            "1 · VAE on MNIST",
-            "iwae",
-            1,
-            "nats per test image, a lower bound; higher is better",
-        ),
-        ("gan", "2 · GAN on Fashion-MNIST", "frechet", 1, "Fréchet distance; lower is better"),
-        (
-            "autoregressive_text",
-            "3 · GPT on Shakespeare",
-            "nats",
-            2,
-            "nats per letter; lower is better",
-        ),
-    ]
-    rows = []
-    for name, what, key, digits, reading in lines:
-        results = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-        mean = {row["name"]: row[key]["mean"] for row in results["rows"] if key in row}
-        values = [f"{mean[who]:.{digits}f}".replace("-", "−") for who in ("gencourse", "tutorial")]
-        seconds = results["settings"]["seconds"]
-        rows.append([what, f"{seconds:g} s", reading, f"**{values[0]}**", values[1]])
-    header = ["chapter", "training", "measure", "this course", "the usual tutorial"]
-    return markdown(header, rows, text_columns=3)
+    header = ["chapter", "training", "measure", "this course", "the usual way"]
+    return markdown(header, [line.cells() for line in LINES], text_columns=3)
 
 
 def made() -> dict[Path, str]:

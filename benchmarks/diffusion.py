@@ -209,10 +209,10 @@ def winners(rows: list[dict]) -> str:
     own = [row for row in rows[:4] if "frechet" in row]
     best = min(own, key=lambda row: row["frechet"], default=None)
     ours = min((row["frechet"] for row in own[:2]), default=math.nan)
-    factors = [f"{row['frechet'] / ours:.1f} times for {row['name']}" for row in rows[4:]
+    factors = [f"{row['frechet'] / ours:.1f} times as large for {row['name']}" for row in rows[4:]
                if "frechet" in row]  # fmt: skip
     said = f" The best of the course's is the {best['name']}." if best else ""
-    ratio = f" The better of its diffusions has 1, in this measure {', '.join(factors)}."
+    ratio = f" Beside its better diffusion the distance is {' and '.join(factors)}."
     return said + (ratio if factors else "")
 
 
