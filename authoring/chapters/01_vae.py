@@ -1296,8 +1296,8 @@ claim("one_white_pixel", of_odd["one white\npixel"])
 # %% [markdown]
 # *One image of each kind, and above it the mean ELBO of twenty. Inverted digits, white pages and coin tosses are many
 # hundreds of nats below digits, shuffled ones about {{shuffled}}, and digits upside down, many of which could be digits,
-# about {{upside_down}}, less than some digits differ from others. A page with a single white pixel has about
-# {{one_white_pixel}}, about as much as the likeliest digits.*
+# about {{upside_down}}, less than some digits differ from others. A page with a single white pixel gets about
+# {{one_white_pixel}}, roughly what the likeliest digits get.*
 #
 # Of these kinds, those with hardly any white are found too probable. The model expects black nearly everywhere, so every
 # pixel of a blank page is easy, and few of a white one are. A digit has edges, and each edge pixel costs. A likelihood far
