@@ -10,7 +10,7 @@ import pytest
 import torch
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb, to_rgba
-from matplotlib.patches import Circle, FancyArrowPatch
+from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
 from gencourse import figures
 from gencourse.errors import InputError, InputTypeError
@@ -51,6 +51,34 @@ def labelled(ax):
 def test_grey_images_are_shown_from_zero_to_one():
     ax = figures.image_grid(torch.full((3, 1, 2, 2), 0.5), columns=2, title="three")
     assert ax.images[0].get_clim() == (0, 1) and ax.get_title() == "three"
+
+
+def frames_of(ax):
+    return [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+
+
+@pytest.mark.parametrize("white", [torch.ones(1, 1, 4, 5), torch.full((1, 3, 4, 5), 255).byte()])
+def test_images_have_frames_where_one_would_be_lost_on_the_paper(white):
+    x = torch.cat([torch.zeros_like(white), white, torch.zeros_like(white)])
+    frames = frames_of(figures.image_grid(x, columns=2))
+    wide, high = 5 + 2, 4 + 2
+    assert [frame.get_xy() for frame in frames] == [
+        (-0.5, -0.5),
+        (wide - 0.5, -0.5),
+        (-0.5, high - 0.5),
+    ]
+    assert {(frame.get_width(), frame.get_height()) for frame in frames} == {(5, 4)}
+    rows = figures.image_rows({"dark": x[:1], "both": x})
+    assert [len(frames_of(ax)) for ax in rows] == [1, 3]
+    x[1, ..., 0] = x[1, ..., -1] = 0  # black sides: seen without a frame
+    assert not frames_of(figures.image_grid(x, columns=2))
+
+
+def test_numbers_below_zero_have_a_minus_sign():
+    x = torch.rand(2, 1, 4, 5)
+    ax = figures.image_grid(x, columns=2, title="-3 to -1.5, top-5", headings=("a\n-12", "b-1"))
+    assert ax.get_title() == "−3 to −1.5, top-5"
+    assert [text.get_text() for text in ax.texts] == ["a\n−12", "b-1"]
 
 
 def test_headings_stand_over_their_columns():
@@ -344,7 +372,7 @@ def test_bars_stand_at_their_values_and_differ_without_colour():
     heights = [[bar.get_height() for bar in group] for group in ax.containers]
     assert heights == [[1, -2], [3, 4.5]]
     assert ax.containers[0][0].get_hatch() != ax.containers[1][0].get_hatch()
-    assert [text.get_text() for text in ax.texts] == ["1", "-2", "3", "4.5"]
+    assert [text.get_text() for text in ax.texts] == ["1", "−2", "3", "4.5"]
     middles = [bar.get_x() + bar.get_width() / 2 for group in ax.containers for bar in group]
     assert middles[0] < 0 < middles[2] and (middles[0] + middles[2]) == pytest.approx(0)
     with pytest.raises(InputError, match="should have 2 values, one for each name, got 1"):

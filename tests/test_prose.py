@@ -1,5 +1,5 @@
 """What the sources of the notebooks promise a reader: numbers that are checked, figures with words,
-short cells.
+short cells, chapters of a length that can be read.
 """
 
 import ast
@@ -14,6 +14,10 @@ SOURCES = sorted((ROOT / "authoring").glob("*/[0-9]*.py"))
 CELLS = [(source, jupytext.read(source, fmt="py:percent").cells) for source in SOURCES]
 IDS = [f"{source.parent.name}/{source.stem}" for source in SOURCES]
 MEASURED = re.compile(r"(?<![\w{])[-−]?\d[\d.,]*\s*(?:nats|bits|seconds|minutes|%|percent|ms)\b")
+
+MOST_WORDS = 7_500  # of a chapter
+MOST_WORDS_OF_A_PART = 600  # from one heading to the next
+NOT_PROSE = re.compile(r"\$\$.*?\$\$|\$[^$]+\$|`[^`]+`|\]\([^)]*\)|<[^>]+>", re.S)
 
 
 @pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)
@@ -40,6 +44,26 @@ def test_cells_are_short(source, cells):
     for cell in cells:
         if cell.cell_type == "code":
             assert len(cell.source.splitlines()) <= 22, cell.source[:80]
+
+
+def words(markdown):
+    """The number of words, without formulas, code, links' targets and tags."""
+    return len(re.findall(r"[A-Za-z][\w'’-]*", NOT_PROSE.sub(" ", markdown)))
+
+
+def test_words_are_counted_without_formulas_code_and_targets():
+    assert words("## Two words\n\nIt's $x + y$: `a = b`, [three linked words](../a/b.md).") == 6
+    assert words("$$\nx = y\n$$\n\n<details><summary>reader's</summary> well-known") == 2
+
+
+@pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)
+def test_chapters_and_their_parts_are_not_too_long(source, cells):
+    if source.parent.name != "chapters":
+        return
+    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert words(text) <= MOST_WORDS
+    for part in re.split(r"^(?=#+ )", text, flags=re.M):
+        assert words(part) <= MOST_WORDS_OF_A_PART, part.splitlines()[0]
 
 
 @pytest.mark.parametrize(("source", "cells"), CELLS, ids=IDS)

@@ -51,7 +51,7 @@ figures.image_grid(m.trained_decoder()(z), columns=20,
 # %% [markdown]
 # *Forty images that nobody wrote, most of them digits. Each was made from sixteen random numbers by one pass through a network.*
 #
-# This is the model that made them, as it is trained. (Its terms are explained from section 1.2 on.)
+# This is the model that made them, in training. (Its terms are explained from section 1.2 on.)
 
 # %%
 figures.vae_diagram();
@@ -62,16 +62,16 @@ figures.vae_diagram();
 # gradient in training: through μ and σ, not through ε. To make a new image, leave the left half out and draw z from a
 # fixed distribution.*
 #
-# A generative model always takes the same three steps: collect **data**, **fit** a distribution to them, **sample** from it.
-# What differs is what the model allows afterwards.
+# Every generative model takes three steps: collect **data**, **fit** a distribution to them, **sample** from it. The families
+# differ in what they allow.
 
 # %% tags=["map"]
 figures.families();
 
 # %% [markdown]
-# *The four families of the first four chapters, column by column. A VAE makes samples in one pass and finds codes, and
-# pays with a probability that is known only as a lower bound. The fourth family, diffusion and flow models, draws most of
-# today's pictures, and often does so among the codes of an autoencoder (section 1.18).*
+# *The families of the first four chapters, column by column. A VAE makes samples in one pass and finds codes, and pays with a
+# probability that is known only as a lower bound. The fourth family, diffusion and flow models, draws most of today's
+# pictures, and often does so among the codes of an autoencoder (section 1.18).*
 #
 # The data of this chapter are ten thousand handwritten digits, which ship with the course.
 
@@ -107,12 +107,12 @@ test = torch.bernoulli(digits.test, generator=seeded(7))
 x_test = test.to(device)
 
 # %% [markdown]
-# A word on the unit. A cost $-\log p$ with the natural logarithm is counted in **nats**; one nat is $1/\log 2 \approx 1.44$
-# bits. An image that costs ten nats more is $e^{10}$ times less probable. For each pixel an untrained network tosses a fair coin:
+# A cost $-\log p$ with the natural logarithm is counted in **nats**; one nat is $1/\log 2 \approx 1.44$ bits. An image that
+# costs ten nats more is $e^{10}$ times less probable. For each pixel an untrained network tosses a fair coin:
 # $784 \log 2 \approx 543$ nats per image.
 #
-# **Predict:** how much of that can a code of only two numbers save? And how much could be saved with no code at all, by
-# always answering with the average image?
+# **Predict:** how much of that can a code of only two numbers save? And how much does the average image save, with no code at
+# all?
 
 # %%
 manual_seed(0)
@@ -131,12 +131,12 @@ figures.training_curves(history, title="Autoencoder with two latent numbers",
                         ylim=(120, 260));
 
 # %% [markdown]
-# *The reconstruction cost of the autoencoder while it trains, as running means.* On test images the average image alone, without
-# any code, costs about {{average_image_cost}} nats; two numbers for each image bring that down to about {{two_number_cost}}.
-# Most of what the coin pays is saved by knowing where digits have ink at all.
+# *The reconstruction cost of the autoencoder while it trains, as running means.* On test images the average image alone costs
+# about {{average_image_cost}} nats; two numbers for each image bring that down to about {{two_number_cost}}. Most of what the
+# coin pays is saved by knowing where digits have ink at all. The two numbers themselves are free so far; in section 1.4 a
+# code gets its price.
 #
-# Can it make new images? That needs codes to decode, and nobody has said where codes come from. Look at the plane of codes,
-# and at what the decoder makes of a grid over it:
+# Can it make new images? Look at the plane of codes, and at what the decoder makes of a grid over it:
 
 # %%
 with torch.no_grad():
@@ -157,13 +157,13 @@ figures.image_map(decoded.unflatten(0, (15, 15)), line,
 # codes lie it draws digits, blurred where several kinds crowd together; where none lie it still draws something, and nothing in
 # training has said what.*
 #
-# One can fit a distribution to such codes afterwards, and section 1.11 will; but the model itself has no rule for drawing a code,
-# and without the code of an image gives it no probability. **We need a model of which the distribution of codes is a part.**
+# One can fit a distribution to such codes afterwards, and section 1.11 will; but the model itself has no rule for drawing a
+# code, and gives no image a probability. **We need a model of which the distribution of codes is a part.**
 #
 # ## 1.3 A latent variable model that fits on a page
 #
-# Start from the codes. Nature draws a code $z$ from a **prior** $p(z)$, and then an observation $x$ from $p_\theta(x \mid z)$,
-# where θ are the decoder's parameters. Both are simple. What we observe is the **marginal**, an average over all codes:
+# Nature draws a code $z$ from a **prior** $p(z)$, and then an observation $x$ from $p_\theta(x \mid z)$, where θ are the
+# decoder's parameters. Both are simple. What we observe is the **marginal**, an average over all codes:
 #
 # $$p_\theta(x) = \int p_\theta(x \mid z)\, p(z)\, dz .$$
 
@@ -174,8 +174,8 @@ figures.graphical_model();
 # *The model as a graph. The shaded x is observed, z is not. Solid: how the model makes x. Dashed: the way back, from an
 # image to its codes, which section 1.4 approximates by a distribution q. The frame says: once for each of N images.*
 #
-# If $z$ were one of K labels and $p(x \mid z)$ normal, this would be a mixture of K normals, one of the oldest latent
-# variable models. With a continuous $z$ it is a mixture of infinitely many.
+# If $z$ were one of K labels and $p(x \mid z)$ normal, this would be a mixture of K normals; with a continuous $z$ it is a
+# mixture of infinitely many.
 #
 # **What to maximise.** We choose θ so that the data are probable: maximise the mean of $\log p_\theta(x)$ over the training images.
 # With more and more data that mean tends to
@@ -226,9 +226,9 @@ third.set(xlim=(-3.5, 3.5), ylim=(0, 0.75))
 third.legend(loc="upper center", ncols=2);
 
 # %% [markdown]
-# *A plain bell over z (left) becomes a distribution with two peaks over x (right). The grey histogram was drawn by the
-# two-step story, first z and then x, and agrees with the integral, whose total is {{total_probability}}, as a density's must
-# be.*
+# *A plain bell over z (left) becomes a distribution with two peaks over x (right): the prior may stay simple, since the
+# decoder does the bending. The grey histogram was drawn in two steps, first z and then x, and agrees with the integral, whose
+# total is {{total_probability}}, as a density's must be.*
 #
 # With two numbers per code such a grid has four million points; with sixteen, more than the Earth has atoms. For images the
 # integral is out of reach. That is the problem which the VAE solves.
@@ -241,14 +241,15 @@ third.legend(loc="upper center", ncols=2);
 # $$\log p_\theta(x) = \log \mathbb E_{q}\!\left[\frac{p_\theta(x, z)}{q(z)}\right]
 #   \;\ge\; \mathbb E_{q}\!\left[\log p_\theta(x, z) - \log q(z)\right] =: \mathrm{ELBO}(\theta, q).$$
 #
-# This is the *evidence lower bound*. **Second way:** how much is lost? A divergence is never negative, by the same inequality, and
-# is zero only if the two are equal. Let $p_\theta(z \mid x)$ be the **posterior**, the distribution of codes after seeing x. Since
+# This is the *evidence lower bound*. **Second way:** how much is lost? A divergence is never negative, by the same
+# inequality, and is zero only if the two are equal. Let $p_\theta(z \mid x)$ be the **posterior**, the distribution of codes
+# after seeing x. (Bayes' rule defines it, but needs the integral $p_\theta(x)$.) Since
 # $p_\theta(x, z) = p_\theta(z \mid x)\, p_\theta(x)$,
 #
 # $$\mathrm{ELBO}(\theta, q) = \log p_\theta(x) - \mathrm{KL}\big(q(z)\,\|\,p_\theta(z \mid x)\big).$$
 #
-# The gap is a divergence, and zero exactly when $q$ is the posterior. For one observation x and many $q = \mathcal N(m, \sigma^2)$
-# we can look: the bound as a mean over draws from q, the gap by integration on the grid.
+# The gap is a divergence, and zero exactly when $q$ is the posterior. For one observation x and many
+# $q = \mathcal N(m, \sigma^2)$ we can look: the bound from draws of q, the gap by integration on the grid.
 
 # %%
 x_seen = 0.9
@@ -299,9 +300,9 @@ right.legend();
 # different widths. It comes closest at the width on the left and stays {{smallest_gap}} nats below log p(x): the
 # posterior is skew, and no normal distribution is equal to it. The shaded gap is the KL divergence.*
 #
-# Is that really log p(x)? Counting how many of the draws of section 1.3 fall near 0.9 gives it without any integral over z,
-# to less than {{log_p_from_draws}} nats; and bound plus gap agree with that count to less than {{bound_plus_gap}} nats at all
-# sixty widths.
+# Is that really log p(x)? Counting how many of the draws of section 1.3 fall near 0.9 gives the same without any integral
+# over z, to within {{log_p_from_draws}} nats; and bound plus gap agree with that count to within {{bound_plus_gap}} nats at
+# all sixty widths.
 #
 # **Two sets of parameters.** For images a network with parameters φ will propose $q_\phi(z \mid x)$ for each image, and we
 # maximise the sum of the bounds over both:
@@ -325,8 +326,8 @@ right.legend();
 #
 # ## 1.5 Gaussian densities and their divergence
 #
-# For $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$ the second term can be had in closed form. First the log-density of independent
-# coordinates, a sum:
+# We take $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$: it is easy to draw from, and its KL has a closed form.
+# (What this choice costs, section 1.12 measures.) First the log-density of independent coordinates, a sum:
 #
 # $$\log \mathcal N(x; \mu, \sigma^2) = -\tfrac12 \sum_d \Big[\log 2\pi + \log\sigma_d^2 + \frac{(x_d - \mu_d)^2}{\sigma_d^2}\Big].$$
 #
@@ -354,7 +355,7 @@ print("theirs", theirs)
 #
 # $$\mathrm{KL} = \tfrac12 \sum_d \big[\mu_d^2 + \sigma_d^2 - 1 - \log \sigma_d^2\big].$$
 #
-# An average over draws must give the same, without knowing the formula:
+# An average over draws must give the same:
 
 # %%
 def kl_to_standard_normal(mu, logvar):
@@ -394,9 +395,10 @@ figures.curves(std[:, 0], {"μ = 0": stretched}, "standard deviation σ", "KL in
 # - **score function**, or REINFORCE (Williams 1992): $\nabla \int q\, g = \int g\, \nabla q = \mathbb E_q[g\, \nabla \log q]$, so one draw gives
 #   $g(z)\,\nabla_\mu \log q(z)$. It asks nothing of $g$ but its values. Since $\mathbb E_q[\nabla \log q] = 0$, any constant may be
 #   taken off $g$ first; a good one, a *baseline*, makes it scatter less.
-# - **reparameterisation** (Kingma & Welling 2014): write $z = \mu + \sigma\varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$; now
-#   the randomness comes from outside, and $\nabla_\mu\, g(\mu + \sigma\varepsilon)$ is an ordinary derivative. It asks for a $g$ that
-#   has one, and for a $z$ that, with the noise fixed, has a derivative in μ and σ.
+# - **reparameterisation** (Kingma & Welling 2014): write $z = \mu + \sigma\varepsilon$ with
+#   $\varepsilon \sim \mathcal N(0, 1)$; now the randomness comes from outside, and $\nabla_\mu\, g(\mu + \sigma\varepsilon)$
+#   is an ordinary derivative. It asks for a $g$ that has one, and for a $z$ that, with the noise fixed, has a derivative in μ
+#   and σ; a discrete z has none.
 #
 # Both are unbiased, the first with or without a baseline. **Predict** which estimate scatters least, for $g(z) = (z - 2)^2$, $\mu = 0$ and $\sigma = 1$:
 
@@ -425,16 +427,17 @@ ax.set(xlabel="gradient estimate from one draw", ylabel="density",
 ax.legend();
 
 # %% [markdown]
-# *All three histograms have the same mean, the dotted line. The score function's estimates have a long tail to the left (cut at
-# −30 here), and their variance is about {{variance_ratio}} times that of the reparameterised ones; with the mean of g as a
-# baseline it is still about {{baseline_ratio}} times. You must average that many draws to match one reparameterised draw.*
+# *All three histograms have the same mean, the dotted line. The score function's estimates have a long tail to the left (cut
+# at −30 here), and their variance is about {{variance_ratio}} times that of the reparameterised ones; with the mean of g as a
+# baseline it is still about {{baseline_ratio}} times. So many draws must be averaged to be as good as one reparameterised
+# draw.*
 
 # %%
 figures.vae_diagram(reparameterised=False);
 
 # %% [markdown]
-# *Without reparameterisation the draw of z is a step that has no derivative: the decoder still gets its gradient, but on the way
-# back it stops at z, and on this path the encoder learns nothing from the reconstruction. Compare with the figure of section 1.1.*
+# *Without reparameterisation the draw of z has no derivative: the gradient reaches the decoder and stops at z, and on this
+# path the encoder learns nothing from the reconstruction. Compare with the figure of section 1.1.*
 #
 # In code the trick is one line, and gradients reach both outputs of the encoder:
 
@@ -452,8 +455,8 @@ print("gradients:", mu.grad, logvar.grad)
 # %% [markdown]
 # With $\log\sigma^2 = \log 4$ the standard deviation is 2. Check the second gradient by hand: it is $\tfrac12 \sigma \varepsilon$.
 #
-# One draw of z for each image and step is enough. Its gradient is unbiased, and over hundreds of steps and images the noise
-# averages out. It is *not* enough to know the bound of one image: section 1.12 measures by how much one draw scatters.
+# One draw of z for each image and step is enough. Over hundreds of steps and images the noise averages out. It is *not*
+# enough to know the bound of one image: section 1.12 measures by how much one draw scatters.
 #
 # ## 1.7 What the decoder's output means
 #
@@ -465,7 +468,8 @@ print("gradients:", mu.grad, logvar.grad)
 # $$\log p(x \mid z) = \sum_d \big[x_d \log \mathrm{sigmoid}(l_d) + (1 - x_d) \log(1 - \mathrm{sigmoid}(l_d))\big]
 #   = \sum_d \big[x_d\, l_d - \log(1 + e^{l_d})\big],$$
 #
-# minus the cross-entropy, *summed* over pixels. No label occurs: the target is the image itself.
+# minus the cross-entropy, *summed* over pixels. No label occurs: the target is the image itself. (With grey values, as often
+# seen, the formula still trains, but is no log-probability.)
 
 # %%
 def bernoulli_log_likelihood(logits, x):
@@ -621,12 +625,11 @@ claim("final_gap", exact_log_p[-1] - closed_form)
 claim("cost_of_learning", truth.log_prob(held_out).mean().item() - exact_log_p[-1])
 
 # %% [markdown]
-# *On held-out data the bound starts well below the exact log-likelihood and meets it; both arrive at the model that made the data. At
-# the end the gap, which has a closed form here, is less than {{final_gap}} nats, and the student differs from the true model by less
-# than {{cost_of_learning}}.*
+# *On held-out data the bound starts well below the exact log-likelihood and meets it. At the end the gap, which has a closed
+# form here, is less than {{final_gap}} nats, and the student differs from the true model by less than {{cost_of_learning}}.*
 #
-# A wrong q has to pay exactly its divergence. Double the standard deviation of q; the gap must then be the KL of that
-# wide q from the exact posterior, which is known here:
+# A wrong q has to pay exactly its divergence. Double the standard deviation of q; the gap must then be the KL of that wide q
+# from the exact posterior:
 
 # %%
 mean, covariance = student.exact_posterior(held_out)
@@ -656,8 +659,8 @@ claim("prediction_error", exact_log_p[-1] - lowered - predicted)
 # $$\mathcal L_K = \mathbb E\Big[\log \frac1K \sum_{k=1}^K w_k\Big], \qquad
 #   w_k = \frac{p(x \mid z_k)\, p(z_k)}{q(z_k \mid x)}, \quad z_k \sim q(z \mid x).$$
 #
-# $\mathcal L_1$ is the ELBO; the bound grows with K, and in expectation never passes $\log p(x)$. The student still has its wide q.
-# **Predict:** can more draws make up for a bad q?
+# $\mathcal L_1$ is the ELBO; the bound grows with K, and in expectation never passes $\log p(x)$. (One can train on it too,
+# at K times the decoder's work.) **Predict:** can more draws make up for a bad q, the wide one?
 
 # %%
 sizes = (1, 2, 5, 20, 100, 500)
@@ -678,8 +681,8 @@ claim("gap_of_500", exact_log_p[-1] - climbing[-1])
 # ## 1.9 The VAE, built
 #
 # Now the decoder is a network. And instead of fitting one q to every image, a second network, the encoder, gives $\mu(x)$ and
-# $\log\sigma^2(x)$ for any image at once (*amortised* inference). With three functions of the sections before, the model is a
-# page of code. Both networks are of one kind:
+# $\log\sigma^2(x)$ for any image at once (*amortised* inference). With three functions from above, the model is a page of
+# code. Both networks are of one kind:
 
 # %%
 def mlp(*widths):
@@ -720,9 +723,9 @@ class MyVAE(nn.Module):
 
 
 # %% [markdown]
-# The package has this model too, tested. It differs in its first weights: `mean_image` sets the bias of the last layer, so that an
-# untrained decoder draws the average digit and need not first learn that margins are black, and the other weights begin larger,
-# save those of the last layer. With the same weights and the same noise, yours must give the same numbers:
+# The package has this model too, tested. It differs in its first weights: `mean_image` sets the bias of the last layer, so
+# that an untrained decoder draws the average digit, and the other weights begin larger, save those of the last layer. With
+# the same weights and the same noise, yours must give the same numbers:
 
 # %%
 manual_seed(0)
@@ -737,8 +740,8 @@ differences.append((mine.sample(10) - theirs.sample(10)).abs().max())
 claim("mine_and_theirs", max(differences))
 
 # %% [markdown]
-# They differ by less than {{mine_and_theirs}}, relatively. Written out once, by hand, the training loop is this. `mine` begins with the
-# package's weights, which it has just loaded; a second model begins as PyTorch made it:
+# They differ by less than {{mine_and_theirs}}, relatively. Written out by hand, the training loop is this. `mine` begins with
+# the package's weights, a second model as PyTorch made it:
 
 # %%
 ends = {}
@@ -759,9 +762,8 @@ claim("worth_of_a_start", ends["PyTorch's start"] - ends["the package's start"])
 # %% [markdown]
 # After two hundred steps the better start is still about {{worth_of_a_start}} nats ahead.
 #
-# `fit`, which you have used already, does the same, with a progress bar and a learning rate that falls to zero, and uses bfloat16 where that
-# is faster (`??fit` shows it). All it asks of a model is a `loss(x)` that returns a dict whose
-# `"loss"` holds one value per example; `check_model` says whether yours is ready.
+# `fit` does the same, with a progress bar and a learning rate that falls to zero (`??fit` shows it). All it asks of a model
+# is a `loss(x)` that returns a dict whose `"loss"` holds one value per example; `check_model` says whether yours is ready.
 
 # %% [markdown]
 # ## 1.10 What it has learned
@@ -795,9 +797,9 @@ on_train = dataset_elbo_terms(vae.loss, train.to(device))["elbo"].mean()
 claim("overfitting", on_train - parts["elbo"])
 
 # %% [markdown]
-# The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the code leaves
-# open. On the training images the bound is better by about {{overfitting}} nats: the model has learned something of these ten
-# thousand images, not only what digits are like.
+# The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the code
+# leaves open. On the training images the bound is better by about {{overfitting}} nats: the model has learned something about
+# these ten thousand images, not only what digits are like.
 
 # %%
 with torch.no_grad():
@@ -809,9 +811,9 @@ figures.image_rows(
 );
 
 # %% [markdown]
-# *Top: binarised test images. Middle: the mean of p(x | z) at the mean of q. Bottom: a draw from the same p(x | z), which is what
-# the model really says an image looks like: pixels are independent given z, so their edges are ragged, as those of the
-# binarised images are. Figures mostly show means, because they are smoother.*
+# *Top: binarised test images. Middle: the mean of p(x | z) at the mean of q. Bottom: a draw from it, which is what the model
+# really says an image looks like: pixels are independent given z, so edges are ragged, as in the binarised images. Figures
+# mostly show means, which are smoother.*
 
 # %% tags=["cover"]
 with torch.no_grad():  # nobody needs gradients here
@@ -826,8 +828,9 @@ milliseconds = 1000 * (time.perf_counter() - start) / n
 claim("milliseconds_per_sample", milliseconds, device=device)
 
 # %% [markdown]
-# *Samples, not selected: codes drawn from N(0, I), then the decoder's mean. The upper two rows come from the model that you have
-# just trained, the lower two from that of section 1.1. Many of the upper ones are not digits. Section 1.11 finds out why.*
+# *Samples, not selected: codes drawn from N(0, I), then the decoder's mean. The upper two rows come from the model that you
+# have just trained, the lower two from that of section 1.1. Many of the upper ones are not digits; section 1.11 finds out
+# why.*
 #
 # One pass makes a whole batch, so a sample takes less than {{milliseconds_per_sample}} ms.
 #
@@ -844,9 +847,9 @@ figures.image_grid(torch.cat([between, faded]), columns=12,
                    title="From one test image to another; last row: faded");
 
 # %% [markdown]
-# *Each of the first three rows goes from the code of one test image to that of another, left to right. What lies between are codes
-# that no image had. Most of the pictures could be drawn with a pen, some faintly. The last row fades the two ends of the first into
-# each other, pixel by pixel, and shows two digits at once.*
+# *Each of the first three rows goes from the code of one test image to that of another. Most pictures on the way could be
+# drawn with a pen, though some are faint. The last row fades the two ends of the first into each other, pixel by pixel, and
+# shows two digits at once.*
 #
 # ### A map of two dimensions
 #
@@ -868,14 +871,14 @@ figures.image_map(pictures, grid[0, :, 0], title="The decoder over most of the p
                   ax=right);
 
 # %% [markdown]
-# *Left: the means of q for test images, in units of z. Right: what the decoder makes of a grid over nine tenths of the prior in each
-# direction (the dotted square), each cell an equal share. Compare with section 1.2: the codes have the prior's centre and scale, though
-# more of them lie in the middle and more far out. Most cells show a digit, but not all.*
+# *Left: the means of q for test images. Right: what the decoder makes of a grid over nine tenths of the prior in each
+# direction (the dotted square). Compare with section 1.2: the codes have roughly the prior's centre and scale, though more of
+# them lie in the middle and more far out. Most cells show a digit, but not all.*
 #
 # ### What does each number of the code do?
 #
-# Back to the model with sixteen latent numbers. Take the code of a test image and move one number at a time, those first
-# whose means vary most over the data.
+# Back to sixteen latent numbers. Take the code of a test image and move one of them at a time, first those whose means vary
+# most over the data.
 
 # %%
 mu = vae.encode(x_test).mu.detach().cpu()
@@ -884,27 +887,27 @@ start_code = mu[4]
 latent_strip(vae.decode_mean, start_code, dims=tuple(busiest[:4].tolist()));
 
 # %% [markdown]
-# *Each row moves one of the four busiest latent numbers of one test image and leaves the others. A row changes several
-# things at once, the shape of the digit and the way it is written: nothing in the loss asks for one meaning per number
-# (Locatello et al. 2019).*
+# *Each row moves one of the four busiest numbers and leaves the others. A row changes several things at once, the shape of
+# the digit and the way it is written: nothing in the loss asks for one meaning per number (Locatello et al. 2019).*
 
 # %% tags=["widget"]
 latent_explorer(vae.decode_mean, start_code, dims=tuple(busiest.tolist()))
 
 # %% [markdown]
-# *A slider for each of the sixteen numbers, busiest first (without a kernel: a picture of some).* Press *draw from the prior* a few
-# times. Then set all sliders to zero: the densest point of the prior, but draws do not lie near it. In sixteen dimensions their
-# distance from it is about 4.
+# *A slider for each of the sixteen numbers, busiest first (without a kernel: a picture of some).* Press *draw from the prior*
+# a few times. Then set all sliders to zero: the densest point of the prior, but in sixteen dimensions draws lie at a distance
+# of about 4 from it.
 #
 # ## 1.11 The prior makes the samples
 #
-# Why are so many samples not digits, when reconstructions are good? The decoder is the same; what differs is where codes come from:
-# images, through q, or the prior. The KL pulls each q towards the prior, and with a perfect model and a perfect q the average of
-# all q would be the prior; with ten thousand images and a limited q it is not, and the prior draws codes from places where no image
-# put any (*prior holes*). So draw codes from a mixture of normals, fitted to those of images by EM. For a
-# fair comparison do the same with plain autoencoders of the same size and as many steps. The judge is a *Fréchet distance*: fit one
-# normal distribution to the features that a classifier sees in 2,000 samples, another to those in the test images, and measure how
-# far they are apart (chapter 2); lower is better. **Predict** which makes the best samples.
+# Why are so many samples not digits, when reconstructions are good? The decoder is the same; what differs is where codes come
+# from: images, through q, or the prior. With a perfect model and a perfect q the average of all q would be the prior. Here it
+# is not, and the prior draws codes from places where no image put any (*prior holes*).
+#
+# So draw codes from a mixture of normals, fitted to those of images by EM, and do the same with plain autoencoders of the
+# same size and as many steps. The judge is a *Fréchet distance* (chapter 2): fit one normal distribution to the features that
+# a classifier sees in 2,000 samples, another to those in the test images, and measure how far apart they are; lower is
+# better. **Predict** which makes the best samples.
 
 # %%
 def train_autoencoder(seed):
@@ -974,7 +977,8 @@ claim("autoencoder_normal", scores["autoencoder", "one normal"].mean())
 claim("autoencoder_mixture", scores["autoencoder", "40 normals"].mean())
 claim("vae_codes", scores["VAE", "training images"].mean())
 claim("real_images", distance(digits.train[::5]))
-claim("longer_prior", distance(m.trained_decoder()(torch.randn(n, 16))))
+z = torch.randn(n, 16, generator=seeded(1))
+claim("longer_prior", distance(m.trained_decoder()(z)))
 figures.image_rows(
     {"VAE, the prior": made["VAE"][0]["the prior"][:16],
      "VAE, 40 normals": made["VAE"][0]["40 normals"][:16],
@@ -986,12 +990,11 @@ figures.image_rows(
 # *Samples, not selected, first seed. With codes from one wide normal, be it the prior or fitted, many are not digits; with codes
 # from forty normals most are.*
 #
-# The printed numbers are Fréchet distances. Real training images have {{real_images}}. Mean of three seeds: the VAE goes from about
-# {{vae_prior}} with its prior to {{vae_mixture}} with the mixture, near the {{vae_codes}} that its decoder makes of the codes of
-# training images; the plain autoencoder goes from {{autoencoder_normal}} to {{autoencoder_mixture}}. So with this decoder **the
-# prior over codes makes the samples, with either model** (Dai & Wipf 2019; Ghosh et al. 2020), and for samples alone no VAE is
-# needed, at least at this budget. It fits that the autoencoders under today's picture generators are hardly variational, and
-# a second model, far stronger than forty normals, draws their codes. (More data and steps together help as well: from its prior the
+# The printed numbers are Fréchet distances; real training images have {{real_images}}. On average over three seeds the VAE
+# goes from about {{vae_prior}} with its prior to {{vae_mixture}} with the mixture; with the codes of training images its
+# decoder reaches {{vae_codes}}. The plain autoencoder goes from {{autoencoder_normal}} to {{autoencoder_mixture}}. So with
+# this decoder **the prior over codes makes the samples, with either model** (Dai & Wipf 2019; Ghosh et al. 2020), and for
+# samples alone no VAE is needed, at least at this budget. (More data and steps together help as well: from its prior the
 # decoder of section 1.1 has about {{longer_prior}}.)
 #
 # What the VAE buys is something else: a bound in nats, a cost on codes, and an encoder that knows its uncertainty.
@@ -1013,11 +1016,11 @@ claim("index_information", information)
 claim("mismatch", mismatch)
 
 # %% [markdown]
-# It is tempting to read the {{mismatch}} nats as the fault of the prior. With q as it is, most of them would be there with any smooth prior.
-# The information $I(i; z)$ cannot exceed $\log N = 9.2$, since there are only ten thousand images to tell apart, and it is
-# {{index_information}}. Everything beyond that must appear as mismatch, unless the prior itself has memorised the ten thousand codes. What
-# a better prior gains shows on images that took no part: how much does the test ELBO rise when a mixture takes the place of N(0, I)
-# (a learned prior, as in Tomczak & Welling 2018)?
+# It is tempting to blame the prior for the {{mismatch}} nats. But the information $I(i; z)$ cannot exceed $\log N = 9.2$,
+# since there are only ten thousand images to tell apart, and it is {{index_information}}. What the codes cost beyond that
+# appears as mismatch under any prior, and only one that has memorised the ten thousand codes could make it small. What a
+# better prior really gains shows on images that took no part: how much does the test ELBO rise when a mixture takes the place
+# of N(0, I) (a learned prior, as in Tomczak & Welling 2018)?
 
 # %%
 numbers = (1, 3, 10, 40, 100, 300)
@@ -1046,8 +1049,8 @@ claim("gain_of_300", gains[5])
 #
 # ## 1.12 Where the gap comes from
 #
-# How loose is the bound on digits? There is no exact answer, but the importance-weighted bound of section 1.8 helps. (Numbers below
-# about $e^{-103}$ are zero in single precision, and our weights are of that size; so log-weights are used throughout.)
+# How loose is the bound on digits? There is no exact answer, but the importance-weighted bound of section 1.8 helps. (Numbers
+# below about $e^{-103}$ are zero in single precision, and our weights are of that size; so log-weights are used.)
 
 # %%
 # every fourth: a prefix of MNIST would be an easy part
@@ -1105,11 +1108,12 @@ one_draw = vae.log_weights(x_test[:200], K=200, generator=seeded(3)).std(0).mean
 claim("one_draw_scatter", one_draw)
 
 # %% [markdown]
-# *Left: what the ELBO gains when q is refitted to each image, with the decoder as it is: about {{amortisation_training}} nats for training
-# images and {{amortisation_test}} for test images. The first is the cost of amortisation; the difference, about {{generalisation}}, that of
-# generalisation: on images that it has not seen the encoder is worse. Right: what importance weights add to the refitted bound, about {{family_at_least}} nats on test images. If refitting has found
-# the best normal q, its family costs at least so much.* The printed lines hold the bounds themselves, of three hundred images each, and
-# the standard errors of the gains. Compare gains, not bounds, across the two lines: these are different images.
+# *Left: what the ELBO gains when q is refitted to each image, with the decoder as it is: about {{amortisation_training}} nats
+# for training images and {{amortisation_test}} for test images. The first is the cost of amortisation; the difference, about
+# {{generalisation}}, that of generalisation. Right: what importance weights add to the refitted bound, about
+# {{family_at_least}} nats on test images. If refitting has found the best normal q, its family costs at least so much.* A
+# richer q, made by a flow (chapter 4), could win some of that back. The printed lines hold the bounds themselves and the
+# standard errors of the gains. Compare the gains, not the bounds, of the two lines: the images differ.
 #
 # And one draw of z? For a single image its log weight scatters by about {{one_draw_scatter}} nats from draw to draw. For training that does not
 # matter (section 1.6); to compare two images, average many.
@@ -1117,12 +1121,12 @@ claim("one_draw_scatter", one_draw)
 # ### What the numbers mean
 #
 # - **{{iwae_bound}} nats per image** (K = 500): the model gives a test image, in the geometric mean, a probability of at
-#   least e to that power, where a fair coin for each pixel gives $2^{-784} \approx e^{-543}$.
+#   least e to that power.
 # - **{{bits_per_pixel}} bits per pixel**: divide by $784 \log 2$. An ideal compressor with this model needs on average at
 #   most that much per pixel; the coin needs 1.
 # - The **standard error** over these test images is {{standard_error}} nats. Two models measured on different images have to differ by
 #   several nats; on the same images, look at the standard error of the differences.
-# - Another binarisation, test set or K makes another quantity. State all three.
+# - Another bound, K, test set or binarisation makes another quantity. State all four.
 #
 # ## 1.13 Rate and distortion
 #
@@ -1159,10 +1163,9 @@ claim("kl_expensive", measured[20]["kl"])
 claim("best_beta", max(measured, key=lambda beta: measured[beta]["elbo"]))
 
 # %% [markdown]
-# *Each point is a model, measured on test images: how many nats its codes cost, and how many they leave open. With β = 0.1 about
-# {{kl_cheap}} nats are spent on the code, with β = 20 less than {{kl_expensive}}. The sum of the two coordinates is minus the ELBO,
-# and it is best at β = {{best_beta}}, the only one trained on it. (These models are smaller than that of section 1.10, and made 500
-# steps.)*
+# *Each point is a model, measured on test images. With β = 0.1 about {{kl_cheap}} nats are spent on the code, with β = 20
+# less than {{kl_expensive}}. The sum of the two coordinates is minus the ELBO, and it is best at β = {{best_beta}}, the only
+# one trained on it. (These models are smaller than that of section 1.10, and made 500 steps.)*
 
 # %%
 figures.image_rows(
@@ -1172,8 +1175,8 @@ figures.image_rows(
     title="Reconstructions: less and less of the image is left");
 
 # %% [markdown]
-# *From top to bottom each nat costs more, so the model spends fewer, and the reconstructions come closer to one another: hardly so from
-# β = 0.1 to 1, until at β = 20 little more than the average image is left.*
+# *From top to bottom each nat costs more, so the model spends fewer. From β = 0.1 to 1 one hardly sees a difference; at β = 8
+# much of the image is lost, and at β = 20 little more than the average image is left.*
 #
 # Which latent numbers are used? The KL is a sum over them, so each has its own. Watch a model with 64 of them. **Predict:** how
 # does the number in use change during training?
@@ -1211,23 +1214,22 @@ figures.log_scale(right, "x")
 
 # %% [markdown]
 # *Left: the KL of each of 64 latent numbers, after the training. About {{numbers_in_use}} say more than a tenth of a nat; the
-# others have nearly collapsed onto the prior, where a number costs nothing and says nothing. Right: how many are in use during the
-# training. Up to {{most_in_use}} are, soon after the start; later those that do not pay are given up.*
+# others have nearly collapsed onto the prior, where a number costs nothing and says nothing. Right: how many are in use
+# during the training, up to {{most_in_use}} soon after the start; later those that do not pay are given up.*
 #
-# **Warm-up** (Bowman et al. 2016) raises β from zero during the first part of training, so that the code is learned before it has
-# to be paid for. It was made for decoders that can model x without a code, as those of chapter 3 can: they may never begin to use
-# it. Ours, whose pixels are independent given z, takes up numbers soon after the start, and gives many up later, for good
-# reason. Measure before you add a remedy.
+# **Warm-up** (Bowman et al. 2016) raises β from zero during the first part of training, so that the code is learned before it
+# has to be paid for. It was made for decoders that can do without a code (section 1.18). Ours, whose pixels are independent
+# given z, takes up numbers soon after the start. Measure before you add a remedy.
 #
-# **Effective β.** A loss often contains a β that nobody chose. If the cost of binary pixels is averaged over P of them and the
-# KL summed, multiply by P: you are training with $\beta = P$. If the KL is averaged over D latent numbers as well,
-# $\beta = P/D$, here 49. And if pixels really deviate by s, "squared error plus KL" has $\beta = 1/(2s^2)$, which is about
-# {{effective_beta}} for the mean squared error of the sharp model in section 1.7.
+# **Effective β.** A loss often contains a β that nobody chose. If the cost of binary pixels is averaged over P of them and
+# the KL summed, multiply by P: you are training with $\beta = P$. If the KL is averaged over D latent numbers as well,
+# $\beta = P/D$: 49 for 784 pixels and 16 numbers. And if pixels really deviate by s, "squared error plus KL" has
+# $\beta = 1/(2s^2)$, which is about {{effective_beta}} for the mean squared error of the sharp model in section 1.7.
 #
 # ## 1.14 Can likelihood tell what does not belong?
 #
-# A model that knows how probable an image is should notice one that does not belong. **Predict:** what
-# does it say of a blank page?
+# A model that knows how probable an image is should notice one that does not belong. **Predict:** what does it say of a blank
+# page, all pixels black?
 
 # %%
 blank = torch.zeros(1, 1, 28, 28, device=device)
@@ -1256,21 +1258,21 @@ ax.set(xlabel="ELBO, nats", ylabel="images",
 ax.legend();
 
 # %% [markdown]
-# *The ELBO of all test digits, from one draw of the encoder's q each, and that of a blank page, from a hundred draws. With the encoder's
-# q the page looks improbable, about {{blank_by_encoder}} nats; with q refitted to it, it lies to the right of every digit, the fifty likeliest
-# with q refitted too.*
+# *The ELBO of all test digits and of a blank page. With the encoder's q the page looks improbable, about {{blank_by_encoder}}
+# nats; with q refitted to it, it lies to the right of every digit, the fifty likeliest with q refitted too.*
 #
-# A bad q makes an ELBO low whatever p(x) is, and the encoder has never seen such a page. So measure page and digits alike: with q
-# refitted and 500 weights the page gets about {{blank_weighted}} nats, and the best of the fifty likeliest test digits only
-# {{best_digit}}. Plain draws from the prior, with no q at all, give about {{blank_from_prior}}, though only a handful of the 40,000
-# count. (For a digit such draws are hopeless: its codes have about $e^{-22}$ of the prior's mass.) As far as such estimates can tell, **the
-# model finds a blank page more probable than any of these digits.**
+# A bad q makes an ELBO low whatever p(x) is, and the encoder has never seen such a page. So measure page and digits alike:
+# with q refitted and 500 weights the page gets about {{blank_weighted}} nats, and the best of the fifty likeliest test digits
+# only {{best_digit}}. Plain draws from the prior, with no q at all, give about {{blank_from_prior}}: only a handful of the
+# 40,000 count, so this one errs low. (For a digit such draws are hopeless: its codes have about $e^{-22}$ of the prior's
+# mass.) As far as such estimates can tell, **the model finds a blank page more probable than any of these digits.**
 #
-# How far can this be trusted? Such an estimate of log p is too high by more than c nats with probability at most $e^{-c}$ (Markov's
-# inequality): by three nats in at most one case of twenty. So the page's is hardly too high. Any of them may be too low; but for a
-# digit to catch up, its own must be so by about {{page_ahead}} nats, and in section 1.12 all 500 weights added {{family_at_least}}.
+# How far can this be trusted? Such an estimate of log p is too high by more than c nats with probability at most $e^{-c}$
+# (Markov's inequality): by three nats in at most one case of twenty. So the page's is hardly too high. Any of them may be too
+# low; but a digit catches up only if its own is too low by about {{page_ahead}} nats, and in section 1.12 all 500 weights
+# added {{family_at_least}}.
 #
-# Does likelihood never find what does not belong? Refit q to other images that are no digits:
+# Now refit q to other images that are no digits:
 
 # %%
 some = x_test[::100]  # twenty test images
@@ -1278,7 +1280,7 @@ mixed = torch.randperm(784, generator=seeded(4))
 odd = {"digits": some, "upside\ndown": some.flip(2),
        "pixels\nshuffled": some.flatten(1)[:, mixed].unflatten(1, (1, 28, 28)),
        "inverted": 1 - some, "white": torch.ones_like(some),
-       "coin\ntosses": torch.bernoulli(torch.full_like(some, 0.5)),
+       "coin\ntosses": torch.rand(some.shape, generator=seeded(5)).round().to(device),
        "one white\npixel": torch.eye(784)[::40].unflatten(1, (1, 28, 28)).to(device)}
 x_odd = torch.cat(list(odd.values()))
 refitted = elbo_under(vae, x_odd, refit_posterior(vae, x_odd, steps=refit_steps))
@@ -1292,20 +1294,21 @@ claim("shuffled", of_odd["digits"] - of_odd["pixels\nshuffled"])
 claim("one_white_pixel", of_odd["one white\npixel"])
 
 # %% [markdown]
-# *One image of each kind, and above it the mean ELBO of twenty. Inverted digits, white pages and coin tosses are many hundreds of
-# nats below digits, shuffled ones about {{shuffled}}, and digits upside down, many of which could be digits, about {{upside_down}},
-# less than some digits differ from others. A page with a single white pixel has about
-# {{one_white_pixel}}, no less than the likeliest digits.*
+# *One image of each kind, and above it the mean ELBO of twenty. Inverted digits, white pages and coin tosses are many
+# hundreds of nats below digits, shuffled ones about {{shuffled}}, and digits upside down, many of which could be digits,
+# about {{upside_down}}, less than some digits differ from others. A page with a single white pixel gets about
+# {{one_white_pixel}}, roughly what the likeliest digits get.*
 #
-# Of these kinds, those *simpler* than digits are found too probable. Every pixel of a blank page is easy: black. A digit has edges,
-# and each edge pixel costs. A likelihood far below that of every digit, with a q fitted to the image, shows that it does not
-# belong; **a high one does not show that it does**. What is probable need not be typical, and deep models often give simpler images
-# a higher likelihood than those of their own kind (Nalisnick et al. 2019). An exercise lets you do it yourself.
+# Of these kinds, those with hardly any white are found too probable. The model expects black nearly everywhere, so every
+# pixel of a blank page is easy, and few of a white one are. A digit has edges, and each edge pixel costs. A likelihood far
+# below that of every digit, with a q fitted to the image, shows that it does not belong; **a high one does not show that it
+# does**. What is probable need not be typical, and deep models often give simpler images a higher likelihood than those of
+# their own kind (Nalisnick et al. 2019). An exercise lets you do it yourself.
 #
 # ## 1.15 Asking for a digit
 #
-# Give both networks the label y as well, and the model learns $p(x \mid y)$: a **conditional VAE** (Kingma et al. 2014; Sohn et al.
-# 2015). Its code no longer has to say which digit it is, only how it is written.
+# Give both networks the label y as well, as ten more inputs, and the model learns $p(x \mid y)$: a **conditional VAE**
+# (Kingma et al. 2014; Sohn et al. 2015). Its code no longer has to say which digit it is, only how it is written.
 
 # %%
 manual_seed(0)
@@ -1319,8 +1322,8 @@ figures.image_grid(conditional.sample(asked, seed=5), columns=10,
                    title="Asked for 0, 1, 2, ... 9 (columns)");
 
 # %% [markdown]
-# *Four samples for each digit that was asked for, not selected. Most show it, some do not.* The model never says which, so this has
-# to be checked from outside, by the classifier of section 1.11. First judge the judge, on real test images:
+# *Four samples for each digit, not selected. Most show it, some do not.* The classifier of section 1.11 can tell how many.
+# First judge the judge, on real test images:
 
 # %%
 asked = torch.arange(10).repeat(100)
@@ -1334,7 +1337,7 @@ claim("reads_as_asked", 100 * obeyed)
 # The judge is right on {{judge_is_right}} % of real digits, and reads the digit that was asked for in {{reads_as_asked}} % of
 # the samples.
 #
-# Now take real digits, and change their labels. The code keeps how the digit was written:
+# Now take real digits, and change their labels:
 
 # %%
 chosen = [0, 2, 5, 18]
@@ -1394,18 +1397,17 @@ claim("samples_to_test", near_fresh.median() / near_test.median())
 claim("copies_to_test", near_stored.median() / near_test.median())
 
 # %% [markdown]
-# *Distances to the training set of samples, of reconstructed test images, which the model cannot have stored, and of
-# reconstructed training images, which is what stored copies would look like after this decoder. In units of the median for test
-# images, the median for samples is about {{samples_to_test}}, and for copies {{copies_to_test}}. The small bump on the left
-# is made by the digit 1: thin strokes are near to one another.*
+# *Distances to the training set: of samples, of reconstructed test images, which cannot have been stored, and of
+# reconstructed training images, which is how stored copies would look. In units of the median for test images, that for
+# samples is about {{samples_to_test}}, and for copies {{copies_to_test}}. The small bump on the left is made by the digit 1:
+# thin strokes are near to one another.*
 #
 # Samples lie about as near as fresh images. But a copy shifted by one pixel would be missed, and bad samples are far from everything:
 # this test can convict, not acquit.
 #
 # ## 1.17 What a loss of 0.002 cannot tell you *(optional)*
 #
-# One often reads that a loss of 0.002 shows a good model. Here are our VAE and a model that always answers with the average
-# training image, in several measures:
+# One often reads of a loss of 0.002. Here are our VAE and the average training image, in several measures:
 
 # %%
 average = mean_image[None].to(device).clamp(1e-4, 1 - 1e-4)
@@ -1437,19 +1439,18 @@ claim("noise_floor", floor)
 claim("floor_per_pixel", floor / 784)
 
 # %% [markdown]
-# The tosses alone cost {{noise_floor}} nats per image, {{floor_per_pixel}} per pixel. So 0.002 was another quantity, or a mistake: a
-# mean of squared errors, say, of a plain autoencoder, on training batches.
+# The tosses alone cost {{noise_floor}} nats per image, {{floor_per_pixel}} per pixel. So 0.002 was another quantity, a mean
+# of squared errors, say, or a mistake.
 #
-# **Report** nats per image or bits per dimension, of which bound, with how many importance samples, on which test set,
-# with which binarisation.
+# **Report** nats per image or bits per dimension, with all that section 1.12 asks you to state.
 #
 # ## 1.18 What came after
 #
 # - **Better networks.** Convolutions, and a hierarchy of codes, coarse to fine, draw faces (NVAE: Vahdat & Kautz 2020).
 # - **Decoders that are too strong.** If p(x | z) can model an image alone, as the models of chapter 3 can, the cheapest code is an empty
 #   one. One keeps z in use by hiding part of the image from the decoder, or by not charging for the first few nats (*free bits*: Kingma et al. 2016).
-# - **Codes that are tokens.** VQ-VAE (van den Oord et al. 2017) replaces μ and σ by the nearest of a few hundred learned vectors. An image
-#   becomes a small grid of whole numbers, and a model of text can write it: chapter 3's models on pictures.
+# - **Codes that are tokens.** VQ-VAE (van den Oord et al. 2017) replaces μ and σ by the nearest of a few hundred learned
+#   vectors. An image becomes a small grid of whole numbers, and a model like those of chapter 3 can write it.
 # - **Diffusion among codes.** Latent diffusion (Rombach et al. 2022) compresses pictures with an autoencoder whose KL has a weight of about
 #   a millionth, and draws the codes with a diffusion model. That is section 1.11 on a large scale: the autoencoder takes care of pixels,
 #   the model of codes makes the samples.
@@ -1478,8 +1479,8 @@ claim("floor_per_pixel", floor / 784)
 #
 # <details><summary>4. Two papers report −86.8 and −93.7 on MNIST. Which model is better?</summary>
 #
-# One cannot tell: bound or importance-weighted estimate, with how many samples; pixels binarised once and for all or anew
-# at each pass; which test set? The same model can give both numbers.
+# One cannot tell: which bound, K, test set and binarisation (once and for all, or anew at each pass)? The same model can
+# give both numbers.
 # </details>
 #
 # <details><summary>5. Why is the encoder thrown away for sampling, but needed for training?</summary>
@@ -1505,8 +1506,8 @@ claim("floor_per_pixel", floor / 784)
 #
 # **The model and its bound:**
 #
-# - Kingma & Welling 2014, *Auto-Encoding Variational Bayes*, [arXiv:1312.6114](https://arxiv.org/abs/1312.6114); at the same time
-#   Rezende, Mohamed & Wierstra 2014, [arXiv:1401.4082](https://arxiv.org/abs/1401.4082).
+# - Kingma & Welling 2014, *Auto-Encoding Variational Bayes*, [arXiv:1312.6114](https://arxiv.org/abs/1312.6114); Rezende,
+#   Mohamed & Wierstra 2014, [arXiv:1401.4082](https://arxiv.org/abs/1401.4082).
 # - Williams 1992, *Simple Statistical Gradient-Following Algorithms*, Machine Learning 8.
 # - Hinton & Salakhutdinov 2006, *Reducing the Dimensionality of Data with Neural Networks*, Science 313: autoencoders.
 # - Tipping & Bishop 1999, *Probabilistic Principal Component Analysis*, J. Royal Statistical Society B 61; Lucas et al. 2019, *Don't

@@ -127,7 +127,7 @@ def bars(
             linewidth=0,
             label=drawable(name),
         )
-        ax.bar_label(drawn, fmt="{:.3g}", padding=2, fontsize=9)
+        ax.bar_label(drawn, fmt=lambda y: drawable(f"{y:.3g}"), padding=2, fontsize=9)
     ax.axhline(0, color=INK, linewidth=0.8)
     ax.margins(y=0.12)
     ax.set_xticks(range(len(names)), [drawable(name) for name in names])

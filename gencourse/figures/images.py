@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
@@ -16,10 +17,11 @@ from gencourse.validation import require_count, require_tensor
 CELL = 0.85  # inches, the largest side of an image in a grid
 MARGIN, LABELS = 0.1, 1.45  # inches beside a picture, and for the names of rows
 HEADING = 0.22  # inches for headings of one line
+GAP = 2  # pixels between images
 FAR = 0.5  # outside of [0, 1], from which on it cannot be noise of a decoder or an artist's choice
 
 
-def tile(x: Tensor, columns: int, gap: int = 2) -> Tensor:
+def tile(x: Tensor, columns: int, gap: int = GAP) -> Tensor:
     """Images (N, C, H, W) laid out row by row with white gaps, missing places white: (H', W') or
     (H', W', 3). Bytes become floats in [0, 1].
     """
@@ -82,6 +84,8 @@ def image_grid(
         figure = plt.figure(figsize=(PAGE_WIDTH, high + above + MARGIN))
         ax = add_axes(figure, (PAGE_WIDTH - wide) / 2, MARGIN, wide, high)
     draw_grey(ax, picture)
+    if lost_on_paper(x):
+        frame_images(ax, x, columns)
     pad = 20 + 72 * (height_of(headings) - HEADING) if headings else None  # points
     ax.set_title(drawable(title), pad=pad)
     head_columns(ax, headings, picture.shape[1] / columns)
@@ -98,6 +102,23 @@ def add_axes(figure: Figure, left: float, bottom: float, wide: float, high: floa
 def draw_grey(ax: Axes, picture: Tensor) -> None:
     """Draw a picture (H, W) or (H, W, 3) in [0, 1]; black is 0, white is 1."""
     ax.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def lost_on_paper(x: Tensor) -> bool:
+    """Whether one of the images (N, C, H, W) is white along all of its edge, as the paper is."""
+    edges = (x[..., 0, :], x[..., -1, :], x[..., :, 0], x[..., :, -1])
+    edge = torch.cat([side.flatten(1) for side in edges], 1).float()
+    white = 255 if x.dtype == torch.uint8 else 1
+    return bool((edge.mean(1) > 0.95 * white).any())
+
+
+def frame_images(ax: Axes, x: Tensor, columns: int) -> None:
+    """Draw a thin line around each of the images that `tile` has laid out."""
+    H, W = x.shape[-2:]
+    for i in range(len(x)):
+        corner = (i % columns * (W + GAP) - 0.5, i // columns * (H + GAP) - 0.5)
+        look = {"edgecolor": plt.rcParams["axes.edgecolor"], "linewidth": 0.8, "clip_on": False}
+        ax.add_patch(Rectangle(corner, W, H, fill=False, **look))
 
 
 def height_of(headings: Sequence[str]) -> float:
@@ -137,6 +158,7 @@ def image_rows(
         )
     n = max(len(x) for x in rows.values())
     pictures = {name: tile(x, n) for name, x in rows.items()}
+    framed = any(map(lost_on_paper, rows.values()))
     figure = plt.figure(figsize=(PAGE_WIDTH, 1))
     names = [figure.text(0, 0, drawable(name), ha="right", va="center") for name in rows]
     taken = max(LABELS, *(name.get_window_extent().width / figure.dpi for name in names)) + MARGIN
@@ -149,6 +171,8 @@ def image_rows(
         label.remove()
         ax = add_axes(figure, taken, top - high, wide, high)
         draw_grey(ax, pictures[name])
+        if framed:
+            frame_images(ax, rows[name], n)
         ax.set_ylabel(drawable(name), rotation=0, ha="right", va="center")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -191,7 +215,7 @@ def image_map(x: Tensor, ticks: Tensor, title: str = "", ax: Axes | None = None)
     middle_out = range((n - 1) // 2, -1, -max(1, n // 5))
     shown = sorted({*middle_out, *(n - 1 - i for i in middle_out)})
     rounded = [round(float(ticks[i]), 1) + 0.0 for i in shown]  # + 0.0: never -0.0
-    names = [f"{value:.1f}".replace("-", "−") for value in rounded]
+    names = [drawable(f"{value:.1f}") for value in rounded]
     ax.set_xticks([W * (i + 0.5) - 0.5 for i in shown], names)
     ax.set_yticks([H * (n - 1 - i + 0.5) - 0.5 for i in shown], names)
     ax.set(xlabel="z₁", ylabel="z₂", title=drawable(title))

@@ -2,6 +2,7 @@
 colour-blind readers tell apart (Okabe & Ito).
 """
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -128,9 +129,11 @@ def panels(
 
 def drawable(text: object) -> str:
     """A text as matplotlib can draw it: with its formulas, or where what stands between two dollar
-    signs is none, with the dollar signs as they are.
+    signs is none, with the dollar signs as they are. A hyphen before a number that stands alone is
+    drawn as a minus sign, as on the axes.
     """
-    return "\n".join(map(_drawable_line, str(text).split("\n")))
+    words = re.sub(r"(?<![^\s(=±])-(?=\d)", "−", str(text))
+    return "\n".join(map(_drawable_line, words.split("\n")))
 
 
 def _drawable_line(line: str) -> str:

@@ -45,7 +45,7 @@ def latent_strip(
         rows,
         title="One latent number at a time; ▲ marks where the image itself lies",
         scale=min(CELL, TALLEST / max(1, len(dims))),
-        headings=[f"{stop:.3g}".replace("-", "−") for stop in stops.tolist()],
+        headings=[f"{stop:.3g}" for stop in stops.tolist()],
     )
     for d, ax, x in zip(dims, axes, rows.values(), strict=True):
         mark_value(ax, centre[d].item(), reach, x.shape[-1])
