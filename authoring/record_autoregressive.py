@@ -32,13 +32,14 @@ from gencourse.experiments.pictures import binary, pictures
 from gencourse.experiments.recipe import recipe
 from gencourse.models import autoregressive as m
 from gencourse.runtime import global_seed
-from gencourse.training import Player, adam, fit
+from gencourse.training import JointOptimizer, Player, adam, fit
 
 FILES = Path(__file__).parents[1] / "gencourse" / "models" / "autoregressive" / "files"
 SEEDS = (0, 1, 2)
 STEPS = 120  # of each small GPT whose optimizers are compared
 OPERATIONS = 1e11  # of each small GPT whose tokens are compared, 6 N D
 WIDTHS = (6, 12, 24, 48, 96)
+WARM_UP = 20  # steps, where there is one
 TUNING = 50_000  # the last characters of the training text, on which rates are chosen
 SIZES = {"layers": 2, "heads": 4, "width": 64}
 
@@ -48,6 +49,40 @@ class GPTWithAdam(m.GPT):
 
     def players(self, lr: float) -> list[Player]:
         return [Player("", adam(self.parameters(), lr, betas=(0.9, 0.95)), self.loss)]
+
+
+class GPTWithTwoRates(m.GPT):
+    """The same GPT; Adam at `lr` for the matrices of the blocks, and for embeddings and norms at
+    the rate that they have beside Muon.
+    """
+
+    others = 0.016
+
+    def players(self, lr: float) -> list[Player]:
+        matrices = [p for p in self.blocks.parameters() if p.ndim == 2]
+        others = [p for p in self.parameters() if not any(p is m for m in matrices)]
+        pair = (
+            adam(part, rate, betas=(0.9, 0.95))
+            for part, rate in ((matrices, lr), (others, self.others))
+        )
+        return [Player("", JointOptimizer(*pair), self.loss)]
+
+
+class GPTWithWarmUp(GPTWithTwoRates):
+    """The same, and both rates rise to their place in the first WARM_UP steps."""
+
+    def players(self, lr: float) -> list[Player]:
+        players = super().players(lr)
+        for optimizer in cast(JointOptimizer, players[0].optimizer).optimizers:
+            steps = itertools.count(1)
+
+            def lower(optimizer: Any, *_: Any, steps: Any = steps) -> None:
+                share = min(1.0, next(steps) / WARM_UP)
+                for group in optimizer.param_groups:  # `fit` sets the rate anew before each step
+                    group["lr"] *= share
+
+            optimizer.register_step_pre_hook(lower)
+        return players
 
 
 def rotated_by_nothing(x: Tensor, offset: int = 0, base: float = 0.0) -> Tensor:
@@ -62,6 +97,10 @@ def without_positions(work: Callable[..., Any]) -> Callable[..., Any]:
             return work(*arguments)
 
     return changed
+
+
+def as_it_is(work: Callable[..., Any]) -> Callable[..., Any]:
+    return work
 
 
 def trained(
@@ -102,27 +141,45 @@ def nats(model: m.GPT, tokens: Tensor) -> float:
         return text_nats(model, tokens)
 
 
-def optimizers() -> dict[str, Any]:
+WAYS: dict[str, tuple[type[m.GPT], Callable[..., Any], tuple[float, ...]]] = {
+    "Muon": (m.GPT, as_it_is, (0.05, 0.08, 0.13)),
+    "Adam": (GPTWithAdam, as_it_is, (0.0016, 0.0025, 0.004, 0.0064, 0.01)),
+    "Adam, two rates": (GPTWithTwoRates, as_it_is, (0.0016, 0.0025, 0.004, 0.0064, 0.01)),
+    "Adam, two rates, warm-up": (
+        GPTWithWarmUp,
+        as_it_is,
+        (0.0016, 0.0025, 0.004, 0.0064, 0.01),
+    ),
+    "Muon, no positions": (m.GPT, without_positions, (0.05, 0.08, 0.13)),
+}
+
+
+def optimizer_row(name: str) -> dict[str, Any]:
+    """A way of training with a rate of its own: rates 1.6 apart until the best is inside."""
     data = text("shakespeare")
     V, train_part, tuning = len(data.vocabulary), data.train[:-TUNING], data.train[-TUNING:]
     held_out = torch.cat([data.train[-1:], data.validation])
-    kinds = {"Muon": m.GPT, "Adam": GPTWithAdam}
-    grids = {"Muon": (0.05, 0.08, 0.13), "Adam": (0.002, 0.004, 0.008)}
-    taken = milliseconds(kinds, V, data.train)
-    rows: dict[str, Any] = {}
-    for name, kind in kinds.items():
+    kind, work, rates = WAYS[name]
+    train_it, price = work(trained), work(nats)
 
-        def cost(lr: float, kind: type[m.GPT] = kind) -> float:
-            return nats(trained(kind, train_part, V, lr, 9, STEPS), tuning)
+    def cost(lr: float) -> float:
+        return price(train_it(kind, train_part, V, lr, 9, STEPS), tuning)
 
-        rows[name] = best_rate(cost, grids[name]) | {"milliseconds": taken[name]}
-        runs = [trained(kind, data.train, V, rows[name]["lr"], seed, STEPS) for seed in SEEDS]
-        rows[name]["nats"] = [nats(model, held_out) for model in runs]
-        print(name, rows[name], flush=True)
-    bare, bare_nats, lr = without_positions(trained), without_positions(nats), rows["Muon"]["lr"]
-    runs = [bare(m.GPT, data.train, V, lr, seed, STEPS) for seed in SEEDS]
-    found = [bare_nats(model, held_out) for model in runs]
-    rows["Muon, no positions"] = {"lr": lr, "nats": found}
+    chosen = best_rate(cost, rates)
+    runs = [train_it(kind, data.train, V, chosen["lr"], seed, STEPS) for seed in SEEDS]
+    row = chosen | {"nats": [price(model, held_out) for model in runs]}
+    print(name, row, flush=True)
+    return row
+
+
+def optimizers() -> dict[str, Any]:
+    data = text("shakespeare")
+    taken = milliseconds({"Muon": m.GPT, "Adam": GPTWithAdam}, len(data.vocabulary), data.train)
+    rows = {name: optimizer_row(name) for name in WAYS}
+    if rows["Muon"]["lr"] != 5 * GPTWithTwoRates.others:
+        raise RuntimeError("Adam, two rates: others should be a fifth of Muon's rate.")
+    for name, each in taken.items():
+        rows[name]["milliseconds"] = each
     return {"steps": STEPS, "rows": rows}
 
 

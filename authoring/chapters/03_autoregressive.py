@@ -160,7 +160,8 @@ claim("bigram_tempest", of_plays["The Tempest"])
 # %% [markdown]
 # Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}, a perplexity of
 # {{bigram_perplexity}}. Validation text costs more than training text. That is not overfitting: the end of *Romeo and Juliet*, not counted
-# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: another play, other names.
+# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: above all its names, printed in
+# capitals. Pairs without a capital letter cost as much there as in the training text.
 # "Held out" can mean more of the same or something new; say which.
 #
 # **How good is that?** Any such model is a compressor: *arithmetic coding* spends $-\log_2 p$ bits on each character. So ordinary
@@ -255,7 +256,7 @@ sampling_strip(after_t, shakespeare.vocabulary, temperatures | filters);
 # *What follows a "t", by the bigram model. Outlines are the model's own probabilities, bars what is drawn from, crosses what can no longer be
 # drawn. Above each panel stands the entropy $-\sum_i p_i \log p_i$: low temperature, top-k and top-p lower it, high temperature raises it.*
 #
-# Divide logits, not probabilities: normalised again, divided probabilities are what they were.
+# Divide logits, not probabilities: probabilities that are divided and normalised again are what they were.
 #
 # To write, the model needs something to start from, a **prompt**, here the letter "T". Each token drawn is appended.
 
@@ -323,8 +324,8 @@ claim("ngram_one", abs(ngrams[1] - pairs))
 #
 # ## 3.6 Attention
 #
-# The n-gram looks at a fixed number of characters, side by side. **Attention** (Bahdanau et al. 2015; Vaswani et al. 2017) looks at all
-# of them, and decides by content at which. Every position $t$ holds a vector $x_t$, from which three learned matrices make three others:
+# The n-gram looks at a fixed number of characters, side by side. **Attention** (Bahdanau et al. 2015; Vaswani et al. 2017) can look at
+# any of them, and decides by content at which. Every position $t$ holds a vector $x_t$, from which three learned matrices make three others:
 #
 # - a **query** $q_t = W_q x_t$: what this position looks for;
 # - a **key** $k_t = W_k x_t$: what it can be found by;
@@ -560,7 +561,7 @@ print(f"untrained loss {mine.loss(x, y)['loss'].mean():.3f}, log V {math.log(V):
 # (Most models today take *RMSNorm*, which subtracts no mean, for LayerNorm, and *SwiGLU*, an MLP with a gate, for GELU. In a *mixture of
 # experts* each token passes through a few of many MLPs.)
 #
-# Last, the sampling loop: the last 64 tokens, the logits of the next, one is drawn and appended.
+# Last, the sampling loop: show the model the last 64 tokens, draw the next one from its last logits, append it.
 
 # %%
 @torch.no_grad()
@@ -589,7 +590,7 @@ check_model(mine, (x.to(device), y.to(device)))
 #
 # Large trainings add **warm-up** (the rate first rises), **clipping** (a gradient that is too long is shortened), **weight decay** (weights
 # shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (some numbers of the stream, chosen at random, are set
-# to zero). In half a pass we need none of them.
+# to zero). In half a pass over the text we need none of them.
 
 # %%
 steps = scaled(default=360, smoke=10, full=20_000)
@@ -656,7 +657,7 @@ claim("longer_bits", bits_per_dim(longer_nats, 1))
 # %% [markdown]
 # {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, trained longer, needs {{longer_bits}}
 # bits. bzip2 needs fewer than either (section 3.2): it looks back over 790,000 characters and
-# the new play so far, these models over 64. On training text yours pays
+# the new play so far, these models over 64 at most. On training text yours pays
 # {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest*
 # costs {{gpt_tempest}}: the gap is the other play.
 #
@@ -741,25 +742,27 @@ claim("words_plain", shares[3])
 #
 # ### What the parts are worth
 #
-# A smaller GPT, two layers of width 64, trained in three ways for 120 steps, three seeds each. Muon's and Adam's rates were chosen on a part
-# of the training text; neither lies at an end of its grid. (Recorded, like others below.)
+# A smaller GPT, two layers of width 64, trained in five ways for 120 steps, three seeds each. Each way has its own learning rate, chosen on a
+# part of the training text with one other seed: steps of about 1.6, until the best is at neither end. With *two rates* Adam moves the
+# matrices at one of its own, and embeddings and norms at the one that they have beside Muon; *warm-up* is over 20 steps. (Recorded, like others below.)
 
 # %%
 recorded = m.recorded("optimizers")
 for name, row in recorded["rows"].items():
     shown = ", ".join(f"{value:.3f}" for value in row["nats"])
-    print(f"{name:20} lr {row['lr']:<6} {shown}")
+    print(f"{name:24} lr {row['lr']:<6} {shown}")
 means = {name: sum(row["nats"]) / 3 for name, row in recorded["rows"].items()}
 claim("muon_nats", means["Muon"])
 claim("adam_nats", means["Adam"])
+claim("two_rates_nats", means["Adam, two rates"])
 claim("no_positions_nats", means["Muon, no positions"])
 cost = {name: recorded["rows"][name]["milliseconds"] for name in ("Muon", "Adam")}
 claim("muon_step", 100 * (cost["Muon"] / cost["Adam"] - 1))
 
 # %% [markdown]
-# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}; a step of Muon takes about {{muon_step}} % longer. (Part of
-# the gap, the smaller one, is that beside Muon the embeddings are trained at a higher rate.) Without positions, at Muon's rate, it is
-# {{no_positions_nats}}: after so few steps to know which characters came, but hardly in which order, is worth little more than the last one.
+# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}, with two rates {{two_rates_nats}}: that is the smaller part of
+# the gap. Warm-up gains nothing here. A step of Muon takes less than {{muon_step}} % longer. Without positions it is
+# {{no_positions_nats}}: after so few steps, to know which characters came, but hardly in which order, is worth little more than to know the last.
 #
 # ## 3.10 Sampling with a cache, and what attention costs
 #
@@ -792,13 +795,14 @@ print(f"bytes of cache per position: {2 * L * C * 4:,}")
 # %% [markdown]
 # For 32 texts at once the cache makes sampling about {{cache_gain}} times as fast on a CPU, for a single text only about
 # {{cache_gain_one}} times. The arithmetic shrinks by nearly the mean length of the context, some 30 times in both cases. What a cache does not save:
-# the first pass over the prompt; reading every weight, and every stored key and value, for each token; and starting some dozens of small
-# operations per token, which for a single text takes nearly all of the time.
+# the first pass over the prompt; reading every weight, and every stored key and value, for each token; and starting hundreds of small
+# operations per token, which for a single text takes nearly all of the time. So the gain grows with the number of texts and with
+# the length of the context (`benchmarks/README.md`), and differs between machines.
 #
 # **In time and memory.** A network of $N$ parameters computes about $2N$ operations per token in its matrices. Attention adds $4TC$ per layer for a
 # token that looks at $T$ others: over a text that grows as $T^2$, and passes the matrices at $T \approx 6C$. The weights $w_{ts}$, too, are
 # $T^2$ numbers per head; *FlashAttention* computes them block by block and never stores them. The cache holds two vectors per layer and
-# position, $2LC$ numbers: ours a few kilobytes, but with 80 layers of 8,192 channels in two bytes each 2.6 megabytes *per token*. Hence heads that
+# position, $2LC$ numbers: ours two kilobytes, but with 80 layers of 8,192 channels in two bytes each 2.6 megabytes *per token*. Hence heads that
 # share their keys and values (*grouped-query attention*).
 #
 # **When the window is full**, `generate` starts anew with its last half. A *sliding window* drops the oldest position instead;
@@ -845,7 +849,7 @@ attention_viewer(maps, list(line))
 # Two kinds of head are known from larger models. A **previous-token head** looks one position back. An **induction head** (Olsson et al. 2022) looks
 # for the last time that the present token occurred, and at what came *after* it: "… bright angel … bright" → "angel". So transformers repeat a
 # name that they have met once. To look for it, give the model random letters, none twice, and then the same again: in the second copy it
-# looks back by the period, less one. **Do our heads do that?**
+# looks back by one less than the period. **Do our heads do that?**
 
 # %%
 P = 24
@@ -981,8 +985,8 @@ claim("more_text", read_bytes["merges, 32"] / read_bytes["characters, 64"])
 # ## 3.13 Little text, more text
 #
 # Suppose there is little text of the kind you want: the first 20,000 characters of *Moby-Dick*. Train from scratch, or go on from the GPT
-# that has read Shakespeare? To go on, with a smaller learning rate so that little is lost, is **fine-tuning**. Both get the same
-# steps.
+# that has read Shakespeare? To go on, with a smaller learning rate so that little is lost, is called **fine-tuning**. Both get the same
+# steps. (Higher rates bring the one from scratch a few hundredths of a nat, no more.)
 
 # %%
 melville = text("melville", vocabulary=shakespeare.vocabulary, unknown="drop")
@@ -1200,7 +1204,7 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
 #   is trained to earn its reward without moving too far from the model $p_0$ that it was (*RLHF*; Ouyang et al. 2022).
 #   Or both at once, by a loss that needs only likelihoods, $-\log \sigma\big(\beta \log \frac{p(y_+ \mid x)}{p_0(y_+ \mid x)} - \beta \log \frac{p(y_- \mid x)}{p_0(y_- \mid x)}\big)$
 #   (*DPO*; Rafailov et al. 2023; $\sigma$ is the sigmoid, and $\beta$ says how firmly $p_0$ holds it). Where an answer can be checked, as here, the check itself is the
-#   reward; *reasoning models* are trained so, and write at length before they answer.
+#   reward; *reasoning models* are trained in this way, and write at length before they answer.
 # - **In use**, instructions, documents and tools stand in the prompt. The model still computes $p(x_t \mid x_{<t})$.
 #
 # ## 3.15 Images: MADE
@@ -1359,7 +1363,7 @@ class MyGatedLayer(nn.Module):
 
 
 # %% [markdown]
-# These layers include the own position, as mask B does; the first, which reads the image, is moved by one row and one column, so that the
+# These layers include their own position, as mask B does; the first, which reads the image, is moved by one row and one column, so that the
 # pixel itself stays out. The network also learns a vector for each position.
 
 # %%
@@ -1535,7 +1539,7 @@ figures.image_grid(pictures, columns=14,
 # *Above test images in four grey levels, below samples, not selected. The model needs {{grey_bits}} bits per pixel; pixels drawn independently,
 # each with the right frequencies, need {{grey_alone_bits}}.*
 #
-# The same works with three colours and a softmax over 256 levels (PixelRNN), red before green before blue. But it does not know that
+# The same works with three colours and a softmax over 256 levels (PixelRNN), red before green before blue. But a softmax does not know that
 # 127 and 128 are neighbours. *PixelCNN++* (Salimans et al. 2017) gives each level the probability between its two edges, under a mixture of
 # logistic distributions. Or one does not model pixels at all: an autoencoder with a finite code book turns a
 # picture into a few hundred **image tokens** (VQ-VAE; van den Oord et al. 2017), and a GPT models those, often together with words.
