@@ -1,6 +1,7 @@
 """What the command line shows: progress, a table of the class, the escapes that were tried."""
 
 from collections.abc import Iterable, Iterator
+from time import monotonic, strftime
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gencourse.grading.judging.session import Job
     from gencourse.grading.sandbox.backends import Sandbox
 
+LOG_EVERY_S = 20  # between two lines on the progress in a log
 console = Console()
 
 
@@ -31,7 +33,9 @@ def show_plan(work: "Work") -> None:
 
     from gencourse.grading.gradebook.printing import printable
 
-    table = Table("assignment", "student", "id", "file", "what it says")
+    table = Table("assignment", "student", "id")
+    for name in ("file", "what it says"):  # the end of a path says which of two files it is
+        table.add_column(name, overflow="fold")
     for job in work.jobs:
         one = job.submission
         said = one.problem.partition(": ")[2] or "; ".join(f"{f}: {text}" for f, text in one.flags)
@@ -42,7 +46,9 @@ def show_plan(work: "Work") -> None:
 
 
 def shown(results: "Iterable[tuple[Job, Result]]", count: int) -> "Iterator[tuple[Job, Result]]":
-    """The results as they come, behind a bar with an estimate of the time that is left."""
+    """The results as they come, behind a bar with an estimate of the time that is left; in a log,
+    which shows no bar, a line now and then says how many are done.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -63,9 +69,13 @@ def shown(results: "Iterable[tuple[Job, Result]]", count: int) -> "Iterator[tupl
     )
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("graded", total=count)
-        for job, result in results:
+        said = monotonic()
+        for done, (job, result) in enumerate(results, 1):
             yield job, result
             progress.advance(bar)
+            if not console.is_terminal and monotonic() - said >= LOG_EVERY_S:
+                said = monotonic()
+                say(f"{done} of {count} graded, at {strftime('%H:%M:%S')}.")
 
 
 def finish(book: "Gradebook") -> None:

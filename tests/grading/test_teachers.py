@@ -296,6 +296,38 @@ def test_a_dry_run_says_who_handed_in_what_and_writes_nothing(tmp_path):
     assert all(text in done.stdout for text in ("anna", "ben", "README.md", "Nothing was written"))
 
 
+def test_a_dry_run_names_the_whole_file_however_narrow_the_terminal_is(tmp_path, monkeypatch):
+    from rich.console import Console
+
+    from gencourse import console
+    from tests.grading.command import gencourse
+    from tests.grading.test_run import RIGHT, hand_in
+
+    student = "Wilhelmine von Humboldt-Dacheroeden_501_assignsubmission_file"
+    home = hand_in(tmp_path, {student: RIGHT})
+    first = home / "in" / student / "tiny.ipynb"
+    first.with_name("another_tiny.ipynb").write_bytes(first.read_bytes())
+    narrow = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=narrow, width=80))
+    done = gencourse("grade", str(home / "in"), "--assignment", str(home / "tiny.py"), "--dry-run")
+    lines = [line.split("│") for line in narrow.getvalue().splitlines() if line.startswith("│")]
+    file, said = ("".join(line[i].strip() for line in lines) for i in (4, 5))
+    assert done.returncode == 0 and file.endswith(".ipynb"), done.stderr
+    assert "another_tiny.ipynb" in said and "…" not in file + said, said
+
+
+def test_a_log_says_now_and_then_how_many_are_graded(monkeypatch):
+    from rich.console import Console
+
+    from gencourse import console
+
+    log = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=log, width=80))
+    monkeypatch.setattr(console, "LOG_EVERY_S", 0, raising=False)
+    assert len(list(console.shown(iter([(None, None)] * 3), 3))) == 3
+    assert "1 of 3 graded" in log.getvalue() and "3 of 3 graded" in log.getvalue()
+
+
 def test_an_executed_notebook_is_a_page_on_which_nothing_is_live(tmp_path):
     book = Gradebook(tmp_path / "book")
     live = "<script>alert(1)</script>"
