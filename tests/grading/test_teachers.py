@@ -52,6 +52,11 @@ def test_all_answers_to_a_question_stand_on_one_page(book):
     ) or "script-src 'sha256-" in page
 
 
+def test_the_page_counts_answers_and_not_students(book):
+    enrol(book, "ps1", result("dora", "ps1", status="missing", tasks=[task(), question("")]))
+    assert "(3 answers of 4 students)" in write_questions(book, "ps1").read_text("utf-8")
+
+
 def test_a_page_without_questions_is_a_sentence(tmp_path):
     book = Gradebook(tmp_path)
     enrol(book, "ps1", result("anna", "ps1"))

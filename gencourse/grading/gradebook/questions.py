@@ -25,6 +25,11 @@ class Answered:
     row: Row
     task: TaskGrade
 
+    @property
+    def there(self) -> bool:
+        """Whether there is something to read."""
+        return self.row.status == "graded" and bool(self.task.cells)
+
 
 def questions(rows: list[Row]) -> dict[str, list[Answered]]:
     """The answers to each question that people grade, in the order of the assignment."""
