@@ -84,6 +84,16 @@ def test_marks_come_back_from_a_table(book, tmp_path, separator, first, ends):
     assert tasks["<b>cem"].comment == "What do you mean?" and tasks["ben"].points is None
 
 
+def test_marks_find_a_name_in_other_capitals_and_say_which_names_there_are(book):
+    table = [{"student": "ANNA", "task": "why", "points": "2", "comment": ""}]
+    assert book.grade_table("ps1", table) == 1
+    (anna,) = (row for row in book.rows() if row.student == "anna")
+    assert anna.tasks[1].points == 2
+    with pytest.raises(InputError, match=r"\(<b>cem, anna, ben\).*'bne'.*Name one as"):
+        book.grade_by_hand("bne", "ps1", "why", 1)
+    assert [row.student for row in book.rows() if row.tasks[1].points is None] == ["<b>cem", "ben"]
+
+
 def test_a_table_with_a_mistake_is_not_used_at_all(book, tmp_path):
     path = tmp_path / "marks.csv"
     path.write_text("student,task,points\nanna,why,2\nzoe,why,1\nben,why,9\nben,why,x\n", "utf-8")
