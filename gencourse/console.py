@@ -11,6 +11,8 @@ from rich.markup import escape
 from gencourse.errors import NotWritten
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from gencourse.doctor import Finding
     from gencourse.grading.gradebook.book import Gradebook
     from gencourse.grading.gradebook.records import Result
@@ -27,15 +29,23 @@ def say(sentence: str, style: str = "") -> None:
     console.print(sentence, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
-def show_plan(work: "Work") -> None:
-    """Who handed in what: a table, and nothing written."""
+def table_of(*headings: str, title: str | None = None) -> "Table":
+    """A table that breaks what is too long for a column, and cuts nothing off: the end of a path
+    says which of two files it is.
+    """
     from rich.table import Table
 
+    made = Table(title=title)
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    return made
+
+
+def show_plan(work: "Work") -> None:
+    """Who handed in what: a table, and nothing written."""
     from gencourse.grading.gradebook.printing import printable
 
-    table = Table("assignment", "student", "id")
-    for name in ("file", "what it says"):  # the end of a path says which of two files it is
-        table.add_column(name, overflow="fold")
+    table = table_of("assignment", "student", "id", "file", "what it says")
     for job in work.jobs:
         one = job.submission
         said = one.problem.partition(": ")[2] or "; ".join(f"{f}: {text}" for f, text in one.flags)
@@ -80,13 +90,11 @@ def shown(results: "Iterable[tuple[Job, Result]]", count: int) -> "Iterator[tupl
 
 def finish(book: "Gradebook") -> None:
     """The CSV, the reports, and a few lines on the class."""
-    from rich.table import Table
-
     from gencourse.grading.gradebook import export as exports
     from gencourse.grading.gradebook import report as reports
     from gencourse.grading.gradebook.printing import printable
 
-    table = Table("assignment", "status", "submissions", "mean points")
+    table = table_of("assignment", "status", "submissions", "mean points")
     rows = book.rows()
     for name in sorted({row.assignment for row in rows}):
         for status in sorted({row.status for row in rows if row.assignment == name}):
@@ -138,11 +146,9 @@ def show_findings(findings: "Iterable[Finding]") -> None:
 
 def show_escapes(wall: "Sandbox") -> None:
     """A table of escapes; exit status 1 if one succeeded."""
-    from rich.table import Table
-
     from gencourse.grading.sandbox import selftest as escapes
 
-    table = Table("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
+    table = table_of("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
     free = 0
     with console.status("trying to get out"):
         for finding in escapes.probe(wall):

@@ -331,6 +331,21 @@ def test_a_dry_run_names_the_whole_file_however_narrow_the_terminal_is(tmp_path,
     assert "another_tiny.ipynb" in said and "…" not in file + said, said
 
 
+def test_no_table_cuts_a_name_off(tmp_path, monkeypatch):
+    """An assignment is called like its file, which may have no spaces to break at."""
+    from rich.console import Console
+
+    from gencourse import console
+
+    book, name = Gradebook(tmp_path / "book"), "problem_set_on_" + "variational_" * 6 + "end"
+    enrol(book, name, result("anna", name))
+    narrow = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=narrow, width=80))
+    console.finish(book)
+    lines = [line.split("│") for line in narrow.getvalue().splitlines() if line.startswith("│")]
+    assert "".join(line[1].strip() for line in lines) == name
+
+
 def test_a_log_says_now_and_then_how_many_are_graded(monkeypatch):
     from rich.console import Console
 
