@@ -5,6 +5,7 @@ bonus, late work, groups, what is alike.
 import csv
 import io
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -329,6 +330,34 @@ def test_a_dry_run_names_the_whole_file_however_narrow_the_terminal_is(tmp_path,
     file, said = ("".join(line[i].strip() for line in lines) for i in (4, 5))
     assert done.returncode == 0 and file.endswith(".ipynb"), done.stderr
     assert "another_tiny.ipynb" in said and "…" not in file + said, said
+
+
+def test_the_wait_before_the_first_submission_says_what_it_is_for(tmp_path, monkeypatch):
+    from rich.console import Console
+
+    from gencourse import console
+    from gencourse.grading.judging.judge import failed
+    from gencourse.teaching import grading
+    from tests.grading import command
+    from tests.grading.test_run import AS_ROOT, RIGHT, hand_in
+
+    home, said = hand_in(tmp_path, {"anna": RIGHT}), []
+    screen = Console(file=io.StringIO(), force_terminal=True, width=120)
+    for module in (console, grading):
+        monkeypatch.setattr(module, "console", screen)
+
+    def seen(wall):
+        until = time.monotonic() + 10  # it is drawn some ten times a second
+        while "in the sandbox" not in screen.file.getvalue() and time.monotonic() < until:
+            time.sleep(0.05)
+        said.append(screen.file.getvalue())
+
+    monkeypatch.setattr("gencourse.grading.sandbox.choose.check_worker", seen)
+    monkeypatch.setattr(command, "judge", lambda job: failed(job, "full"))
+    words = [str(home / "in"), "--assignment", str(home / "tiny.py"), "--unsafe-no-sandbox"]
+    words += ["--gradebook", str(tmp_path / "book"), *(["--allow-root"] if AS_ROOT else [])]
+    command.gencourse("grade", *words)
+    assert "imported in the sandbox" in said[0]
 
 
 def test_no_table_cuts_a_name_off(tmp_path, monkeypatch):
