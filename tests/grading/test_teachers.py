@@ -54,8 +54,16 @@ def test_all_answers_to_a_question_stand_on_one_page(book):
 
 
 def test_the_page_counts_answers_and_not_students(book):
-    enrol(book, "ps1", result("dora", "ps1", status="missing", tasks=[task(), question("")]))
-    assert "(3 answers of 4 students)" in write_questions(book, "ps1").read_text("utf-8")
+    """A stub that was left as it is says nothing, and neither does a file that is not there."""
+    others = (
+        ("dora", "", "missing"),
+        ("emil", "YOUR ANSWER HERE", "graded"),
+        ("fay", "\n", "graded"),
+    )
+    made = (result(who, "ps1", status, [task(), question(said)]) for who, said, status in others)
+    enrol(book, "ps1", *made)
+    page = write_questions(book, "ps1").read_text("utf-8")
+    assert "(3 answers of 6 students)" in page and page.count("No answer.") == 2
 
 
 def test_a_page_without_questions_is_a_sentence(tmp_path):
