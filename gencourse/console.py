@@ -1,6 +1,7 @@
 """What the command line shows: progress, a table of the class, the escapes that were tried."""
 
 from collections.abc import Iterable, Iterator
+from time import monotonic, strftime
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,6 +11,8 @@ from rich.markup import escape
 from gencourse.errors import NotWritten
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from gencourse.doctor import Finding
     from gencourse.grading.gradebook.book import Gradebook
     from gencourse.grading.gradebook.records import Result
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from gencourse.grading.judging.session import Job
     from gencourse.grading.sandbox.backends import Sandbox
 
+LOG_EVERY_S = 20  # between two lines on the progress in a log
 console = Console()
 
 
@@ -25,13 +29,23 @@ def say(sentence: str, style: str = "") -> None:
     console.print(sentence, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
-def show_plan(work: "Work") -> None:
-    """Who handed in what: a table, and nothing written."""
+def table_of(*headings: str, title: str | None = None) -> "Table":
+    """A table that breaks what is too long for a column, and cuts nothing off: the end of a path
+    says which of two files it is.
+    """
     from rich.table import Table
 
+    made = Table(title=title)
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    return made
+
+
+def show_plan(work: "Work") -> None:
+    """Who handed in what: a table, and nothing written."""
     from gencourse.grading.gradebook.printing import printable
 
-    table = Table("assignment", "student", "id", "file", "what it says")
+    table = table_of("assignment", "student", "id", "file", "what it says")
     for job in work.jobs:
         one = job.submission
         said = one.problem.partition(": ")[2] or "; ".join(f"{f}: {text}" for f, text in one.flags)
@@ -42,7 +56,9 @@ def show_plan(work: "Work") -> None:
 
 
 def shown(results: "Iterable[tuple[Job, Result]]", count: int) -> "Iterator[tuple[Job, Result]]":
-    """The results as they come, behind a bar with an estimate of the time that is left."""
+    """The results as they come, behind a bar with an estimate of the time that is left; in a log,
+    which shows no bar, a line now and then says how many are done.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -63,20 +79,22 @@ def shown(results: "Iterable[tuple[Job, Result]]", count: int) -> "Iterator[tupl
     )
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("graded", total=count)
-        for job, result in results:
+        said = monotonic()
+        for done, (job, result) in enumerate(results, 1):
             yield job, result
             progress.advance(bar)
+            if not console.is_terminal and monotonic() - said >= LOG_EVERY_S:
+                said = monotonic()
+                say(f"{done} of {count} graded, at {strftime('%H:%M:%S')}.")
 
 
 def finish(book: "Gradebook") -> None:
     """The CSV, the reports, and a few lines on the class."""
-    from rich.table import Table
-
     from gencourse.grading.gradebook import export as exports
     from gencourse.grading.gradebook import report as reports
     from gencourse.grading.gradebook.printing import printable
 
-    table = Table("assignment", "status", "submissions", "mean points")
+    table = table_of("assignment", "status", "submissions", "mean points")
     rows = book.rows()
     for name in sorted({row.assignment for row in rows}):
         for status in sorted({row.status for row in rows if row.assignment == name}):
@@ -128,11 +146,9 @@ def show_findings(findings: "Iterable[Finding]") -> None:
 
 def show_escapes(wall: "Sandbox") -> None:
     """A table of escapes; exit status 1 if one succeeded."""
-    from rich.table import Table
-
     from gencourse.grading.sandbox import selftest as escapes
 
-    table = Table("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
+    table = table_of("attempt", "outcome", "what it met", title=f"sandbox: {wall.kind}")
     free = 0
     with console.status("trying to get out"):
         for finding in escapes.probe(wall):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gencourse.console import console, finish, say
+from gencourse.console import console, finish, say, table_of
 from gencourse.errors import InputError
 
 GradebookFolder = Annotated[Path, typer.Argument(help="The folder that `gencourse grade` filled.")]
@@ -90,13 +90,12 @@ def similar(
 ) -> None:
     """List answers of different students that are alike, of functions long enough for that."""
     from rich.markup import escape
-    from rich.table import Table
 
     from gencourse.grading.gradebook.book import Gradebook
     from gencourse.grading.gradebook.printing import printable
     from gencourse.grading.gradebook.similarity import similar as pairs_of
 
-    table = Table("task", "student", "and student", "alike", "nodes")
+    table = table_of("task", "student", "and student", "alike", "nodes")
     pairs = pairs_of(Gradebook(gradebook).rows(assignment))
     for pair in pairs:
         names = (escape(printable(text, 60)) for text in (pair.task, pair.first, pair.second))

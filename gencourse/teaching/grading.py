@@ -134,7 +134,8 @@ def grade(
     before = len(jobs) - len(todo)
     say(f"{len(jobs)} submissions, {before} of them judged before; held by {wall.kind}.")
     if any(not job.submission.problem for job in todo) and not cluster:
-        check_worker(wall)
+        with console.status("the course is imported in the sandbox, once, to see that it works"):
+            check_worker(wall)
     results = (
         batch.on_cluster(todo, cluster)
         if cluster

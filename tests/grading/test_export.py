@@ -290,6 +290,20 @@ def test_who_has_no_grade_keeps_the_cell(book, tmp_path, write):
     assert read(tmp_path / "out.csv")[3][7] == "1"
 
 
+@pytest.mark.parametrize("status", ["missing", "unreadable"])
+def test_nothing_handed_in_waits_for_nobody_and_gets_0(book, tmp_path, write, status):
+    """Also where the assignment asks a question that people grade; points by hand still win."""
+    tasks = [task("kl", "not judged", 0, 2), task("why", "waiting", 0, 3, kind="manual")]
+    enrol(book, "01_vae", result("a", student_id="101", status=status, tasks=tasks))
+    (row,) = book.rows()
+    assert (row.points, row.waiting, row.tasks[1].status) == (0, 0, "not judged")
+    said = fill_canvas(book, write(CANVAS), "VAE (4711)", tmp_path / "out.csv", "01_vae")
+    assert read(tmp_path / "out.csv")[3][7] == "0" and "Waiting" not in " ".join(said)
+    book.grade_by_hand("a", "01_vae", "why", 2.5)
+    (row,) = book.rows()
+    assert (row.points, row.tasks[1].status) == (2.5, "graded by hand")
+
+
 def test_doubt_is_left_to_the_teacher(book, tmp_path, write):
     """Two of one name, two folders that claim one line: nothing is written, both are named."""
     enrol(book, "01_vae", result("Ada Lovelace"), result("ada  lovelace"), result("Emmy Noether"))

@@ -19,10 +19,11 @@ from gencourse.editions.carry import digest as course_digest
 from gencourse.errors import InputError
 from gencourse.grading.handout import assignment as assignments
 from gencourse.grading.handout import release
+from gencourse.grading.submissions.choose import exported_cells
 from gencourse.grading.submissions.collect import collect, survey
 from gencourse.grading.submissions.reading import LONG, VALUES_LIMIT, Unreadable, read
 from gencourse.grading.submissions.rebuild import rebuild
-from tests.grading.corpus_assignment import SOURCE, notebooks
+from tests.grading.corpus_assignment import SOURCE, WRITTEN, notebooks
 
 ROOT = Path(__file__).parents[2]
 RELEASED, SOLVED = (json.loads(release.as_text(made)) for made in notebooks())
@@ -635,6 +636,50 @@ def rebuilt(small, change, python: str = ""):
     change(made["cells"])
     notebook = read(as_file(made))
     return rebuild(small, notebook.cells, python)
+
+
+WORDS = "So that the draw can be repeated."
+
+
+def question_of(cells: list) -> int:
+    """Where the question that people grade stands."""
+    about = (cell["metadata"].get("nbgrader", {}) for cell in cells)
+    return next(i for i, one in enumerate(about) if one.get("grade_id") == WRITTEN)
+
+
+def lose_ids(cells: list) -> None:
+    cells[question_of(cells)]["source"] = WORDS
+    for cell in cells:
+        cell["metadata"] = {}
+
+
+def write_below(cells: list) -> None:
+    at = question_of(cells)
+    cells[at]["source"] = "YOUR ANSWER HERE"
+    mine = {"cell_type": "markdown", "metadata": {}, "source": WORDS}
+    cells[at + 1 : at + 1] = [mine]
+
+
+@pytest.mark.parametrize("change", [lose_ids, write_below])
+def test_an_answer_in_words_is_found_without_its_id_and_below_the_stub(small, change):
+    written = rebuilt(small, change).written[WRITTEN]
+    assert [cell.source for cell in written] == [WORDS]
+
+
+def test_an_exported_script_keeps_answers_in_words_and_its_checks(small):
+    cells = json.loads(SOLUTIONS)["cells"]
+    cells[question_of(cells)]["source"] = WORDS + "\n\nIt is an argument."
+    text = "#!/usr/bin/env python\n# coding: utf-8\n\n"
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            text += f"# In[1]:\n\n\n{source}\n\n\n"
+        else:
+            text += "\n".join("# " + line for line in source.split("\n")) + "\n\n"
+    made = rebuild(small, exported_cells(text.encode()).cells)
+    (written,) = made.written[WRITTEN]
+    assert written.source == WORDS + "\n\nIt is an argument."
+    assert made.flags == rebuilt(small, lose_ids).flags  # and no check is said to be gone
 
 
 def answer(cells: list, name: str) -> dict:

@@ -5,6 +5,7 @@ bonus, late work, groups, what is alike.
 import csv
 import io
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -52,6 +53,19 @@ def test_all_answers_to_a_question_stand_on_one_page(book):
     ) or "script-src 'sha256-" in page
 
 
+def test_the_page_counts_answers_and_not_students(book):
+    """A stub that was left as it is says nothing, and neither does a file that is not there."""
+    others = (
+        ("dora", "", "missing"),
+        ("emil", "YOUR ANSWER HERE", "graded"),
+        ("fay", "\n", "graded"),
+    )
+    made = (result(who, "ps1", status, [task(), question(said)]) for who, said, status in others)
+    enrol(book, "ps1", *made)
+    page = write_questions(book, "ps1").read_text("utf-8")
+    assert "(3 answers of 6 students)" in page and page.count("No answer.") == 2
+
+
 def test_a_page_without_questions_is_a_sentence(tmp_path):
     book = Gradebook(tmp_path)
     enrol(book, "ps1", result("anna", "ps1"))
@@ -77,6 +91,16 @@ def test_marks_come_back_from_a_table(book, tmp_path, separator, first, ends):
     tasks = {row.student: row.tasks[1] for row in book.rows()}
     assert (tasks["anna"].points, tasks["anna"].comment) == (2.5, 'well "said"')
     assert tasks["<b>cem"].comment == "What do you mean?" and tasks["ben"].points is None
+
+
+def test_marks_find_a_name_in_other_capitals_and_say_which_names_there_are(book):
+    table = [{"student": "ANNA", "task": "why", "points": "2", "comment": ""}]
+    assert book.grade_table("ps1", table) == 1
+    (anna,) = (row for row in book.rows() if row.student == "anna")
+    assert anna.tasks[1].points == 2
+    with pytest.raises(InputError, match=r"\(<b>cem, anna, ben\).*'bne'.*Name one as"):
+        book.grade_by_hand("bne", "ps1", "why", 1)
+    assert [row.student for row in book.rows() if row.tasks[1].points is None] == ["<b>cem", "ben"]
 
 
 def test_a_table_with_a_mistake_is_not_used_at_all(book, tmp_path):
@@ -294,6 +318,81 @@ def test_a_dry_run_says_who_handed_in_what_and_writes_nothing(tmp_path):
     done = gencourse("grade", *words, "--gradebook", str(tmp_path / "book"))
     assert done.returncode == 0 and not (tmp_path / "book").exists(), done.stderr
     assert all(text in done.stdout for text in ("anna", "ben", "README.md", "Nothing was written"))
+
+
+def test_a_dry_run_names_the_whole_file_however_narrow_the_terminal_is(tmp_path, monkeypatch):
+    from rich.console import Console
+
+    from gencourse import console
+    from tests.grading.command import gencourse
+    from tests.grading.test_run import RIGHT, hand_in
+
+    student = "Wilhelmine von Humboldt-Dacheroeden_501_assignsubmission_file"
+    home = hand_in(tmp_path, {student: RIGHT})
+    first = home / "in" / student / "tiny.ipynb"
+    first.with_name("another_tiny.ipynb").write_bytes(first.read_bytes())
+    narrow = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=narrow, width=80))
+    done = gencourse("grade", str(home / "in"), "--assignment", str(home / "tiny.py"), "--dry-run")
+    lines = [line.split("│") for line in narrow.getvalue().splitlines() if line.startswith("│")]
+    file, said = ("".join(line[i].strip() for line in lines) for i in (4, 5))
+    assert done.returncode == 0 and file.endswith(".ipynb"), done.stderr
+    assert "another_tiny.ipynb" in said and "…" not in file + said, said
+
+
+def test_the_wait_before_the_first_submission_says_what_it_is_for(tmp_path, monkeypatch):
+    from rich.console import Console
+
+    from gencourse import console
+    from gencourse.grading.judging.judge import failed
+    from gencourse.teaching import grading
+    from tests.grading import command
+    from tests.grading.test_run import AS_ROOT, RIGHT, hand_in
+
+    home, said = hand_in(tmp_path, {"anna": RIGHT}), []
+    screen = Console(file=io.StringIO(), force_terminal=True, width=120)
+    for module in (console, grading):
+        monkeypatch.setattr(module, "console", screen)
+
+    def seen(wall):
+        until = time.monotonic() + 10  # it is drawn some ten times a second
+        while "in the sandbox" not in screen.file.getvalue() and time.monotonic() < until:
+            time.sleep(0.05)
+        said.append(screen.file.getvalue())
+
+    monkeypatch.setattr("gencourse.grading.sandbox.choose.check_worker", seen)
+    monkeypatch.setattr(command, "judge", lambda job: failed(job, "full"))
+    words = [str(home / "in"), "--assignment", str(home / "tiny.py"), "--unsafe-no-sandbox"]
+    words += ["--gradebook", str(tmp_path / "book"), *(["--allow-root"] if AS_ROOT else [])]
+    command.gencourse("grade", *words)
+    assert "imported in the sandbox" in said[0]
+
+
+def test_no_table_cuts_a_name_off(tmp_path, monkeypatch):
+    """An assignment is called like its file, which may have no spaces to break at."""
+    from rich.console import Console
+
+    from gencourse import console
+
+    book, name = Gradebook(tmp_path / "book"), "problem_set_on_" + "variational_" * 6 + "end"
+    enrol(book, name, result("anna", name))
+    narrow = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=narrow, width=80))
+    console.finish(book)
+    lines = [line.split("│") for line in narrow.getvalue().splitlines() if line.startswith("│")]
+    assert "".join(line[1].strip() for line in lines) == name
+
+
+def test_a_log_says_now_and_then_how_many_are_graded(monkeypatch):
+    from rich.console import Console
+
+    from gencourse import console
+
+    log = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=log, width=80))
+    monkeypatch.setattr(console, "LOG_EVERY_S", 0, raising=False)
+    assert len(list(console.shown(iter([(None, None)] * 3), 3))) == 3
+    assert "1 of 3 graded" in log.getvalue() and "3 of 3 graded" in log.getvalue()
 
 
 def test_an_executed_notebook_is_a_page_on_which_nothing_is_live(tmp_path):

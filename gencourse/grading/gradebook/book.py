@@ -205,9 +205,8 @@ class Gradebook:
         result = self.load(row.key)
         if result is None:
             return made
-        ungraded = result.status in NO_GRADE
         tasks = tuple(
-            _task_grade(task, ungraded, *marks.get((*of, task.name), (None, "")))
+            _task_grade(task, result.status, *marks.get((*of, task.name), (None, "")))
             for task in result.tasks
         )
         names = ("version", "status", "reason", "sandbox", "flags", "shown")
@@ -269,15 +268,19 @@ class Gradebook:
 
 
 def _task_grade(
-    task: TaskResult, ungraded: bool, points_manual: float | None, comment: str
+    task: TaskResult, submission: str, points_manual: float | None, comment: str
 ) -> TaskGrade:
-    """A task of a result with what was said by hand. An answer in words has no points by itself."""
-    auto = None if ungraded or task.status == "waiting" else task.points
-    unsettled = task.status in ("waiting", "not attempted", "not judged")
+    """A task of a result with what was said by hand. An answer in words has no points by itself,
+    but where nothing was handed in, or nothing that could be read, there are no words to wait for.
+    """
+    nothing = submission in ("missing", "unreadable")
+    status = "not judged" if nothing and task.status == "waiting" else task.status
+    auto = None if submission in NO_GRADE or status == "waiting" else task.points
+    unsettled = status in ("waiting", "not attempted", "not judged")
     by_hand = unsettled and points_manual is not None
     return TaskGrade(
         **{name: getattr(task, name) for name in TASK_TEXTS},
-        status="graded by hand" if by_hand else task.status,
+        status="graded by hand" if by_hand else status,
         out_of=task.out_of,
         points_auto=auto,
         points_manual=points_manual,

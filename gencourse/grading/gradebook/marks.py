@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gencourse.errors import InputError, NotWritten, describe
+from gencourse.grading.gradebook.printing import printable
 from gencourse.grading.gradebook.records import Mark, decoded, from_json, is_number, to_json
 from gencourse.grading.gradebook.rows import Row
+from gencourse.grading.submissions.names import folded
 
+LISTED = 5  # names in a sentence
 Whose = tuple[str, str, str]  # student, assignment, task
 
 
@@ -69,12 +72,18 @@ def fitting(
     clear: bool = False,
 ) -> Mark:
     """A mark that fits these rows. Raises InputError for one that does not."""
-    row = next((row for row in rows if row.student == student), None)
+    alike = [row for row in rows if folded(row.student) == folded(student)]
+    exact = [row for row in alike if row.student == student]
+    row = next(iter(exact or (alike if len(alike) == 1 else [])), None)
     if row is None:
+        names = ", ".join(printable(row.student, 60) for row in rows[:LISTED])
+        names += " …" * (len(rows) > LISTED)
         raise InputError(
-            f"grade_by_hand: student should be on the roster of {assignment}, got "
-            f"{describe(student)}. Grade the folder first."
+            f"grade_by_hand: student should be on the roster of {assignment} ({names or 'empty'}), "
+            f"got {describe(student)}. "
+            + ("Name one as the report does." if rows else "Grade the folder first.")
         )
+    student = row.student
     known = {known.name: known for known in row.tasks}
     if task and task not in known:
         raise InputError(

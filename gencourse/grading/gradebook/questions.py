@@ -16,6 +16,7 @@ from gencourse.files import write_whole
 from gencourse.grading.gradebook.book import Gradebook, Row, TaskGrade
 from gencourse.grading.gradebook.records import file_name
 from gencourse.grading.gradebook.report import TEMPLATES, environment
+from gencourse.grading.handout.release import WRITTEN_STUB
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,15 @@ class Answered:
 
     row: Row
     task: TaskGrade
+
+    @property
+    def there(self) -> bool:
+        """Whether there is something to read, other than the stub that was handed out."""
+        unwritten = ("", "\n".join(WRITTEN_STUB))
+        written = (
+            cell.attachments or cell.source.strip() not in unwritten for cell in self.task.cells
+        )
+        return self.row.status == "graded" and any(written)
 
 
 def questions(rows: list[Row]) -> dict[str, list[Answered]]:

@@ -81,6 +81,7 @@ class Assignment:
     version: str
     solved: frozenset[str] = frozenset()
     chapter: frozenset[str] = frozenset()
+    outline: tuple[tuple[str, str], ...] = ()  # (id, source) of each cell, of text too, in order
 
     @property
     def out_of(self) -> float:
@@ -149,6 +150,9 @@ def load(path: Path) -> Assignment:
         hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         frozenset(map(digest, code)) if marked else beside(path, "solutions"),
         beside(path, "notebooks"),
+        tuple(
+            (stub.metadata.get("nbgrader", {}).get("grade_id", ""), stub.source) for stub in stubs
+        ),
     )
 
 

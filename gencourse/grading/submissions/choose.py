@@ -75,12 +75,27 @@ def exported_cells(data: bytes) -> Notebook:
         raise Unreadable("it is no exported notebook")
     parts = EXPORTED.split(text)
     kinds = ["", *EXPORTED.findall(text)]
-    cells = [
-        SubmittedCell("raw" if "[markdown]" in kind else "code", part.strip("\n"), "")
-        for kind, part in zip(kinds, parts, strict=True)
-        if part.strip()
-    ]
+    cells = []
+    for kind, part in zip(kinds, parts, strict=True):
+        if "[markdown]" in kind:
+            code, texts = "", [part]
+        else:
+            code, texts = without_texts(part)
+        cells += [SubmittedCell("code", code.strip("\n"), "")] if code.strip() else []
+        words = (re.sub(r"^# ?", "", text.strip("\n"), flags=re.M) for text in texts)
+        cells += [SubmittedCell("raw", text, "") for text in words if text.strip()]
     return Notebook(tuple(cells))
+
+
+def without_texts(part: str) -> tuple[str, list[str]]:
+    """What follows a mark in a script: the code, and the comments below it that nbconvert made of
+    cells of text. It says where code begins, and not where it ends; it leaves blank lines there.
+    """
+    paragraphs = re.split(r"\n{2,}", part.strip("\n"))
+    n = len(paragraphs)
+    while n and all(line.startswith("#") for line in paragraphs[n - 1].split("\n")):
+        n -= 1
+    return "\n\n".join(paragraphs[:n]), paragraphs[n:]
 
 
 def missing(student: str, student_id: str, entries: list[Entry]) -> Submission:

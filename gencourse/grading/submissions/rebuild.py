@@ -238,7 +238,44 @@ def answers_of(
             )
             or (task.kind == "manual" and cell.grade_id == task.name)
         ]
+        if task.kind == "manual":
+            mine = in_words(assignment, task.name, cells, mine)
         found[task.name] = "\n\n".join(dict.fromkeys(cell.source for cell in mine))
         if task.kind == "manual":
             written[task.name] = tuple(mine)
     return found, written
+
+
+def in_words(
+    assignment: Assignment,
+    name: str,
+    cells: tuple[SubmittedCell, ...],
+    mine: list[SubmittedCell],
+) -> list[SubmittedCell]:
+    """The cells that answer a question in words: those with its id, or, where the id was lost or
+    its cell left as it was, the text that the learner wrote between the question and what follows.
+    """
+    outline = [tidy(source) for _, source in assignment.outline]
+    ids = {grade_id: i for i, (grade_id, _) in enumerate(assignment.outline) if grade_id}
+    at = ids.get(name, -1)
+    if at < 0 or any(cell.attachments or tidy(cell.source) != outline[at] for cell in mine):
+        return mine
+    stub = outline[at]
+    by_source = {source: i for i, source in enumerate(outline) if source and source != stub}
+    by_name = {cell.name: ids.get(cell.grade_id) for cell in assignment.cells if cell.name}
+
+    def place(cell: SubmittedCell) -> int | None:
+        if cell.grade_id in ids or tidy(cell.source) in by_source:
+            return ids.get(cell.grade_id, by_source.get(tidy(cell.source)))
+        names = defined(cell.source) if cell.kind == "code" else []
+        return next((by_name[one] for one in names if by_name.get(one) is not None), None)
+
+    places = [place(cell) for cell in cells]
+    before = max((i for i in places if i is not None and i < at), default=at)
+    last, found = -1, []
+    for cell, known in zip(cells, places, strict=True):
+        last = last if known is None else known
+        words = cell.source.strip() and tidy(cell.source) != stub
+        if known is None and cell.kind != "code" and words and before <= last <= at:
+            found.append(cell)
+    return found or mine
