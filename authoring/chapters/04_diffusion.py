@@ -219,7 +219,7 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 # step. So *energy-based models* are slow.
 #
 # The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. At each x it points in the direction in which the density
-# grows fastest; to draw samples one needs nothing else (section 4.3). For a
+# grows fastest, and with it one can draw samples (section 4.3). For a
 # mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is $\sum_k r_k\, (m_k - x)/s_k^2$: each component pulls, with a weight
 # $r_k$ that is the probability that x belongs to it. And if x is made noisy, $x_t = \alpha x + \sigma\varepsilon$, the density stays a
 # mixture, with means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$:
@@ -928,7 +928,7 @@ claim("network_ancestral_width", widths["the network", "ancestral"][3])
 #
 # **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the water,
 # but its islands have only {{ancestral_width}} of their width: dry, and too narrow. On the network, whose own error widens islands, they have
-# {{network_ancestral_width}}; for this network, with 32 to 128 evaluations, it is the best of the four.
+# {{network_ancestral_width}}; and of the four it is the best for this network at 128.
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
 # network, with as many, {{network_heun}} %. It cannot tear the plane either, but has learned a steeper map than the coupling layers with their
@@ -1263,7 +1263,7 @@ ax.legend();
 # *Guided samples of the exact field lie farther out than the class that was asked for and than the product, and closer together.*
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
-# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters. Adding noise and taking
+# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters, more than it does without guidance (the row w = 1). Adding noise and taking
 # powers do not commute. The guided score is that of $p_t(x_t)\,p_t(y \mid x_t)^w$, but these are not the noisy versions of any one density, so
 # the flow does not carry one into the next. **Guidance does not sample the product. It pushes samples away from the other classes,** and pays
 # with variety. (To pay less: guide at middle levels only, Kynkäänniemi et al. 2024; or away from a worse model of the
