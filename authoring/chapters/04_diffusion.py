@@ -897,6 +897,14 @@ for who, field in fields.items():
             widths.setdefault((who, name), []).append(island_width(x))
 
 # %%
+claim("exact_heun", wet["the exact field", "Heun"][-1])
+claim("network_heun", wet["the network", "Heun"][-1])
+claim("few_euler", wet["the exact field", "Euler"][0])
+claim("exact_ancestral", wet["the exact field", "ancestral"][3])
+claim("ancestral_width", widths["the exact field", "ancestral"][3])
+claim("network_ancestral_width", widths["the network", "ancestral"][3])
+
+# %%
 figure, axes = figures.panels(2, height=5.4, rows=2, sharey="row")
 kinds = ((wet, "% of samples in the water", 100 * math.exp(-8)),
          (widths, "width of islands", 1.0))
@@ -913,14 +921,6 @@ axes[0, 0].set_yscale("symlog", linthresh=0.1)
 axes[0, 0].set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
 axes[0, 0].set_ylim(0, 120)
 
-# %%
-claim("exact_heun", wet["the exact field", "Heun"][-1])
-claim("network_heun", wet["the network", "Heun"][-1])
-claim("few_euler", wet["the exact field", "Euler"][0])
-claim("exact_ancestral", wet["the exact field", "ancestral"][3])
-claim("ancestral_width", widths["the exact field", "ancestral"][3])
-claim("network_ancestral_width", widths["the network", "ancestral"][3])
-
 # %% [markdown]
 # *Above: samples between the islands, on an axis that is logarithmic above 0.1 % (even one point of 2,000 would lie above the dotted line).
 # Below: the spread of the others about their centres, over the true one. Left: the sampler's error, which goes away with steps. Right: on the
@@ -928,7 +928,7 @@ claim("network_ancestral_width", widths["the network", "ancestral"][3])
 #
 # **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the water,
 # but its islands have only {{ancestral_width}} of their width: dry, and too narrow. On the network, whose own error widens islands, they have
-# {{network_ancestral_width}}; and of the four it is the best for this network at 128.
+# {{network_ancestral_width}}, and with 128 evaluations it is the driest of the four.
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
 # network, with as many, {{network_heun}} %. It cannot tear the plane either, but has learned a steeper map than the coupling layers with their
