@@ -473,3 +473,60 @@ def test_levels_of_others_are_ours():
         df.ddpm_levels(betas, 1001)
     with pytest.raises(InputError, match="kind should be vp or ve"):
         df.score_sde_levels(0.5, "sub-vp")
+
+
+def after(moves, alpha=1.0, variance=0.0):
+    """α and σ after the steps x ← a x + b ε, (a, b) each."""
+    for a, b in moves:
+        alpha, variance = a * alpha, a**2 * variance + b**2
+    return [alpha, variance**0.5]
+
+
+def along(pull, growth, end, n=10_000):
+    """α and σ at time `end` of dx = -pull(t) x dt + √growth(t) dw, from data at 0."""
+    h = end / n
+    middle = [(i + 0.5) * h for i in range(n)]
+    return after((1 - pull(t) * h, (growth(t) * h) ** 0.5) for t in middle)
+
+
+def close_to_motion(levels):
+    """Levels of others beside those that the motion leaves which each of them publishes."""
+    ddpm, sde, edm = levels
+    betas, rate = df.linear_betas(1000), 2 * math.log(5000)
+    for n in (1, 300, 1000):
+        steps = [((1 - b) ** 0.5, b**0.5) for b in betas[:n].tolist()]
+        close(torch.stack(ddpm(betas, n)), after(steps))
+    for t in (0.05, 0.4, 1.0):
+        vp = along(lambda t: 0.05 + 9.95 * t, lambda t: 0.1 + 19.9 * t, t)
+        close(torch.stack(sde(t, "vp")), vp, atol=5e-4)
+        ve = along(lambda t: 0.0, lambda t: rate * 1e-4 * math.exp(rate * t), t)
+        ve[1] = (ve[1] ** 2 + 0.01**2) ** 0.5  # it begins with noise of 0.01
+        close(torch.stack(sde(t, "ve")), ve, atol=1e-5, rtol=1e-5)
+        close(torch.stack(edm(t)), along(lambda t: 0.0, lambda t: 2 * t, t))
+
+
+def test_levels_of_others_are_what_their_own_motion_leaves():
+    def squared(levels, which):  # α² for α, or σ² for σ
+        return lambda *where: [
+            level ** (2 if i == which else 1) for i, level in enumerate(levels(*where))
+        ]
+
+    right = ddpm, sde, edm = df.ddpm_levels, df.score_sde_levels, df.edm_levels
+    slips = {
+        "alpha_bar": (squared(ddpm, 0), sde, edm),
+        "a_step_too_few": (lambda betas, n: ddpm(betas, n - 1), sde, edm),
+        "alpha_squared": (ddpm, squared(sde, 0), edm),
+        "from_the_other_end": (ddpm, lambda t, kind: sde(1 - t, kind), edm),
+        "variance": (ddpm, sde, squared(edm, 1)),
+    }
+    has_power(close_to_motion, right, slips)
+
+
+def test_reversed_time_is_where_their_own_velocity_leads():
+    """6.S184's velocity (x - x_t)/(1 - t), from noise at 0, leads to our levels at 1 - t."""
+    noise = 1.0
+    for i in range(100):
+        if i in (10, 70, 99):
+            alpha, sigma = df.linear().levels(df.from_reversed_time(i / 100, torch.ones(1))[0])
+            close(torch.stack([alpha, sigma]), [1 - noise, noise])
+        noise -= 0.01 * noise / (1 - i / 100)

@@ -125,8 +125,8 @@ ax.legend();
 #
 # ### A layer that can be inverted
 #
-# A **normalising flow** is made of such maps, and trained on $-\log p(x)$ itself. Each layer has to be easy to invert, its determinant easy to
-# compute. A **coupling layer** (Dinh et al. 2017) leaves one half of x as it is, and scales and shifts the other by what a network makes
+# A **normalising flow** is made of such maps (so z has as many numbers as x: nothing is compressed), and trained on $-\log p(x)$ itself. Each
+# layer has to be easy to invert, its determinant easy to compute. A **coupling layer** (Dinh et al. 2017) leaves one half of x as it is, and scales and shifts the other by what a network makes
 # of the first:
 
 # %%
@@ -218,7 +218,8 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 # of reach. Maximum likelihood lowers the energy of data and raises that of the model's own samples, which a Markov chain has to draw at each
 # step. So *energy-based models* are slow.
 #
-# The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. It points, everywhere, to where the density grows fastest. For a
+# The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. At each x it points in the direction in which the density
+# grows fastest, and with it one can draw samples (section 4.3). For a
 # mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is $\sum_k r_k\, (m_k - x)/s_k^2$: each component pulls, with a weight
 # $r_k$ that is the probability that x belongs to it. And if x is made noisy, $x_t = \alpha x + \sigma\varepsilon$, the density stays a
 # mixture, with means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$:
@@ -336,8 +337,8 @@ ax.legend(ncols=2);
 # are none, it guesses.*
 #
 # Over noisy examples its root mean squared distance to their own score is {{score_network_error}}, to that of the clean data
-# {{score_network_from_clean}}. With little noise one learns nearly the right score, but only near the data; with much noise one everywhere, of a
-# blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
+# {{score_network_from_clean}}. With little noise one learns nearly the right score, but only near the data; with much noise a score far
+# around, but of a blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
 #
 # ## 4.3 To noise, and back
 #
@@ -394,7 +395,7 @@ claim("brownian_variance", brownian[-1].var())
 claim("tied_variance", tied[-1].var())
 
 # %% [markdown]
-# {{brownian_variance}}, or $g^2 t$, and {{tied_variance}}, in finer steps $g^2/2$: the drift takes away what noise adds (`m.euler_maruyama`
+# {{brownian_variance}} (in theory $g^2 t$), and {{tied_variance}} (in finer steps $g^2/2$): the drift takes away as much as noise adds (`m.euler_maruyama`
 # agrees to {{sde_and_theirs}}). For a path take $f = \frac{\dot\alpha}{\alpha} x$ and
 # $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ (`m.sde_coefficients`; dots are derivatives in t): the mean $\alpha x$ and the
 # variance $\sigma^2$ then change as they should.
@@ -458,7 +459,8 @@ axes[0].set_ylabel("x");
 # *Colour: the exact density of $x_t$ (its root, to show faint parts). White: six points on their way back, from the same noise. Paths of the
 # ODE are smooth and never meet; those of the SDEs are rough and cross.*
 #
-# All end alike: left of 0 lies the data's share of points, to {{reverse_share_error}}, with the data's deviation, to {{reverse_width_error}}.
+# All end alike: left of 0 lies the data's share of points, to {{reverse_share_error}}, with the data's deviation, to {{reverse_width_error}}. In fine
+# steps and with the exact score λ is a matter of taste; with few steps, or a learned score, it is not (section 4.5).
 #
 # **What Langevin alone cannot do.** A finite step h changes what it should leave alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And
 # it rarely crosses a valley. **Predict** what share of points that start in the left peak is still there after 500 steps of 0.01:
@@ -490,7 +492,8 @@ claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
 # | v | $\mathbb E[\alpha\varepsilon - \sigma x \mid x_t]$ | $(\alpha x_t - \sigma v)/(\alpha^2 + \sigma^2)$ | $t/((1-t)^2 + t^2)$ |
 # | velocity | $\mathbb E[\varepsilon - x \mid x_t]$ (flow form) | $x_t - t u$ (flow form) | $t$ |
 #
-# At t = 0 the denoiser is lost, too: $x_t$ is x, and x says nothing of ε. **v and u are good at both ends.** In the flow form:
+# At t = 0 the denoiser is no use to the others: $x_t$ is x, and says nothing of ε. **v and u are good at both ends.** (Which to ask for is also a
+# matter of the network: section 4.11.) In the flow form:
 
 # %%
 def all_five(u, x_t, t):  # from the velocity, in the flow form
@@ -546,21 +549,63 @@ claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
 # | who | time, and where the data are | α, σ | predicts |
 # | --- | --- | --- | --- |
 # | this course; Stable Diffusion 3 | 0 to 1, data at 0 | 1 − t, t | u = ε − x |
-# | MIT 6.S184; Liu et al. 2022; Meta's flow_matching; torchcfm | 0 to 1, **data at 1** | t, 1 − t | **x − ε** = −u at 1 − t |
+# | MIT 6.S184 (its linear path); Liu et al. 2022; Meta's flow_matching; torchcfm | 0 to 1, **data at 1** | t, 1 − t | **x − ε** = −u at 1 − t |
 # | DDPM; Stable Diffusion 1 | steps 1 to T (in code 0 to T − 1), data at 0 | √ᾱ, √(1 − ᾱ), with ᾱ = Π(1 − β) | ε |
-# | score SDE, variance preserving (VP) | 0 to 1, data at 0 | DDPM's, continuous | score, or ε |
-# | score SDE, variance exploding (VE) | 0 to 1, data at 0 | 1, σ | score |
+# | score SDE, variance preserving (VP) | 0 to 1, data at 0 | √ᾱ, √(1 − ᾱ), with ᾱ = exp(−0.1 t − 9.95 t²) | score, or ε |
+# | score SDE, variance exploding (VE) | 0 to 1, data (with noise of 0.01) at 0 | 1, 0.01 · 5000ᵗ | score |
 # | EDM | σ itself | 1, σ | F, preconditioned |
 #
-# Noisy points of the spiral in five conventions, denoised as they are and as ours:
+# Is the third column right? Each author publishes how x *moves*: DDPM a step, $x \leftarrow \sqrt{1 - \beta}\, x + \sqrt\beta\, \varepsilon$; VP the SDE
+# $f = -\tfrac12 \beta x$, $g^2 = \beta$ with $\beta = 0.1 + 19.9\, t$; VE and EDM $f = 0$, $g^2 = d\sigma^2/dt$; 6.S184 the velocity $(x - x_t)/(1 - t)$,
+# from noise. Follow them, and see how much of x is left and how much noise has come in:
+
+# %%
+def after(moves):  # α and σ of x after steps x ← a x + b ε, from data
+    alpha, variance = 1.0, 0.0
+    for a, b in moves:
+        alpha, variance = a * alpha, a**2 * variance + b**2
+    return alpha, variance**0.5
+
+
+def along(pull, g2, end, n=10_000):  # dx = -pull x dt + g dw, in n steps up to `end`
+    h = end / n
+    middle = [(i + 0.5) * h for i in range(n)]
+    return after((1 - pull(t) * h, (g2(t) * h) ** 0.5) for t in middle)
+
+
+def zero(t):
+    return 0.0
+
+
+# %%
+betas = m.linear_betas().tolist()
+noise_left = math.prod(1 - 0.01 / (1 - i / 100) for i in range(70))  # steps of 0.01
+rate = 2 * math.log(5000)  # of VE's σ²
+moved = {"DDPM": after(((1 - b) ** 0.5, b**0.5) for b in betas[:300]),
+         "VP": along(lambda t: 0.05 + 9.95 * t, lambda t: 0.1 + 19.9 * t, 0.4),
+         "VE": along(zero, lambda t: rate * 0.01**2 * math.exp(rate * t), 0.6),
+         "EDM": along(zero, lambda t: 2 * t, 0.7),
+         "6.S184": (1 - noise_left, noise_left)}
+bars = {"DDPM": math.prod(1 - b for b in betas[:300]),
+        "VP": math.exp(-0.1 * 0.4 - 9.95 * 0.4**2)}
+column = {name: (bar**0.5, (1 - bar) ** 0.5) for name, bar in bars.items()}
+column |= {"VE": (1, 0.01 * 5000**0.6), "EDM": (1, 0.7), "6.S184": (0.7, 1 - 0.7)}
+theirs = {"DDPM": m.ddpm_levels(m.linear_betas(), 300), "EDM": m.edm_levels(0.7),
+          "VP": m.score_sde_levels(0.4, "vp"), "VE": m.score_sde_levels(0.6, "ve"),
+          "6.S184": m.linear().levels(1 - 0.7)}
+by_name = [torch.tensor([kind[name] for name in theirs], dtype=double)
+           for kind in (moved, column, theirs)]
+claim("levels_moved", (by_name[0] - by_name[1]).abs().max())
+claim("levels_and_theirs", (by_name[2] - by_name[1]).abs().max())
+
+# %% [markdown]
+# Column and motion agree to {{levels_moved}} (the SDEs go in finite steps), the column and the package to {{levels_and_theirs}}. Now noisy points of
+# the spiral in these five, denoised as they are and as ours:
 
 # %%
 spiral = mixture_of("spiral")
 columns = spiral.means.double(), points("spiral").stds.double(), spiral.weights.double()
 x, eps = normal(2, 100, 2, seed=0)
-theirs = {"DDPM": m.ddpm_levels(m.linear_betas(), 300), "EDM": m.edm_levels(0.7),
-          "VP": m.score_sde_levels(0.4, "vp"), "VE": m.score_sde_levels(0.6, "ve"),
-          "6.S184": (0.7, 0.3)}
 off = []
 for alpha, sigma in theirs.values():
     x_t = perturb(x, eps, alpha, sigma)
@@ -575,7 +620,7 @@ off.append((u - m.ExactDiffusion(wide, flow_form).velocity(x_t, t)).abs().max())
 claim("translations", max(off))
 
 # %% [markdown]
-# All agree to {{translations}}, as they would for any α and σ; so does the velocity of a model with the other time.
+# All agree to {{translations}}; so does the velocity of a model with the other time.
 #
 # **Check where a schedule ends.** Sampling starts at pure noise, so α/σ has to end near 0. DDPM has 1,000 steps, with betas from 0.0001 to
 # 0.02. What if one takes only 100?
@@ -821,10 +866,16 @@ right.axhline(1, color="black", ls=":");
 # and {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule, or its rule: five of Heun's steps to 0.002 widen
 # the spread, to {{heun_five}}. (DDIM is exact only where x̂ does not change on the way: for data at a single point.)
 #
-# **Whose error is it?** Run the samplers on the exact field and on section 4.4's network, with equally many evaluations, and count samples in
-# the water:
+# **Whose error is it?** Run the samplers on the exact field and on section 4.4's network, with equally many evaluations. Count samples in
+# the water, and measure how wide the islands are: points that crowd at the centres are dry, and yet wrong.
 
 # %%
+def island_width(x):  # spread of the points on islands about their centres, 1 is right
+    away = torch.cdist(x, ring.centres).amin(1)
+    dry = away[away <= 4 * ring.stds[0]]
+    return (dry.square().mean() / 2).sqrt() / ring.stds[0]
+
+
 @torch.no_grad()
 def four_ways(field, evaluations):
     whole, half = m.even_times(evaluations), m.even_times(evaluations // 2)
@@ -835,34 +886,49 @@ def four_ways(field, evaluations):
                                  seeded(1))
 
 
+# %%
 budgets, noise = (4, 8, 16, 32, 128), torch.randn(2000, 2, generator=seeded(7))
 fields = {"the exact field": perfect_ring, "the network": net}
-wet = {}
+wet, widths = {}, {}
 for who, field in fields.items():
     for n in budgets:
         for name, x in four_ways(field, n):
             wet.setdefault((who, name), []).append(100 * between_islands(x))
+            widths.setdefault((who, name), []).append(island_width(x))
 
 # %%
-figure, axes = figures.panels(2, height=3.2, sharey=True)
-for ax, who in zip(axes, fields, strict=True):
-    lines = {name: torch.stack(v) for (w, name), v in wet.items() if w == who}
-    figures.curves(torch.tensor(budgets), lines, "evaluations of the field",
-                   "% of samples in the water", f"On {who}", ax=ax)
-    ax.axhline(100 * math.exp(-8), color="black", ls=":", label="true points")
-    figures.log_scale(ax, "x")
-    ax.set_yscale("symlog", linthresh=0.1)
-    ax.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
-    ax.set_ylim(0, 120)
-    ax.legend().set_visible(who == "the exact field")
 claim("exact_heun", wet["the exact field", "Heun"][-1])
 claim("network_heun", wet["the network", "Heun"][-1])
 claim("few_euler", wet["the exact field", "Euler"][0])
+claim("exact_ancestral", wet["the exact field", "ancestral"][3])
+claim("ancestral_width", widths["the exact field", "ancestral"][3])
+claim("network_ancestral_width", widths["the network", "ancestral"][3])
+
+# %%
+figure, axes = figures.panels(2, height=5.4, rows=2, sharey="row")
+kinds = ((wet, "% of samples in the water", 100 * math.exp(-8)),
+         (widths, "width of islands", 1.0))
+for row, (found, words, truth) in zip(axes, kinds, strict=True):
+    for ax, who in zip(row, fields, strict=True):
+        lines = {name: torch.stack(v) for (w, name), v in found.items() if w == who}
+        figures.curves(torch.tensor(budgets), lines, "evaluations of the field", words,
+                       f"On {who}", ax=ax)
+        ax.axhline(truth, color="black", ls=":", label="true points")
+        figures.log_scale(ax, "x")
+        ax.legend().set_visible(ax is axes[0, 0])
+        ax.label_outer()
+axes[0, 0].set_yscale("symlog", linthresh=0.1)
+axes[0, 0].set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
+axes[0, 0].set_ylim(0, 120)
 
 # %% [markdown]
-# *Samples between the islands, on an axis that is logarithmic above 0.1 %. Left: the sampler's error, which goes away with steps (even one
-# point of 2,000 would lie above the dotted line). Right: on the network the ODE's samplers level off far above the truth. The ancestral one,
-# whose fresh noise forgets part of the field's errors, gets lower.*
+# *Above: samples between the islands, on an axis that is logarithmic above 0.1 % (even one point of 2,000 would lie above the dotted line).
+# Below: the spread of the others about their centres, over the true one. Left: the sampler's error, which goes away with steps. Right: on the
+# network the ODE's samplers level off far above the truth. The ancestral one, whose fresh noise forgets part of the field's errors, gets lower.*
+#
+# **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the water,
+# but its islands have only {{ancestral_width}} of their width: dry, and too narrow. On the network, whose own error widens islands, they have
+# {{network_ancestral_width}}, and with 128 evaluations it is the driest of the four.
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
 # network, with as many, {{network_heun}} %. It cannot tear the plane either, but has learned a steeper map than the coupling layers with their
@@ -881,8 +947,9 @@ noise_explorer(perfect_ring)
 # 2022): connect each example with a draw of noise by a straight line, and learn the velocity. Lines cross, and at a crossing the network can
 # give only one answer, the mean over those that pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
 # $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices. How a density changes depends on the flow of mass $p\,u$ alone (the
-# *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$), and $p\,u$ is the sum over all lines through the point. So the density is
-# the same at each t.
+# *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$), and $p\,u$ is the sum over all lines through the point. So points that
+# follow u have, at each t, the same density as points that follow the lines. (With normal noise, independent of x, this *is* diffusion, with the flow
+# form as its path. But here one may start from something else, and choose the pairs.)
 
 # %%
 two_peaks = m.ExactDiffusion(clean, flow_form)
@@ -1076,7 +1143,8 @@ claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 
 # %% [markdown]
 # Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to
-# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's layers {{flow_kl}}.
+# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's layers {{flow_kl}}. (One can train on
+# this likelihood, as Chen et al. did; but then each training step has to follow the whole flow.)
 #
 # In D dimensions the divergence costs D backward passes, **Hutchinson's** estimate one: with J the Jacobian of u and a random v with
 # $\mathbb E[v v^\top] = I$, $v^\top J v$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of
@@ -1131,9 +1199,9 @@ claim("elbo_gap", truth - bounds[-1])
 #
 # $$\nabla \log p_t(x_t \mid y) = \nabla \log p_t(x_t) + \nabla \log p_t(y \mid x_t) ,$$
 #
-# and **classifier guidance** (Dhariwal & Nichol 2021) multiplies the second term by w, to obey more. **Classifier-free guidance** (Ho &
-# Salimans 2022) takes for it the difference of two scores, with the class and without; in practice of one network, whose label is hidden in,
-# say, a tenth of the training examples. So
+# and **classifier guidance** (Dhariwal & Nichol 2021) multiplies the second term by w, so that samples obey more. **Classifier-free guidance** (Ho &
+# Salimans 2022) takes for it the difference of two scores, with the class and without; in practice both come from one network, whose label is
+# hidden in, say, a tenth of the training examples. So
 #
 # $$\hat s = s(x_t) + w\,\big[s(x_t, y) - s(x_t)\big],$$
 #
@@ -1195,7 +1263,7 @@ ax.legend();
 # *Guided samples of the exact field lie farther out than the class that was asked for and than the product, and closer together.*
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
-# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters. Adding noise and taking
+# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters, more than it does without guidance (the row w = 1). Adding noise and taking
 # powers do not commute. The guided score is that of $p_t(x_t)\,p_t(y \mid x_t)^w$, but these are not the noisy versions of any one density, so
 # the flow does not carry one into the next. **Guidance does not sample the product. It pushes samples away from the other classes,** and pays
 # with variety. (To pay less: guide at middle levels only, Kynkäänniemi et al. 2024; or away from a worse model of the
@@ -1267,7 +1335,7 @@ claim("inpaint_ddim", filled["DDIM"][-1].mean())
 # The ancestral sampler reaches {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one {{inpaint_ddim}}
 # ({{limit_ddim}}), and **no number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all
 # that is known, and what was decided early is only partly revised, least by a deterministic sampler. *RePaint* (Lugmayr et al. 2022) goes
-# back up several times at each level.
+# back up several times at each level (section 4.14).
 #
 # **Image to image** (*SDEdit*: Meng et al. 2022). Add noise up to a level $t_0$, and walk back. On the ring, how often does one return to the
 # same island?
@@ -1327,8 +1395,8 @@ claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
 
 # %% [markdown]
 # (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below {{copies_of_the_best}}:
-# **a perfect fit to the training loss copies, and does nothing else.** All that is new in a diffusion model's samples comes from missing that
-# minimum. When does a network miss it? Train the same small one, for as many steps, on more and more points: of the spiral, and of codes for
+# **a perfect fit to the training loss, in fine steps, copies and does nothing else.** What is new in a diffusion model's samples comes from
+# missing that minimum (or from coarse steps, which blur). When does a network miss it? Train the same small one, for as many steps, on more and more points: of the spiral, and of codes for
 # chapter 1's shipped decoder (an encoder is fitted to it):
 
 # %%
@@ -1471,15 +1539,10 @@ claim("modulated_and_theirs",
 # right ones independently, with deviation 1, theory gives $\bar w$ the deviation $\sqrt{(1-d)/(1+d)}$, which for d = 0.9 is 0.229:
 
 # %%
-def average_step(average, weights, decay):
-    for kept, new in zip(average, weights, strict=True):
-        kept.lerp_(new, 1 - decay)
-
-
-kept, pushed = [torch.zeros(20_000)], torch.randn(80, 20_000, generator=seeded(0))
+average, pushed = torch.zeros(20_000), torch.randn(80, 20_000, generator=seeded(0))
 for weights in pushed:
-    average_step(kept, [weights], decay=0.9)
-claim("average_scatter", kept[0].std())
+    average = 0.9 * average + 0.1 * weights
+claim("average_scatter", average.std())
 
 # %% [markdown]
 # {{average_scatter}}. Now train: less than a minute of one core, on ten thousand digits. The network is told which digit it sees, and in a tenth of the
@@ -1982,7 +2045,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 # | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
 # | training | one loss | a game | one loss | one regression |
 # | a code | yes | yes, no encoder | none | the noise, as large as x |
-# | asking, editing | trained for | trained for | what comes first | asking trained for, editing not |
+# | asking, editing | if trained for it | if trained for it | goes on from what comes first | asking if trained for it, editing as it is |
 #
 # ## 4.17 What the picture tools do with it
 #

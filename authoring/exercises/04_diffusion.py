@@ -745,11 +745,8 @@ check.reflow_pairs(reflow_pairs)
 
 # %%
 if check.reflow_pairs.judge(reflow_pairs).status == "right":
-    def first(x, t):  # E[ε - x given x_t] for independent pairs
-        t = torch.as_tensor(t).view(-1, 1)
-        return (t - 0.25 * (1 - t)) / (0.25 * (1 - t) ** 2 + t**2) * x
-
-
+    data = m.isotropic_mixture(torch.zeros(1, 1), 0.5)
+    first = m.ExactDiffusion(data, m.linear()).velocity  # E[ε - x given x_t]
     x, eps = reflow_pairs(first, torch.randn(20_000, 1, generator=seeded(0)), 100)
     slope = (x / eps).mean()  # they lie on a line: x = slope · ε
 
@@ -806,8 +803,7 @@ def centred(x):  # points of the unit square [0, 1]², to [-1, 1]²
 
 
 def levels(T):  # α and σ, (T + 1,) each, of betas evenly spaced from 0.1/T to 20/T
-    betas = torch.linspace(1e-4, 0.02, T)
-    alpha_bar = torch.cat([torch.ones(1), (1 - betas).cumprod(0)])
+    alpha_bar = m.alpha_bars(torch.linspace(1e-4, 0.02, T))  # 1 in front
     return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
 
@@ -1000,8 +996,7 @@ check.repair_1(repair_1)
 def repair_2(T):
     """alpha and sigma, each (T + 1,)."""
     ### BEGIN SOLUTION
-    betas = torch.linspace(0.1, 20, T, dtype=torch.float64) / T
-    alpha_bar = torch.cat([torch.ones(1), (1 - betas).cumprod(0)])
+    alpha_bar = m.alpha_bars(torch.linspace(0.1, 20, T, dtype=torch.float64) / T)
     return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
     ### END SOLUTION
 
