@@ -10,8 +10,8 @@ last seen to pass.
 
 benchmarks/results/slow_lane.json holds, for each part that has passed, a fingerprint of all that
 the part depends on, and its seconds. Files are compared, not commits, so that a clone without
-history decides in the same way. Whoever runs the parts gets the record written, and commits it with the
-change; where CI=true the record is left alone.
+history decides in the same way. Whoever runs the parts gets the record written, and commits it with
+the change; where CI=true the record is left alone.
 
 A notebook at the default scale depends on its cells of code, on the modules that they import,
 directly or through others (read from the syntax tree; where a package finds its modules at run
