@@ -68,6 +68,16 @@ def codes_of(model: VAE | Autoencoder, x: Tensor) -> Tensor:
     return reparameterize(*encoded, torch.randn(encoded.mu.shape, generator=seeded(0)))
 
 
+def fresh_codes(model: VAE, x: Tensor, scale: Tensor, size: int, seed: int) -> Iterator[Tensor]:
+    """Batches of codes over their scale, each drawn anew from q."""
+    with torch.no_grad():
+        q = model.encode(x)
+    generator = seeded(seed)
+    for mu, logvar in minibatches(q.mu, q.logvar, batch_size=size, seed=seed):
+        eps = torch.randn(mu.shape, generator=generator)
+        yield reparameterize(mu, logvar, eps) / scale
+
+
 @torch.no_grad()
 def decoded(model: VAE | Autoencoder, z: Tensor) -> Tensor:
     """Images of codes."""
@@ -122,14 +132,13 @@ def contestants(seconds: float, seed: int) -> Iterator[tuple[str, Draw, bool]]:
     )
     yield "diffusion of pixels", lambda n, s: pixels.sample(n, steps=25, seed=s), False
     short = trained(vae, lambda: bits(128), VAE_SHARE * seconds, seed, lr=4e-3)
-    z = codes_of(short, train)
-    scale = z.std()
+    scale = codes_of(short, train).std()
     flow = trained(
-        lambda: diffusion.code_flow(diffusion.CodeNetwork(16), 0.99),
-        lambda: minibatches(z / scale, batch_size=256, seed=seed),
+        lambda: diffusion.code_flow(diffusion.CodeNetwork(16, width=192, blocks=2), 0.99),
+        lambda: fresh_codes(short, train, scale, 512, seed),
         (1 - VAE_SHARE) * seconds,
         seed,
-        lr=2e-3,
+        lr=6e-3,
         precision="float32",
     )
 

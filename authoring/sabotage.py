@@ -100,8 +100,7 @@ def place_of(cells: Sequence[Cell], slice_: Sequence[int], change: Change) -> tu
 
 
 def learn_nothing() -> None:
-    """From here on no optimizer of this process moves anything, and no gradient is computed."""
-    torch.Tensor.backward = lambda *args, **options: None  # type: ignore[method-assign]
+    """From here on no optimizer of this process moves anything."""
     waiting = [torch.optim.Optimizer]
     while waiting:
         kind = waiting.pop()

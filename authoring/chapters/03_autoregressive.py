@@ -46,7 +46,7 @@ print("running on", device)
 # %% [markdown]
 # ## 3.1 The chain rule
 #
-# First the goal: what the GPT of this chapter writes after a longer training than yours will have. It ships with the course.
+# First the goal: what this chapter's GPT writes when it is wider, sees more and is trained longer than yours will be. It ships with the course.
 
 # %%
 shakespeare = text("shakespeare")
@@ -655,9 +655,9 @@ longer_nats = validation_nats(longer, block_size=longer.block_size)
 claim("longer_bits", bits_per_dim(longer_nats, 1))
 
 # %% [markdown]
-# {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, trained longer, needs {{longer_bits}}
+# {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, larger and trained longer, needs {{longer_bits}}
 # bits. bzip2 needs fewer than either (section 3.2): it looks back over 790,000 characters and
-# the new play so far, these models over 64 at most. On training text yours pays
+# the new play so far, yours over 64 at most, the larger over 128. On training text yours pays
 # {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest*
 # costs {{gpt_tempest}}: the gap is the other play.
 #

@@ -28,7 +28,7 @@ from gencourse.data import binarised, images, minibatches, points
 from gencourse.evaluation import (
     feature_network, frechet_distance, nearest_neighbours, precision_recall)
 from gencourse.models import diffusion as m
-from gencourse.models.vae import VAE, trained_decoder
+from gencourse.models.vae import VAE, reparameterize, trained_decoder
 from gencourse.runtime import manual_seed, scaled, seeded
 from gencourse.training import fit
 from gencourse.widgets import (
@@ -1638,14 +1638,18 @@ scale = z["train"].std()
 # %% [markdown]
 # Codes are divided by *one* number, the deviation of the draws, so that a time t means the same for any autoencoder: here {{code_scale}}. (One for each number of the code,
 # and taken of the means μ, would blow up noise: where a number is idle, its means hardly vary.) Times are logit-normal (section 4.6). A
-# flow of 16 numbers needs no U-Net, and can say the velocity:
+# flow of 16 numbers needs no U-Net, and can say the velocity. Each batch draws its codes anew from q(z | x), so that none is seen twice:
 
 # %%
 claim("code_scale", scale)
 manual_seed(0)
-flow = m.code_flow(m.CodeNetwork(16, width=256, blocks=3), ema_decay=0.99)
-fit(flow, minibatches(z["train"] / scale, batch_size=256, seed=0), precision="float32",
-    steps=scaled(default=1500, smoke=5, full=20_000), lr=2e-3)
+flow = m.code_flow(m.CodeNetwork(16, width=192, blocks=2), ema_decay=0.99)
+with torch.no_grad():
+    q = small.encode(binary["train"])
+fresh_codes = (reparameterize(mu, logvar, torch.randn_like(mu)) / scale
+               for mu, logvar in minibatches(q.mu, q.logvar, batch_size=512, seed=0))
+fit(flow, fresh_codes, precision="float32", lr=6e-3,
+    steps=scaled(default=1800, smoke=5, full=20_000))
 
 # %% [markdown]
 # Heun's rule, 25 evaluations. **Predict** the order: codes from the VAE's prior, from 40 normals fitted to its codes (chapter 1), from the flow, and the codes of training images.
@@ -1948,7 +1952,7 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 its_noise = torch.randn(scaled(default=20_000, smoke=300, full=100_000), 16,
                         generator=seeded(20))
 pairs_made, _ = m.reflow_pairs(flow.averaged.velocity, its_noise, m.even_times(8))
-student = m.DiffusionModel(m.CodeNetwork(16, width=256, blocks=3), shape=(16,))
+student = m.DiffusionModel(m.CodeNetwork(16, width=192, blocks=2), shape=(16,))
 student.load_state_dict(flow.averaged.state_dict())
 manual_seed(1)
 fit(OnPairs(student), minibatches(pairs_made, its_noise, batch_size=256, seed=0),
