@@ -209,7 +209,14 @@ def depends_on(notebook: str) -> Iterable[Path]:
             found, further = resolved(name)
             files |= found
             wanted += further
-    return files
+    return {path for path in files if not of_another_chapter(path, notebook)}
+
+
+def of_another_chapter(path: Path, notebook: str) -> bool:
+    """Whether these are the claims of a chapter that the notebook is not of."""
+    return (
+        path.parent.name == "claims" and path.suffix == ".toml" and path.stem != Path(notebook).stem
+    )
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[str]:
@@ -254,7 +261,7 @@ def resolved(name: str) -> tuple[set[Path], list[str]]:
             return files, passed_on(place.parent, word) if i > 1 else []
         files.add(place / "__init__.py")
         if i:
-            files |= {path for path in place.iterdir() if is_data(path)}
+            files |= {p for p in [*place.iterdir(), *place.glob("files/*")] if is_data(p)}
     if len(words) == 1:
         return files, []
     everything = (

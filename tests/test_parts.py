@@ -30,10 +30,14 @@ gencourse.data.draw(3)"""
         "gencourse/models/gan.py": "",
         "gencourse/models/vae/__init__.py": "import importlib\n",
         "gencourse/models/vae/hidden.py": "from gencourse.errors import InputError\n",
-        "gencourse/errors.py": "import torch\n",
+        "gencourse/errors.py": "import torch\nfrom gencourse.claims import claim\n",
+        "gencourse/claims/__init__.py": "def claim(): ...\n",
         "gencourse/data/__init__.py": "def draw(n):\n    from gencourse.data import points\n",
         "gencourse/data/points.py": "",
         "gencourse/data/points.npz": "numbers",
+        "gencourse/data/files/weather.csv": "numbers",
+        "gencourse/claims/01_vae.toml": "",
+        "gencourse/claims/02_gan.toml": "",
         "gencourse/grading.py": "",
         "pyproject.toml": "[project]\ndependencies = ['torch>=2.9']\n[tool.uv]\n",
         "constraints.txt": "torch==2.15.0\n",
@@ -58,12 +62,14 @@ USED = [
     "widgets/latent.py",
     "models/vae/__init__.py",
     "models/vae/hidden.py",
+    "data/files/weather.csv",
+    "claims/01_vae.toml",
     "errors.py",
     "data/__init__.py",
     "data/points.py",
     "data/points.npz",
 ]
-UNUSED = ["widgets/lab.py", "models/gan.py", "grading.py"]
+UNUSED = ["widgets/lab.py", "models/gan.py", "grading.py", "claims/02_gan.toml"]
 
 
 @pytest.mark.parametrize("name", [*(f"gencourse/{name}" for name in USED), "constraints.txt"])
