@@ -1017,8 +1017,8 @@ claim("mismatch", mismatch)
 
 # %% [markdown]
 # It is tempting to blame the prior for the {{mismatch}} nats. But the information $I(i; z)$ cannot exceed $\log N = 9.2$,
-# since there are only ten thousand images to tell apart, and it is {{index_information}}. What the codes cost beyond that
-# appears as mismatch under any prior, and only one that has memorised the ten thousand codes could make it small. What a
+# since there are only ten thousand images to tell apart, and it is {{index_information}}. All that the codes cost beyond
+# that counts as mismatch, whichever prior one takes; only a prior that had stored the ten thousand codes could avoid it. What a
 # better prior really gains shows on images that took no part: how much does the test ELBO rise when a mixture takes the place
 # of N(0, I) (a learned prior, as in Tomczak & Welling 2018)?
 
@@ -1268,9 +1268,9 @@ ax.legend();
 # mass.) As far as such estimates can tell, **the model finds a blank page more probable than any of these digits.**
 #
 # How far can this be trusted? Such an estimate of log p is too high by more than c nats with probability at most $e^{-c}$
-# (Markov's inequality): by three nats in at most one case of twenty. So the page's is hardly too high. Any of them may be too
-# low; but a digit catches up only if its own is too low by about {{page_ahead}} nats, and in section 1.12 all 500 weights
-# added {{family_at_least}}.
+# (Markov's inequality): by three nats in at most one case of twenty. So the page's is hardly too high. Each may be too
+# low; but to overtake the page a digit's would have to be too low by about {{page_ahead}} nats, and in section 1.12 all 500
+# weights together added {{family_at_least}}.
 #
 # Now refit q to other images that are no digits:
 

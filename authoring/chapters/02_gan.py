@@ -580,8 +580,8 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 # | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast, five moves a round | flat loss where D is sure | non-saturating loss, R1 |
 # | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
 #
-# In run 3 D does *worse* than a coin, {{follower_accuracy}} %: each frame, at the end of a round, shows samples that G has moved
-# since D's last step, to just where that D believed the data to be.
+# In run 3 D does *worse* than a coin, {{follower_accuracy}} %: a frame is taken at the end of a round, after G's
+# moves. G has just pushed the samples to where D believes the data are, and D has not answered yet: it takes them for data.
 #
 # The losses betray a player who has lost: D's is below {{winner_d_loss}} nats in run 2, G's {{collapsed_g_loss}} in run 1, far from a draw. They do not betray
 # run 3, where most samples leap and D's loss is calm, at {{follower_d_loss}}.
@@ -1086,9 +1086,9 @@ claim("precision_twice", equal["twice as long"]["precision"])
 #
 # $$l(x, y) = \psi(\phi(x)) + \langle v_y, \phi(x) \rangle$$
 #
-# (*projection*: Miyato & Koyama 2018). Why a sum? The log density ratio of pairs splits into that of images and that of labels given
-# the image, $\log p_{\text{data}}(y \mid x) - \log p_g(y \mid x)$, and classifiers are usually linear in their features. Both players see the
-# batch's labels.
+# (*projection*: Miyato & Koyama 2018). Why a sum? The log density ratio of pairs (x, y) has two terms: one for the image, which ψ
+# learns, and one for the label given the image, $\log p_{\text{data}}(y \mid x) - \log p_g(y \mid x)$: a difference of two classifiers, which
+# are usually linear in their features. Both players see the batch's labels.
 
 # %%
 fashion = images("fashion-mnist")
@@ -1209,8 +1209,8 @@ claim("copying_with", seeds("distance", "with").mean())
 # After 2,000 steps the gap is about {{gap_without}} points without augmentation and less than {{gap_with}} with it. The samples gain less: the Fréchet distance is
 # {{fd_scarce_with}} in place of {{fd_scarce_without}} (better in each seed), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
 # {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
-# image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, as samples become
-# digits, to {{copying_with}}: only the rest, in each seed, is a pull towards the 500.
+# image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, to
+# {{copying_with}}, just because samples become digits. Only the further fall without it is a pull towards the 500; it shows in each seed.
 #
 # ## 2.15 How good are samples?
 #
@@ -1372,7 +1372,7 @@ claim("copy_ratio_nearest", near_made.quantile(0.05) / near_test.quantile(0.05))
 #
 # ## 2.16 Beside the VAE
 #
-# The same digits, about as much time for training (the last column), the same measures; the VAE of chapter 1 samples its decoder's mean.
+# The same digits, times of training that the last column states, the same measures; the VAE of chapter 1 samples its decoder's mean.
 
 # %%
 manual_seed(0)

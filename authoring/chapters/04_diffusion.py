@@ -412,7 +412,7 @@ claim("tied_variance", tied[-1].var())
 #
 # $$\frac{dx}{dt} = f - \tfrac12 g^2\, \nabla \log p_t(x),$$
 #
-# and can be run backwards. Trade more, and add fresh noise λg while going back:
+# and can be run backwards. Trade more drift, and put noise λg back in while going back:
 #
 # $$dx = \big[f - \tfrac12 (1 + \lambda^2)\, g^2\, \nabla \log p_t(x)\big]\, dt + \lambda g\, dw, \qquad t \text{ from 1 to 0}.$$
 #
@@ -924,7 +924,7 @@ axes[0, 0].set_ylim(0, 120)
 # %% [markdown]
 # *Above: samples between the islands, on an axis that is logarithmic above 0.1 % (even one point of 2,000 would lie above the dotted line).
 # Below: the spread of the others about their centres, over the true one. Left: the sampler's error, which goes away with steps. Right: on the
-# network the ODE's samplers level off far above the truth. The ancestral one, whose fresh noise forgets part of the field's errors, gets lower.*
+# network the ODE's samplers level off far above the truth. The ancestral one gets lower: each step replaces some of the noise, and with it part of the errors so far.*
 #
 # **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the water,
 # but its islands have only {{ancestral_width}} of their width: dry, and too narrow. On the network, whose own error widens islands, they have
@@ -1160,7 +1160,7 @@ claim("hutchinson_sign", by_sign.var())
 
 # %% [markdown]
 # Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$, twice a sum of
-# squares, and the same without the diagonal, which signs get right.
+# squares, and the same without the diagonal: the square of a sign is 1, so diagonal entries add no scatter.
 #
 # **The other view:** a diffusion model is a VAE with a code for each step, whose encoder is not learned: it adds noise. Its ELBO is a sum over
 # steps (Kingma et al. 2021),
@@ -1264,8 +1264,8 @@ ax.legend();
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
 # {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters, more than it does without guidance (the row w = 1). Adding noise and taking
-# powers do not commute. The guided score is that of $p_t(x_t)\,p_t(y \mid x_t)^w$, but these are not the noisy versions of any one density, so
-# the flow does not carry one into the next. **Guidance does not sample the product. It pushes samples away from the other classes,** and pays
+# powers do not commute. The guided score belongs to $p_t(x_t)\,p_t(y \mid x_t)^w$ at each level. Were these one density with more and more noise,
+# the flow would lead from each to the next. They are not, so it ends elsewhere. **Guidance does not sample the product. It pushes samples away from the other classes,** and pays
 # with variety. (To pay less: guide at middle levels only, Kynkäänniemi et al. 2024; or away from a worse model of the
 # same class, Karras et al. 2024.)
 
@@ -1636,8 +1636,8 @@ z = {name: code_draws(small, x, seed=4) for name, x in binary.items()}
 scale = z["train"].std()
 
 # %% [markdown]
-# Codes are divided by *one* number, the deviation of the draws, so that a time t means the same for any autoencoder: here {{code_scale}}. (One for each number of the code,
-# and taken of the means μ, would blow up noise: where a number is idle, its means hardly vary.) Times are logit-normal (section 4.6). A
+# Codes are divided by *one* number, the deviation of the draws, so that a time t means the same for any autoencoder: here {{code_scale}}. (Do not divide each number by
+# the deviation of its own means: those of an idle number hardly vary, so its draws, mere noise, would be divided by almost zero.) Times are logit-normal (section 4.6). A
 # flow of 16 numbers needs no U-Net, and can say the velocity. Each batch draws its codes anew from q(z | x), so that none is seen twice:
 
 # %%
@@ -1816,7 +1816,7 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # The shipped model can: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real* clothes,
 # the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to {{shipped_recall_five}}. Up to w = 1.5 that is free; **beyond,
 # obedience is bought with variety.** Guidance (section 4.8) pushes away from what classes have in common, to pictures more typical than data.
-# Who reports obedience and distance alone will choose w = 3. (Chapter 2's GAN, trained in a minute, is nearer than this model at w = 1, as obedient, and more varied at any w.)
+# Who reports obedience and distance alone will choose w = 3. (Chapter 2's GAN, trained in a minute, is nearer than this model at w = 1, by more than its twice as many samples explain, as obedient, and more varied at any w.)
 
 # %%
 wardrobe = m.trained_denoiser("fashion-mnist")
