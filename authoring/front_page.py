@@ -100,7 +100,9 @@ class Line:
 
 DISTANCE = "Fréchet distance; lower is better"
 LINES = (
-    Line("vae", "1 · VAE on MNIST", "iwae", 1, "nats per test image, a bound; higher is better"),
+    Line(
+        "vae", "1 · VAE on MNIST", "iwae", 1, "nats per test image, a lower bound; higher is better"
+    ),
     Line("gan", "2 · GAN on Fashion-MNIST", "frechet", 1, DISTANCE),
     Line(
         "autoregressive_text",

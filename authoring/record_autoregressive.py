@@ -41,6 +41,7 @@ OPERATIONS = 1e11  # of each small GPT whose tokens are compared, 6 N D
 WIDTHS = (6, 12, 24, 48, 96)
 WARM_UP = 20  # steps, where there is one
 TUNING = 50_000  # the last characters of the training text, on which rates are chosen
+ADAM_RATES, MUON_RATES = (0.0016, 0.0025, 0.004, 0.0064, 0.01), (0.05, 0.08, 0.13)  # to begin with
 SIZES = {"layers": 2, "heads": 4, "width": 64}
 
 
@@ -142,15 +143,11 @@ def nats(model: m.GPT, tokens: Tensor) -> float:
 
 
 WAYS: dict[str, tuple[type[m.GPT], Callable[..., Any], tuple[float, ...]]] = {
-    "Muon": (m.GPT, as_it_is, (0.05, 0.08, 0.13)),
-    "Adam": (GPTWithAdam, as_it_is, (0.0016, 0.0025, 0.004, 0.0064, 0.01)),
-    "Adam, two rates": (GPTWithTwoRates, as_it_is, (0.0016, 0.0025, 0.004, 0.0064, 0.01)),
-    "Adam, two rates, warm-up": (
-        GPTWithWarmUp,
-        as_it_is,
-        (0.0016, 0.0025, 0.004, 0.0064, 0.01),
-    ),
-    "Muon, no positions": (m.GPT, without_positions, (0.05, 0.08, 0.13)),
+    "Muon": (m.GPT, as_it_is, MUON_RATES),
+    "Adam": (GPTWithAdam, as_it_is, ADAM_RATES),
+    "Adam, two rates": (GPTWithTwoRates, as_it_is, ADAM_RATES),
+    "Adam, two rates, warm-up": (GPTWithWarmUp, as_it_is, ADAM_RATES),
+    "Muon, no positions": (m.GPT, without_positions, MUON_RATES),
 }
 
 

@@ -15,8 +15,8 @@ the change; where CI=true the record is left alone.
 
 A notebook at the default scale depends on its cells of code, on the modules that they import,
 directly or through others (read from the syntax tree; where a package finds its modules at run
-time, all of it), on files of data beside those, and on the versions of what is installed. The other
-parts name folders.
+time, all of it), on files of data beside those and in their folders `files`, on its own chapter's
+claims, and on the versions of what is installed. The other parts name folders.
 """
 
 import argparse
