@@ -71,6 +71,22 @@ def whole_labels(labels: Tensor, n: int) -> Tensor:
     return labels.long()
 
 
+def require_points(where: str, name: str, x: Tensor) -> None:
+    """Raise unless x is a tensor (N, 2)."""
+    require_tensor(where, name, x)
+    if x.ndim != 2 or x.shape[1] != 2:
+        raise InputError(
+            f"{where}: {name} should have shape (N, 2), got {tuple(x.shape)}. Choose two "
+            "dimensions: x[:, :2]."
+        )
+
+
+def square_plane(ax: Axes, title: str, limit: float) -> None:
+    """Title, labels and equal scales of [-limit, limit]²."""
+    ax.set(xlabel="x₁", ylabel="x₂", title=drawable(title), aspect="equal")
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
+
+
 def point_clouds(
     clouds: Mapping[str, Tensor],
     title: str,
@@ -82,12 +98,7 @@ def point_clouds(
     last lies on top.
     """
     for name, x in clouds.items():
-        require_tensor("point_clouds", f"{name!r}", x)
-        if x.ndim != 2 or x.shape[1] != 2:
-            raise InputError(
-                f"point_clouds: {name!r} should have shape (N, 2), got {tuple(x.shape)}. Choose "
-                "two dimensions: x[:, :2]."
-            )
+        require_points("point_clouds", repr(name), x)
     if ax is None:
         _, ax = panels(height=3.8)
     for i, (name, x) in enumerate(clouds.items()):
@@ -102,14 +113,7 @@ def point_clouds(
             linewidths=0,
             label=drawable(name),
         )
-    ax.set(
-        xlabel="x₁",
-        ylabel="x₂",
-        title=drawable(title),
-        aspect="equal",
-        xlim=(-limit, limit),
-        ylim=(-limit, limit),
-    )
+    square_plane(ax, title, limit)
     if len(clouds) > 1:
         ax.legend(loc="upper right", markerscale=1.6)
     return ax
@@ -180,11 +184,7 @@ def vector_field(
     that large and small ones can be seen together; without it v is drawn in the axes' own units.
     """
     require_same_shape("vector_field", x=x, v=v)
-    if x.ndim != 2 or x.shape[1] != 2:
-        raise InputError(
-            f"vector_field: x should have shape (N, 2), got {tuple(x.shape)}. Choose two "
-            "dimensions: x[:, :2]."
-        )
+    require_points("vector_field", "x", x)
     if ax is None:
         _, ax = panels(height=3.8)
     x, v = x.detach().cpu(), v.detach().cpu()
@@ -193,14 +193,7 @@ def vector_field(
     (x1, x2), (v1, v2) = x.T.numpy(), v.T.numpy()
     own: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1}
     ax.quiver(x1, x2, v1, v2, color=PALETTE[0], width=0.006, **own)
-    ax.set(
-        xlabel="x₁",
-        ylabel="x₂",
-        title=drawable(title),
-        aspect="equal",
-        xlim=(-limit, limit),
-        ylim=(-limit, limit),
-    )
+    square_plane(ax, title, limit)
     return ax
 
 

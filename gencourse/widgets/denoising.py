@@ -13,8 +13,8 @@ from gencourse.figures import image_rows
 from gencourse.models.diffusion import ImageDiffusion, ddim_step, even_times, uncentred
 from gencourse.models.diffusion.samplers import rows
 from gencourse.runtime import standard_normal
-from gencourse.widgets import notebook
-from gencourse.widgets.notebook import film_controls, grid_png, ipywidgets
+from gencourse.widgets.film import Film
+from gencourse.widgets.notebook import grid_png
 
 SHOWN = (0.0, 0.3, 0.5, 0.7, 0.85)  # shares of the way, in the strip
 
@@ -61,31 +61,17 @@ def denoising_strip(frames: Sequence[Frame]) -> Figure:
     return cast(Figure, axes[0].figure)
 
 
-class DenoisingFilm:
+class DenoisingFilm(Film):
     """A slider over the way from noise to images, a Play button, the noisy images, and below them
     what the network takes them for.
 
-    See `denoising_film`. In a notebook the last line of a cell displays it; where widgets cannot
-    run the static strip is drawn instead. `show(i)` is what the slider calls, `caption(i)` the
-    words above.
+    See `denoising_film`. `show(i)` are the pictures of moment i, `caption(i)` are the words
+    beside them.
     """
 
     def __init__(self, frames: Sequence[Frame], zoom: int = 2) -> None:
-        self.frames, self.zoom, self.box = list(frames), zoom, None
-        if notebook.widgets_can_run():
-            self.build()
-
-    def build(self) -> None:
-        """Make the widgets and connect them; pure noise is shown first."""
-        last = len(self.frames) - 1
-        self.player, self.position, self.link = film_controls(last, 0, 200)
-        self.label = ipywidgets.Label()
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
-        self.position.observe(lambda change: self.redraw(), names="value")
-        self.box = ipywidgets.VBox(
-            [ipywidgets.HBox([self.player, self.position, self.label]), self.image]
-        )
-        self.redraw()
+        self.frames, self.zoom = list(frames), zoom
+        self.open(len(self.frames) - 1, first=0, interval=200)
 
     def caption(self, i: int) -> str:
         """Where on the way moment i is, in words."""
@@ -97,13 +83,13 @@ class DenoisingFilm:
         both = torch.cat([frame.noisy, frame.guess])
         return grid_png(both, len(frame.noisy), self.zoom)
 
-    def redraw(self) -> None:
-        """Show the moment chosen."""
-        i = self.position.value
-        self.label.value, self.image.value = self.caption(i), self.show(i)
+    def moment(self, i: int) -> tuple[str, bytes]:
+        """The words and the pictures of moment i."""
+        return self.caption(i), self.show(i)
 
-    def _ipython_display_(self) -> None:
-        notebook.display_widget_or_figure(self.box, lambda: denoising_strip(self.frames))
+    def strip(self) -> Figure:
+        """The static film."""
+        return denoising_strip(self.frames)
 
 
 def denoising_film(

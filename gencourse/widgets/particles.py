@@ -13,9 +13,8 @@ from gencourse.figures import PAGE_WIDTH, PALETTE, SMALL, plane_grid
 from gencourse.models.diffusion import even_times, heun
 from gencourse.models.diffusion.losses import Field
 from gencourse.validation import require_count, require_tensor
-from gencourse.widgets import notebook
 from gencourse.widgets.drawing import figure_png
-from gencourse.widgets.notebook import film_controls, ipywidgets
+from gencourse.widgets.film import Film
 
 SIDE, REACH, STEPS, LIMIT = 16, 2.1, 60, 3.5
 
@@ -82,30 +81,17 @@ def require_frames(where: str, frames: Tensor) -> None:
         )
 
 
-class FlowReplay:
+class FlowReplay(Film):
     """A Play button and a slider over the time, and where the particles are.
 
-    See `flow_replay`. In a notebook the last line of a cell displays it; where widgets cannot run
-    the static strip is drawn instead. `frames` (steps + 1, side², 2) are all moments, `show(i)` is
-    what the slider calls.
+    See `flow_replay`. `frames` (steps + 1, side², 2) are all moments, `show(i)` is the picture of
+    one.
     """
 
     def __init__(self, frames: Tensor, limit: float) -> None:
         require_frames("flow_replay", frames)
-        self.frames, self.limit, self.box = frames, limit, None
-        if notebook.widgets_can_run():
-            self.build()
-
-    def build(self) -> None:
-        """Make the widgets and connect them."""
-        last = len(self.frames) - 1
-        self.player, self.position, self.link = film_controls(last, 0, 120)
-        self.label = ipywidgets.Label()
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
-        self.position.observe(lambda change: self.redraw(), names="value")
-        row = ipywidgets.HBox([self.player, self.position, self.label])
-        self.box = ipywidgets.VBox([row, self.image])
-        self.redraw()
+        self.frames, self.limit = frames, limit
+        self.open(len(frames) - 1, first=0, interval=120)
 
     def show(self, i: int) -> bytes:
         """The particles at moment i, as PNG bytes."""
@@ -115,16 +101,13 @@ class FlowReplay:
             ax.set_title("particles of a grid")
             return figure_png(figure)
 
-    def redraw(self) -> None:
-        """Show the moment chosen."""
-        i = self.position.value
-        self.label.value = f"t = {1 - i / (len(self.frames) - 1):.2f}"
-        self.image.value = self.show(i)
+    def moment(self, i: int) -> tuple[str, bytes]:
+        """The time of moment i, and the particles as PNG bytes."""
+        return f"t = {1 - i / (len(self.frames) - 1):.2f}", self.show(i)
 
-    def _ipython_display_(self) -> None:
-        notebook.display_widget_or_figure(
-            self.box, lambda: flow_strip(self.frames, limit=self.limit)
-        )
+    def strip(self) -> Figure:
+        """The static strip."""
+        return flow_strip(self.frames, limit=self.limit)
 
 
 def flow_replay(

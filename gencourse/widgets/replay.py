@@ -11,8 +11,8 @@ from torch import Tensor
 from gencourse.errors import InputError
 from gencourse.figures import image_rows
 from gencourse.validation import require_tensor
-from gencourse.widgets import notebook
-from gencourse.widgets.notebook import film_controls, grid_png, ipywidgets
+from gencourse.widgets.film import Film
+from gencourse.widgets.notebook import grid_png
 
 
 def replay_strip(frames: Mapping[int, Tensor], columns: int = 12, rows: int = 6) -> Figure:
@@ -30,12 +30,9 @@ def replay_strip(frames: Mapping[int, Tensor], columns: int = 12, rows: int = 6)
     return cast(Figure, axes[0].figure)
 
 
-class ImageReplay:
+class ImageReplay(Film):
     """A slider over the steps, a Play button, and the images (N, C, H, W) in [0, 1] of the step
-    chosen.
-
-    In a notebook the last line of a cell displays it; where widgets cannot run the static strip is
-    drawn instead. `show(step)` is what the slider calls.
+    chosen, the last one first. `show(step)` are the images of a step.
     """
 
     def __init__(self, frames: Mapping[int, Tensor], columns: int, zoom: int) -> None:
@@ -57,33 +54,21 @@ class ImageReplay:
             columns,
             zoom,
         )
-        self.box = None
-        if notebook.widgets_can_run():
-            self.build()
-
-    def build(self) -> None:
-        """Make the widgets and connect them; the last step is shown first."""
         last = len(self.steps) - 1
-        self.player, self.position, self.link = film_controls(last, last, 300)
-        self.label = ipywidgets.Label()
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
-        self.position.observe(lambda change: self.redraw(), names="value")
-        self.box = ipywidgets.VBox(
-            [ipywidgets.HBox([self.player, self.position, self.label]), self.image]
-        )
-        self.redraw()
+        self.open(last, first=last, interval=300)
 
     def show(self, step: int) -> bytes:
         """The images of one step as PNG bytes."""
         return grid_png(self.frames[step], self.columns, self.zoom)
 
-    def redraw(self) -> None:
-        """Show the images of the step chosen."""
-        step = self.steps[self.position.value]
-        self.label.value, self.image.value = f"step {step:,}", self.show(step)
+    def moment(self, i: int) -> tuple[str, bytes]:
+        """The i-th of the steps, and its images as PNG bytes."""
+        step = self.steps[i]
+        return f"step {step:,}", self.show(step)
 
-    def _ipython_display_(self) -> None:
-        notebook.display_widget_or_figure(self.box, lambda: replay_strip(self.frames, self.columns))
+    def strip(self) -> Figure:
+        """The static replay."""
+        return replay_strip(self.frames, self.columns)
 
 
 def image_replay(frames: Mapping[int, Tensor], columns: int = 12, zoom: int = 2) -> ImageReplay:

@@ -1,6 +1,7 @@
 """The exercises on autoregressive models, in the order of the notebook and of the score table."""
 
 from gencourse.checks import chapter
+from gencourse.checks._hunt import REPAIRS
 
 ORDER = (
     "next_token_pairs",
@@ -30,12 +31,6 @@ ORDER = (
     "depends_on",
     "raster_sample",
     "suspects",
-    "repair_1",
-    "repair_2",
-    "repair_3",
-    "repair_4",
-    "repair_5",
-    "repair_6",
-    "repair_7",
+    *REPAIRS,
 )
 chapter(__name__, ORDER)

@@ -1,6 +1,6 @@
 """The bug hunt: piece 1, a text becomes tokens, in two parts."""
 
-from gencourse.checks import exercise
+from gencourse.checks._hunt import repair
 from gencourse.probes.autoregressive.hunt import prepared
 
 
@@ -12,11 +12,9 @@ def repair_1_reference(characters, learn):
     return tokenizer, tokenizer.encode(train), tokenizer.encode(held_out)
 
 
-@exercise(
+@repair(
     reference=repair_1_reference,
-    difficulty=1,
     minutes=4,
-    points=1,
     hints=(
         "A tokenizer is trained, too. On what may it be?",
         "Cut the characters, not the tokens, and cut them first.",

@@ -2,7 +2,7 @@
 
 import torch
 
-from gencourse.checks import exercise
+from gencourse.checks._hunt import repair
 from gencourse.probes.autoregressive.prefixes import both
 from gencourse.runtime import seeded
 
@@ -13,11 +13,9 @@ def repair_2_reference(tokens, start, T):
     return tokens[at], tokens[at + 1]
 
 
-@exercise(
+@repair(
     reference=repair_2_reference,
-    difficulty=1,
     minutes=3,
-    points=1,
     hints=(
         "The planted piece asks for what it has just shown. What should be asked?",
         "y[b, t] is the token after x[b, t], also at the window's end.",

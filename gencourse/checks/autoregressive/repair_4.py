@@ -2,7 +2,7 @@
 
 import torch
 
-from gencourse.checks import exercise
+from gencourse.checks._hunt import repair
 from gencourse.probes.autoregressive.hunt import looked_up
 
 
@@ -11,11 +11,9 @@ def repair_4_reference(past, n):
     return torch.arange(past, past + n)
 
 
-@exercise(
+@repair(
     reference=repair_4_reference,
-    difficulty=1,
     minutes=2,
-    points=1,
     hints=(
         "In training `past` is 0, so the planted piece was right there. And with a cache?",
         "Three tokens are in the cache. At which position does the next one stand?",

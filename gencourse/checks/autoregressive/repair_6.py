@@ -2,7 +2,7 @@
 
 import torch
 
-from gencourse.checks import exercise
+from gencourse.checks._hunt import repair
 from gencourse.probes.autoregressive.hunt import shares, sure
 
 
@@ -11,11 +11,9 @@ def repair_6_reference(logits, T, generator):
     return torch.multinomial((logits / T).softmax(-1), 1, generator=generator)[:, 0]
 
 
-@exercise(
+@repair(
     reference=repair_6_reference,
-    difficulty=1,
     minutes=3,
-    points=1,
     hints=(
         "The softmax comes twice in the planted piece. Of what is a softmax taken?",
         "Temperature divides logits, before anything is made of them.",

@@ -5,7 +5,8 @@ import math
 import torch
 import torch.nn.functional as F
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.general import gradients
 from gencourse.runtime import seeded
 
@@ -16,11 +17,9 @@ def repair_7_reference(logits, y):
     return (logits.logsumexp(-1) - chosen).mean(1)
 
 
-@exercise(
+@repair(
     reference=repair_7_reference,
-    difficulty=1,
     minutes=3,
-    points=1,
     hints=(
         "What is -log softmax(z)[y], written out?",
         "log Σ exp z - z[y]: what the instrument says of it should be trusted.",

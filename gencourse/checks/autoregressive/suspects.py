@@ -1,7 +1,7 @@
 """The bug hunt: the pieces that the instruments convict."""
 
 from gencourse.checks import exercise
-from gencourse.checks._hunt import compared
+from gencourse.checks._hunt import CONVICTION, compared, usual_mistakes
 from gencourse.probes.general import accused
 
 BROKEN = {"prepare", "pairs", "attend", "positions", "next_logits", "draw_token"}
@@ -14,10 +14,7 @@ PIECES = BROKEN | {"token_loss"}
     minutes=3,
     points=2,
     hints=(
-        (
-            "Run the instruments one by one and compare `measured` with `should be`. A piece is a "
-            "suspect if they differ."
-        ),
+        CONVICTION,
         (
             "The last instrument compares a text at once with the same text token by token, and "
             "two pieces have a part in it. In its second line one of them is PyTorch's own."
@@ -38,18 +35,7 @@ def as_a_list():
     return ["attend", "positions", "pairs", "prepare", "draw_token", "next_logits"]
 
 
-@suspects.mistake(
-    "Nothing is broken? Compare what the instruments measured with what it should be."
-)
-def nothing_found():
-    return set()
-
-
-@suspects.mistake(
-    "One of the seven pieces passes every instrument. Whom do you accuse without evidence?"
-)
-def everything_accused():
-    return PIECES
+usual_mistakes(suspects, PIECES)
 
 
 @suspects.mistake(

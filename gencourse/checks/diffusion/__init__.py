@@ -1,6 +1,7 @@
 """The exercises on diffusion and flow matching, in the order of the notebook and score table."""
 
 from gencourse.checks import chapter
+from gencourse.checks._hunt import REPAIRS
 
 ORDER = (
     "coupling_layer",
@@ -35,12 +36,6 @@ ORDER = (
     "mean_flow_target",
     "suspects",
     "symptoms",
-    "repair_1",
-    "repair_2",
-    "repair_3",
-    "repair_4",
-    "repair_5",
-    "repair_6",
-    "repair_7",
+    *REPAIRS,
 )
 chapter(__name__, ORDER)

@@ -2,7 +2,8 @@
 
 import torch
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.general import gradients
 
 
@@ -11,11 +12,9 @@ def repair_1_reference(x):
     return 2 * x - 1
 
 
-@exercise(
+@repair(
     reference=repair_1_reference,
-    difficulty=1,
     minutes=2,
-    points=1,
     hints=(
         "Where should 0 go, where 1, and where a half?",
         "It is undone by (x + 1) / 2.",

@@ -2,7 +2,7 @@
 
 import torch
 
-from gencourse.checks import exercise
+from gencourse.checks._hunt import repair
 from gencourse.models.diffusion import alpha_bars, linear_betas
 from gencourse.probes.diffusion.hunt import levels_by_name
 
@@ -18,11 +18,9 @@ def repair_2_reference(T):
     return of(linear_betas(T, 0.1 / T, 20 / T))
 
 
-@exercise(
+@repair(
     reference=repair_2_reference,
-    difficulty=1,
     minutes=4,
-    points=1,
     hints=(
         "DDPM's betas go with its 1,000 steps. Fewer steps have to be larger.",
         "The sum of the betas should not depend on T: which factor does that?",

@@ -2,7 +2,7 @@
 
 import torch
 
-from gencourse.checks import exercise
+from gencourse.checks._hunt import repair
 from gencourse.probes.diffusion.hunt import from_noise, one_and_none
 
 
@@ -11,11 +11,9 @@ def repair_3_reference(n, generator):
     return torch.randn(n, 2, generator=generator)
 
 
-@exercise(
+@repair(
     reference=repair_3_reference,
-    difficulty=1,
     minutes=2,
-    points=1,
     hints=(
         "What does x_T look like after the last step of noise? The sampler has to start there.",
         "One letter is the difference between even and normal noise.",

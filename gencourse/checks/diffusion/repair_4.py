@@ -2,7 +2,8 @@
 
 import torch
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.general import gradients
 
 
@@ -11,11 +12,9 @@ def repair_4_reference(score, sigma):
     return -sigma * score
 
 
-@exercise(
+@repair(
     reference=repair_4_reference,
-    difficulty=1,
     minutes=2,
-    points=1,
     hints=(
         "Did its instrument complain?",
         "The score points to the data, the noise away from them.",

@@ -2,7 +2,8 @@
 
 import torch
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.general import gradients
 
 
@@ -11,11 +12,9 @@ def repair_5_reference(cond, uncond, w):
     return uncond + w * (cond - uncond)
 
 
-@exercise(
+@repair(
     reference=repair_5_reference,
-    difficulty=1,
     minutes=2,
-    points=1,
     hints=(
         "The comment behind the piece says what w = 1 means. Put it in.",
         "Papers use two forms. The program asks for w = 1, so which one does it speak?",

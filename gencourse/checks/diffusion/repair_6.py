@@ -2,7 +2,8 @@
 
 import torch
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.general import gradients
 
 
@@ -12,11 +13,9 @@ def repair_6_reference(x_t, eps, start, end):
     return end[0] * x_hat + end[1] * eps
 
 
-@exercise(
+@repair(
     reference=repair_6_reference,
-    difficulty=1,
     minutes=3,
-    points=1,
     hints=(
         "If x_t = αx + σε, which x_s has the same x and the same ε?",
         "Each of the two terms has a level at the end. Which number is taken from the wrong place?",

@@ -1,6 +1,6 @@
 """The bug hunt: piece 7, the order of the steps."""
 
-from gencourse.checks import exercise
+from gencourse.checks._hunt import repair
 from gencourse.probes.diffusion.hunt import order
 
 
@@ -9,11 +9,9 @@ def repair_7_reference(T):
     return range(T, 0, -1)
 
 
-@exercise(
+@repair(
     reference=repair_7_reference,
-    difficulty=1,
     minutes=2,
-    points=1,
     hints=(
         "A step n goes from level n to level n - 1. Which one ends at the data, level 0?",
         "`range` leaves its end out.",

@@ -1,7 +1,7 @@
 """The bug hunt: the pieces that the instruments convict."""
 
 from gencourse.checks import exercise
-from gencourse.checks._hunt import compared
+from gencourse.checks._hunt import compared, usual_mistakes
 from gencourse.probes.general import accused
 
 BROKEN = {"centred", "levels", "start", "steered", "step_back", "steps"}
@@ -28,18 +28,7 @@ def as_a_list():
     return ["steps", "centred", "step_back", "steered", "levels", "start"]
 
 
-@suspects.mistake(
-    "Nothing is broken? Compare what the instruments measured with what it should be."
-)
-def nothing_found():
-    return set()
-
-
-@suspects.mistake(
-    "One of the seven pieces passes its instrument. Whom do you accuse without evidence?"
-)
-def everything_accused():
-    return PIECES
+usual_mistakes(suspects, PIECES)
 
 
 @suspects.mistake(

@@ -4,16 +4,9 @@ import torch
 import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
+from gencourse.checks._steps import descend
 from gencourse.models.diffusion import flow_matching_loss
 from gencourse.probes.diffusion.training import left_behind, trained
-
-
-def descend(optimizer, loss):
-    """One step down the loss, which is returned as a float."""
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
 
 
 @torch.no_grad()

@@ -4,20 +4,13 @@ import torch
 import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
+from gencourse.checks._steps import descend
 from gencourse.probes.gan.conditional import CLASSES, rounds
 from gencourse.runtime import seeded
 
 
 def d_loss(real_logits, fake_logits):
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
-
-
-def descend(optimizer, loss):
-    """One step down the loss, which is returned as a float."""
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
 
 
 def conditional_step_reference(G, D, g_optimizer, d_optimizer, x, y, z_d, z_g):

@@ -4,20 +4,13 @@ import torch
 import torch.nn.functional as F
 
 from gencourse.checks import draw, exercise
+from gencourse.checks._steps import descend
 from gencourse.probes.gan.players import discriminator_turn
 
 
 def loss_of(real_logits, fake_logits):
     """What D minimises: a number."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
-
-
-def descend(optimizer, loss):
-    """One step down the loss, which is returned as a float."""
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
 
 
 def discriminator_step_reference(generator, discriminator, optimizer, real, z):

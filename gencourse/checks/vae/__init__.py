@@ -1,6 +1,7 @@
 """The exercises on variational autoencoders, in the order of the notebook and score table."""
 
 from gencourse.checks import chapter
+from gencourse.checks._hunt import REPAIRS
 
 ORDER = (
     "gaussian_log_density",
@@ -21,12 +22,6 @@ ORDER = (
     "sweep",
     "trust_kl",
     "suspects",
-    "repair_1",
-    "repair_2",
-    "repair_3",
-    "repair_4",
-    "repair_5",
-    "repair_6",
-    "repair_7",
+    *REPAIRS,
 )
 chapter(__name__, ORDER)

@@ -3,7 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.vae.hunt import gradients_of_q, mean_and_width
 
 
@@ -13,11 +14,9 @@ def repair_1_reference(h):
     return mu, F.softplus(raw)
 
 
-@exercise(
+@repair(
     reference=repair_1_reference,
-    difficulty=1,
     minutes=3,
-    points=1,
     hints=(
         "Which standard deviations can the planted piece never give?",
         "softplus(r) = log(1 + exp r) is near 0 where r is far below 0: what does 1 + it do there?",

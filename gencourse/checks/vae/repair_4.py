@@ -3,7 +3,8 @@
 import torch
 from torch import distributions
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.general import gradients
 
 
@@ -12,11 +13,9 @@ def repair_4_reference(mu, std):
     return 0.5 * (mu**2 + std**2 - 1 - 2 * std.log()).sum(1)
 
 
-@exercise(
+@repair(
     reference=repair_4_reference,
-    difficulty=1,
     minutes=3,
-    points=1,
     hints=(
         "What did its instrument measure, and what did your own trust_kl say of it?",
         "Go through the four terms: mu², σ², 1, log σ². Which sign has each, all in all?",

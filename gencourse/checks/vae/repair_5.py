@@ -1,6 +1,7 @@
 """The bug hunt: piece 5, what a step minimises."""
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.vae.hunt import gradients_of_the_loss, loss_of_a_batch
 
 
@@ -10,11 +11,9 @@ def step_loss_reference(output, x, reconstruction, kl):
     return reconstruction(logits, x) + kl(mu, std)
 
 
-@exercise(
+@repair(
     reference=step_loss_reference,
-    difficulty=1,
     minutes=3,
-    points=1,
     hints=(
         (
             "In which order does `forward` return its three results, and in which does the loss "

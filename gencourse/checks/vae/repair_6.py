@@ -2,7 +2,8 @@
 
 import torch
 
-from gencourse.checks import draw, exercise
+from gencourse.checks import draw
+from gencourse.checks._hunt import repair
 from gencourse.probes.vae.pixels import drawn, frequencies, repeated
 
 
@@ -12,11 +13,9 @@ def repair_6_reference(decoder, z, generator):
     return torch.bernoulli(decoder(z).sigmoid(), generator=generator)
 
 
-@exercise(
+@repair(
     reference=repair_6_reference,
-    difficulty=1,
     minutes=4,
-    points=1,
     hints=(
         "The instrument asked how often a pixel of probability 0.2 is on. How often is yours?",
         "A coin that shows heads in 2 of 10 tosses does not show tails in all of them.",

@@ -1,7 +1,7 @@
 """The bug hunt: the pieces that the instruments convict."""
 
 from gencourse.checks import exercise
-from gencourse.checks._hunt import compared
+from gencourse.checks._hunt import CONVICTION, compared, usual_mistakes
 from gencourse.probes.general import accused
 
 BROKEN = {"posterior", "draw", "reconstruction", "step_loss", "generate", "report_card"}
@@ -14,10 +14,7 @@ PIECES = BROKEN | {"kl"}
     minutes=2,
     points=2,
     hints=(
-        (
-            "Run the instruments one by one and compare `measured` with `should be`. A piece is a "
-            "suspect if they differ."
-        ),
+        CONVICTION,
         (
             "The last instrument looks at three pieces at once. Read each of them: which one could "
             "keep a slope from passing?"
@@ -38,18 +35,7 @@ def as_a_list():
     return ["report_card", "posterior", "draw", "generate", "step_loss", "reconstruction"]
 
 
-@suspects.mistake(
-    "Nothing is broken? Compare what the instruments measured with what it should be."
-)
-def nothing_found():
-    return set()
-
-
-@suspects.mistake(
-    "One of the seven pieces passes every instrument. Whom do you accuse without evidence?"
-)
-def everything_accused():
-    return PIECES
+usual_mistakes(suspects, PIECES)
 
 
 @suspects.mistake(

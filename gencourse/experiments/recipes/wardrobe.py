@@ -6,15 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from gencourse.data import minibatches
-from gencourse.experiments.measures import (
-    CLASSES,
-    QUICK_SAMPLES,
-    SAMPLES,
-    frechet,
-    in_turn,
-    obeyed,
-    sample_scores,
-)
+from gencourse.experiments import measures
 from gencourse.experiments.pictures import Pictures, pictures
 from gencourse.experiments.recipe import Recipe, Training
 from gencourse.experiments.recipes import gan
@@ -35,8 +27,8 @@ class WardrobeRecipe(Recipe[ConditionalGAN, Pictures]):
     def model(self, settings: dict[str, Any], data: Pictures | None = None) -> ConditionalGAN:
         """A generator and a discriminator of one width, which both see the class."""
         width = settings["width"]
-        generator = Generator(settings["latent_dim"], width, num_classes=CLASSES)
-        discriminator = Discriminator(width, num_classes=CLASSES)
+        generator = Generator(settings["latent_dim"], width, num_classes=measures.CLASSES)
+        discriminator = Discriminator(width, num_classes=measures.CLASSES)
         return ConditionalGAN(generator, discriminator, d_lr_ratio=2.0)
 
     def batches(
@@ -47,21 +39,21 @@ class WardrobeRecipe(Recipe[ConditionalGAN, Pictures]):
 
     def held_out(self, model: ConditionalGAN, data: Pictures) -> dict[str, float]:
         """The Fréchet distance of samples to held-out images, and how often the class is right."""
-        labels = in_turn(QUICK_SAMPLES)
+        labels = measures.in_turn(measures.QUICK_SAMPLES)
         samples = model.sample(labels)
-        distance = frechet(DATA_SET, samples, data.held_out)
-        return {"frechet": distance, "obeyed": obeyed(DATA_SET, samples, labels)}
+        distance = measures.frechet(DATA_SET, samples, data.held_out)
+        return {"frechet": distance, "obeyed": measures.obeyed(DATA_SET, samples, labels)}
 
     def scores(self, model: ConditionalGAN, data: Pictures) -> dict[str, float]:
         """The Fréchet distance, precision and recall, and how often the class is right."""
-        labels = in_turn(SAMPLES)
+        labels = measures.in_turn(measures.SAMPLES)
         samples = model.sample(labels, seed=1)
-        judged = sample_scores(DATA_SET, samples, data.test)
-        return {**judged, "obeyed": obeyed(DATA_SET, samples, labels)}
+        judged = measures.sample_scores(DATA_SET, samples, data.test)
+        return {**judged, "obeyed": measures.obeyed(DATA_SET, samples, labels)}
 
     def samples(self, model: ConditionalGAN, data: Pictures) -> Tensor:
         """80 images, a class in each column."""
-        return model.sample(in_turn(80))
+        return model.sample(measures.in_turn(80))
 
 
 RECIPE = WardrobeRecipe(
@@ -71,5 +63,5 @@ RECIPE = WardrobeRecipe(
         **gan.RECIPE.meanings,
         "obeyed": "how often a classifier sees the class that was asked for; higher is better",
     },
-    columns=CLASSES,
+    columns=measures.CLASSES,
 )

@@ -25,6 +25,7 @@ from gencourse.grading.gradebook.records import (
     FORMAT,
     SAFE,
     TASK_TEXTS,
+    Mark,
     Result,
     Roster,
     RosterRow,
@@ -173,7 +174,7 @@ class Gradebook:
         `clear` first forgets both. Task "": on the whole, where points may also be taken away.
         """
         rows = self.rows(assignment)
-        mark = fitting(rows, student, assignment, task, points, comment, clear)
+        mark = fitting(rows, Mark("", student, assignment, task, comment, clear, points))
         self.marks.append([as_line(mark)])
 
     def grade_table(self, assignment: str, table: Iterable[dict[str, str]]) -> int:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,16 +63,11 @@ def as_line(mark: Mark) -> str:
     return to_json(mark, indent=None)
 
 
-def fitting(
-    rows: list[Row],
-    student: str,
-    assignment: str,
-    task: str,
-    points: float | None = None,
-    comment: str = "",
-    clear: bool = False,
-) -> Mark:
-    """A mark that fits these rows. Raises InputError for one that does not."""
+def fitting(rows: list[Row], mark: Mark) -> Mark:
+    """The mark as of now, with the name that these rows have for the student. Raises InputError for
+    one that does not fit them.
+    """
+    student, task, points = mark.student, mark.task, mark.points
     alike = [row for row in rows if folded(row.student) == folded(student)]
     exact = [row for row in alike if row.student == student]
     row = next(iter(exact or (alike if len(alike) == 1 else [])), None)
@@ -79,11 +75,10 @@ def fitting(
         names = ", ".join(printable(row.student, 60) for row in rows[:LISTED])
         names += " …" * (len(rows) > LISTED)
         raise InputError(
-            f"grade_by_hand: student should be on the roster of {assignment} ({names or 'empty'}), "
-            f"got {describe(student)}. "
+            f"grade_by_hand: student should be on the roster of {mark.assignment} "
+            f"({names or 'empty'}), got {describe(student)}. "
             + ("Name one as the report does." if rows else "Grade the folder first.")
         )
-    student = row.student
     known = {known.name: known for known in row.tasks}
     if task and task not in known:
         raise InputError(
@@ -98,8 +93,8 @@ def fitting(
             f"grade_by_hand: points should be a number from {least:g} to {most:g}, got "
             f"{describe(points)}. Give points in that range."
         )
-    at = datetime.now(UTC).isoformat(timespec="microseconds")
-    return Mark(at, student, assignment, task, comment, clear, points)
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return replace(mark, at=now, student=row.student)
 
 
 def of_table(rows: list[Row], assignment: str, table: Iterable[dict[str, str]]) -> list[Mark]:
@@ -115,9 +110,8 @@ def of_table(rows: list[Row], assignment: str, table: Iterable[dict[str, str]]) 
         student = line.get("student") or ""
         try:
             points = float(cells["points"].replace(",", ".")) if cells["points"] else None
-            marks.append(
-                fitting(rows, student, assignment, cells["task"], points, cells["comment"])
-            )
+            wanted = Mark("", student, assignment, cells["task"], cells["comment"], False, points)
+            marks.append(fitting(rows, wanted))
         except InputError as error:
             wrong.append(f"line {number}: {error}")
         except ValueError:
