@@ -50,6 +50,7 @@ NOT_OF_CHECKS = (
     "doctor",
     "__main__.py",
 )
+PRINTED = [f"benchmarks/results/{name}.json" for name in ("autoregressive_speed", "grading", "vae")]
 GRADING = (
     *("grading", "cli.py", "teaching", "console.py", "files.py", "__main__.py"),
     *("runner.py", "harm.py", "stress.py", "probes"),
@@ -134,7 +135,7 @@ def parts() -> list[Part]:
         Part(
             "other slow tests",
             (*slow, "tests", *elsewhere),
-            tuple(below("gencourse", "tests", "authoring", "benchmarks")),
+            tuple(below("gencourse", "tests", "authoring", *programs("benchmarks"), *PRINTED)),
         ),
     ]
 
@@ -163,6 +164,11 @@ def below(*names: str) -> list[Path]:
         for path in found
         if path.is_file() and "__pycache__" not in path.parts and path != RECORD
     ]
+
+
+def programs(folder: str) -> list[str]:
+    """The modules in a folder, without what they have measured."""
+    return [path.relative_to(ROOT).as_posix() for path in (ROOT / folder).glob("*.py")]
 
 
 def course(*names: str) -> list[Path]:
