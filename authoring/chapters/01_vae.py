@@ -947,7 +947,7 @@ def pictures_of(model, codes):
 
 
 # %%
-em_steps = scaled(default=60, smoke=1, full=60)
+em_steps = scaled(default=40, smoke=1, full=60)
 
 
 n = scaled(default=2000, smoke=100, full=2000)
@@ -1075,7 +1075,7 @@ claim("standard_error", tighter[500].std() / len(few) ** 0.5)
 # leave the encoder out and fit μ and log σ² to each image alone, by gradient ascent on its ELBO:
 
 # %%
-n = scaled(default=300, smoke=4, full=1000)
+n = scaled(default=200, smoke=4, full=1000)
 refit_steps = scaled(default=400, smoke=4, full=400)
 
 
@@ -1190,13 +1190,13 @@ def kl_per_number(model):  # nats for each latent number, largest first
 
 
 def count(step):
-    if step in (10, 25, 50, 100, 200, 400, 800, 1500):
+    if step in (10, 25, 50, 100, 200, 400, 800, 1200):
         in_use[step] = (kl_per_number(wide) > 0.1).sum().item()
 
 
 manual_seed(0)
 wide = m.VAE(latent_dim=64, hidden=256, mean_image=mean_image).to(device)
-steps_of_wide, in_use = scaled(default=2000, smoke=5, full=8000), {}
+steps_of_wide, in_use = scaled(default=1500, smoke=5, full=8000), {}
 fit(wide, digit_batches(), steps=steps_of_wide, lr=2e-3, on_step=count)
 per_number = kl_per_number(wide)
 in_use[steps_of_wide] = (per_number > 0.1).sum().item()
