@@ -72,7 +72,8 @@ def plan_beside_others(name: str, data: Path, seconds: float, folder: Path, thre
     short = replace(request, seconds=MEASURED_FOR)  # whose rate is measured in less time
     plan = planned(chosen, short, chosen.data(request.data), partial(shared_time, threads))
     steps = int(plan.steps * seconds / MEASURED_FOR)
-    Folder(folder).write_plan(replace(plan, request=request, steps=steps))
+    lr = chosen.training[request.scale].rate(steps)
+    Folder(folder).write_plan(replace(plan, request=request, steps=steps, lr=lr))
 
 
 def shared_time(threads: int) -> float:

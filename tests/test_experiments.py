@@ -5,6 +5,7 @@ import math
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,7 @@ from gencourse.experiments.characters import Characters
 from gencourse.experiments.folder import Folder, read_weights, save_weights
 from gencourse.experiments.lock import alone
 from gencourse.experiments.pictures import Pictures, pictures
-from gencourse.experiments.plan import Plan
+from gencourse.experiments.plan import Plan, requested
 from gencourse.experiments.recipe import recipe
 from gencourse.experiments.watch import Watch, looks
 from gencourse.models.autoregressive import GPT, MADE, PixelCNN
@@ -296,6 +297,18 @@ def test_steps_fit_into_the_seconds_at_the_measured_rate(monkeypatch):
         planning.steps_within(100.0, *words)
 
 
+def test_rate_falls_where_a_training_is_longer_than_any_that_was_tried():
+    full = recipe("vae").training["full"]
+    assert full.rate(1) == full.rate(full.tried) == full.lr
+    assert full.rate(4 * full.tried) == pytest.approx(full.lr / 2)
+    assert replace(full, tried=math.inf).rate(10**9) == full.lr
+    parts = recipe("vae").data("shipped")
+    long = planning.planned(
+        recipe("vae"), requested("vae", "full", "shipped", 0, 240_000, None), parts
+    )
+    assert long.steps == 240_000 and long.lr == full.rate(240_000) < full.lr
+
+
 def test_precision_is_the_machines_and_stays_with_the_plan(tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: True)
     path = smoke("vae", tmp_path / "one", steps=2)
@@ -534,6 +547,7 @@ def test_folder_with_other_files_is_refused(tmp_path):
 
 HOLDING = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from gencourse.experiments.lock import alone
 if sys.argv[2] == "windows":

@@ -36,7 +36,7 @@ def planned(
         gencourse.__version__,
         steps,
         training.batch_size,
-        training.lr,
+        training.rate(steps),
         settings,
         data_digest(parts),
         precision,

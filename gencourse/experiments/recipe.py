@@ -1,6 +1,7 @@
 """What is particular to a model's training: a Recipe, found by its file's name in `recipes/`."""
 
 import importlib
+import math
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,20 @@ Data = TypeVar("Data")
 
 @dataclass(frozen=True)
 class Training:
-    """How long and how fast: steps, examples in a batch, the learning rate of the first step."""
+    """How long and how fast: steps, examples in a batch, the learning rate of the first step.
+
+    `tried` is the largest number of steps for which that rate is known to serve. Of longer
+    trainings it falls with the root of their length, for what is stable in a short one may not be.
+    """
 
     steps: int
     batch_size: int
     lr: float
+    tried: float = math.inf
+
+    def rate(self, steps: int) -> float:
+        """The learning rate of the first of so many steps."""
+        return self.lr * min(1.0, math.sqrt(self.tried / steps))
 
 
 @dataclass(frozen=True)
