@@ -1210,7 +1210,8 @@ claim("copying_with", seeds("distance", "with").mean())
 # {{fd_scarce_with}} in place of {{fd_scarce_without}} (better in each seed), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
 # {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
 # image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, to
-# {{copying_with}}, just because samples become digits. Only the further fall without it is a pull towards the 500; it shows in each seed.
+# {{copying_with}}. Neither fall shows copying: samples become digits, and come nearer to 500 images that D never saw by as much with augmentation,
+# and by almost as much without it. Only the small rest is a pull towards the 500.
 #
 # ## 2.15 How good are samples?
 #
