@@ -626,8 +626,8 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
 # %% [markdown]
 # *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade).*
 #
-# The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And the collapsed G is *no worse off*: the
-# losses differ by less than {{collapse_pays}} nats, now one, now the other being lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
+# The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And G *gains nothing by variety*: the
+# losses differ by less than {{collapse_pays}} nats, and with other seeds it is mostly the collapsed G's that is lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
 # D is sure of everything while the samples are still a blob.
 #
 # Remedies: we played run 1 again under other rules, three seeds, a thousand rounds (*share*: of samples near a mode):
