@@ -577,7 +577,7 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 # | | you see | numbers | settings (healthy: R1 0.1, Adam, D twice as fast) | cause | remedy |
 # | --- | --- | --- | --- | --- | --- |
 # | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes, arrows {{collapsed_push}} (healthy: {{healthy_push}}) | no penalty, D 50 times as fast as G | cliffs in D: samples feel only the nearest one | R1 |
-# | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast, five moves a round | flat loss where D is sure | non-saturating loss, R1 |
+# | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast and with five moves a round | flat loss where D is sure | non-saturating loss or R1: samples move again; with both they reach all modes, in time |
 # | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
 #
 # In run 3 D does *worse* than a coin, {{follower_accuracy}} %: a frame is taken at the end of a round, after G's
@@ -659,9 +659,9 @@ claim("share_with_r1", max(row["share"] for row in remedies if row["game"] == "R
 # %% [markdown]
 # As it is, at most {{modes_as_it_is}} modes are served. *Relativistic pairing* (Jolicoeur-Martineau 2019), where D compares a sample with an image
 # instead of judging it alone, does not help by itself (at most {{modes_relativistic}}); a D as slow as G helps in one seed of three. With a D that is told how much its features vary over the batch
-# (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G serves at least {{modes_with_statistics}}. R1, which flattens the cliffs so that modes
+# (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G reaches at least {{modes_with_statistics}}, thinly. R1, which flattens the cliffs so that modes
 # are felt from afar, brings back all {{modes_with_r1}}, as does pairing with R1 and *R2*, the same penalty at the samples ({{modes_with_r3}}). Quality comes later: only a share of
-# {{share_with_r1}} of R1's samples is near a mode yet, hardly more than of points spread evenly on the circle.
+# {{share_with_r1}} of R1's samples is near a mode yet, hardly more than of points spread evenly on the circle; with batch statistics it is even less.
 #
 # ## 2.9 Images: a naive GAN, and why its discriminator wins
 #
