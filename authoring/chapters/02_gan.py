@@ -942,7 +942,7 @@ print("without create_graph the slope has", "a" if slope.requires_grad else "no"
 claim("penalty_error", (penalty - m.r1_penalty(D, ring_data[:64])).abs().max())
 
 # %% [markdown]
-# (Those are the weights: biases only move the kinks of this piecewise linear D.) Our penalty and the package's agree to {{penalty_error}}.
+# (Those are the weights: biases only move the kinks and the level of this piecewise linear D.) Our penalty and the package's agree to {{penalty_error}}.
 #
 # What R1 does shows in the smallest game there is: data at 0, a generator that puts all its mass at θ, a discriminator whose logit is $\psi x$.
 # The equilibrium is θ = ψ = 0. Two rules can be chosen: do the players move **at once** or **in turns**, as `fit` plays; and
@@ -995,7 +995,7 @@ claim("average_radius", tiny_game(True, True).mean(0).norm())
 # all four spiral in. Printed: the distance from the star after 400, 4,000 and 20,000 steps, without a penalty.*
 #
 # If both move at once, the minimax game drifts outwards, however small the steps: {{at_once_minimax}} after 400. In turns it circles for
-# ever ({{in_turns_minimax}} after 20,000). At once and non-saturating it stays near {{at_once_kinder}}. In turns and non-saturating, as `fit` plays, it spirals in, but
+# ever ({{in_turns_minimax}} after 20,000). At once and non-saturating it stays near {{at_once_kinder}}, nearer with smaller steps. In turns and non-saturating, as `fit` plays, it spirals in, but
 # slowly: {{in_turns_early}} after 400, {{in_turns_late}} after 20,000. With R1 each is below {{with_r1}} after 400.
 #
 # **Why?** Near the star both sigmoids are ½, so θ moves by $\psi/2$ and ψ by $-\theta/2$: always at right angles to the way home. The game only
