@@ -1317,7 +1317,7 @@ claim("normal_precision", found["a normal in their place"][2])
 # Other real images are the best one can hope for. (Their kernel distance is not quite 0: the classifier was trained on them.) Noise costs precision and
 # nearly all recall. Blurred digits pass for digits, so precision does not notice, but they fill only a small part of
 # the region of real digits: their recall is {{blur_recall}}. Missing classes cost half of the recall, down to
-# {{half_recall}}; one image many times has perfect precision and no recall. Each time the Fréchet distance tells that something is wrong, but not what.
+# {{half_recall}}; one typical image many times has perfect precision and no recall. Each time the Fréchet distance tells that something is wrong, but not what.
 #
 # The last row is a warning: a Fréchet distance of {{normal_fd}}, nearly that of real images ({{floor_fd}}), though hardly anything in it lies among them (precision
 # {{normal_precision}}). **A Fréchet distance can improve while samples get worse**: it sees means and covariances only, and lets variety pay for quality. In section 2.12
@@ -1368,8 +1368,9 @@ claim("copy_ratio_nearest", near_made.quantile(0.05) / near_test.quantile(0.05))
 # %% [markdown]
 # *Samples above, the nearest training image of each below: similar, sometimes another digit, never the same image.*
 #
-# The median sample lies about {{copy_ratio}} times as far from the training set as the median test image does. A few copies would not move a median; but at
-# the nearest twentieth the ratio is even about {{copy_ratio_nearest}}. (Pixels would miss a shifted copy.)
+# The median sample lies about {{copy_ratio}} times as far from the training set as the median test image does. A few copies would not move a median, but
+# those of a twentieth of the samples would show here: at the nearest twentieth the ratio is about {{copy_ratio_nearest}}, so large because the nearest test images are
+# all 1s, thin and alike. (Pixels would miss a shifted copy.)
 #
 # ## 2.16 Beside the VAE
 #
