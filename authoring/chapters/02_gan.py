@@ -199,7 +199,7 @@ claim("value_best", -math.log(4) + 2 * m.jensen_shannon(p, q, cell_2d))
 
 # %% [markdown]
 # *Two modes (peaks of the density), at x₁ = ±1.5, as data, one blob in the middle as samples. Left: $D^*$ from the densities, with points of both
-# (dots and triangles). It believes most in data a little outside the modes, where the blob is thinner. Middle: a small network
+# (dots and triangles); on the black lines D is ½. It believes most in data a little outside the modes, where the blob is thinner. Middle: a small network
 # trained only on points. Right: their difference, largest at the outer edges, where points are few.*
 #
 # Averaged over data and samples the network is off by less than {{d_error}}. The value that it reaches,
@@ -624,7 +624,7 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
     ax.set(xlim=(-3, 3), ylim=(-3, 3))
 
 # %% [markdown]
-# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade).*
+# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade; black: ½).*
 #
 # The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And G *gains nothing by variety*: the
 # losses differ by less than {{collapse_pays}} nats, and with other seeds it is mostly the collapsed G's that is lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
@@ -738,7 +738,7 @@ claim("plain_recall", max(row["recall"] for row in played))
 # *One point for each game and seed. Left: the Fréchet distance of samples to real digits (section 2.15; lower is better). Right: the standard
 # deviation of a pixel from sample to sample, averaged over pixels.*
 #
-# R1 does it: with it every game is better than every game without, by at least {{r1_gain}}. The non-saturating loss alone is mode collapse on images,
+# R1 does it: with it every game has a lower Fréchet distance than every game without, by at least {{r1_gain}}. The non-saturating loss alone is mode collapse on images,
 # with a spread of at most {{spread_without}}; R1 makes that at least {{spread_with}}. Which loss is ahead without R1 changes with
 # the seed; with R1 it is the non-saturating one each time. But even that is far from good: recall (section 2.15) is below {{plain_recall}} in all twelve games.
 #
@@ -814,7 +814,7 @@ claim("gan_recall", reached.recall)
 # *Sixty samples, not selected. The strokes are sharp, unlike the VAE's: D would notice a blur at once. Not all are digits.*
 #
 # Two thousand samples have a Fréchet distance of about {{gan_fd}} to the test images. The share of samples that lie among real
-# digits is {{gan_precision}} (*precision*), and the share of real digits that the samples reach {{gan_recall}} (*recall*, both as in section 2.15).
+# digits is about {{gan_precision}} (*precision*), and the share of real digits that the samples reach about {{gan_recall}} (*recall*, both as in section 2.15).
 
 # %%
 image_replay(snapshots)
