@@ -577,7 +577,7 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 # | | you see | numbers | settings (healthy: R1 0.1, Adam, D twice as fast) | cause | remedy |
 # | --- | --- | --- | --- | --- | --- |
 # | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes, arrows {{collapsed_push}} (healthy: {{healthy_push}}) | no penalty, D 50 times as fast as G | cliffs in D: samples feel only the nearest one | R1 |
-# | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast and with five moves a round | flat loss where D is sure | non-saturating loss or R1: samples move again; with both they reach all modes, in time |
+# | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast and with five moves a round | flat loss where D is sure | non-saturating loss or R1: samples move; both: all modes, in time |
 # | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
 #
 # In run 3 D does *worse* than a coin, {{follower_accuracy}} %: a frame is taken at the end of a round, after G's
@@ -627,7 +627,7 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
 # *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade; black: ½).*
 #
 # The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And G *gains nothing by variety*: the
-# losses differ by less than {{collapse_pays}} nats, and with other seeds it is mostly the collapsed G's that is lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
+# losses differ by less than {{collapse_pays}} nats, and with most seeds the collapsed G's is lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
 # D is sure of everything while the samples are still a blob.
 #
 # Remedies: we played run 1 again under other rules, three seeds, a thousand rounds (*share*: of samples near a mode):
@@ -1210,8 +1210,8 @@ claim("copying_with", seeds("distance", "with").mean())
 # {{fd_scarce_with}} in place of {{fd_scarce_without}} (better in each seed), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
 # {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
 # image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, to
-# {{copying_with}}. Neither fall shows copying: samples become digits, and come nearer to 500 images that D never saw by as much with augmentation,
-# and by almost as much without it. Only the small rest is a pull towards the 500.
+# {{copying_with}}. Neither fall shows copying: as samples become digits they come nearer to 500 unseen images too, as much with augmentation,
+# almost as much without. Only the small rest is a pull towards the 500.
 #
 # ## 2.15 How good are samples?
 #
@@ -1368,9 +1368,9 @@ claim("copy_ratio_nearest", near_made.quantile(0.05) / near_test.quantile(0.05))
 # %% [markdown]
 # *Samples above, the nearest training image of each below: similar, sometimes another digit, never the same image.*
 #
-# The median sample lies about {{copy_ratio}} times as far from the training set as the median test image does. A few copies would not move a median, but
-# those of a twentieth of the samples would show here: at the nearest twentieth the ratio is about {{copy_ratio_nearest}}, so large because the nearest test images are
-# all 1s, thin and alike. (Pixels would miss a shifted copy.)
+# The median sample lies about {{copy_ratio}} times as far from the training set as the median test image does. A few copies would not move a median;
+# were a twentieth of the samples copies, it would show at the nearest twentieth, where the ratio is about {{copy_ratio_nearest}} (the nearest test images are
+# all thin 1s). Pixels would miss a shifted copy.
 #
 # ## 2.16 Beside the VAE
 #
