@@ -199,7 +199,7 @@ claim("value_best", -math.log(4) + 2 * m.jensen_shannon(p, q, cell_2d))
 
 # %% [markdown]
 # *Two modes (peaks of the density), at x₁ = ±1.5, as data, one blob in the middle as samples. Left: $D^*$ from the densities, with points of both
-# (dots and triangles). It believes most in data a little outside the modes, where the blob is thinner. Middle: a small network
+# (dots and triangles); on the black lines D is ½. It believes most in data a little outside the modes, where the blob is thinner. Middle: a small network
 # trained only on points. Right: their difference, largest at the outer edges, where points are few.*
 #
 # Averaged over data and samples the network is off by less than {{d_error}}. The value that it reaches,
@@ -577,7 +577,7 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 # | | you see | numbers | settings (healthy: R1 0.1, Adam, D twice as fast) | cause | remedy |
 # | --- | --- | --- | --- | --- | --- |
 # | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes, arrows {{collapsed_push}} (healthy: {{healthy_push}}) | no penalty, D 50 times as fast as G | cliffs in D: samples feel only the nearest one | R1 |
-# | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast, five moves a round | flat loss where D is sure | non-saturating loss, R1 |
+# | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast and with five moves a round | flat loss where D is sure | non-saturating loss or R1: samples move; both: all modes, in time |
 # | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
 #
 # In run 3 D does *worse* than a coin, {{follower_accuracy}} %: a frame is taken at the end of a round, after G's
@@ -624,10 +624,10 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
     ax.set(xlim=(-3, 3), ylim=(-3, 3))
 
 # %% [markdown]
-# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade).*
+# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade; black: ½).*
 #
-# The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And the collapsed G is *no worse off*: the
-# losses differ by less than {{collapse_pays}} nats, now one, now the other being lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
+# The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And G *gains nothing by variety*: the
+# losses differ by less than {{collapse_pays}} nats, and with most seeds the collapsed G's is lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
 # D is sure of everything while the samples are still a blob.
 #
 # Remedies: we played run 1 again under other rules, three seeds, a thousand rounds (*share*: of samples near a mode):
@@ -659,9 +659,9 @@ claim("share_with_r1", max(row["share"] for row in remedies if row["game"] == "R
 # %% [markdown]
 # As it is, at most {{modes_as_it_is}} modes are served. *Relativistic pairing* (Jolicoeur-Martineau 2019), where D compares a sample with an image
 # instead of judging it alone, does not help by itself (at most {{modes_relativistic}}); a D as slow as G helps in one seed of three. With a D that is told how much its features vary over the batch
-# (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G serves at least {{modes_with_statistics}}. R1, which flattens the cliffs so that modes
+# (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G reaches at least {{modes_with_statistics}}, thinly. R1, which flattens the cliffs so that modes
 # are felt from afar, brings back all {{modes_with_r1}}, as does pairing with R1 and *R2*, the same penalty at the samples ({{modes_with_r3}}). Quality comes later: only a share of
-# {{share_with_r1}} of R1's samples is near a mode yet, hardly more than of points spread evenly on the circle.
+# {{share_with_r1}} of R1's samples is near a mode yet, hardly more than of points spread evenly on the circle; with batch statistics it is even less.
 #
 # ## 2.9 Images: a naive GAN, and why its discriminator wins
 #
@@ -738,7 +738,7 @@ claim("plain_recall", max(row["recall"] for row in played))
 # *One point for each game and seed. Left: the Fréchet distance of samples to real digits (section 2.15; lower is better). Right: the standard
 # deviation of a pixel from sample to sample, averaged over pixels.*
 #
-# R1 does it: with it every game is better than every game without, by at least {{r1_gain}}. The non-saturating loss alone is mode collapse on images,
+# R1 does it: with it every game has a lower Fréchet distance than every game without, by at least {{r1_gain}}. The non-saturating loss alone is mode collapse on images,
 # with a spread of at most {{spread_without}}; R1 makes that at least {{spread_with}}. Which loss is ahead without R1 changes with
 # the seed; with R1 it is the non-saturating one each time. But even that is far from good: recall (section 2.15) is below {{plain_recall}} in all twelve games.
 #
@@ -814,7 +814,7 @@ claim("gan_recall", reached.recall)
 # *Sixty samples, not selected. The strokes are sharp, unlike the VAE's: D would notice a blur at once. Not all are digits.*
 #
 # Two thousand samples have a Fréchet distance of about {{gan_fd}} to the test images. The share of samples that lie among real
-# digits is {{gan_precision}} (*precision*), and the share of real digits that the samples reach {{gan_recall}} (*recall*, both as in section 2.15).
+# digits is about {{gan_precision}} (*precision*), and the share of real digits that the samples reach about {{gan_recall}} (*recall*, both as in section 2.15).
 
 # %%
 image_replay(snapshots)
@@ -942,7 +942,7 @@ print("without create_graph the slope has", "a" if slope.requires_grad else "no"
 claim("penalty_error", (penalty - m.r1_penalty(D, ring_data[:64])).abs().max())
 
 # %% [markdown]
-# (Those are the weights: biases only move the kinks of this piecewise linear D.) Our penalty and the package's agree to {{penalty_error}}.
+# (Those are the weights: biases only move the kinks and the level of this piecewise linear D.) Our penalty and the package's agree to {{penalty_error}}.
 #
 # What R1 does shows in the smallest game there is: data at 0, a generator that puts all its mass at θ, a discriminator whose logit is $\psi x$.
 # The equilibrium is θ = ψ = 0. Two rules can be chosen: do the players move **at once** or **in turns**, as `fit` plays; and
@@ -995,7 +995,7 @@ claim("average_radius", tiny_game(True, True).mean(0).norm())
 # all four spiral in. Printed: the distance from the star after 400, 4,000 and 20,000 steps, without a penalty.*
 #
 # If both move at once, the minimax game drifts outwards, however small the steps: {{at_once_minimax}} after 400. In turns it circles for
-# ever ({{in_turns_minimax}} after 20,000). At once and non-saturating it stays near {{at_once_kinder}}. In turns and non-saturating, as `fit` plays, it spirals in, but
+# ever ({{in_turns_minimax}} after 20,000). At once and non-saturating it stays near {{at_once_kinder}}, nearer with smaller steps. In turns and non-saturating, as `fit` plays, it spirals in, but
 # slowly: {{in_turns_early}} after 400, {{in_turns_late}} after 20,000. With R1 each is below {{with_r1}} after 400.
 #
 # **Why?** Near the star both sigmoids are ½, so θ moves by $\psi/2$ and ψ by $-\theta/2$: always at right angles to the way home. The game only
@@ -1210,7 +1210,8 @@ claim("copying_with", seeds("distance", "with").mean())
 # {{fd_scarce_with}} in place of {{fd_scarce_without}} (better in each seed), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
 # {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
 # image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, to
-# {{copying_with}}, just because samples become digits. Only the further fall without it is a pull towards the 500; it shows in each seed.
+# {{copying_with}}. Neither fall shows copying: as samples become digits they come nearer to 500 unseen images too, as much with augmentation,
+# almost as much without. Only the small rest is a pull towards the 500.
 #
 # ## 2.15 How good are samples?
 #
@@ -1316,7 +1317,7 @@ claim("normal_precision", found["a normal in their place"][2])
 # Other real images are the best one can hope for. (Their kernel distance is not quite 0: the classifier was trained on them.) Noise costs precision and
 # nearly all recall. Blurred digits pass for digits, so precision does not notice, but they fill only a small part of
 # the region of real digits: their recall is {{blur_recall}}. Missing classes cost half of the recall, down to
-# {{half_recall}}; one image many times has perfect precision and no recall. Each time the Fréchet distance tells that something is wrong, but not what.
+# {{half_recall}}; one typical image many times has perfect precision and no recall. Each time the Fréchet distance tells that something is wrong, but not what.
 #
 # The last row is a warning: a Fréchet distance of {{normal_fd}}, nearly that of real images ({{floor_fd}}), though hardly anything in it lies among them (precision
 # {{normal_precision}}). **A Fréchet distance can improve while samples get worse**: it sees means and covariances only, and lets variety pay for quality. In section 2.12
@@ -1367,8 +1368,9 @@ claim("copy_ratio_nearest", near_made.quantile(0.05) / near_test.quantile(0.05))
 # %% [markdown]
 # *Samples above, the nearest training image of each below: similar, sometimes another digit, never the same image.*
 #
-# The median sample lies about {{copy_ratio}} times as far from the training set as the median test image does. A few copies would not move a median; but at
-# the nearest twentieth the ratio is even about {{copy_ratio_nearest}}. (Pixels would miss a shifted copy.)
+# The median sample lies about {{copy_ratio}} times as far from the training set as the median test image does. A few copies would not move a median;
+# were a twentieth of the samples copies, it would show at the nearest twentieth, where the ratio is about {{copy_ratio_nearest}} (the nearest test images are
+# all thin 1s). Pixels would miss a shifted copy.
 #
 # ## 2.16 Beside the VAE
 #

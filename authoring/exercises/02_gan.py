@@ -626,7 +626,7 @@ print(f"the slope of the slope, 6 x: {curvature:g}")
 # %% [markdown]
 # ### {{exercise r1_penalty}}
 #
-# R1 (section 2.12): half the squared length of the slope of D's *logit* at the data, $\tfrac12\lVert\nabla_x D(x)\rVert^2$, for each
+# R1 (section 2.12): half the squared length of the slope of D's *logit* $l$ at the data, $\tfrac12\lVert\nabla_x\, l(x)\rVert^2$, for each
 # row. `discriminator` judges each row by itself. D learns from this number, so its parameters must get gradients from it, but only
 # when the loop goes backward: computing the penalty leaves none behind, and takes none away.
 
