@@ -92,10 +92,6 @@ IN_THE_ANSWER = {
         "def reparameterize(mu, logvar, eps):\n    error = ValueError('first')\n    for i in range(1000):\n"
         "        new = ValueError(str(i))\n        new.__cause__, error = error, new\n    raise error",
     ),
-    "asks_for_gpu": (
-        "There is no GPU where notebooks are graded.",
-        "def reparameterize(mu, logvar, eps):\n    return (mu + (0.5 * logvar).exp() * eps).cuda()",
-    ),
     "waits_for_input": (
         "Nobody answers a prompt.",
         "def reparameterize(mu, logvar, eps):\n    return mu * float(input('scale? '))",
@@ -119,6 +115,15 @@ IN_THE_ANSWER = {
 @kind("broken", lost="reparameterize", each=IN_THE_ANSWER)
 def in_the_answer(s: Sheet, source):
     s.answer("reparameterize", source)
+
+
+@kind("honest", flag=True)
+def asks_for_gpu(s: Sheet):
+    """There is no GPU where notebooks are graded: all is done on the CPU, and said."""
+    s.answer(
+        "reparameterize",
+        "def reparameterize(mu, logvar, eps):\n    return (mu + (0.5 * logvar).exp() * eps).cuda()",
+    )
 
 
 # Cells of the learner's own, above the answers: all answers are right, and the cell is skipped or survived.

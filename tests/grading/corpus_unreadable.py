@@ -19,9 +19,9 @@ def truncated(s: Sheet):
     return whole[: len(whole) // 2]
 
 
-@kind("unreadable", **unreadable, accept=(9,), also_status=("graded",))
+@kind("honest")
 def utf_16(s: Sheet):
-    """A notebook is UTF-8; reading it all the same is acceptable."""
+    """As some editors of Windows save it: nothing is lost, so nothing needs to be said."""
     return s.bytes().decode().encode("utf-16")
 
 

@@ -161,6 +161,9 @@ def test_sizes_are_limited():
         wire.lengths(wire.HEADER.pack(wire.MAGIC, 10, LIMIT + 1), LIMIT)
     with pytest.raises(wire.Malformed):
         wire.pack(["x" * 90_000] * 60)
+    assert there_and_back([[]] * (wire.VALUES_LIMIT - 1))
+    with pytest.raises(wire.Malformed):
+        wire.pack([[]] * wire.VALUES_LIMIT)
 
 
 def test_texts_can_be_stored_and_shown():

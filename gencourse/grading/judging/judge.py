@@ -164,8 +164,7 @@ def judged_tasks(
         found.rows[task.name] = judged_task(session, task, rebuilt, found)
     session.upto = end
     for task in tasks:
-        settled = found.rows[task.name].status in ("right", "waiting")
-        if not settled and task.name not in found.lost:
+        if not settled(task, found) and task.name not in found.lost:
             found.rows[task.name] = judged_task(session, task, rebuilt, found)
     hidden = [task for task in ordered if has_hidden(task) and reached(task, found)]
     if hidden:
@@ -177,6 +176,15 @@ def judged_tasks(
                     session.upto = upto or session.upto
                     judge_hidden(session, task, rebuilt, found)
     return tuple(found.rows[task.name] for task in tasks)
+
+
+def settled(task: Task, found: Judged) -> bool:
+    """Whether a second look, at the end, could only spoil what has been found. Where tests that are
+    hidden are still to come, a task is not right before these; what is shown of it may hold.
+    """
+    outcomes = found.outcomes.get(task.name)
+    holds = outcomes is not None and outcomes.said and not any(outcomes.said.values())
+    return bool(holds) or found.rows[task.name].status in ("right", "waiting")
 
 
 def has_hidden(task: Task) -> bool:

@@ -27,11 +27,8 @@ DTYPES = {
         *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
     )
 }
-JSON_LIMIT, DEPTH_LIMIT, TEXT_LIMIT = (
-    4 << 20,
-    32,
-    400_000,
-)  # bytes of JSON, levels of lists, characters of one text
+# bytes of JSON, levels of lists, characters of one text, values of a frame that are no tensors
+JSON_LIMIT, DEPTH_LIMIT, TEXT_LIMIT, VALUES_LIMIT = 4 << 20, 32, 400_000, 200_000
 
 
 class Malformed(Exception):
@@ -46,6 +43,7 @@ class Blobs(list):
     def __init__(self) -> None:
         super().__init__()
         self.sent: dict[int, dict] = {}
+        self.values = 0  # that were encoded so far
 
 
 class Received:
@@ -87,6 +85,9 @@ def unpack(body: bytes, raw: bytes) -> Any:
 def _encoded(value: Any, blobs: Blobs, depth: int) -> Any:
     if depth > DEPTH_LIMIT:
         raise Malformed(f"lists in lists, more than {DEPTH_LIMIT} deep")
+    blobs.values += 1
+    if blobs.values > VALUES_LIMIT:
+        raise Malformed(f"more than {VALUES_LIMIT:,} values that are no tensors")
     if isinstance(value, Tensor):
         if id(value) not in blobs.sent:
             blobs.sent[id(value)] = _encoded_tensor(value, blobs)
