@@ -31,7 +31,15 @@ HANDFUL = (  # none that has to be waited for
 )
 IN_THE_CLASS = {"honest", "broken"}
 EVERY = 8 if os.environ.get("GENCOURSE_TESTS") == "sampled" else 1
-ASKED = dict.fromkeys([*HANDFUL, *[kind.name for kind in on_paper()][::EVERY]])
+ONCE_MISJUDGED = (
+    "a_function_of_python_replaced",
+    "returns_million_lists",
+    "asks_for_gpu",
+    "utf_16",
+)
+ASKED = dict.fromkeys(
+    [*HANDFUL, *ONCE_MISJUDGED, *[kind.name for kind in on_paper()][::EVERY]],
+)
 NAMES = [pytest.param(name, marks=() if name in HANDFUL else pytest.mark.slow) for name in ASKED]
 BATCH_SECONDS = 3000
 pytestmark = pytest.mark.timeout(BATCH_SECONDS + 300)
