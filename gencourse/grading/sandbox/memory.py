@@ -1,5 +1,9 @@
 """How much memory a box holds: its processes, what hides from their resident memory, and what the
 kernel keeps for them.
+
+A control group would count the same in the kernel, where its hierarchy is writable: for root, or
+where systemd has delegated one. Neither holds for an instructor's ordinary account, so the counting
+has to be ours there, and it is the same everywhere.
 """
 
 # POSIX: what Linux tells in /proc; elsewhere resident memory is counted
