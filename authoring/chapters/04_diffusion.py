@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 4 · Diffusion and flow matching
 #
-# Adding noise to an example is easy. If a network learns to take a little of it away again, one can start from pure noise and walk to
-# a new example. That is how most image generators work today. This chapter builds the method on a line and in a plane, where every answer is
-# known: samplers run on the *exact* field before they run on a network, and the loss is drawn beside the floor below which it cannot fall.
+# Adding noise to an example is easy. If a network learns to take a little of it away again, one can start from pure noise and walk to a new
+# example. That is how most image generators work today. This chapter builds the method on a line and in a plane, where every answer is known:
+# samplers run on the *exact* field before they run on a network, and the loss is drawn beside its floor.
 #
 # **You will be able to** follow a density through a map and along a flow; train a score, a denoiser and a velocity, and turn each into the
-# others; write five samplers and know their errors; compute a likelihood along a flow; say what guidance, inpainting and a perfect
-# fit really do; and then draw digits and clothes, from pixels and from codes, in many steps and in one, and judge them.
+# others; write five samplers and know their errors; compute a likelihood along a flow; say what guidance, inpainting and a perfect fit really
+# do; and draw digits and clothes, from pixels and from codes, in many steps and in one.
 #
 # **You need** chapter 1's normal distributions, and PyTorch. The exercises are in
 # [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb), the answers in
@@ -35,7 +35,7 @@ from gencourse.widgets import (
     asking_explorer, denoising_film, flow_replay, guidance_explorer, noise_explorer)
 
 # %% [markdown]
-# Some shorthand. Exact answers are computed in double precision, networks in single.
+# Exact answers are computed in double precision, networks in single.
 
 # %%
 pairwise, double = itertools.pairwise, torch.float64
@@ -64,7 +64,7 @@ def batches_of(p, size=256, seed=0):  # fresh draws: no training set, so no over
 # %% [markdown]
 # ## What we are going to build
 #
-# The goal: fifteen hundred points of pure noise, carried by a velocity field from t = 1 to t = 0.
+# The goal is a velocity field that carries pure noise to data:
 
 # %%
 perfect = m.ExactDiffusion(mixture_of("spiral"), m.linear())
@@ -76,10 +76,9 @@ for ax, frame in zip(axes, (0, 16, 28, 35, 40), strict=True):
     ax.label_outer()
 
 # %% [markdown]
-# *From noise to data in forty steps, the same points in each panel. The field is exact here, from the spiral's known density; later a network
-# learns it from examples.*
+# *Fifteen hundred points, in forty steps. The field is exact here, from the spiral's known density; later a network learns it.*
 #
-# The way to noise needs no network. The way back asks one, at each step, what is under the noise:
+# The way to noise needs no network; the way back does:
 
 # %%
 figures.diffusion_diagram();
@@ -92,7 +91,7 @@ figures.diffusion_diagram();
 #
 # $$x_t = \alpha_t\, x + \sigma_t\, \varepsilon, \qquad \varepsilon \sim \mathcal N(0, I).$$
 #
-# In the *flow form* $\alpha_t = 1 - t$ and $\sigma_t = t$; other choices are *schedules*. Section 4.4 translates the conventions of others.
+# In the *flow form* $\alpha_t = 1 - t$ and $\sigma_t = t$. Section 4.4 translates the conventions of others.
 #
 # ## 4.1 Change of variables and normalising flows
 #
@@ -200,8 +199,8 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
           xlim=(-3, 3), ylim=(-3, 3), aspect="equal");
 
 # %% [markdown]
-# *Left and middle: densities over the plane, on one scale of colours, cut at 1. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5.
-# Each stays one closed curve that crosses neither itself nor another.*
+# *Left and middle: densities, on one scale of colours, cut at 1. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5. Each stays
+# one closed curve that crosses neither itself nor another.*
 #
 # On held-out points the flow's log-density is about {{flow_kl}} nats below the truth on average: an estimate of KL(p ‖ q), not a bound. And
 # about {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand. **A
@@ -209,8 +208,8 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 # the thinner the steeper the map.
 #
 # *Autoregressive flows* scale and shift each coordinate by a function of all before it: triangular too, and stronger, but one of the two
-# directions goes coordinate by coordinate (Papamakarios et al. 2017). And with very many layers, each of which hardly moves a point, the map
-# becomes the flow of a velocity field, and the sum of log-determinants an integral (section 4.7).
+# directions goes coordinate by coordinate (Papamakarios et al. 2017). With more and more layers, each a smaller step, the map becomes the
+# flow of a velocity field, and the sum of log-determinants an integral (section 4.7).
 #
 # ## 4.2 Energy and score
 #
@@ -218,11 +217,10 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 # of reach. Maximum likelihood lowers the energy of data and raises that of the model's own samples, which a Markov chain has to draw at each
 # step. So *energy-based models* are slow.
 #
-# The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. At each x it points in the direction in which the density
-# grows fastest, and with it one can draw samples (section 4.3). For a
-# mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is $\sum_k r_k\, (m_k - x)/s_k^2$: each component pulls, with a weight
-# $r_k$ that is the probability that x belongs to it. And if x is made noisy, $x_t = \alpha x + \sigma\varepsilon$, the density stays a
-# mixture, with means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$:
+# The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. At each x it points in the direction of fastest growth, and with it
+# one can draw samples (section 4.3). For a mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is $\sum_k r_k\, (m_k - x)/s_k^2$:
+# each component pulls, with a weight $r_k$ that is the probability that x belongs to it. And if x is made noisy,
+# $x_t = \alpha x + \sigma\varepsilon$, the density stays a mixture, with means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$:
 
 # %%
 means, stds, weights = (torch.tensor(v, dtype=double)
@@ -281,7 +279,7 @@ claim("implicit_difference", explicit - implicit)
 #
 # $$\mathbb E[x \mid x_t] = \frac{x_t + \sigma^2\, \nabla \log p_t(x_t)}{\alpha} .$$
 #
-# Test it against the posterior itself, summed over a grid of x:
+# Test it against the posterior, summed over a grid of x:
 
 # %%
 alpha, sigma = 0.8, 0.6
@@ -292,8 +290,8 @@ tweedie = (x_t + sigma**2 * mixture_score(x_t, alpha, sigma)) / alpha
 claim("tweedie_error", (tweedie - posterior_mean).abs().max())
 
 # %% [markdown]
-# They agree to {{tweedie_error}}. Now a network of a few lines. **Predict:** it sees noise of σ = 0.4. Does it learn the score of the data, or
-# of the noisy data?
+# They agree to {{tweedie_error}}. **Predict:** a small network sees noise of σ = 0.4. Does it learn the score of the data, or of the noisy
+# data?
 
 # %%
 class ScoreNetwork(nn.Module):
@@ -337,13 +335,13 @@ ax.legend(ncols=2);
 # are none, it guesses.*
 #
 # Over noisy examples its root mean squared distance to their own score is {{score_network_error}}, to that of the clean data
-# {{score_network_from_clean}}. With little noise one learns nearly the right score, but only near the data; with much noise a score far
-# around, but of a blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
+# {{score_network_from_clean}}. With little noise one learns nearly the right score, but only near the data. With much noise one learns it far
+# out as well, but for a blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
 #
 # ## 4.3 To noise, and back
 #
 # A **path**, or schedule, is a choice of $\alpha_t$ and $\sigma_t$: the straight line of the flow form; DDPM's (Ho et al. 2020), whose steps
-# add noise of a growing variance β; the cosine schedule (Nichol & Dhariwal 2021). One level of noise for each example:
+# add noise of a growing variance β; the cosine schedule (Nichol & Dhariwal 2021):
 
 # %%
 def perturb(x, eps, alpha, sigma):  # alpha and sigma are numbers, or have one per row
@@ -416,9 +414,9 @@ claim("tied_variance", tied[-1].var())
 #
 # $$dx = \big[f - \tfrac12 (1 + \lambda^2)\, g^2\, \nabla \log p_t(x)\big]\, dt + \lambda g\, dw, \qquad t \text{ from 1 to 0}.$$
 #
-# λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; in the limit of small steps all λ have the same marginals. What λ adds is a piece
-# of **Langevin dynamics**, $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score gathers.
-# (EDM, Karras et al. 2022, calls noise between the steps of its ODE *churn*.) From pure noise, with the exact score:
+# λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; in the limit of small steps all λ have the same marginals. What λ adds is a
+# piece of **Langevin dynamics**, $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score
+# gathers. (EDM, Karras et al. 2022, calls this *churn*.) From pure noise, with the exact score:
 
 # %%
 def backwards(churn, n=4000):
@@ -459,8 +457,8 @@ axes[0].set_ylabel("x");
 # *Colour: the exact density of $x_t$ (its root, to show faint parts). White: six points on their way back, from the same noise. Paths of the
 # ODE are smooth and never meet; those of the SDEs are rough and cross.*
 #
-# All end alike: left of 0 lies the data's share of points, to {{reverse_share_error}}, with the data's deviation, to {{reverse_width_error}}. In fine
-# steps and with the exact score λ is a matter of taste; with few steps, or a learned score, it is not (section 4.5).
+# All end alike: left of 0 lies the data's share of points, to {{reverse_share_error}}, with the data's deviation, to {{reverse_width_error}}.
+# With few steps, or a learned score, λ does matter (section 4.5).
 #
 # **What Langevin alone cannot do.** A finite step h changes what it should leave alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And
 # it rarely crosses a valley. **Predict** what share of points that start in the left peak is still there after 500 steps of 0.01:
@@ -492,8 +490,8 @@ claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
 # | v | $\mathbb E[\alpha\varepsilon - \sigma x \mid x_t]$ | $(\alpha x_t - \sigma v)/(\alpha^2 + \sigma^2)$ | $t/((1-t)^2 + t^2)$ |
 # | velocity | $\mathbb E[\varepsilon - x \mid x_t]$ (flow form) | $x_t - t u$ (flow form) | $t$ |
 #
-# At t = 0 the denoiser is no use to the others: $x_t$ is x, and says nothing of ε. **v and u are good at both ends.** (Which to ask for is also a
-# matter of the network: section 4.11.) In the flow form:
+# At t = 0 nothing else follows from the denoiser: $x_t$ is x, and says nothing of ε. **v and u are good at both ends.** (The network has a
+# say, too: section 4.11.) In the flow form:
 
 # %%
 def all_five(u, x_t, t):  # from the velocity, in the flow form
@@ -539,7 +537,7 @@ claim("precondition_seen", max(seen, key=lambda v: abs(v - 1)))
 claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
 
 # %% [markdown]
-# At all four levels the variances are {{precondition_seen}} (seen) and {{precondition_asked}} (asked for), but for chance.
+# The variances are {{precondition_seen}} (seen) and {{precondition_asked}} (asked for), but for chance.
 #
 # ### The conventions of others
 #
@@ -666,7 +664,7 @@ claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
 # {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean over
 # dimensions, a weight, or other times the floor is another: **say how a loss was taken**.
 #
-# Now a network, on the ring, where the exact model knows the floor at each t and the true field:
+# Now a network, on the ring, where floor and true field are known at each t:
 
 # %%
 def new_flow(seed=0, **options):
@@ -724,15 +722,15 @@ right.set_ylim(0);
 # *Left: the loss sinks to its floor, and scatters about it. Right: at each t it is the floor plus the squared distance to the true field, but
 # for chance.*
 #
-# The floor is {{ring_floor}}, the squared distance to the true field {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without
-# its floor, a loss says almost nothing about how good a model is.
+# On average the floor is {{ring_floor}}, the squared distance {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its
+# floor, a loss says almost nothing about how good a model is.
 #
 # ## 4.5 Samplers
 #
-# From noise to data in finite steps. Three samplers follow the ODE: Euler's rule; **Heun's**, which looks ahead and takes the mean of two
-# slopes (its last step is Euler's, as a velocity computed from x̂ divides by σ); and **DDIM**, which splits $x_t$ into x̂ and ε̂, and joins
-# them at the next level. The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And a **Langevin
-# corrector** shakes points at a fixed level, to repair what a step has spoiled.
+# Three samplers follow the ODE in finite steps: Euler's rule; **Heun's**, which looks ahead and takes the mean of two slopes (its last step
+# is Euler's, as a velocity computed from x̂ divides by σ); and **DDIM**, which splits $x_t$ into x̂ and ε̂, and joins them at the next level.
+# The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And a **Langevin corrector** shakes points at a
+# fixed level, to repair what a step has spoiled.
 
 # %%
 def euler(velocity, x, times):
@@ -856,8 +854,8 @@ figures.log_scale(right, "x")
 right.axhline(1, color="black", ls=":");
 
 # %% [markdown]
-# *Left: root mean squared distance to the exact map, with slopes of −1 and −2; Heun asks the field twice in a step. Right: the deviation of
-# the samples over that of the data, for two schedules that are easily confused.*
+# *Left: root mean squared distance to the exact map; Heun asks the field twice in a step. Right: the deviation of the samples over that of
+# the data, with two schedules.*
 #
 # Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And Euler's error has a direction. Its
 # step heads for x̂, a mean, as if it were x. Here it multiplies $x - m$ by $(s^2 + \sigma\sigma')/(s^2 + \sigma^2)$, which by Cauchy and
@@ -866,8 +864,8 @@ right.axhline(1, color="black", ls=":");
 # and {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule, or its rule: five of Heun's steps to 0.002 widen
 # the spread, to {{heun_five}}. (DDIM is exact only where x̂ does not change on the way: for data at a single point.)
 #
-# **Whose error is it?** Run the samplers on the exact field and on section 4.4's network, with equally many evaluations. Count samples in
-# the water, and measure how wide the islands are: points that crowd at the centres are dry, and yet wrong.
+# **Whose error is it?** Run the samplers on the exact field and on section 4.4's network, with equally many evaluations. Count samples in the
+# water, and measure how wide the islands are.
 
 # %%
 def island_width(x):  # spread of the points on islands about their centres, 1 is right
@@ -922,17 +920,17 @@ axes[0, 0].set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
 axes[0, 0].set_ylim(0, 120)
 
 # %% [markdown]
-# *Above: samples between the islands, on an axis that is logarithmic above 0.1 % (even one point of 2,000 would lie above the dotted line).
-# Below: the spread of the others about their centres, over the true one. Left: the sampler's error, which goes away with steps. Right: on the
-# network the ODE's samplers level off far above the truth. The ancestral one gets lower: each step replaces some of the noise, and with it part of the errors so far.*
+# *Above: samples between the islands, on an axis that is logarithmic above 0.1 %. Below: the spread of the others about their centres, over
+# the true one. Left: the sampler's error, which goes away with steps. Right: on the network the ODE's samplers level off far above the truth.
+# The ancestral one gets lower: each step replaces some of the noise, and with it part of the errors so far.*
 #
-# **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the water,
-# but its islands have only {{ancestral_width}} of their width: dry, and too narrow. On the network, whose own error widens islands, they have
-# {{network_ancestral_width}}, and with 128 evaluations it is the driest of the four.
+# **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the
+# water, but its islands have only {{ancestral_width}} of their width: dry, and too narrow. On the network, whose own error widens islands,
+# they have {{network_ancestral_width}}.
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
-# network, with as many, {{network_heun}} %. It cannot tear the plane either, but has learned a steeper map than the coupling layers with their
-# {{flow_between}} %.
+# network, with as many, {{network_heun}} %. The network cannot tear the plane either, but has learned a steeper map than the coupling layers
+# with their {{flow_between}} %.
 
 # %% tags=["widget"]
 noise_explorer(perfect_ring)
@@ -943,13 +941,13 @@ noise_explorer(perfect_ring)
 #
 # ## 4.6 Flow matching
 #
-# Section 4.3 came to the ODE through noise. Flow matching goes there directly (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden
-# 2022): connect each example with a draw of noise by a straight line, and learn the velocity. Lines cross, and at a crossing the network can
-# give only one answer, the mean over those that pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
-# $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices. How a density changes depends on the flow of mass $p\,u$ alone (the
-# *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$), and $p\,u$ is the sum over all lines through the point. So points that
-# follow u have, at each t, the same density as points that follow the lines. (With normal noise, independent of x, this *is* diffusion, with the flow
-# form as its path. But here one may start from something else, and choose the pairs.)
+# Flow matching goes to the ODE directly (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden 2022): connect each example with a
+# draw of noise by a straight line, and learn the velocity. Lines cross, and at a crossing the network can give only one answer, the mean over
+# those that pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
+# $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices. How a density changes depends on the flow of mass $p\,u$ alone
+# (the *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$), and $p\,u$ is the sum over all lines through the point. So points
+# that follow u have, at each t, the same density as points that follow the lines. (With independent normal noise this *is* diffusion, in the
+# flow form. But here one may start from something else, and choose the pairs.)
 
 # %%
 two_peaks = m.ExactDiffusion(clean, flow_form)
@@ -969,7 +967,7 @@ claim("pairs_that_cross", 100 * crossed / (60 * 59 / 2))
 
 # %% [markdown]
 # *Sixty pairs of noise (left ends) and data. Left: their own lines; about {{pairs_that_cross}} % of all couples cross. Right: where the exact
-# marginal velocity takes the same noise, with {{flow_crossings}} crossings, and the same density at each t.*
+# marginal velocity takes the same noise, with {{flow_crossings}} crossings.*
 #
 # The losses with $\varepsilon - x$ and with u as target differ by the floor, a constant, so their gradients are equal; in expectation, not in a
 # batch. Two data points, ±1, and $\hat u = a \tanh x_t + b$ at t = 0.4, every expectation a sum over a grid of noise:
@@ -1078,8 +1076,8 @@ claim("one_step_after", energy_distance(ones["after reflow"], real) / chance)
 # about {{one_step_before}} to {{one_step_after}} times what it is for two sets of data. The price: the second network learns the first one's
 # mistakes.
 #
-# **Which times?** So far t was uniform. At the ends the best answer is simple: $x_t$ less the mean of the data at t = 1, $-x_t$ (plus the mean
-# of ε, 0) at t = 0. A *logit-normal* t, the sigmoid of a normal draw, trains more in the middle (Esser et al. 2024). Same network, same steps:
+# **Which times?** At the ends the best answer is simple: $x_t$ less the mean of the data at t = 1, $-x_t$ at t = 0. A *logit-normal* t, the
+# sigmoid of a normal draw, trains more in the middle (Esser et al. 2024). Same network, same steps:
 
 # %%
 middle_first = new_flow(draw_times=m.logit_normal_times)
@@ -1094,9 +1092,8 @@ claim("central_ratio", other[central].mean() / excess[central].mean())
 claim("edge_ratio", other[t_drawn < 0.05].mean() / excess[t_drawn < 0.05].mean())
 
 # %% [markdown]
-# *Logit-normal times buy a better field in the middle with a worse one at the ends.*
-#
-# Between 0.3 and 0.7 the squared distance is about {{central_ratio}} times that with uniform t, below 0.05 about {{edge_ratio}} times.
+# *Logit-normal times buy a better field in the middle with a worse one at the ends:* between 0.3 and 0.7 the squared distance is about
+# {{central_ratio}} times that with uniform t, below 0.05 about {{edge_ratio}} times.
 
 # %% tags=["widget"]
 flow_replay(net.velocity)
@@ -1143,8 +1140,8 @@ claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 
 # %% [markdown]
 # Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to
-# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's layers {{flow_kl}}. (One can train on
-# this likelihood, as Chen et al. did; but then each training step has to follow the whole flow.)
+# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's layers {{flow_kl}}.
+# (Chen et al. trained on this likelihood; but then each training step has to follow the whole flow.)
 #
 # In D dimensions the divergence costs D backward passes, **Hutchinson's** estimate one: with J the Jacobian of u and a random v with
 # $\mathbb E[v v^\top] = I$, $v^\top J v$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of
@@ -1260,14 +1257,14 @@ figures.curves(x, {"the class": plain, "the product": product}, "x", "density",
 ax.legend();
 
 # %% [markdown]
-# *Guided samples of the exact field lie farther out than the class that was asked for and than the product, and closer together.*
+# *Guided samples lie farther out than the class and than the product, and closer together.*
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
-# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters, more than it does without guidance (the row w = 1). Adding noise and taking
-# powers do not commute. The guided score belongs to $p_t(x_t)\,p_t(y \mid x_t)^w$ at each level. Were these one density with more and more noise,
-# the flow would lead from each to the next. They are not, so it ends elsewhere. **Guidance does not sample the product. It pushes samples away from the other classes,** and pays
-# with variety. (To pay less: guide at middle levels only, Kynkäänniemi et al. 2024; or away from a worse model of the
-# same class, Karras et al. 2024.)
+# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters, more than at w = 1.
+# Adding noise and taking powers do not commute. The guided score belongs to $p_t(x_t)\,p_t(y \mid x_t)^w$ at each level. Were these one
+# density with more and more noise, the flow would lead from each to the next. They are not, so it ends elsewhere. **Guidance does not sample
+# the product. It pushes samples away from the other classes,** and pays with variety. (To pay less: guide at middle levels only, Kynkäänniemi
+# et al. 2024; or away from a worse model of the same class, Karras et al. 2024.)
 
 # %% tags=["widget"]
 two = mixture_of("two")
@@ -1330,7 +1327,7 @@ claim("inpaint_ancestral", filled["ancestral"][-1].mean())
 claim("inpaint_ddim", filled["DDIM"][-1].mean())
 
 # %% [markdown]
-# *Mean of 3,000 fillings; thin lines: limits, from equations for mean and variance. Neither sampler reaches the truth.*
+# *Mean of 3,000 fillings; thin lines: limits, from equations for mean and variance.*
 #
 # The ancestral sampler reaches {{inpaint_ancestral}} (limit {{limit_ancestral}}), the deterministic one {{inpaint_ddim}}
 # ({{limit_ddim}}), and **no number of steps helps.** At each level the unknown entry is denoised as if the *noisy* known one were all
@@ -1456,8 +1453,7 @@ claim("spiral_many", from_spiral[-1])
 claim("best_fit_copies", max(best))
 
 # %% [markdown]
-# *The measure by the size of the set; dotted: as new as new data. The best fit copies at every size. On codes the network is the nearer
-# to copying the fewer examples it saw; on the spiral it hardly copies at all.*
+# *The measure by the size of the set; dotted: 1. The best fit copies at every size, its ratio below {{best_fit_copies}}.*
 
 # %%
 rows = {}
@@ -1474,10 +1470,9 @@ with torch.no_grad():
 # training code, though not always a digit.*
 #
 # On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral it is about {{spiral_few}} and
-# {{spiral_many}}, no more apart than two seeds. The best fit stays below {{best_fit_copies}}. (Above 1: farther off than new data, so not quite right either.) A
-# network of limited size and training cannot form a spike at each of thousands of points; it learns a smooth field, what they have in
-# common. With few examples, or many repeats of one, if it is large and trained for long, it does copy (Gu et al. 2023; Kadkhodaie et al. 2024).
-# And such a test can convict, not acquit: a copy that is shifted is far away.
+# {{spiral_many}}, no more apart than two seeds. (Above 1 is not quite right either.) A network of limited size and training cannot form a
+# spike at each of thousands of points; it learns a smooth field, what they have in common. With few examples, or many repeats of one, if it
+# is large and trained for long, it does copy (Gu et al. 2023; Kadkhodaie et al. 2024). Such a test can convict, not acquit (section 1.16).
 #
 # **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with
 # probability t. The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked positions with the
