@@ -1996,7 +1996,7 @@ claim("student_share", 100 * one["codes, 1 step"] / one["codes, 25 steps"])
 # ## 4.16 All four families, on equal terms
 #
 # The same ten thousand digits, no labels, forty seconds of one thread for each, three seeds; 2,000 samples, the same judge (recorded, by
-# `authoring/record_families.py`). Two fifths of the flow's seconds go to its VAE; mixtures are fitted on top.
+# `authoring/record_families.py`). Two fifths of the flow's seconds go to its VAE; the few seconds that a mixture takes come on top.
 
 # %%
 recorded = m.recorded("families")
@@ -2031,8 +2031,9 @@ claim("shipped_pixels_alone", alone["frechet"])
 # *Each point is a training. Left, lower is better; right, higher is better.*
 #
 # In forty seconds the plain autoencoder with forty normals has {{family_auto}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, the VAE's prior
-# {{family_prior}}, and diffusion of pixels {{family_pixels}} (in section 4.11, told the digits, {{pixels_fd}}): **by this measure and with this little time the last two are the
-# worst choices.** The larger diffusion, after forty minutes on more digits, has {{shipped_pixels_alone}}, not told either: still behind that autoencoder.
+# {{family_prior}}, and diffusion of pixels {{family_pixels}}: **by this measure and with this little time the last two are the worst choices.** The larger
+# diffusion, after forty minutes on more digits, has {{shipped_pixels_alone}} when it is not told the digit either, still behind that autoencoder, and
+# {{shipped_pixels_fd}} when it is told.
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; they are compared with binary test images, a
 # different task. A diffusion model of grey values has a density, not a probability of bits: its nats cannot stand beside those of chapters 1 and 3, and a GAN has none. What can be
