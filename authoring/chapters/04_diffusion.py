@@ -1803,16 +1803,19 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
     ax.legend().set_visible(i == 0)
 
 # %% [markdown]
-# *The same number of samples of each class at each w. Shipped: a U-Net of pixels after forty minutes (recorded; half as many samples: compare along a line).*
+# *The same number of samples of each class at each w. Shipped: a U-Net of pixels after forty minutes (recorded, with half as many samples: compare the points of one
+# line).*
 #
-# A minute's flow is obeyed in {{obeyed_one}} % at w = 1, about as often as decoded real clothes are read right, and in {{obeyed_five}} % at
-# w = 5. Its distance falls from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs. Its recall is poor at any w, {{clothes_recall_most}} at most (theirs is hardly
-# higher: the decoder blurs), too poor to show what guidance costs. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}.
+# A minute's flow obeys in {{obeyed_one}} % at w = 1, about as often as decoded real clothes are read right, and in {{obeyed_five}} % at w = 5. Its distance falls
+# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall is
+# poor at any w, {{clothes_recall_most}} at most (theirs is no better: the decoder blurs), too poor to show what guidance costs.
 #
-# The shipped model can: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real* clothes,
-# the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to {{shipped_recall_five}}. Up to w = 1.5 that is free; **beyond,
-# obedience is bought with variety.** Guidance (section 4.8) pushes away from what classes have in common, to pictures more typical than data.
-# Who reports obedience and distance alone will choose w = 3. (Chapter 2's GAN, trained in a minute, is nearer than this model at w = 1, by more than its twice as many samples explain, as obedient, and more varied at any w.)
+# The shipped model shows it: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real*
+# clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
+# {{shipped_recall_five}}. Up to w = 1.5 that is free; **beyond, obedience is bought with variety.** Guidance (section 4.8) pushes away from what classes have in
+# common, to pictures more typical than data. Who reports obedience and distance alone will choose w = 3. (Chapter 2's GAN, trained in a minute, is as obedient as
+# this model at w = 1, nearer to real clothes, and more varied than it is at any w. The GAN's distance is of twice as many samples, but that explains only a little
+# of the lead.)
 
 # %%
 wardrobe = m.trained_denoiser("fashion-mnist")
