@@ -1540,8 +1540,8 @@ for weights in pushed:
 claim("average_scatter", average.std())
 
 # %% [markdown]
-# {{average_scatter}}. Now train: less than a minute of one core, on ten thousand digits. The network is told which digit it sees, and in a tenth of the
-# training it is not (section 4.8). That helps it: it need not find out by itself that there are ten kinds.
+# {{average_scatter}}. Now train: less than a minute of one core, on ten thousand digits. The network is told which digit it sees, and in a tenth of the training it
+# is not (section 4.8). To be told helps: it need not find out by itself that there are ten kinds.
 
 # %%
 manual_seed(0)
