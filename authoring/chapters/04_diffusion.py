@@ -1993,8 +1993,8 @@ for name in ways:
 claim("student_share", 100 * one["codes, 1 step"] / one["codes, 25 steps"])
 
 # %% [markdown]
-# For one picture one step takes less than {{student_share}} % of the time of 25. A film has 25 pictures a second: **one step from codes is real time**, even on a CPU; for 25 it depends on the
-# machine. (Chapters 1 to 3: the table below.)
+# For one picture, one step takes less than {{student_share}} % of the time of 25. A film has 25 pictures a second, which leaves 40 milliseconds for each: **from
+# codes that is real time, even on a CPU**, in one step or in 25. From pixels it depends on the machine. (Chapters 1 to 3: the table below.)
 #
 # ## 4.16 All four families, on equal terms
 #
