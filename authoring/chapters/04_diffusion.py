@@ -1631,9 +1631,9 @@ z = {name: code_draws(small, x, seed=4) for name, x in binary.items()}
 scale = z["train"].std()
 
 # %% [markdown]
-# Codes are divided by *one* number, the deviation of the draws, so that a time t means the same for any autoencoder: here {{code_scale}}. (Do not divide each number by
-# the deviation of its own means: those of an idle number hardly vary, so its draws, mere noise, would be divided by almost zero.) Times are logit-normal (section 4.6). A
-# flow of 16 numbers needs no U-Net, and can say the velocity. Each batch draws its codes anew from q(z | x), so that none is seen twice:
+# Codes are divided by *one* number, the deviation of the draws, here {{code_scale}}, so that a time t means the same for any autoencoder. (Do not divide each number
+# by the deviation of its own means: those of an idle number hardly vary, so its draws, mere noise, would be divided by almost zero.) Times are logit-normal (section
+# 4.6). A flow of 16 numbers needs no U-Net, and can say the velocity. Each batch draws its codes anew from q(z | x), so that none is seen twice:
 
 # %%
 claim("code_scale", scale)
@@ -1941,9 +1941,8 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 #
 # ## 4.15 Few steps
 #
-# For large networks evaluations are what costs. **Reflow** (section 4.6), on codes: let the flow make pairs of noise and
-# code, start a second network from the first one's weights, train it on these pairs, and take *one* step. It is a **distillation**: a student
-# learns what its teacher makes, not from data.
+# For large networks it is the evaluations that cost. **Reflow** (section 4.6), on codes: let the flow make pairs of noise and code, start a second network from the
+# first one's weights, train it on these pairs, and take *one* step. It is a **distillation**: a student learns from what its teacher makes, not from data.
 
 # %%
 its_noise = torch.randn(scaled(default=20_000, smoke=300, full=100_000), 16,
@@ -1967,9 +1966,9 @@ claim("student_one", shorter["student"][0])
 claim("teacher_many", shorter["teacher"][-1])
 
 # %% [markdown]
-# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others:
-# *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022); a *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean flow* learns the mean velocity between two times, from an identity that
-# it must obey (Geng et al. 2025). How fast?
+# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive
+# distillation* halves the steps repeatedly (Salimans & Ho 2022); a *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean
+# flow* learns the mean velocity between two times, from an identity that it must obey (Geng et al. 2025). How fast is one picture?
 
 # %%
 def milliseconds(draw, k, repeats):  # for k pictures, the fastest of several calls
