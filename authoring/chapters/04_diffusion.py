@@ -2051,10 +2051,16 @@ claim("shipped_pixels_alone", alone["frechet"])
 #
 # ## 4.17 What the picture tools do with it
 #
-# Today's picture tools are these parts, larger. An autoencoder turns a picture of a million pixels into a grid of codes; a network, a U-Net once, now mostly a transformer over patches (chapter 3's, unmasked), says a
-# velocity; text takes the label's place, as the vectors of a language model, which the network looks at by attention, and is hidden in a tenth of training, so that w can be
-# chosen ("guidance scale", 3 to 8, and now you know what it costs); 20 to 50 steps, or 1 to 8 after a distillation. "Image to image" is section 4.14's t₀ ("strength"), "inpainting" a model
-# that was trained with masks, because replacement is not good enough. A "negative prompt" takes the place of the missing label: away from *that*. Sound, video, and molecules are drawn alike.
+# Today's picture tools are these parts, larger:
+#
+# - **An autoencoder** turns a picture of a million pixels into a grid of codes.
+# - **A network**, once a U-Net, now mostly a transformer over patches (chapter 3's, unmasked), says a velocity.
+# - **Text** takes the label's place. A language model makes vectors of it, and the network looks at them by attention. In a tenth of training the text is hidden,
+#   so that w can be chosen ("guidance scale", 3 to 8, and now you know what it costs).
+# - **Steps:** 20 to 50, or 1 to 8 after a distillation.
+#
+# "Image to image" is section 4.14's t₀ ("strength"). "Inpainting" is a model that was trained with masks, because replacement is not good enough. A "negative
+# prompt" takes the place of the missing label: away from *that*. Sound, video and molecules are drawn in the same way.
 #
 # ## 4.18 Questions
 #
