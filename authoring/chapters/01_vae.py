@@ -326,8 +326,8 @@ right.legend();
 #
 # ## 1.5 Gaussian densities and their divergence
 #
-# We take $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$: it is easy to draw from, and its KL has a closed form.
-# (What this choice costs, section 1.12 measures.) First the log-density of independent coordinates, a sum:
+# We take $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$: it is easy to draw from, and its KL has a closed form. (Section 1.12
+# measures what this choice costs.) First the log-density of independent coordinates, a sum:
 #
 # $$\log \mathcal N(x; \mu, \sigma^2) = -\tfrac12 \sum_d \Big[\log 2\pi + \log\sigma_d^2 + \frac{(x_d - \mu_d)^2}{\sigma_d^2}\Big].$$
 #
@@ -429,7 +429,7 @@ ax.legend();
 # %% [markdown]
 # *All three histograms have the same mean, the dotted line. The score function's estimates have a long tail to the left (cut
 # at −30 here), and their variance is about {{variance_ratio}} times that of the reparameterised ones; with the mean of g as a
-# baseline it is still about {{baseline_ratio}} times. So many draws must be averaged to be as good as one reparameterised
+# baseline it is still about {{baseline_ratio}} times. That many draws must be averaged to be as good as one reparameterised
 # draw.*
 
 # %%
@@ -468,8 +468,8 @@ print("gradients:", mu.grad, logvar.grad)
 # $$\log p(x \mid z) = \sum_d \big[x_d \log \mathrm{sigmoid}(l_d) + (1 - x_d) \log(1 - \mathrm{sigmoid}(l_d))\big]
 #   = \sum_d \big[x_d\, l_d - \log(1 + e^{l_d})\big],$$
 #
-# minus the cross-entropy, *summed* over pixels. No label occurs: the target is the image itself. (With grey values, as often
-# seen, the formula still trains, but is no log-probability.)
+# minus the cross-entropy, *summed* over pixels. No label occurs: the target is the image itself. (The formula is often used
+# with grey values too. It works as a loss, but is then no log-probability.)
 
 # %%
 def bernoulli_log_likelihood(logits, x):

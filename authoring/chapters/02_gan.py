@@ -1374,7 +1374,7 @@ claim("copy_ratio_nearest", near_made.quantile(0.05) / near_test.quantile(0.05))
 #
 # ## 2.16 Beside the VAE
 #
-# The same digits, times of training that the last column states, the same measures; the VAE of chapter 1 samples its decoder's mean.
+# The same digits and the same measures; the last column states the time of training. The VAE of chapter 1 samples its decoder's mean.
 
 # %%
 manual_seed(0)
