@@ -1592,9 +1592,10 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives about the mean of the class, whatever the noise. Shipped: a
 # larger U-Net after forty minutes on 55,000 digits (`gencourse train diffusion_digits`).*
 #
-# With 25 steps the distance of 500 samples is {{pixels_fd}} and their recall {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps shrink the
-# spread here as well. The shipped model has {{shipped_pixels_fd}} and {{shipped_pixels_recall}} (of 1,000). Averaging matters most while the learning
-# rate is high; where it falls to 0, as in our loop, weights come to rest by themselves.
+# With 25 steps the distance of 500 samples is {{pixels_fd}} (after so short a training, with another seed, it may be half as much again) and their recall
+# {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps shrink the spread here as well. The shipped model has {{shipped_pixels_fd}} and
+# {{shipped_pixels_recall}} (of 1,000). Averaging matters most while the learning rate is high; where it falls to 0, as in our loop, weights come to rest by
+# themselves.
 #
 # **Larger pictures need more noise.** Neighbouring pixels say much the same, so noise that hides a small picture averages out in a large one, and schedules shift
 # towards t = 1 as resolution grows (Hoogeboom et al. 2023; Esser et al. 2024).
