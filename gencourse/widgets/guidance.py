@@ -142,7 +142,7 @@ class GuidanceExplorer:
             ax = figure.add_axes((0.11, 0.1, 0.86, 0.82))
             x = guided_samples(self.cond, self.uncond, steps, w)
             guidance_map(self.cond, self.uncond, x, self.limit, ax)
-            ax.set_title(f"w = {w:g}, {steps} Euler step{'s' if steps > 1 else ''}")
+            ax.set_title(f"w = {w:g}, {steps} Euler step{'s' * (steps != 1)}")
             return figure_png(figure)
 
     def redraw(self) -> None:
