@@ -99,4 +99,5 @@ def button(description: str, tooltip: str, icon: str = "", width: str = "92px") 
 
 def status_html(text: str, wrong: bool = False) -> str:
     """A sentence for the status line, as HTML."""
-    return f"<div style='line-height:1.35; {'color:#B00020' if wrong else ''}'>{escape(text)}</div>"
+    red = "color:var(--jp-error-color1, #B00020)" if wrong else ""  # JupyterLab's, also on black
+    return f"<div style='line-height:1.35; {red}'>{escape(text)}</div>"
