@@ -123,6 +123,14 @@ def test_training_curves_show_running_means_with_units():
     assert figures.training_curves(history, ax=own) is own
 
 
+def test_codes_keep_equal_limits_and_nothing_is_said_in_red(caplog):
+    figure, (left, _) = figures.panels(2, height=4.1)
+    figures.latent_scatter(torch.rand(50, 2), torch.arange(50) % 3, ax=left)
+    left.set(xlim=(-2, 2), ylim=(-2, 2))  # as wide as the map beside it
+    figure.canvas.draw()
+    assert left.get_xlim() == left.get_ylim() == (-2, 2) and not caplog.records
+
+
 def test_curves_and_scatter_and_map_are_labelled():
     x = torch.linspace(0, 1, 5)
     assert labelled(figures.curves(x, {"a": x, "b": x**2}, "x", "y", "two curves"))

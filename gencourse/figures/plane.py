@@ -48,7 +48,10 @@ def latent_scatter(
             label=str(i),
         )
     ax.set(xlabel="z₁", ylabel="z₂", title=drawable(title))
-    ax.set_aspect("equal", adjustable="datalim")  # and the panel keeps its size
+    # A square panel, as that of image_map: equal limits then fit it as they are. In a wider one
+    # matplotlib would change them, and say so in red.
+    ax.set_box_aspect(1)
+    ax.set_aspect("equal", adjustable="datalim")
     if any(i > 9 for i in classes):
         ax.legend(handletextpad=0, loc="upper left", bbox_to_anchor=(1, 1))
     return ax

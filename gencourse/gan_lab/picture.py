@@ -123,7 +123,8 @@ class Picture:
         self.sheet.show(frame, layers)
         self.losses.show(scores, settings.loss)
         self.distance.show(scores, len(density.centres))
-        self.clock.set_text(f"after {frame.scores.step:,.0f} rounds")
+        step = frame.scores.step
+        self.clock.set_text(f"after {step:,.0f} round{'s' * (step != 1)}")
         end = until or round_up(max(10, scores[-1].step))
         for ax in (self.losses.ax, self.distance.ax):
             ax.set_xlim(0, end)

@@ -13,7 +13,7 @@ from gencourse.errors import InputError
 from gencourse.figures import image_rows
 from gencourse.models.diffusion import ImageDiffusion
 from gencourse.widgets import notebook
-from gencourse.widgets.notebook import grid_png, ipywidgets
+from gencourse.widgets.notebook import grid_png, ipywidgets, picture
 
 IMAGES = 8  # of a class
 
@@ -68,7 +68,7 @@ class AskingExplorer:
         self.weight = ipywidgets.FloatSlider(
             value=1, min=0, max=8, step=0.5, description="guidance w", **shape
         )
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self.image = picture()
         for control in (self.label, self.steps, self.weight):
             control.observe(lambda change: self.redraw(), names="value")
         self.box = ipywidgets.VBox([self.label, self.steps, self.weight, self.image])

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from matplotlib.figure import Figure
 
 from gencourse.widgets import notebook
-from gencourse.widgets.notebook import film_controls, ipywidgets
+from gencourse.widgets.notebook import film_controls, ipywidgets, picture
 
 
 class Film(ABC):
@@ -26,8 +26,9 @@ class Film(ABC):
         if not notebook.widgets_can_run():
             return
         self.player, self.position, self.link = film_controls(last, first, interval)
-        self.label = ipywidgets.Label()
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        beside = ipywidgets.Layout(margin="2px 2px 2px 14px")  # clear of the slider's handle
+        self.label = ipywidgets.Label(layout=beside)
+        self.image = picture()
         self.position.observe(lambda change: self.redraw(), names="value")
         row = ipywidgets.HBox([self.player, self.position, self.label])
         self.box = ipywidgets.VBox([row, self.image])

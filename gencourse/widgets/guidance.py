@@ -14,7 +14,7 @@ from gencourse.runtime import standard_normal
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import figure_png
 from gencourse.widgets.noise_levels import LIMIT, require_plane
-from gencourse.widgets.notebook import ipywidgets
+from gencourse.widgets.notebook import ipywidgets, picture
 
 POINTS, CELLS = 400, 61
 
@@ -121,7 +121,7 @@ class GuidanceExplorer:
             value=1, min=0, max=8, step=0.25, description="guidance w", **shape
         )
         self.label = ipywidgets.HTML()
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self.image = picture()
         for slider in (self.steps, self.weight):
             slider.observe(lambda change: self.redraw(), names="value")
         self.box = ipywidgets.VBox([self.steps, self.weight, self.label, self.image])
@@ -131,7 +131,9 @@ class GuidanceExplorer:
         """Mean and spread of the samples beside the class's, in words."""
         x = guided_samples(self.cond, self.uncond, steps, w)
         (m1, m2), share = x.mean(0).tolist(), spread(x) / self.truth
-        return f"mean ({m1:.2f}, {m2:.2f}); spread {share:.2f} of that of the class"
+        outside = (x.abs() > self.limit).any(1).sum().item()
+        unseen = f"; {outside} of {len(x)} samples lie outside the picture" if outside else ""
+        return f"mean ({m1:.2f}, {m2:.2f}); spread {share:.2f} of that of the class{unseen}"
 
     def show(self, steps: int, w: float) -> bytes:
         """The samples as PNG bytes."""
@@ -140,7 +142,7 @@ class GuidanceExplorer:
             ax = figure.add_axes((0.11, 0.1, 0.86, 0.82))
             x = guided_samples(self.cond, self.uncond, steps, w)
             guidance_map(self.cond, self.uncond, x, self.limit, ax)
-            ax.set_title(f"w = {w:g}, {steps} Euler steps")
+            ax.set_title(f"w = {w:g}, {steps} Euler step{'s' * (steps != 1)}")
             return figure_png(figure)
 
     def redraw(self) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from gencourse.errors import InputError
 from gencourse.figures import PALETTE, image_rows
 from gencourse.widgets import notebook
-from gencourse.widgets.notebook import button, image_png, ipywidgets
+from gencourse.widgets.notebook import button, image_png, ipywidgets, picture
 
 STOPS = 9  # images in a row of the strip
 CELL, TALLEST = 0.8, 5.0  # inches: the largest image, and all rows of a strip together
@@ -125,8 +125,7 @@ class LatentExplorer:
             )
             for d in self.dims
         ]
-        unstretched = ipywidgets.Layout(align_self="flex-start")
-        self.picture = ipywidgets.Image(format="png", layout=unstretched)
+        self.picture = picture()
         self.distance = ipywidgets.HTML()
         for d, slider in zip(self.dims, self.sliders, strict=True):
             slider.observe(lambda change, d=d: self.set(d, change["new"]), names="value")

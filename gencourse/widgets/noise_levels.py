@@ -15,7 +15,7 @@ from gencourse.models.diffusion import ExactDiffusion
 from gencourse.runtime import standard_normal
 from gencourse.widgets import notebook
 from gencourse.widgets.drawing import figure_png
-from gencourse.widgets.notebook import ipywidgets
+from gencourse.widgets.notebook import ipywidgets, picture
 
 POINTS, CELLS, ARROWS = 300, 61, 13  # shown; per side of the map; per side of the field
 LIMIT = 3.5
@@ -108,7 +108,7 @@ class NoiseExplorer:
             layout=ipywidgets.Layout(width="420px"),
         )  # fmt: skip
         self.label = ipywidgets.HTML()
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self.image = picture()
         self.time.observe(lambda change: self.redraw(), names="value")
         self.box = ipywidgets.VBox([self.time, self.label, self.image])
         self.redraw()
@@ -124,7 +124,7 @@ class NoiseExplorer:
         with plt.rc_context(SMALL):
             figure = Figure(figsize=(8.2, 4.2), dpi=110)
             left, right = (figure.add_axes((x, 0.12, 0.4, 0.78)) for x in (0.07, 0.57))
-            marginal_map(self.exact, t, self.limit, left).set_title("points x_t on their density")
+            marginal_map(self.exact, t, self.limit, left).set_title("points $x_t$ on their density")
             right = score_map(self.exact, t, self.limit, right)
             right.set_title("score field, long arrows shortened")
             return figure_png(figure)

@@ -81,6 +81,15 @@ def film_controls(last: int, first: int, interval: int) -> tuple[Any, Any, Any]:
     return player, position, ipywidgets.jslink((player, "value"), (position, "value"))
 
 
+def picture() -> Any:
+    """A place for PNG bytes: as wide as they are, or as the page where that is narrower. Without
+    `align_self` a column of widgets would stretch it to the page's width, blurred, and so tall that
+    its sliders are out of sight.
+    """
+    unstretched = ipywidgets.Layout(max_width="100%", align_self="flex-start")
+    return ipywidgets.Image(format="png", layout=unstretched)
+
+
 def button(description: str, tooltip: str, icon: str = "", width: str = "92px") -> Any:
     """A button; the tooltip says what it does."""
     return ipywidgets.Button(
@@ -90,4 +99,5 @@ def button(description: str, tooltip: str, icon: str = "", width: str = "92px") 
 
 def status_html(text: str, wrong: bool = False) -> str:
     """A sentence for the status line, as HTML."""
-    return f"<div style='line-height:1.35; {'color:#B00020' if wrong else ''}'>{escape(text)}</div>"
+    red = "color:var(--jp-error-color1, #B00020)" if wrong else ""  # JupyterLab's, also on black
+    return f"<div style='line-height:1.35; {red}'>{escape(text)}</div>"

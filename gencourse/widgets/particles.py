@@ -32,16 +32,16 @@ def carried_grid(
         return heun(velocity, start, even_times(steps), keep=True).float().cpu()
 
 
-def particle_map(particles: Tensor, limit: float, ax: Axes) -> Axes:
-    """Particles (side², 2) of a grid, with lines between neighbours: blue along what was a row,
-    orange along what was a column.
+def particle_map(particles: Tensor, limit: float, ax: Axes, dot: float = 1.6) -> Axes:
+    """Particles (side², 2) of a grid, as dots of so many points, with lines between neighbours:
+    blue along what was a row, orange along what was a column.
     """
     side = round(len(particles) ** 0.5)
     grid = particles.view(side, side, 2).numpy()
     for i in range(side):
         ax.plot(*grid[i].T, color=PALETTE[0], linewidth=0.7)
         ax.plot(*grid[:, i].T, "--", color=PALETTE[1], linewidth=0.7)
-    ax.plot(*particles.T.numpy(), "o", color=PALETTE[6], markersize=1.6)
+    ax.plot(*particles.T.numpy(), "o", color=PALETTE[6], markersize=dot)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="x₁", ylabel="x₂", aspect="equal")
     return ax
 
@@ -60,7 +60,8 @@ def flow_strip(
             1, len(shown), figsize=size, squeeze=False, layout="constrained"
         )
         for i, (ax, t) in enumerate(zip(axes[0], shown, strict=True)):
-            particle_map(frames[round((1 - t) * last)], limit, ax).set_title(f"t = {t:g}")
+            # Panels this small would be black with dots that do in a large one.
+            particle_map(frames[round((1 - t) * last)], limit, ax, dot=0.6).set_title(f"t = {t:g}")
             if i:
                 ax.set_ylabel("")
         figure.suptitle("A grid of particles, carried from noise to data by the velocity field")

@@ -15,7 +15,7 @@ from gencourse.widgets.film import Film
 from gencourse.widgets.notebook import grid_png
 
 
-def replay_strip(frames: Mapping[int, Tensor], columns: int = 12, rows: int = 6) -> Figure:
+def replay_strip(frames: Mapping[int, Tensor], columns: int = 14, rows: int = 6) -> Figure:
     """The static replay: a row for each of up to `rows` steps, with the first `columns` images of
     each.
     """
@@ -71,7 +71,7 @@ class ImageReplay(Film):
         return replay_strip(self.frames, self.columns)
 
 
-def image_replay(frames: Mapping[int, Tensor], columns: int = 12, zoom: int = 2) -> ImageReplay:
+def image_replay(frames: Mapping[int, Tensor], columns: int = 14, zoom: int = 2) -> ImageReplay:
     """Look through samples kept during a training: frames maps a step to images (N, C, H, W) in [0,
     1] of the same codes.
     """
