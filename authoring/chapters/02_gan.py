@@ -1183,7 +1183,7 @@ left.set(title="What D knows by heart", xlabel="training step",
          ylabel="gap, percentage points")
 right.set(title="The samples", xlabel="training step", ylabel="Fréchet distance")
 figures.log_scale(right)
-left.legend()
+left.legend();
 
 # %%
 def seeds(what, name, step=2000):  # one number for each seed
@@ -1385,11 +1385,11 @@ families = {"VAE": (vae.sample(2000, seed=5).cpu(), vae_history.seconds),
             "GAN": (dcgan.sample(2000, seed=5).cpu(), dcgan_seconds)}
 table = {name: scores(classifier.features(x)) for name, (x, _) in families.items()}
 families["real images"], table["real images"] = (fifth, 0.0), found["other real images"]
-print(f"{'':12}Fréchet   kernel  precision  recall   log p(x)        trained")
+print(f"{'':13}Fréchet   kernel  precision  recall   log p(x)        trained")
 for name, row in table.items():
     density = {"VAE": "a bound", "GAN": "none", "real images": "—"}[name]
     print(
-        f"{name:10}{'{:9.1f} {:8.2f} {:10.2f} {:7.2f}'.format(*row)}   {density:10} "
+        f"{name:11}{'{:9.1f} {:8.2f} {:10.2f} {:7.2f}'.format(*row)}   {density:10} "
         f"{families[name][1]:8.0f} seconds")
 claim("vae_fd", table["VAE"][0])
 claim("vae_recall", table["VAE"][3])

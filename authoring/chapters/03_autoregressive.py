@@ -875,7 +875,7 @@ for ax, (name, scores) in zip(axes, found.items(), strict=True):
                    f"Heads: {name}", ax=ax)
     for drawn, mark in zip(ax.lines, figures.MARKERS, strict=False):
         drawn.set(linestyle="none", marker=mark)
-    ax.legend()
+    ax.legend().set_visible(ax is axes[0])
     ax.axhline(1 / (1.5 * P), color="black", linewidth=0.8, linestyle=":")
 claim("previous_weight", found["yours"]["previous token"].max())
 claim("induction_weight", found["yours"]["induction"].max())
@@ -1078,7 +1078,7 @@ figures.log_scale(ax, "x")
 ax.set(xlabel="parameters N", ylabel="nats per character (validation)",
        title="Equal computing, different sizes")
 ax.legend()
-print(best_size)
+print("best:", {f"{C / 1e9:.0f} billion": f"{N:,}" for C, N in best_size.items()})
 claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 
 # %% [markdown]

@@ -833,6 +833,7 @@ def spread(n, last, rule=euler):  # deviation of the samples over that of the da
 few = (1, 2, 5, 10, 25, 50)
 table = {last: torch.cat([spread(n, last) for n in few])
          for last in ("sigma_min", "zero")}
+print("n         ", *(f"{n:5}" for n in few))
 for last, row in table.items():
     print(f"{last:10}", *(f"{value:.3f}" for value in row))
 claim("shrink_two", table["sigma_min"][1])
@@ -917,7 +918,7 @@ for row, (found, words, truth) in zip(axes, kinds, strict=True):
         ax.label_outer()
 axes[0, 0].set_yscale("symlog", linthresh=0.1)
 axes[0, 0].set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
-axes[0, 0].set_ylim(0, 120)
+axes[0, 0].set_ylim(0, 120);
 
 # %% [markdown]
 # *Above: samples between the islands, on an axis that is logarithmic above 0.1 %. Below: the spread of the others about their centres, over
@@ -1254,7 +1255,7 @@ ax = figures.panels(height=3)[1]
 ax.hist(samples, 60, density=True, color="0.8", label="guided samples, w = 4")
 figures.curves(x, {"the class": plain, "the product": product}, "x", "density",
                "What guidance samples, and what it does not", ax=ax)
-ax.legend();
+ax.legend(loc="upper right");
 
 # %% [markdown]
 # *Guided samples lie farther out than the class and than the product, and closer together.*
@@ -1322,7 +1323,7 @@ for limit, color in zip(limits, figures.PALETTE, strict=False):
     ax.axhline(limit, color=color, lw=0.8)
 figures.log_scale(ax, "x")
 ax.set_ylim(0.6, 1.9)
-ax.legend()
+ax.legend(loc="lower right", ncols=3)
 claim("inpaint_ancestral", filled["ancestral"][-1].mean())
 claim("inpaint_ddim", filled["DDIM"][-1].mean())
 
