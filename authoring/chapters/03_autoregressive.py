@@ -875,7 +875,8 @@ for ax, (name, scores) in zip(axes, found.items(), strict=True):
                    f"Heads: {name}", ax=ax)
     for drawn, mark in zip(ax.lines, figures.MARKERS, strict=False):
         drawn.set(linestyle="none", marker=mark)
-    ax.legend().set_visible(ax is axes[0])
+    if ax is axes[0]:
+        ax.legend()
     ax.axhline(1 / (1.5 * P), color="black", linewidth=0.8, linestyle=":")
 claim("previous_weight", found["yours"]["previous token"].max())
 claim("induction_weight", found["yours"]["induction"].max())
