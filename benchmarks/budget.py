@@ -26,16 +26,19 @@ AIM, LIMIT = (
 
 
 def within(
-    train: Callable[[int, float], tuple[Model, float, int]], seconds: float
+    train: Callable[[int, float], tuple[Model, float, int]],
+    seconds: float,
+    once: Callable[[], float] = float,
 ) -> tuple[Model, float, int]:
     """A model, the seconds that its training took, and its steps: as many as the budget allows.
 
     `train(steps, limit)` trains a new model for `steps` steps, or until `limit` seconds have
-    passed, and returns these three.
+    passed, and returns these three. `once()` is what the last training spent
+    on work that does not grow with the steps, in seconds.
     """
     train(10, math.inf)  # what only the first steps of a process pay is no part of the speed
     _, used, steps = train(WARMUP_STEPS, math.inf)
-    wanted = max(1, int(AIM * seconds * steps / used))
+    wanted = max(1, int((AIM * seconds - once()) * steps / (used - once())))
     model, used, done = train(wanted, LIMIT * seconds)
     if done < wanted:
         print(
@@ -53,21 +56,32 @@ def train_within(
     batches: Callable[[], Iterable],
     seconds: float,
     seed: int,
+    along: Callable[[Model, float], None] | None = None,
     **arguments,
 ) -> tuple[Model, float, int]:
     """The same by `fit`, with further `arguments` of it: `make()` is a model, with `seed` as the
-    global seed; `batches()` its batches.
+    global seed; `batches()` its batches. `along(model, share)` is called before each step, with the
+    share of the steps that are done; the time it takes may not grow with the steps.
     """
+    spent = 0.0
 
     def train(steps: int, limit: float) -> tuple[nn.Module, float, int]:
-        def stop_in_time(step: int) -> None:
-            if time.perf_counter() > start + limit:
+        nonlocal spent
+        spent = 0.0
+
+        def before(step: int) -> None:
+            nonlocal spent
+            now = time.perf_counter()
+            if now > start + limit:
                 raise KeyboardInterrupt  # `fit` returns what it has reached
+            if along is not None:
+                along(model, step / steps)
+                spent += time.perf_counter() - now
 
         torch.manual_seed(seed)
         model, stream = make().to(pick_device()), batches()
         start = time.perf_counter()
-        history = fit(model, stream, steps=steps, on_step=stop_in_time, progress=False, **arguments)
+        history = fit(model, stream, steps=steps, on_step=before, progress=False, **arguments)
         return model, history.seconds, history.steps
 
-    return within(train, seconds)
+    return within(train, seconds, lambda: spent)

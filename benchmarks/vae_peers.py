@@ -26,11 +26,13 @@ from gencourse.runtime import pick_device
 class Codec(NamedTuple):
     """The two networks of a VAE as the evaluation sees them, whoever wrote it.
 
-    encode: x (B, 1, 28, 28) -> mu, logvar, each (B, D); decode: z (B, D) -> logits (B, 1, 28, 28).
+    encode: x (B, 1, 28, 28) -> mu, logvar, each (B, D); decode: z (B, D) -> logits (B, 1, 28, 28);
+    log_prior: z (B, D) -> log p(z), (B,), that of N(0, I) if it is None.
     """
 
     encode: Callable[[Tensor], tuple[Tensor, Tensor]]
     decode: Callable[[Tensor], Tensor]
+    log_prior: Callable[[Tensor], Tensor] | None = None
 
 
 class Run(NamedTuple):

@@ -103,6 +103,23 @@ class Duel(nn.Module):
         ]
 
 
+def test_rate_rises_over_the_warmup_and_falls_to_zero():
+    model, rates = Line(), []
+
+    class Noting(torch.optim.SGD):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+
+    model.players = lambda lr: [Player("", Noting(model.parameters(), lr), model.loss)]
+    quiet(model, endless(), steps=10, lr=0.5, warmup=0.4)
+    falling = [0.5 * (1 - step / 10) for step in range(10)]
+    assert rates == pytest.approx(
+        [falling[0] / 4, falling[1] / 2, falling[2] * 3 / 4, *falling[3:]]
+    )
+    with pytest.raises(InputError, match="share of the steps"):
+        quiet(model, endless(), steps=10, warmup=1)
+
+
 def test_two_players_reach_the_solution_of_their_game():
     model = Duel()
     check_model(model, torch.zeros(4, 1))

@@ -455,3 +455,50 @@ def test_silu_keeps_less_of_a_variance_than_he_assumes():
     with global_seed(0):
         second = torch.nn.init.kaiming_normal_(torch.empty(3000, 3000), nonlinearity="relu")
     assert (F.silu(first) @ second.T).var().item() == pytest.approx(0.71, abs=0.05)
+
+
+def two_normals():
+    return m.GaussianMixture(
+        torch.tensor([0.25, 0.75]),
+        torch.tensor([[1.0] * Z, [-1.0] * Z]),
+        torch.eye(Z).repeat(2, 1, 1),
+    )
+
+
+def test_a_mixture_as_the_prior_is_in_the_loss_the_weights_and_the_samples():
+    model, x, eps = tiny(), pictures(), torch.randn(B, Z, generator=seeded(1))
+    model.prior = two_normals()
+    q = model.encode(x)
+    z = m.reparameterize(*q, eps)
+    kl = D.Independent(D.Normal(q.mu, (q.logvar / 2).exp()), 1).log_prob(z) - model.prior.log_prob(
+        z
+    )
+    terms = model.loss(x, eps=eps)
+    torch.testing.assert_close(terms["kl"], kl)
+    torch.testing.assert_close(terms["loss"], terms["reconstruction"] + kl)
+    elbo = model.log_weights(x, K=20_000, generator=seeded(0)).mean(0)
+    many = torch.stack([-model.loss(x)["loss"] for _ in range(2_000)])
+    torch.testing.assert_close(many.mean(0), elbo, atol=0.15, rtol=0)
+    model.decoder = torch.nn.Linear(Z, H * W)
+    torch.testing.assert_close(
+        model.sample(9, seed=3), model.decode_mean(model.prior.sample(9, seed=3))
+    )
+
+
+def test_several_draws_make_the_loss_the_importance_weighted_bound():
+    K, model, x = 3, tiny(), pictures()
+    eps = torch.randn(K * B, Z, generator=seeded(1))
+    elbos = torch.stack([drawn_elbo(model, x, part) for part in eps.split(B)])  # (K, B)
+    model.draws = K
+    terms = model.loss(x, eps=eps)
+    torch.testing.assert_close(terms["loss"], -iwae_bound(elbos))
+    torch.testing.assert_close(-terms["reconstruction"] - terms["kl"], elbos.mean(0))
+    assert model.loss(x)["loss"].shape == (B,)
+
+
+def drawn_elbo(model, x, eps):
+    """log p(x, z) - log q(z given x) at one draw, by torch's densities."""
+    q = model.encode(x)
+    z = m.reparameterize(*q, eps)
+    own, prior = D.Normal(q.mu, (q.logvar / 2).exp()), D.Normal(0.0, 1.0)
+    return model.pixels.log_prob(model.decode(z), x) + (prior.log_prob(z) - own.log_prob(z)).sum(1)

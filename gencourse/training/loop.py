@@ -29,6 +29,7 @@ def fit(
     steps: int,
     lr: float = 1e-3,
     decay: bool = True,
+    warmup: float = 0.0,
     on_step: Callable[[int], None] | None = None,
     precision: str = "auto",
     progress: bool = True,
@@ -39,12 +40,13 @@ def fit(
 
     A batch is a tensor, or a tuple or list of tensors, as a DataLoader makes them: as many as the
     model's loss takes. If batches end early, a warning says so; if there are none, it is an error.
-    The learning rate falls linearly from lr to 0 (`decay`). `on_step(step)` is called before each
-    step, to change β say. Batches are moved to the model's device, the course's own with all their
-    data at once; matrix products are in bfloat16 where that gains (`precision`). The global seed is
-    not touched. An interrupt keeps what was reached. A loss that is not finite raises
-    TrainingStopped, on a CPU before it reaches the parameters. A GPU is waited for only every
-    READ_EVERY steps, when what was recorded is read, and looks at values in the first batch alone.
+    The learning rate falls linearly from lr to 0 (`decay`); over the first `warmup` of the steps, a
+    share in [0, 1), it also rises from 0. `on_step(step)` is called before each step, to change β
+    say. Batches are moved to the model's device, the course's own with all their data at once;
+    matrix products are in bfloat16 where that gains (`precision`). The global seed is not touched.
+    An interrupt keeps what was reached. A loss that is not finite raises TrainingStopped, on a CPU
+    before it reaches the parameters. A GPU is waited for only every READ_EVERY steps, when what was
+    recorded is read, and looks at values in the first batch alone.
 
     With a `checkpoint`, the path of a file, all is kept there every half minute, at the end, and at
     an interrupt. The same call goes on where the file ends, as if nothing had happened, torch's
@@ -57,11 +59,18 @@ def fit(
     require_count("fit", "steps", steps)
     require_batches(batches)
     require_gradients("fit")
+    if not 0 <= warmup < 1:
+        raise InputError(
+            f"fit: warmup should be a share of the steps, at least 0 and below 1, got {warmup}. "
+            "Pass 0.1 for the first tenth, say."
+        )
     device = next(model.parameters()).device
     players = players_of(model, lr)
     rates = [[group["lr"] for group in player.optimizer.param_groups] for player in players]
     first, history = 0, History(planned=steps)
     settings = {"steps": steps, "lr": lr, "decay": decay, "precision": precision}
+    if warmup:
+        settings["warmup"] = warmup
     keeper = Keeper(checkpoint, model, players, settings) if checkpoint is not None else None
     if keeper:
         first, history, batches = keeper.resume(batches, steps)
@@ -85,9 +94,10 @@ def fit(
                         require_parts("fit", player.loss, parts)
                 if on_step is not None:
                     on_step(step)
+                now = (1 - step / steps if decay else 1.0) * risen(step, warmup * steps)
                 for player, lrs in zip(players, rates, strict=True):
                     for group, initial in zip(player.optimizer.param_groups, lrs, strict=True):
-                        group["lr"] = initial * (1 - step / steps) if decay else initial
+                        group["lr"] = initial * now
                     with autocast(device, precision), processes.noise(len(parts[0])):
                         terms = require_terms(player.loss(*parts), len(parts[0]))
                     reader.take(player.name, terms, step)
@@ -118,6 +128,11 @@ def fit(
     if not history.interrupted and history.steps < steps:
         ended_early(history.steps, steps)
     return history
+
+
+def risen(step: int, over: float) -> float:
+    """The share of its height that a rate has reached at a step, where it rises over so many."""
+    return min(1.0, (step + 1) / over) if over else 1.0
 
 
 def trained(player: Player) -> Iterator[torch.Tensor]:

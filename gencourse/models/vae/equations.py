@@ -28,6 +28,11 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
 
 
+def standard_normal_log_density(z: Tensor) -> Tensor:
+    """log N(z; 0, I): z (B, D) -> (B,), nats."""
+    return gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
+
+
 def beta_vae_loss(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
     """reconstruction + β · kl, with reconstruction = -log p(x given z): to be minimised.
 
@@ -52,11 +57,13 @@ def importance_log_weights(
     *data: Tensor,
     K: int,
     generator: torch.Generator | None = None,
+    log_prior: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """log w = log p(x given z) + log p(z) - log q(z given x) at K draws z ~ q = N(mu, exp logvar)
     for each example.
 
-    `log_likelihood(z, *data)` returns log p(x given z) for rows of codes and data;
+    `log_likelihood(z, *data)` returns log p(x given z) for rows of codes and data, `log_prior(z)`
+    log p(z), which is that of N(0, I) if not given;
     mu, logvar (B, D), data (B, ...) -> (K, B), nats. Source: Burda et al. 2016, section 3.
     """
     require_count("importance_log_weights", "K", K)
@@ -65,7 +72,7 @@ def importance_log_weights(
     where = drawn_on(generator)
     eps = torch.randn(mu.shape, dtype=mu.dtype, generator=generator, device=where).to(mu.device)
     z = reparameterize(mu, logvar, eps)
-    log_p_z = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
+    log_p_z = (log_prior or standard_normal_log_density)(z)
     return (log_likelihood(z, *repeated) + log_p_z - gaussian_log_density(z, mu, logvar)).view(
         K, -1
     )

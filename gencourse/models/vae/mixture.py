@@ -98,9 +98,12 @@ class GaussianMixture:
         factors = cholesky(self.covariances)
         eye = torch.eye(z.shape[1], dtype=factors.dtype, device="cpu")
         whiten = torch.linalg.solve_triangular(factors, eye, upper=False).to(z)  # L⁻¹ (K, D, D)
-        white = (z - self.means[:, None]) @ whiten.mT  # (K, N, D)
+        with torch.autocast(z.device.type, enabled=False):  # squares would lose its 16 bits' digits
+            centre = self.weights @ self.means  # and those of large numbers
+            shift = (whiten @ (self.means - centre)[:, :, None]).flatten()  # (K·D,)
+            white = torch.addmm(-shift, z - centre, whiten.flatten(0, 1).T)  # L⁻¹ (z - m)
         constant = self.weights.log() - log_root_det(factors).to(z) - 0.5 * z.shape[1] * LOG_2PI
-        return (constant[:, None] - 0.5 * white.square().sum(2)).logsumexp(0)
+        return (constant - 0.5 * white.view(len(z), *self.means.shape).square().sum(2)).logsumexp(1)
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n draws of z, (n, D), without gradients; the same on every device for one seed."""

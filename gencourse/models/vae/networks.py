@@ -8,14 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gencourse.likelihoods import bernoulli_log_likelihood
+from gencourse.likelihoods import bernoulli_log_likelihood, gaussian_log_density
 from gencourse.models.vae.codes import Posterior, require_codes, require_posterior
 from gencourse.models.vae.equations import (
     beta_vae_loss,
     importance_log_weights,
     kl_to_standard_normal,
     reparameterize,
+    standard_normal_log_density,
 )
+from gencourse.models.vae.mixture import GaussianMixture
 from gencourse.models.vae.pixels import BernoulliPixels, GaussianPixels
 from gencourse.runtime import full_precision, seeded
 from gencourse.validation import require_count, require_images, require_indices, require_place
@@ -84,6 +86,11 @@ class VAE(nn.Module):
     `mean_image` (C, H, W), the average of the training images, is where an untrained decoder
     starts: with it the first steps need not learn that margins are dark. `condition` is the width
     of a vector that both networks also see (0 here; see ConditionalVAE).
+
+    Two more attributes may be changed while training. `prior` is None for N(0, I), or a
+    GaussianMixture, which then is p(z) everywhere; it is not trained, and no part of the
+    `state_dict`. `draws` is the number K of codes that the loss draws for each image: from two on
+    the loss is minus the IWAE-K bound.
     """
 
     def __init__(
@@ -101,6 +108,8 @@ class VAE(nn.Module):
         C, H, W = image_shape
         self.latent_dim, self.image_shape = latent_dim, (C, H, W)
         self.pixels, self.beta = pixels or BernoulliPixels(), beta
+        self.prior: GaussianMixture | None = None
+        self.draws = 1
         size = math.prod(image_shape)
         self.encoder = mlp(size + condition, hidden, hidden, 2 * latent_dim)
         self.decoder = mlp(latent_dim + condition, hidden, hidden, size)
@@ -141,8 +150,11 @@ class VAE(nn.Module):
         """{"loss", "reconstruction", "kl"}, each (B,) in nats; loss = reconstruction + β kl is
         -ELBO at β = 1.
 
-        eps (B, D) is the noise of z = mu + exp(½ logvar) eps, drawn from the global generator if
-        not given; q takes the place of the encoder's posterior.
+        With K = `draws` above one, loss = -log (1/K) Σ_k exp(-reconstruction_k - β kl_k), which at
+        β = 1 is minus the IWAE-K bound, with kl_k = log q(z_k given x) - log p(z_k); the other two
+        terms are means over the draws. eps (K·B, D), B rows for each draw, is the noise of
+        z = mu + exp(½ logvar) eps, drawn from the global generator if not given; q takes
+        the place of the encoder's posterior.
         """
         return self._terms(x, eps=eps, q=q)
 
@@ -163,14 +175,29 @@ class VAE(nn.Module):
     ) -> dict[str, Tensor]:
         """What `loss` returns, for images x and what both networks also see."""
         mu, logvar = self._posterior(x, *condition, q=q)
-        z = reparameterize(mu, logvar, torch.randn_like(mu) if eps is None else eps)
+        B, K = len(mu), self.draws
+        if eps is None:  # an example's draws are a row, so that processes can share a batch
+            eps = torch.randn(B, K, self.latent_dim, dtype=mu.dtype, device=mu.device)
+            eps = eps.transpose(0, 1).flatten(0, 1)
+        if K > 1:
+            mu, logvar, x, *condition = (  # type: ignore[assignment]
+                t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, x, *condition)
+            )
+        z = reparameterize(mu, logvar, eps)
         reconstruction = -self.pixels.log_prob(self.decode(z, *condition), x)
-        kl = kl_to_standard_normal(mu, logvar)
-        return {
-            "loss": beta_vae_loss(reconstruction, kl, self.beta),
-            "reconstruction": reconstruction,
-            "kl": kl,
-        }
+        if K == 1 and self.prior is None:
+            kl = kl_to_standard_normal(mu, logvar)
+        else:
+            kl = gaussian_log_density(z, mu, logvar) - self.log_prior(z)
+        loss = beta_vae_loss(reconstruction, kl, self.beta)
+        if K > 1:
+            loss = math.log(K) - (-loss).view(K, B).logsumexp(0)
+            reconstruction, kl = (t.view(K, B).mean(0) for t in (reconstruction, kl))
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """log p(z) of codes z (B, D) -> (B,), nats."""
+        return standard_normal_log_density(z) if self.prior is None else self.prior.log_prob(z)
 
     @torch.no_grad()
     def log_weights(
@@ -191,8 +218,9 @@ class VAE(nn.Module):
             return self.pixels.log_prob(self.decode(z, *condition), x)
 
         mu, logvar = self._posterior(x, *condition, q=q)
+        data, prior = (x, *condition), self.log_prior
         return importance_log_weights(
-            log_likelihood, mu, logvar, x, *condition, K=K, generator=generator
+            log_likelihood, mu, logvar, *data, K=K, generator=generator, log_prior=prior
         )
 
     def sample(self, n: int, seed: int = 0, draw: bool = False) -> Tensor:
@@ -206,7 +234,10 @@ class VAE(nn.Module):
     def _sample(self, n: int, *condition: Tensor, seed: int, draw: bool) -> Tensor:
         """What `sample` returns, where both networks also see a condition."""
         generator = seeded(seed)
-        z = torch.randn(n, self.latent_dim, generator=generator, device="cpu")
+        if self.prior is None:
+            z = torch.randn(n, self.latent_dim, generator=generator, device="cpu")
+        else:
+            z = self.prior.sample(n, seed)
         if not draw:
             return self.decode_mean(z, *condition)
         own = next(self.parameters())
