@@ -73,8 +73,7 @@ def judged(job: Job) -> Result:
     except TookTooLong:
         sentence = (
             f"Judging it took the grader more than {JUDGE_S} s of its own, which no honest "
-            "notebook "
-            "does."
+            "notebook does."
         )
         flags = [*handed.flags, ("judge-limit", f"{sentence}")]
         return replace(unjudged(job, "unreadable", sentence), flags=listed(flags))
@@ -179,9 +178,7 @@ def judged_tasks(
 
 
 def settled(task: Task, found: Judged) -> bool:
-    """Whether a second look, at the end, could only spoil what has been found. Where tests that are
-    hidden are still to come, a task is not right before these; what is shown of it may hold.
-    """
+    """Whether a look at the end could only spoil what was found: what is shown of it holds."""
     outcomes = found.outcomes.get(task.name)
     holds = outcomes is not None and outcomes.said and not any(outcomes.said.values())
     return bool(holds) or found.rows[task.name].status in ("right", "waiting")
