@@ -843,6 +843,7 @@ claim("shrink_two_to_zero", table["zero"][1])
 claim("shrink_ten_to_zero", table["zero"][3])
 claim("heun_five", spread(5, "sigma_min", heun))
 
+# %%
 figure, (left, right) = figures.panels(2, height=3.2)
 figures.curves(numbers, {"Euler (DDIM)": errors["euler"], "Heun": errors["heun"]},
                "steps n", "error of x", "Order 1 and order 2", ax=left)
