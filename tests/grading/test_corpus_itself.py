@@ -60,7 +60,7 @@ SAFE = [
 def cells_of(kind):
     """The code cells of a submission as plain Python."""
     data = kind.files.get(NAME)
-    notebook = json.loads(data.decode("utf-8-sig")) if isinstance(data, bytes) else {}
+    notebook = json.loads(data) if isinstance(data, bytes) else {}
     for cell in notebook.get("cells", []):
         if cell["cell_type"] == "code":
             yield TransformerManager().transform_cell("".join(cell["source"]).replace("\r\n", "\n"))
@@ -108,7 +108,7 @@ def test_ground_truth_is_possible_and_the_notebook_is_one_when_it_should_be(kind
 def is_valid(kind) -> bool:
     """Whether the notebook of a submission is one by nbformat's rules, with ids of its own."""
     try:
-        notebook = json.loads(kind.files[NAME].decode("utf-8-sig"))
+        notebook = json.loads(kind.files[NAME])
         if list(nbformat.validator.iter_validate(notebook)):
             return False
         ids = [cell["id"] for cell in notebook["cells"] if "id" in cell]
