@@ -31,6 +31,7 @@ from gencourse.checks._trial import Recording, locally
 from gencourse.runner import NotAttempted
 from tests.lanes import exercises
 
+SHARED = "gencourse.checks._steps"  # with functions that answers of several exercises call
 OPERATORS = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -126,11 +127,12 @@ def refuses(statement: ast.stmt) -> bool:
 
 
 def helpers(answer: Callable) -> list[Callable]:
-    """The functions of its own module that an answer calls by name."""
+    """The functions of its own module, or shared by exercises, that an answer calls by name."""
     tree = parsed(answer)
     names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)] if tree else []
     named = [inspect.unwrap(globals_of(answer).get(name)) for name in dict.fromkeys(names)]
-    own = [f for f in named if inspect.isfunction(f) and f.__module__ == answer.__module__]
+    modules = (answer.__module__, SHARED)
+    own = [f for f in named if inspect.isfunction(f) and f.__module__ in modules]
     return [f for f in own if f is not answer and not f.__name__.startswith("require_")]
 
 
