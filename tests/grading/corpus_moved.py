@@ -115,7 +115,7 @@ def compiled(s: Sheet):
 
 ELSEWHERE = {  # what only the learner's machine and order make right, so that the cells alone do not show it
     *(*BEFORE_THE_ANSWER, *AT_THE_TOP, *USED_AGAIN),
-    *("helpers_of_one_name", "moved_above_what_it_needs", "compiled"),
+    *("helpers_of_one_name", "moved_above_what_it_needs", "compiled", "asks_for_gpu"),
 }
 
 

@@ -6,13 +6,17 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from gencourse import checks
 from gencourse.checks import catalogue
+from gencourse.checks import vae as checks_of_vae
 from gencourse.grading.judging.batch import seeds_of
-from gencourse.grading.judging.remote import RemoteRunner
+from gencourse.grading.judging.judge import guarded
+from gencourse.grading.judging.remote import SENTENCE, RemoteRunner
+from gencourse.runner import Raised
 from tests.grading.loopback import Loopback
 
 SEEDS = seeds_of("a secret of the tests", "judge")
@@ -51,6 +55,27 @@ def mistakes_get_their_hints(exercise, seeds, which=slice(None)):
             mistake.name,
             mistake.hint,
         ), str(verdict)
+
+
+def test_value_that_the_box_cannot_send_ends_the_trial_at_its_first_call():
+    asked = []
+
+    def request(message, seconds):
+        asked.append(message)
+        return {"value": Raised("ValueError", "long"), "unsendable": "x" * 1000}
+
+    session = SimpleNamespace(
+        request=request, limits=SimpleNamespace(ask_s=1), job=Loopback.job, flag=None
+    )
+    exercise = checks_of_vae.reparameterize
+    verdict = guarded(
+        lambda: exercise.judge(
+            len, SEEDS, functools.partial(RemoteRunner, session, "reparameterize")
+        ),
+        exercise,
+    )
+    assert (verdict.status, verdict.points, len(asked)) == ("wrong", 0, 1)
+    assert verdict.message == f"It returned {'x' * SENTENCE}."
 
 
 @pytest.mark.parametrize("exercise", SOME)

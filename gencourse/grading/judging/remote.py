@@ -6,8 +6,11 @@ import torch
 
 from gencourse.errors import InputError
 from gencourse.grading.judging.session import GradingSession
+from gencourse.grading.sandbox.inside.wire import Malformed
 from gencourse.harm import HARMS
 from gencourse.runner import NotAttempted, Outcome, Raised
+
+SENTENCE = 200  # characters of what a box says of its own value
 
 
 class RemoteRunner:
@@ -18,7 +21,9 @@ class RemoteRunner:
         self.seed: int | None = torch.initial_seed()  # goes with the first call
 
     def __call__(self, probe: Callable | None, args: tuple, kwargs: dict) -> Outcome:
-        """What came of a call of the answer, or of a probe with it."""
+        """What came of a call of the answer, or of a probe with it. Raises Malformed for a value
+        that the box could not send.
+        """
         message = {
             "do": "run",
             "name": self.name,
@@ -33,6 +38,8 @@ class RemoteRunner:
         if "unwritten" in reply:
             unwritten = reply["unwritten"]
             raise NotAttempted(unwritten if isinstance(unwritten, str) else "")
+        if isinstance(reply.get("unsendable"), str):  # further calls would only take as long
+            raise Malformed(reply["unsendable"][:SENTENCE])
         value = reply.get("value")
         if isinstance(value, Raised) and value.kind == "OwnImplementation":
             self.session.flag(

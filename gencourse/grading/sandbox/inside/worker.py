@@ -260,7 +260,8 @@ def serve(reader: io.BufferedReader, writer: io.BufferedWriter) -> None:
             reply = wire.pack({"number": number, "reply": action(**message)})
         except wire.Malformed as error:
             unsendable = Raised("ValueError", f"the answer returned {error}")
-            reply = wire.pack({"number": number, "reply": {"value": unsendable}})
+            said = {"value": unsendable, "unsendable": str(error)}
+            reply = wire.pack({"number": number, "reply": said})
         writer.write(reply)
         writer.flush()
 
