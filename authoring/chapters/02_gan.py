@@ -624,7 +624,7 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
     ax.set(xlim=(-3, 3), ylim=(-3, 3))
 
 # %% [markdown]
-# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade; black: ½).*
+# *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade; line: ½).*
 #
 # The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And G *gains nothing by variety*: the
 # losses differ by less than {{collapse_pays}} nats, and with most seeds the collapsed G's is lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
@@ -995,7 +995,7 @@ claim("average_radius", tiny_game(True, True).mean(0).norm())
 # all four spiral in. Printed: the distance from the star after 400, 4,000 and 20,000 steps, without a penalty.*
 #
 # If both move at once, the minimax game drifts outwards, however small the steps: {{at_once_minimax}} after 400. In turns it circles for
-# ever ({{in_turns_minimax}} after 20,000). At once and non-saturating it stays near {{at_once_kinder}}, nearer with smaller steps. In turns and non-saturating, as `fit` plays, it spirals in, but
+# ever ({{in_turns_minimax}} after 20,000). At once and non-saturating it stays near {{at_once_kinder}}; with smaller steps that shrinks. In turns and non-saturating, as `fit` plays, it spirals in, but
 # slowly: {{in_turns_early}} after 400, {{in_turns_late}} after 20,000. With R1 each is below {{with_r1}} after 400.
 #
 # **Why?** Near the star both sigmoids are ½, so θ moves by $\psi/2$ and ψ by $-\theta/2$: always at right angles to the way home. The game only
@@ -1210,8 +1210,8 @@ claim("copying_with", seeds("distance", "with").mean())
 # {{fd_scarce_with}} in place of {{fd_scarce_without}} (better in each seed), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
 # {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
 # image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, to
-# {{copying_with}}. Neither fall shows copying: as samples become digits they come nearer to 500 unseen images too, as much with augmentation,
-# almost as much without. Only the small rest is a pull towards the 500.
+# {{copying_with}}. Most of that is no copying: as samples become digits they come nearer to 500 unseen images too (not shown), as much with
+# augmentation, almost as much without. The small rest is a pull towards the 500.
 #
 # ## 2.15 How good are samples?
 #
@@ -1370,7 +1370,7 @@ claim("copy_ratio_nearest", near_made.quantile(0.05) / near_test.quantile(0.05))
 #
 # The median sample lies about {{copy_ratio}} times as far from the training set as the median test image does. A few copies would not move a median;
 # were a twentieth of the samples copies, it would show at the nearest twentieth, where the ratio is about {{copy_ratio_nearest}} (the nearest test images are
-# all thin 1s). Pixels would miss a shifted copy.
+# all thin 1s). Pixel distances miss a shifted copy.
 #
 # ## 2.16 Beside the VAE
 #

@@ -1177,8 +1177,8 @@ claim("sampled_lost", shares["prompt masked"][1] - shares["prompt counted"][1])
 
 # %% [markdown]
 # *Of sentences drawn at T = 1 about {{masked_sampled}} % are faithful with the prompt masked; with the prompt counted it is {{sampled_lost}}
-# in a hundred fewer. Of greedy sentences about {{masked_greedy}} % are; with the prompt counted it is some {{greedy_lost}} fewer, a number
-# that changes much with the seed.* A record cannot be foreseen, so the second model spends its few steps on what it cannot learn. (Train both
+# in a hundred fewer. Of greedy sentences about {{masked_greedy}} % are; with the prompt counted it is on average some {{greedy_lost}}
+# fewer, a number that changes much with the seed.* A record cannot be foreseen, so the second model spends its few steps on what it cannot learn. (Train both
 # for 400 steps: what is left of the difference?)
 #
 # Of the failures at T = 1 about {{fluent_failures}} % are well-formed sentences with a wrong word or number. That is a **hallucination**:

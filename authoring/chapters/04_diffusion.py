@@ -3,7 +3,7 @@
 #
 # Adding noise to an example is easy. If a network learns to take a little of it away again, one can start from pure noise and walk to a new
 # example. That is how most image generators work today. This chapter builds the method on a line and in a plane, where every answer is known:
-# samplers run on the *exact* field before they run on a network, and the loss is drawn beside its floor.
+# samplers run on the *exact* field before they run on a network, and losses stand beside their least possible value.
 #
 # **You will be able to** follow a density through a map and along a flow; train a score, a denoiser and a velocity, and turn each into the
 # others; write five samplers and know their errors; compute a likelihood along a flow; say what guidance, inpainting and a perfect fit really
@@ -35,7 +35,7 @@ from gencourse.widgets import (
     asking_explorer, denoising_film, flow_replay, guidance_explorer, noise_explorer)
 
 # %% [markdown]
-# Exact answers are computed in double precision, networks in single.
+# Some shorthand; checks run in double precision, networks in single.
 
 # %%
 pairwise, double = itertools.pairwise, torch.float64
@@ -76,7 +76,7 @@ for ax, frame in zip(axes, (0, 16, 28, 35, 40), strict=True):
     ax.label_outer()
 
 # %% [markdown]
-# *Fifteen hundred points, in forty steps. The field is exact here, from the spiral's known density; later a network learns it.*
+# *Fifteen hundred points, in forty steps. The field is exact here, from the spiral's known density; later a network learns one.*
 #
 # The way to noise needs no network; the way back does:
 
@@ -217,7 +217,7 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 # of reach. Maximum likelihood lowers the energy of data and raises that of the model's own samples, which a Markov chain has to draw at each
 # step. So *energy-based models* are slow.
 #
-# The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. At each x it points in the direction of fastest growth, and with it
+# The **score** $\nabla_x \log p(x) = -\nabla E(x)$ does not contain Z. At each x it points where p grows fastest, and with it
 # one can draw samples (section 4.3). For a mixture of normals, $\sum_k \pi_k\, \mathcal N(m_k, s_k^2)$, it is $\sum_k r_k\, (m_k - x)/s_k^2$:
 # each component pulls, with a weight $r_k$ that is the probability that x belongs to it. And if x is made noisy,
 # $x_t = \alpha x + \sigma\varepsilon$, the density stays a mixture, with means $\alpha m_k$ and variances $\alpha^2 s_k^2 + \sigma^2$:
@@ -335,13 +335,13 @@ ax.legend(ncols=2);
 # are none, it guesses.*
 #
 # Over noisy examples its root mean squared distance to their own score is {{score_network_error}}, to that of the clean data
-# {{score_network_from_clean}}. With little noise one learns nearly the right score, but only near the data. With much noise one learns it far
-# out as well, but for a blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
+# {{score_network_from_clean}}. With little noise one learns nearly the right score, but only near the data. With much noise, a score
+# far out as well, but of a blurred density. The way out: learn **all noise levels at once** (Song & Ermon 2019), and walk from much to little.
 #
 # ## 4.3 To noise, and back
 #
-# A **path**, or schedule, is a choice of $\alpha_t$ and $\sigma_t$: the straight line of the flow form; DDPM's (Ho et al. 2020), whose steps
-# add noise of a growing variance β; the cosine schedule (Nichol & Dhariwal 2021):
+# A **path**, or schedule, is a choice of $\alpha_t$ and $\sigma_t$: the flow form's straight line; DDPM's (Ho et al. 2020), whose steps add
+# noise of growing variance β; the cosine schedule (Nichol & Dhariwal 2021). To draw $x_t$:
 
 # %%
 def perturb(x, eps, alpha, sigma):  # alpha and sigma are numbers, or have one per row
@@ -490,8 +490,8 @@ claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
 # | v | $\mathbb E[\alpha\varepsilon - \sigma x \mid x_t]$ | $(\alpha x_t - \sigma v)/(\alpha^2 + \sigma^2)$ | $t/((1-t)^2 + t^2)$ |
 # | velocity | $\mathbb E[\varepsilon - x \mid x_t]$ (flow form) | $x_t - t u$ (flow form) | $t$ |
 #
-# At t = 0 nothing else follows from the denoiser: $x_t$ is x, and says nothing of ε. **v and u are good at both ends.** (The network has a
-# say, too: section 4.11.) In the flow form:
+# At t = 0 nothing else follows from the denoiser: $x_t$ is x, and says nothing of ε. **v and u are good at both ends.** (A narrow network
+# needs x̂: section 4.11.) In the flow form:
 
 # %%
 def all_five(u, x_t, t):  # from the velocity, in the flow form
@@ -943,7 +943,7 @@ noise_explorer(perfect_ring)
 #
 # ## 4.6 Flow matching
 #
-# Flow matching goes to the ODE directly (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden 2022): connect each example with a
+# Flow matching reaches an ODE without SDEs (Lipman et al. 2022, Liu et al. 2022, Albergo & Vanden-Eijnden 2022): connect each example with a
 # draw of noise by a straight line, and learn the velocity. Lines cross, and at a crossing the network can give only one answer, the mean over
 # those that pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
 # $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices. How a density changes depends on the flow of mass $p\,u$ alone
@@ -1474,7 +1474,7 @@ with torch.no_grad():
 # On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral it is about {{spiral_few}} and
 # {{spiral_many}}, no more apart than two seeds. (Above 1 is not quite right either.) A network of limited size and training cannot form a
 # spike at each of thousands of points; it learns a smooth field, what they have in common. With few examples, or many repeats of one, if it
-# is large and trained for long, it does copy (Gu et al. 2023; Kadkhodaie et al. 2024). Such a test can convict, not acquit (section 1.16).
+# is large and trained for long, it does copy (Gu et al. 2023; Kadkhodaie et al. 2024). The ratio can convict, not acquit (section 1.16).
 #
 # **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with
 # probability t. The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked positions with the
@@ -1543,7 +1543,7 @@ claim("average_scatter", average.std())
 
 # %% [markdown]
 # {{average_scatter}}. Now train: less than a minute of one core, on ten thousand digits. The network is told which digit it sees, and in a tenth of the training it
-# is not (section 4.8). To be told helps: it need not find out by itself that there are ten kinds.
+# is not (section 4.8). Labels help: it need not find out by itself that there are ten kinds.
 
 # %%
 manual_seed(0)
@@ -2001,7 +2001,7 @@ claim("student_share", 100 * one["codes, 1 step"] / one["codes, 25 steps"])
 # ## 4.16 All four families, on equal terms
 #
 # The same ten thousand digits, no labels, forty seconds of one thread for each, three seeds; 2,000 samples, the same judge (recorded, by
-# `authoring/record_families.py`). Two fifths of the flow's seconds go to its VAE; the few seconds that a mixture takes come on top.
+# `authoring/record_families.py`). The flow's VAE has only two fifths of its seconds; a mixture's few seconds come on top.
 
 # %%
 recorded = m.recorded("families")

@@ -178,7 +178,7 @@ check.cosine_betas(cosine_betas)
 # %% [markdown]
 # ### {{exercise mixture_score}}
 #
-# The exact score of a mixture after noise (section 4.3). The data have the density $\sum_k \pi_k \mathcal N(m_k, s_k^2 I)$;
+# The exact score of a mixture after noise (section 4.2). The data have the density $\sum_k \pi_k \mathcal N(m_k, s_k^2 I)$;
 # find $\nabla \log p(x_t)$ for $x_t = \alpha x + \sigma\varepsilon$, with one `alpha` and one `sigma`, numbers, for all rows. It stays finite far from all
 # components, where the densities themselves are 0 in the computer. σ may be 0. No gradients need to pass.
 
