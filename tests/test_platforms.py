@@ -321,7 +321,6 @@ for name in sys.argv[1:]:
 def test_every_module_is_imported_on_a_pretended_system(system):
     code = """
 import importlib, pkgutil, sys
-from tests.parts import PRINTED
 from tests.pretended.platforms import pretend
 import gencourse
 pretend(sys.argv[1])

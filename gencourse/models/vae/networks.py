@@ -179,12 +179,11 @@ class VAE(nn.Module):
         if eps is None:  # an example's draws are a row, so that processes can share a batch
             eps = torch.randn(B, K, self.latent_dim, dtype=mu.dtype, device=mu.device)
             eps = eps.transpose(0, 1).flatten(0, 1)
-        if K > 1:
-            mu, logvar, x, *condition = (  # type: ignore[assignment]
-                t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, x, *condition)
-            )
+        mu, logvar, x, *seen = (
+            t.expand(K, *t.shape).flatten(0, 1) for t in (mu, logvar, x, *condition)
+        )
         z = reparameterize(mu, logvar, eps)
-        reconstruction = -self.pixels.log_prob(self.decode(z, *condition), x)
+        reconstruction = -self.pixels.log_prob(self.decode(z, *seen), x)
         if K == 1 and self.prior is None:
             kl = kl_to_standard_normal(mu, logvar)
         else:
