@@ -17,10 +17,14 @@ A notebook at the default scale depends on its cells of code, on the modules tha
 directly or through others (read from the syntax tree; where a package finds its modules at run
 time, all of it), on files of data beside those and in their folders `files`, on its own chapter's
 claims, and on the versions of what is installed. The other parts name folders.
+
+As many parts run side by side as there are cores, each in one process with one thread; what a part
+prints is shown when it ends.
 """
 
 import argparse
 import ast
+import concurrent.futures
 import functools
 import hashlib
 import json
@@ -37,7 +41,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "benchmarks" / "results" / "slow_lane.json"
 NOTHING_SELECTED = 5  # pytest's exit status
-DEFAULT_SCALE = {"GENCOURSE_SCALE": "default", "OMP_NUM_THREADS": "2"}
+DEFAULT_SCALE = {"GENCOURSE_SCALE": "default", "OMP_NUM_THREADS": "1"}
 NOT_OF_CHECKS = (
     "grading",
     "widgets",
@@ -77,11 +81,8 @@ class Part:
 
 
 def parts() -> list[Part]:
-    """All parts: first the notebooks, then the slow tests."""
-    named = [
-        Part(name, ("-n", "0", name), tuple(depends_on(name)), DEFAULT_SCALE)
-        for name in notebooks()
-    ]
+    """All parts; the longest stands first."""
+    named = [Part(name, (name,), tuple(depends_on(name)), DEFAULT_SCALE) for name in notebooks()]
     folder = "tests/grading"
     apart = {name: f"{folder}/test_{name}.py" for name in ("hostile", "cluster", "nbgrader")}
     without = [f"--ignore={path}" for path in apart.values()]
@@ -106,6 +107,11 @@ def parts() -> list[Part]:
     printed = [f"benchmarks/results/{name}.json" for name in PRINTED]
     slow = ("-m", "slow")
     return [
+        Part(
+            "other slow tests",
+            (*slow, "tests", *elsewhere),
+            tuple(below("gencourse", "tests", "authoring", *programs("benchmarks"), *printed)),
+        ),
         *named,
         Part(
             "twenty seeds",
@@ -133,11 +139,6 @@ def parts() -> list[Part]:
         ),
         Part("grading: a cluster", (*slow, apart["cluster"]), tuple(grading)),
         Part("grading: nbgrader", (*slow, apart["nbgrader"]), tuple(taught)),
-        Part(
-            "other slow tests",
-            (*slow, "tests", *elsewhere),
-            tuple(below("gencourse", "tests", "authoring", *programs("benchmarks"), *printed)),
-        ),
     ]
 
 
@@ -326,14 +327,52 @@ def passed() -> dict[str, dict]:
     return json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
 
 
-def run(part: Part) -> tuple[bool, float]:
-    """Whether it passed, and its seconds."""
-    began = time.monotonic()
-    line = [sys.executable, "-m", "pytest", *part.words]
-    status = subprocess.run(
-        line, cwd=ROOT, env={**os.environ, **part.settings}, check=False
-    ).returncode
-    return status in (0, NOTHING_SELECTED), time.monotonic() - began
+@dataclass(frozen=True)
+class Outcome:
+    """Of a part that has run: what it depended on then, whether it passed, what it printed."""
+
+    part: Part
+    fingerprint: str
+    passed: bool
+    seconds: float
+    printed: str
+
+
+def run(part: Part) -> Outcome:
+    """Run it in one process."""
+    began, mark = time.monotonic(), part.fingerprint()
+    line = [sys.executable, "-m", "pytest", "-n", "1", *part.words]
+    done = subprocess.run(
+        line,
+        cwd=ROOT,
+        env={**os.environ, **part.settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    passed = done.returncode in (0, NOTHING_SELECTED)
+    return Outcome(part, mark, passed, time.monotonic() - began, done.stdout)
+
+
+def longest_first(chosen: list[Part], known: dict[str, dict]) -> list[Part]:
+    """By the seconds on record; what has none begins, so that no long part is left to the end."""
+    return sorted(chosen, key=lambda part: -known.get(part.name, {}).get("seconds", float("inf")))
+
+
+def side_by_side(chosen: list[Part]) -> Iterator[Outcome]:
+    """Run parts, as many at a time as there are cores; each comes when it has ended."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as lanes:
+        for ended in concurrent.futures.as_completed([lanes.submit(run, part) for part in chosen]):
+            yield ended.result()
+
+
+def keep(known: dict[str, dict], ended: Outcome) -> None:
+    """Write into the record that a part has passed."""
+    known[ended.part.name] = {"fingerprint": ended.fingerprint, "seconds": round(ended.seconds)}
+    text = json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False)
+    RECORD.write_text(text + "\n", "utf-8")
 
 
 def main() -> None:
@@ -342,28 +381,30 @@ def main() -> None:
         parser.add_argument(f"--{option}", action="store_true")
     parser.add_argument("words", nargs="*")
     asked = parser.parse_args()
-    known, table, well = passed(), [], True
+    known = passed()
     chosen = [p for p in parts() if not asked.words or any(w in p.name for w in asked.words)]
-    for part in chosen:
-        mark = part.fingerprint()
-        due = asked.all or known.get(part.name, {}).get("fingerprint") != mark
-        if asked.fingerprint or asked.list:
-            print(f"{mark if asked.fingerprint else 'due ' if due else 'as recorded '} {part.name}")
-        elif due:
-            print(f"== slow lane: {part.name}", flush=True)
-            fine, seconds = run(part)
-            well = well and fine
-            table.append(f"{seconds:7.0f} s  {part.name}{'' if fine else '  FAILED'}")
-            if fine and os.environ.get("CI") != "true":
-                known[part.name] = {"fingerprint": mark, "seconds": round(seconds)}
-                RECORD.write_text(
-                    json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n",
-                    "utf-8",
-                )
-        else:
-            table.append(f"      - s  {part.name}: as recorded")
+    if asked.fingerprint:
+        print("\n".join(f"{part.fingerprint()} {part.name}" for part in chosen))
+        return
+    due = [
+        part
+        for part in chosen
+        if asked.all or known.get(part.name, {}).get("fingerprint") != part.fingerprint()
+    ]
+    if asked.list:
+        print("\n".join(f"{'due' if p in due else 'as recorded'} {p.name}" for p in chosen))
+        return
+    table = [f"      - s  {part.name}: as recorded" for part in chosen if part not in due]
+    failed = False
+    for ended in side_by_side(longest_first(due, known)):
+        print(f"== slow lane: {ended.part.name}\n{ended.printed}", flush=True)
+        mark = "" if ended.passed else "  FAILED"
+        table.append(f"{ended.seconds:7.0f} s  {ended.part.name}{mark}")
+        failed = failed or not ended.passed
+        if ended.passed and os.environ.get("CI") != "true":
+            keep(known, ended)
     print("\n".join(table))
-    sys.exit(not well)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -59,21 +60,28 @@ def resolved(system: str, python: str) -> subprocess.CompletedProcess:
         )
 
 
+def asked(system: str, python: str) -> str | None:
+    """What is wrong with an answer of the resolver, "" if nothing; None where none came."""
+    try:
+        done = resolved(system, python)
+    except subprocess.TimeoutExpired:
+        return None
+    if any(words in done.stderr for words in UNREACHABLE):
+        return None
+    if (done.returncode == 0) is (system in SUPPORTED):
+        return ""
+    return f"{system}, Python {python}: {done.stderr.strip()[-600:] or 'resolves'}"
+
+
 def main() -> None:
-    wrong = []
-    for system in (*SUPPORTED, *REFUSED):
-        for python in PYTHONS if system in SUPPORTED else PYTHONS[-2:-1]:
-            try:
-                done = resolved(system, python)
-            except subprocess.TimeoutExpired:
-                done = None
-            if done is None or any(words in done.stderr for words in UNREACHABLE):
-                print("the registry does not answer; nothing was learned from it")
-                return
-            if (done.returncode == 0) is not (system in SUPPORTED):
-                wrong.append(
-                    f"{system}, Python {python}: {done.stderr.strip()[-600:] or 'resolves'}"
-                )
+    cases = [(system, python) for system in SUPPORTED for python in PYTHONS]
+    cases += [(system, PYTHONS[-2]) for system in REFUSED]
+    with ThreadPoolExecutor(8) as waiting:  # they wait for the registry, not for a core
+        answers = list(waiting.map(lambda case: asked(*case), cases))
+    if None in answers:
+        print("the registry does not answer; nothing was learned from it")
+        return
+    wrong = [answer for answer in answers if answer]
     print("\n".join(wrong) or "installs where README.md says so, and nowhere else")
     sys.exit(bool(wrong))
 
