@@ -1,6 +1,7 @@
 """Handing out and grading, as commands. What they need is imported when they are called."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -87,9 +88,6 @@ def grade(
     ] = False,
 ) -> None:
     """Grade a class: results, a CSV, a report for every student, and a summary of the class."""
-    from gencourse.grading.gradebook.book import Gradebook
-    from gencourse.grading.handout import assignment as assignments
-    from gencourse.grading.judging import batch
     from gencourse.grading.sandbox.backends import Sandbox, extras
     from gencourse.grading.sandbox.choose import check_worker, choose
 
@@ -113,6 +111,12 @@ def grade(
         raise InputError(
             "grade: submissions should be a folder or a zip, got none. Say: gencourse grade FOLDER"
         )
+    # a box that imports the course takes as long as this process, which imports it too
+    trial = None if dry_run or cluster else ThreadPoolExecutor(1).submit(check_worker, wall)
+    from gencourse.grading.gradebook.book import Gradebook
+    from gencourse.grading.handout import assignment as assignments
+    from gencourse.grading.judging import batch
+
     book = Gradebook(gradebook)
     paths = assignment or assignments.handed_out()
     work = batch.planned(
@@ -133,9 +137,9 @@ def grade(
         )
     before = len(jobs) - len(todo)
     say(f"{len(jobs)} submissions, {before} of them judged before; held by {wall.kind}.")
-    if any(not job.submission.problem for job in todo) and not cluster:
+    if trial is not None and any(not job.submission.problem for job in todo):
         with console.status("the course is imported in the sandbox, once, to see that it works"):
-            check_worker(wall)
+            trial.result()
     results = (
         batch.on_cluster(todo, cluster)
         if cluster

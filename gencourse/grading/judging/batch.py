@@ -17,8 +17,8 @@ from gencourse.errors import InputError, install_line
 from gencourse.grading.gradebook.book import Gradebook
 from gencourse.grading.gradebook.records import Result, RosterRow
 from gencourse.grading.handout.assignment import Assignment, load
+from gencourse.grading.judging import parent_watch
 from gencourse.grading.judging.judge import failed, judge
-from gencourse.grading.judging.parent_watch import end_with_parent
 from gencourse.grading.judging.session import Job
 from gencourse.grading.sandbox.backends import Sandbox
 from gencourse.grading.sandbox.limits import Limits
@@ -152,7 +152,7 @@ def pooled(waiting: list[Job], workers: int) -> Generator[tuple[Job, Result], No
     """
     running: dict[Future, Job] = {}
     pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=end_with_parent
+        workers, mp_context=get_context("spawn"), initializer=parent_watch.begin
     )
     try:
         while waiting or running:
