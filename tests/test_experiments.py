@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from gencourse import cli, figures
 from gencourse.data import images, text
 from gencourse.data.downloads import IDX_FILES
-from gencourse.errors import CourseError, InputError
+from gencourse.errors import CourseError, InputError, TrainingStopped
 from gencourse.experiments import folder as folders
 from gencourse.experiments import load, load_text, measures, names, planning, recipes, train
 from gencourse.experiments.characters import Characters
@@ -254,6 +254,18 @@ def test_where_nothing_is_finite_the_last_weights_are_kept(tmp_path, monkeypatch
     monkeypatch.setattr(type(recipe("vae")), "held_out", lambda *_: {"nats": float("nan")})
     path = smoke("vae", tmp_path / "run")
     assert Folder(path).scores()["best_step"] == 6 and same(load(path), undisturbed("vae")[0])
+
+
+def test_loss_that_is_not_finite_is_said_in_the_words_of_the_command(tmp_path, monkeypatch):
+    def grows(model, batches, **_):
+        raise TrainingStopped("fit: loss should be finite, got inf at step 4. Lower lr, or …")
+
+    monkeypatch.setattr("gencourse.experiments.run.fit", grows)
+    with pytest.raises(
+        TrainingStopped, match="got inf at step 4. Continued.* another --seed"
+    ) as met:
+        smoke("vae", tmp_path / "run")
+    assert "lr" not in str(met.value)
 
 
 def test_table_that_another_program_holds_open_does_not_end_the_training(tmp_path, monkeypatch):

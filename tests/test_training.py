@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks.budget import train_within
 from gencourse.data import minibatches
 from gencourse.errors import InputError, InputTypeError, TrainingStopped
 from gencourse.models.autoregressive import PixelCNN
@@ -337,3 +338,20 @@ def test_history_of_nothing_says_so():
     assert repr(History()) == "History(0 steps)"
     with pytest.raises(InputError, match="nothing was: no step was made"):
         History().last()
+
+
+# a training within a budget of seconds
+
+
+def test_what_goes_along_with_a_timed_training_sees_each_step_before_it_is_taken():
+    """The benchmarks turn a prior or another loss on at a share of the steps."""
+    seen = []
+
+    def along(model, share):
+        seen.append((share, model.w.item()))
+
+    line, _, steps = train_within(Line, endless, 0.3, 0, along, lr=0.01)
+    shares = [share for share, _ in seen[-steps:]]
+    assert shares == pytest.approx([step / steps for step in range(steps)])
+    weights = [w for _, w in seen[-steps:]]
+    assert weights[0] == 0.0 and len(set(weights)) > 1 and weights[-1] != line.w.item()

@@ -483,6 +483,9 @@ def test_a_mixture_as_the_prior_is_in_the_loss_the_weights_and_the_samples():
     torch.testing.assert_close(
         model.sample(9, seed=3), model.decode_mean(model.prior.sample(9, seed=3))
     )
+    first = two_normals().sample(9, seed=3)
+    bits = torch.bernoulli(model.decode_mean(first), generator=seeded(3))
+    assert not torch.equal(model.sample(9, seed=3, draw=True), bits), "pixels by the codes' numbers"
 
 
 def test_several_draws_make_the_loss_the_importance_weighted_bound():

@@ -10,7 +10,7 @@
 # are stable and give gradients; diagnose a run and repair it; train a convolutional GAN; and measure samples without
 # a likelihood.
 #
-# **You need** [chapter 1](01_vae.ipynb) up to its section 1.5 (densities, divergences), and a little PyTorch. The
+# **You need** [chapter 1](01_vae.ipynb) up to its section 1.7 (densities, divergences, logits), and a little PyTorch. The
 # exercises are in [`exercises/02_gan.ipynb`](../exercises/02_gan.ipynb), the answers in
 # [`solutions/02_gan.ipynb`](../solutions/02_gan.ipynb).
 
@@ -81,7 +81,7 @@ right.set(xlabel="x", ylabel="density", title="What it makes of standard normal 
 # every z that leads to x; and if z is two numbers and x an image of 784 pixels, nearly every x has no such z at all.
 # What we can do is **compare samples**: train a classifier to tell them from the
 # data. If even the best classifier does no better than a coin, the two distributions are the same. If it does better, it knows *where* they
-# differ, and its gradient shows how to reduce the difference.
+# differ, and its gradient can show how to reduce it.
 #
 # ## 2.2 The game and its value
 
@@ -104,8 +104,8 @@ figures.gan_diagram();
 #
 # $$D^*(x) = \frac{p_{\text{data}}(x)}{p_{\text{data}}(x) + p_g(x)} = \mathrm{sigmoid}\big(\log p_{\text{data}}(x) - \log p_g(x)\big) .$$
 #
-# **The logit of the best D is the log density ratio of data and samples.** The logit of any other D is an estimate of it: good at best where D
-# has seen many points, arbitrary elsewhere.
+# **The logit of the best D, the input of its sigmoid, is the log density ratio of data and
+# samples.** Any other D's is an estimate of it: good at best where D has seen many points, arbitrary elsewhere.
 #
 # Put $D^*$ back into V. With the mixture $m = \tfrac12(p_{\text{data}} + p_g)$ each fraction is $p / 2m$, so
 # $\log D^* = \log(p_{\text{data}}/m) - \log 2$, and likewise for the other term. The two $-\log 2$ make $-\log 4$:
@@ -338,7 +338,7 @@ claim("missing_half_jsd", 2 * m.jensen_shannon(even, half, cell=1.0))
 
 # %% [markdown]
 # Missing half of the modes costs {{missing_half}} nats, where 2 JSD charges {{missing_half_jsd}}, and $\mathrm{KL}(p_{\text{data}} \| p_g)$,
-# which maximum likelihood minimises, is infinite. Neither loss presses hard for the last modes, and the one in use presses less.
+# which maximum likelihood minimises, is infinite. Neither loss charges much for missing modes, and the one in use charges less.
 #
 # All this holds for the best D and overlapping distributions; a network's logit is only an estimate.
 #
@@ -482,11 +482,11 @@ claim("slow_d_loss", slow_history.last("D/loss"))
 claim("slow_radius", slow.sample(4000).norm(dim=1).mean())
 
 # %% [markdown]
-# *The same networks with a slow discriminator, after as many steps. The samples crowd where D is fooled at the moment and move on when it catches
-# up, which makes the losses swing. Samples beyond the frame are not shown.*
+# *The same networks with a slow discriminator, after as many steps. Samples of the averaged G: G runs to where D is fooled at the moment, and
+# on when it catches up, so the losses swing. Samples beyond the frame are not shown.*
 #
-# The samples have left the middle, by about {{slow_radius}} on average, but cover fewer than {{slow_modes}} modes, and yet D's loss, {{slow_d_loss}} nats, is near that of
-# a draw. One run is no proof: of ten seeds, the good settings found all eight modes on ten, these on one (`benchmarks/README.md`).
+# The samples have left the middle, by about {{slow_radius}} on average, but cover fewer than {{slow_modes}} modes, and yet D's loss, about {{slow_d_loss}}
+# nats, is near that of a draw. One run is no proof: of ten seeds, the good settings found all eight modes on ten, these on one (`benchmarks/README.md`).
 #
 # ## 2.7 The GAN lab
 #
@@ -498,7 +498,7 @@ film_strip(recorded("ring"));
 # %% [markdown]
 # *A recorded run, from left to right: circles are data, triangles samples. The shade is D's belief: blue where it takes a place for data, orange where
 # for a sample, and pale near the dashed line, where it cannot tell. Arrows show where a sample is asked to move; long ones are drawn
-# shortened. Below: the losses (D's without the penalty, which `fit` adds), the Jensen-Shannon divergence between samples
+# shortened. Below: the losses (D's without the penalty, unlike that of section 2.6), the Jensen-Shannon divergence between samples
 # and data, both smoothed, and the modes covered.*
 
 # %% tags=["widget"]
@@ -513,9 +513,9 @@ gan_lab()
 #    *Step G only* eight times: all samples travel together and stop in one place. (Why: section 2.8.)
 # 3. **A sure D.** Open *ring: the discriminator wins*, press *Play this live*, then *Step* four times at × 50: no sample moves. Change the loss alone, to
 #    *non-saturating*, press *Reset* and step as often: some samples reach the first modes.
-# 4. **Too fast.** Open the healthy *ring*, press *Play this live*; set the penalty to *none* and G's learning rate to 0.03. Eight presses of *Step*:
+# 4. **Too fast.** Open the healthy *ring*, press *Play this live*; set the penalty to *none* and G's learning rate to about 0.03. Eight presses of *Step*:
 #    from one picture to the next many samples leap.
-# 5. **A thread.** Set the penalty and the rate back (R1, 0.002), choose *normal 1-D* noise, *Reset*, twelve presses: a line runs through most of the
+# 5. **A thread.** Choose the penalty *R1*, the rate 0.002, *normal 1-D* noise, *Reset*, twelve presses: a line runs through most of the
 #    modes, and crosses each gap, since it cannot tear. Then try the spiral.
 # 6. **A critic.** Normal 2-D noise again, *Wasserstein* loss. Without a penalty, four presses: the slope shoots up, and the samples leap. With the
 #    gradient penalty of weight 10, the usual one, six presses: the game swings. With weight 0.1, fourteen presses: the leaping
@@ -630,14 +630,14 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
 # losses differ by less than {{collapse_pays}} nats, and with most seeds the collapsed G's is lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
 # D is sure of everything while the samples are still a blob.
 #
-# Remedies: we played run 1 again under other rules, three seeds, a thousand rounds (*share*: of samples near a mode):
+# Remedies: we played run 1 again under other rules, three seeds, a thousand rounds or four (*share*: of samples near a mode):
 
 # %%
 def show(rows, columns):  # one line for each game, one number for each seed
     games = dict.fromkeys(row["game"] for row in rows)
     for name in games:
         own = [row for row in rows if row["game"] == name]
-        print(f"{name:24}", *(f"{column} {' '.join(f'{row[column]:g}' for row in own)}"
+        print(f"{name:27}", *(f"{column} {' '.join(f'{row[column]:g}' for row in own)}"
                               for column in columns), sep="   ")
 
 
@@ -645,23 +645,26 @@ remedies = m.measured("remedies")
 show(remedies, ["modes", "share"])
 
 
+# %%
 def modes_with(name):
     return [row["modes"] for row in remedies if row["game"] == name]
 
 
-claim("modes_as_it_is", max(modes_with("as it is")))
+claim("modes_as_it_is",
+      max(modes_with("as it is") + modes_with("as it is, 4 × as long")))
 claim("modes_relativistic", max(modes_with("relativistic")))
+claim("modes_slow", min(modes_with("D as fast as G, 4 × as long")))
 claim("modes_with_r1", min(modes_with("R1")))
 claim("modes_with_r3", min(modes_with("relativistic, R1 and R2")))
 claim("modes_with_statistics", min(modes_with("batch statistics")))
 claim("share_with_r1", max(row["share"] for row in remedies if row["game"] == "R1"))
 
 # %% [markdown]
-# As it is, at most {{modes_as_it_is}} modes are served. *Relativistic pairing* (Jolicoeur-Martineau 2019), where D compares a sample with an image
-# instead of judging it alone, does not help by itself (at most {{modes_relativistic}}); a D as slow as G helps in one seed of three. With a D that is told how much its features vary over the batch
+# As it is, at most {{modes_as_it_is}} modes are served, early and late. *Relativistic pairing* (Jolicoeur-Martineau 2019), where D compares a sample with a data point
+# instead of judging it alone, does not help by itself (at most {{modes_relativistic}}); a D as slow as G is merely late: all {{modes_slow}} after four thousand. With a D that is told how much its features vary over the batch
 # (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G reaches at least {{modes_with_statistics}}, thinly. R1, which flattens the cliffs so that modes
-# are felt from afar, brings back all {{modes_with_r1}}, as does pairing with R1 and *R2*, the same penalty at the samples ({{modes_with_r3}}). Quality comes later: only a share of
-# {{share_with_r1}} of R1's samples is near a mode yet, hardly more than of points spread evenly on the circle; with batch statistics it is even less.
+# are felt from afar, brings back all {{modes_with_r1}}, as does pairing with R1 and *R2*, the same penalty at the samples ({{modes_with_r3}}). Quality comes later: a share of {{share_with_r1}} of R1's samples is near
+# a mode yet, hardly more than of points spread evenly on the circle.
 #
 # ## 2.9 Images: a naive GAN, and why its discriminator wins
 #
@@ -740,7 +743,7 @@ claim("plain_recall", max(row["recall"] for row in played))
 #
 # R1 does it: with it every game has a lower Fréchet distance than every game without, by at least {{r1_gain}}. The non-saturating loss alone is mode collapse on images,
 # with a spread of at most {{spread_without}}; R1 makes that at least {{spread_with}}. Which loss is ahead without R1 changes with
-# the seed; with R1 it is the non-saturating one each time. But even that is far from good: recall (section 2.15) is below {{plain_recall}} in all twelve games.
+# the seed; with R1 it is the non-saturating one each time. But even that is far from good: recall (section 2.15) is below {{plain_recall}} in all twelve games, with D ten times as fast as G.
 #
 # ## 2.10 DCGAN: what helps on images
 #
@@ -838,14 +841,14 @@ claim("arc_length", (pairs.sum(0) / 2**0.5).norm(dim=1).mean())  # halfway
 claim("chord_length", pairs.mean(0).norm(dim=1).mean())
 
 # %% [markdown]
-# *Each row goes from one random code to another, in equal steps on an arc. Strokes change little by little; had G stored single images, they would jump.*
+# *Each row goes from one random code to another, in equal steps on an arc. Strokes change little by little; had G stored images, they would change in bursts.*
 #
 # Halfway along an arc a code has a length of {{arc_length}} on average, as any code has; halfway along the chord it would be {{chord_length}}.
 #
 # ## 2.11 The Wasserstein distance
 #
-# The Jensen-Shannon divergence is $\log 2$ for any two distributions that do not overlap, near or far: no slope where the generator starts. The **Wasserstein
-# distance**, the least average distance over which mass must be moved to turn one distribution into the other, does tell near from far. A second form looks like a game,
+# The Jensen-Shannon divergence is $\log 2$ for any two distributions that do not overlap: no slope where the generator starts. The **Wasserstein
+# distance**, the least average distance over which mass must be moved to turn one distribution into the other, tells them apart. Moving mass by r changes a function of slope 1 by at most r, and the best such function gains all of it:
 #
 # $$W(p, q) = \max_{f:\ |f(a) - f(b)| \le \lVert a - b \rVert}\ \mathbb E_{p}[f(x)] - \mathbb E_{q}[f(x)] ,$$
 #
@@ -1001,7 +1004,7 @@ claim("average_radius", tiny_game(True, True).mean(0).norm())
 # **Why?** Near the star both sigmoids are ½, so θ moves by $\psi/2$ and ψ by $-\theta/2$: always at right angles to the way home. The game only
 # rotates, and a step along the tangent of a circle ends outside it. R1 with weight γ adds $-\gamma\psi$ to D's move: **friction**. The eigenvalues of the motion become
 # $-\tfrac{\gamma}{2} \pm \tfrac12\sqrt{\gamma^2 - 1}$; without R1 their real part is zero, with it negative, and small steps lead home. Mescheder et al. show the
-# same for networks, close to an equilibrium and under mild conditions. For γ = 0.3 it predicts a decay at the rate 0.15 (per learning rate × steps):
+# same for networks that can match the data, close to an equilibrium. For γ = 0.3 it predicts a decay at the rate 0.15 (per learning rate × steps):
 
 # %%
 logs = [tiny_game(True, False, r1=0.3, steps=steps)[-1].norm().log().item()
@@ -1047,7 +1050,7 @@ claim("average_gain", gain.mean())
 
 # %% [markdown]
 # Hardly: over the second half of section 2.10's training the latest weights have about {{average_gain}} times the Fréchet distance of the average. D is smooth
-# here and the rate falls to zero, which settles G much as averaging does. Where the rate stays high, an average often gains more.
+# here and the rate falls to zero, which may settle G much as averaging does. Where it stays high, an average often gains more.
 #
 # ### A recipe, beside published ones
 #
@@ -1081,7 +1084,7 @@ claim("precision_twice", equal["twice as long"]["precision"])
 # ## 2.13 Asking for a class: clothes
 #
 # Fashion-MNIST: ten kinds of clothes, shoes and bags. Give both networks the label (*conditional GAN*: Mirza &
-# Osindero 2014). G gets it beside the noise, as a one-hot vector. D asks whether the image is real *and* fits its label: with features
+# Osindero 2014). G gets it beside the noise, one-hot. D asks whether the image is real *and* fits its label: with features
 # $\phi(x)$, the last layer $\psi$ and a learned vector $v_y$ for each class its logit is
 #
 # $$l(x, y) = \psi(\phi(x)) + \langle v_y, \phi(x) \rangle$$
@@ -1107,7 +1110,7 @@ figures.image_grid(wardrobe.sample(asked, seed=2), columns=10,
 # %% [markdown]
 # *Six samples for each class, not selected.*
 #
-# Does the answer fit the question? A classifier judges; but first judge the judge:
+# Does G obey? A classifier judges; but first judge the judge:
 
 # %%
 judge = ev.feature_network("fashion-mnist").to(device)
@@ -1140,17 +1143,17 @@ wardrobe.sample(asked).cpu()
 claim("ms_per_sample", 1000 * (time.perf_counter() - start) / n)
 
 # %% [markdown]
-# One pass, and in a large batch less than {{ms_per_sample}} ms per image.
+# In a large batch less than {{ms_per_sample}} ms per image.
 #
-# **Image to image.** The condition can be an image: a sketch, and G answers with a photograph. *pix2pix* (Isola et al. 2017) adds the distance to the
+# **Image to image.** The condition can be an image: a sketch, for a photograph. *pix2pix* (Isola et al. 2017) adds the distance to the
 # known answer to the loss, and its D judges small patches (*PatchGAN*), enough to rule out blur. Without
 # pairs, *CycleGAN* (Zhu et al. 2017) trains two generators, there and back, and asks that a round trip end where it began.
 #
 # ## 2.14 When data are scarce: augment what D sees
 #
 # With 500 images D learns them by heart. Then it rejects everything else, new real images too, and its gradient says
-# "be one of these 500". Augmenting the data alone does not help: G would learn to make augmented
-# images. Augment **whatever D sees**, samples as well, by operations that gradients can pass:
+# "be one of these 500". Augmenting data alone does not
+# help: G would learn augmented images. Augment **whatever D sees** by operations that gradients can pass and that cannot hide a difference:
 # brightness, shifts, a square cut out (Zhao et al. 2020).
 
 # %%
@@ -1207,16 +1210,16 @@ claim("copying_with", seeds("distance", "with").mean())
 # *Three seeds each. Left: without augmentation (solid) a wide gap opens, with it (dashed) hardly any. Right: the Fréchet distance of samples; both fall.*
 #
 # After 2,000 steps the gap is about {{gap_without}} points without augmentation and less than {{gap_with}} with it. The samples gain less: the Fréchet distance is
-# {{fd_scarce_with}} in place of {{fd_scarce_without}} (better in each seed), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
+# {{fd_scarce_with}} in place of {{fd_scarce_without}} (means of three seeds), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
 # {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
 # image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, to
-# {{copying_with}}. Most of that is no copying: as samples become digits they come nearer to 500 unseen images too (not shown), as much with
-# augmentation, almost as much without. The small rest is a pull towards the 500.
+# {{copying_with}}. Most of that is no copying: as samples become digits they come nearer to 500 unseen images too (not shown), as much with augmentation, almost as much
+# without. The small rest is a pull towards the 500.
 #
 # ## 2.15 How good are samples?
 #
-# There is no likelihood to report. Measure instead how samples and data differ, in **features** that matter: here the last hidden layer, 64
-# numbers, of a small classifier that ships with the course. The literature uses a large network trained on photographs, Inception: its
+# There is no likelihood to report. Measure instead how samples and data differ, in **features** that matter: here the last hidden layer,
+# 64 numbers, of a small classifier. The literature uses a large network trained on photographs, Inception: its
 # *FID* and *KID* are the first two measures below, but not comparable with ours.
 #
 # **Fréchet distance** (Heusel et al. 2017): treat both sets of features as normal distributions with means $\mu$ and covariances $\Sigma$:
@@ -1279,7 +1282,7 @@ claim("plane_recall", in_plane.recall)
 # *Data on the ring, and as many samples of a bad generator, which serves three of the eight modes and sometimes misses into the middle. Left: the disc around each data point
 # reaches to its third neighbour; precision is the share of samples within a disc, {{plane_precision}}. Right: the same with the roles exchanged; recall is {{plane_recall}}.*
 #
-# What do the measures notice? Spoil real images in known ways and look. The last row holds no images but draws from a normal distribution with
+# Spoil real images in known ways and look. The last row holds no images but draws from a normal distribution with
 # the mean and covariance of real features:
 
 # %%
@@ -1314,13 +1317,12 @@ claim("normal_fd", found["a normal in their place"][0])
 claim("normal_precision", found["a normal in their place"][2])
 
 # %% [markdown]
-# Other real images are the best one can hope for. (Their kernel distance is not quite 0: the classifier was trained on them.) Noise costs precision and
+# Other real images are the best one can hope for. (Their kernel distance is not quite 0: the two sets differ, in pixels too.) Noise costs precision and
 # nearly all recall. Blurred digits pass for digits, so precision does not notice, but they fill only a small part of
-# the region of real digits: their recall is {{blur_recall}}. Missing classes cost half of the recall, down to
-# {{half_recall}}; one typical image many times has perfect precision and no recall. Each time the Fréchet distance tells that something is wrong, but not what.
+# the region of real digits: their recall is {{blur_recall}}. Missing classes cost half of the recall ({{half_recall}}); one typical image many times has perfect precision and no recall. Each time the Fréchet distance tells that something is wrong, but not what.
 #
 # The last row is a warning: a Fréchet distance of {{normal_fd}}, nearly that of real images ({{floor_fd}}), though hardly anything in it lies among them (precision
-# {{normal_precision}}). **A Fréchet distance can improve while samples get worse**: it sees means and covariances only, and lets variety pay for quality. In section 2.12
+# {{normal_precision}}). **A Fréchet distance can improve while single samples get worse**: it sees means and covariances only, and lets variety pay for quality. In section 2.12
 # twice the time took it from {{fd_base}} to {{fd_twice}}, while precision fell from {{precision_base}} to {{precision_twice}}. Never report it alone.
 #
 # ### The loss is no measure of quality
@@ -1400,10 +1402,10 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
                    title="Fourteen of each, not selected");
 
 # %% [markdown]
-# *Samples of the VAE, samples of the GAN, real digits.*
+# *VAE, GAN, real digits.*
 #
 # Read the whole row before naming a winner. The GAN has the better Fréchet distance, {{gan_fd}} against {{vae_fd}}, and recall, {{gan_recall}}
-# against {{vae_recall}}, the VAE the better precision, {{vae_precision}} against {{gan_precision}}. The
+# against {{vae_recall}}, the VAE the better precision, about {{vae_precision}} against {{gan_precision}}. The
 # VAE trains without drama, comes with a bound on the likelihood, and finds a code for every image. The GAN's strokes are sharp, but it gives neither
 # probability nor code for an image.
 #

@@ -9,7 +9,7 @@
 # others; write five samplers and know their errors; compute a likelihood along a flow; say what guidance, inpainting and a perfect fit really
 # do; and draw digits and clothes, from pixels and from codes, in many steps and in one.
 #
-# **You need** chapter 1's normal distributions, and PyTorch. The exercises are in
+# **You need** chapter 1 (normal distributions, KL, the VAE's bound), and PyTorch. The exercises are in
 # [`exercises/04_diffusion.ipynb`](../exercises/04_diffusion.ipynb), the answers in
 # [`solutions/04_diffusion.ipynb`](../solutions/04_diffusion.ipynb).
 
@@ -186,7 +186,7 @@ def density_map(ax, log_p, title, limit=3.0):
 
 
 grid, _ = figures.plane_grid(n=121)
-circles = [r * torch.stack([a.cos(), a.sin()], 1) for r in (0.5, 1, 1.5, 2, 2.5)
+circles = [r * torch.stack([a.cos(), a.sin()], 1) for r in (0.5, 1.5, 2.5)
            for a in [torch.linspace(0, 2 * math.pi, 6001)]]
 figure, (first, second, third) = figures.panels(3, height=3.2)
 densities = {"the known density": ring, "the flow's density": flow}
@@ -199,8 +199,8 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
           xlim=(-3, 3), ylim=(-3, 3), aspect="equal");
 
 # %% [markdown]
-# *Left and middle: densities, on one scale of colours, cut at 1. Right: where the flow takes circles |z| = 0.5, 1, 1.5, 2, 2.5. Each stays
-# one closed curve that crosses neither itself nor another.*
+# *Left and middle: densities, on one scale of colours, cut at 1. Right: where the flow takes circles |z|
+# = 0.5, 1.5, 2.5. Follow one with a finger: it stays one closed curve that crosses neither itself nor another.*
 #
 # On held-out points the flow's log-density is about {{flow_kl}} nats below the truth on average: an estimate of KL(p ‖ q), not a bound. And
 # about {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand. **A
@@ -275,7 +275,7 @@ claim("implicit_difference", explicit - implicit)
 #   = \mathbb E\!\left[-\frac{\varepsilon}{\sigma} \,\Big|\, x_t\right].$$
 #
 # A regression finds conditional means. So regress $-\varepsilon/\sigma$ on $x_t$: **denoising score matching** (Vincent 2011). With
-# $\varepsilon = (x_t - \alpha x)/\sigma$ it becomes **Tweedie's formula**: the best guess of the clean example is a step along the score,
+# $\varepsilon = (x_t - \alpha x)/\sigma$ it becomes **Tweedie's formula**: the best guess in squared error of the clean example is a step along the score,
 #
 # $$\mathbb E[x \mid x_t] = \frac{x_t + \sigma^2\, \nabla \log p_t(x_t)}{\alpha} .$$
 #
@@ -398,7 +398,7 @@ claim("tied_variance", tied[-1].var())
 # $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ (`m.sde_coefficients`; dots are derivatives in t): the mean $\alpha x$ and the
 # variance $\sigma^2$ then change as they should.
 #
-# **Three ways back.** How does the density change? By Taylor's formula a step changes the mean of any smooth $\varphi(x)$ by
+# **Ways back.** How does the density change? By Taylor's formula a step (its noise has mean 0 and variance $g^2 h$) changes the mean of any smooth $\varphi(x)$ by
 # $h\, \mathbb E[f \cdot \nabla\varphi + \tfrac12 g^2 \Delta\varphi]$; integration by parts moves the derivatives to p. So the drift carries it,
 # and noise spreads it (*Fokker-Planck equation*; Δ is div ∇):
 #
@@ -410,13 +410,13 @@ claim("tied_variance", tied[-1].var())
 #
 # $$\frac{dx}{dt} = f - \tfrac12 g^2\, \nabla \log p_t(x),$$
 #
-# and can be run backwards. Trade more drift, and put noise λg back in while going back:
+# and can be run backwards. Follow still more of the score, and put noise λg in to make up for it:
 #
 # $$dx = \big[f - \tfrac12 (1 + \lambda^2)\, g^2\, \nabla \log p_t(x)\big]\, dt + \lambda g\, dw, \qquad t \text{ from 1 to 0}.$$
 #
 # λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; in the limit of small steps all λ have the same marginals. What λ adds is a
 # piece of **Langevin dynamics**, $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score
-# gathers. (EDM, Karras et al. 2022, calls this *churn*.) From pure noise, with the exact score:
+# gathers. (EDM's *churn*.) From pure noise, with the exact score:
 
 # %%
 def backwards(churn, n=4000):
@@ -458,7 +458,7 @@ axes[0].set_ylabel("x");
 # ODE are smooth and never meet; those of the SDEs are rough and cross.*
 #
 # All end alike: left of 0 lies the data's share of points, to {{reverse_share_error}}, with the data's deviation, to {{reverse_width_error}}.
-# With few steps, or a learned score, λ does matter (section 4.5).
+# With few steps, or a learned score, λ matters (section 4.5).
 #
 # **What Langevin alone cannot do.** A finite step h changes what it should leave alone: N(0, 1) becomes a normal of variance $1/(1 - h/2)$. And
 # it rarely crosses a valley. **Predict** what share of points that start in the left peak is still there after 500 steps of 0.01:
@@ -472,7 +472,7 @@ trapped = simulate(lambda x, t: exact.score(x, 0.0), lambda t: 2**0.5,
 claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
 
 # %% [markdown]
-# With h = 0.5 the variance is about {{langevin_variance}}. And {{langevin_left}} % are still on the left, where 40 should be. Diffusion models
+# With h = 0.5 the variance, in theory 4/3, is about {{langevin_variance}}. And {{langevin_left}} % are still on the left, where 40 should be. Diffusion models
 # choose their peak while noise fills the valley.
 #
 # ## 4.4 One thing under five names
@@ -522,8 +522,8 @@ figures.log_scale(ax, "y")
 #
 # This is also a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR) $\alpha^2/\sigma^2$, those of u times
 # $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight by hand (*min-SNR*: Hang et al.
-# 2023). **Preconditioning** (EDM) takes $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser
-# as the skip, so that what F sees, and what it is asked for, has variance 1 at every level of noise:
+# 2023). **Preconditioning** (EDM) takes $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, $c_\text{skip} = s^2/(s^2
+# + \sigma^2)$ for data of variance $s^2$, so that what F sees, and what it is asked for, has variance 1 at every level of noise:
 
 # %%
 x, eps = 0.5 * normal(100_000, seed=0), normal(100_000, seed=1)
@@ -664,7 +664,7 @@ claim("perfect_loss_off", ours.mean() - 2 * m.flow_matching_floor(0.5))
 # {{perfect_loss}}, twice πs/2 to {{perfect_loss_off}} (and the package's loss agrees with yours to {{flow_loss_and_theirs}}). With a mean over
 # dimensions, a weight, or other times the floor is another: **say how a loss was taken**.
 #
-# Now a network, on the ring, where floor and true field are known at each t:
+# Now a network. It sees $x_t$, and t as sines and cosines; in each batch every example draws a new t and ε for the loss above. On the ring floor and true field are known:
 
 # %%
 def new_flow(seed=0, **options):
@@ -729,8 +729,8 @@ right.set_ylim(0);
 #
 # Three samplers follow the ODE in finite steps: Euler's rule; **Heun's**, which looks ahead and takes the mean of two slopes (its last step
 # is Euler's, as a velocity computed from x̂ divides by σ); and **DDIM**, which splits $x_t$ into x̂ and ε̂, and joins them at the next level.
-# The **ancestral** sampler of DDPM draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And a **Langevin corrector** shakes points at a
-# fixed level, to repair what a step has spoiled.
+# The **ancestral** sampler of DDPM (in small steps λ = 1) draws from $p(x_s \mid x_t, x = \hat x)$, which is normal. And a **Langevin corrector** shakes points at a
+# fixed level, to repair what a step spoiled.
 
 # %%
 def euler(velocity, x, times):
@@ -799,7 +799,7 @@ claim("samplers_and_theirs", max(off))
 claim("ddim_is_euler", (yours[2] - yours[0]).abs().max())
 
 # %% [markdown]
-# They agree to {{samplers_and_theirs}}; and in the flow form DDIM *is* Euler, to {{ddim_is_euler}}.
+# They agree to {{samplers_and_theirs}}; and in the flow form, as wherever α = 1, DDIM *is* Euler, to {{ddim_is_euler}}.
 #
 # **How wrong is a step?** For normal data the flow has a closed form: on a path with α = 1, from level σ to σ′, it multiplies $x - m$ by
 # $\sqrt{(s^2 + \sigma'^2)/(s^2 + \sigma^2)}$. Take N(1, 0.5²), and σ from 10 down to 0.002, in steps even in $\sigma^{1/7}$ (EDM's
@@ -864,7 +864,7 @@ right.axhline(1, color="black", ls=":");
 # Schwarz is less than the factor above: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}}
 # and {{shrink_fifty}} of the truth at n = 2, 10 and 50. With the usual n levels down to 0.002 and a last step to 0 it is {{shrink_two_to_zero}}
 # and {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule, or its rule: five of Heun's steps to 0.002 widen
-# the spread, to {{heun_five}}. (DDIM is exact only where x̂ does not change on the way: for data at a single point.)
+# the spread, to {{heun_five}}. (DDIM is exact only where x̂ stays the same on the way: with independent noise, for a single point.)
 #
 # **Whose error is it?** Run the samplers on the exact field and on section 4.4's network, with equally many evaluations. Count samples in the
 # water, and measure how wide the islands are.
@@ -924,21 +924,21 @@ axes[0, 0].set_ylim(0, 120);
 # %% [markdown]
 # *Above: samples between the islands, on an axis that is logarithmic above 0.1 %. Below: the spread of the others about their centres, over
 # the true one. Left: the sampler's error, which goes away with steps. Right: on the network the ODE's samplers level off far above the truth.
-# The ancestral one gets lower: each step replaces some of the noise, and with it part of the errors so far.*
+# Those that add noise get lower, the corrector late: fresh noise replaces part of the errors so far.*
 #
 # **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the
 # water, but its islands have only {{ancestral_width}} of their width: dry, and too narrow. On the network, whose own error widens islands,
 # they have {{network_ancestral_width}}.
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
-# network, with as many, {{network_heun}} %. The network cannot tear the plane either, but has learned a steeper map than the coupling layers
-# with their {{flow_between}} %.
+# network, with as many, {{network_heun}} %. Neither field can tear the plane; the exact one is just steep
+# enough, and the network steeper than the coupling layers with their {{flow_between}} %.
 
 # %% tags=["widget"]
 noise_explorer(perfect_ring)
 
 # %% [markdown]
-# *Density and score field (without a kernel: at five levels of noise). With little noise each island pulls for itself; with much, the field has
+# *Density and score field, long arrows shortened (without a kernel: five levels of noise). With little noise each island pulls for itself; with much, the field has
 # forgotten that there are eight.*
 #
 # ## 4.6 Flow matching
@@ -948,8 +948,8 @@ noise_explorer(perfect_ring)
 # those that pass: the **conditional** velocity $\varepsilon - x$ is the target, the **marginal** velocity
 # $u(x_t, t) = \mathbb E[\varepsilon - x \mid x_t]$ is learned. That suffices. How a density changes depends on the flow of mass $p\,u$ alone
 # (the *continuity equation*, $\partial p/\partial t = -\mathrm{div}(p u)$), and $p\,u$ is the sum over all lines through the point. So points
-# that follow u have, at each t, the same density as points that follow the lines. (With independent normal noise this *is* diffusion, in the
-# flow form. But here one may start from something else, and choose the pairs.)
+# that follow u have, at each t, the same density as points that follow the lines. (With independent normal noise this *is* diffusion, in the flow
+# form; but one may start elsewhere, and choose the pairs.)
 
 # %%
 two_peaks = m.ExactDiffusion(clean, flow_form)
@@ -968,7 +968,7 @@ crossed = (theirs[:, None] > theirs).triu(1).sum()
 claim("pairs_that_cross", 100 * crossed / (60 * 59 / 2))
 
 # %% [markdown]
-# *Sixty pairs of noise (left ends) and data. Left: their own lines; about {{pairs_that_cross}} % of all couples cross. Right: where the exact
+# *Sixty pairs of noise (left ends) and data. Left: their own lines; of any two, on average half cross (here about {{pairs_that_cross}} %). Right: where the exact
 # marginal velocity takes the same noise, with {{flow_crossings}} crossings.*
 #
 # The losses with $\varepsilon - x$ and with u as target differ by the floor, a constant, so their gradients are equal; in expectation, not in a
@@ -1007,8 +1007,8 @@ claim("batch_differs", torch.stack(apart).mean())
 #
 # **Straight pairs do not make straight flows.** The bend of a flow is the mean of $\int \lVert x_1 - x_0 - u(x_t, t) \rVert^2 dt$ along it.
 # For N(0, s²) with independent pairs it is $s(2 - \pi/2)$ per dimension. **Reflow** (Liu et al. 2022) makes pairs with the flow itself, noise with
-# the sample that it became, and trains again. Lines between such pairs cross less. (So do those between pairs matched within a batch by least
-# distance, *minibatch optimal transport*: Tong et al. 2023.) For normal data on a line the second field is known too, and straight:
+# the sample that it became, and trains again. Lines between such pairs cross less. (As do pairs matched within a batch by
+# least distance, *minibatch optimal transport*: Tong et al. 2023.) For normal data on a line the second field is known too, and straight:
 
 # %%
 eps = normal(4000, 1, seed=0)
@@ -1056,6 +1056,7 @@ chance = torch.stack([energy_distance(*pair) for pair in pairs]).mean()
 with torch.no_grad():
     ones = {name: euler(model.velocity, noise, m.even_times(1))
             for name, model in (("first flow", net), ("after reflow", second))}
+    four = euler(net.velocity, noise, m.even_times(4))
     bent, mended = (m.straightness(model.velocity, noise, m.even_times(40)).mean()
                     for model in (net, second))
 
@@ -1068,6 +1069,8 @@ claim("bent", bent)
 claim("mended", mended)
 claim("one_step_before", energy_distance(ones["first flow"], real) / chance)
 claim("one_step_after", energy_distance(ones["after reflow"], real) / chance)
+claim("four_steps", energy_distance(four, real) / chance)
+claim("reflow_wet", 100 * between_islands(ones["after reflow"]))
 
 # %% [markdown]
 # *1,500 samples, each from one evaluation of a network. The first flow's single step goes to the mean of all data; after one reflow it lands on
@@ -1075,8 +1078,8 @@ claim("one_step_after", energy_distance(ones["after reflow"], real) / chance)
 #
 # The bend falls from {{bent}} to {{mended}}. The *energy distance*,
 # $2\,\mathbb E\lVert a - b \rVert - \mathbb E\lVert a - a' \rVert - \mathbb E\lVert b - b' \rVert$ of samples a, a′ and data b, b′, falls from
-# about {{one_step_before}} to {{one_step_after}} times what it is for two sets of data. The price: the second network learns the first one's
-# mistakes.
+# about {{one_step_before}} to {{one_step_after}} times what it is for two sets of data; four steps of the first flow
+# gave {{four_steps}}. The price: the first network's mistakes, and new ones, {{reflow_wet}} % in the water.
 #
 # **Which times?** At the ends the best answer is simple: $x_t$ less the mean of the data at t = 1, $-x_t$ at t = 0. A *logit-normal* t, the
 # sigmoid of a normal draw, trains more in the middle (Esser et al. 2024). Same network, same steps:
@@ -1143,7 +1146,6 @@ claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 # %% [markdown]
 # Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to
 # {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's layers {{flow_kl}}.
-# (Chen et al. trained on this likelihood; but then each training step has to follow the whole flow.)
 #
 # In D dimensions the divergence costs D backward passes, **Hutchinson's** estimate one: with J the Jacobian of u and a random v with
 # $\mathbb E[v v^\top] = I$, $v^\top J v$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of
@@ -1167,9 +1169,9 @@ claim("hutchinson_sign", by_sign.var())
 # $$-\log p(x) \le \text{ends} + \sum_{\text{steps } t \to s} \tfrac12 \big(\mathrm{SNR}(s) - \mathrm{SNR}(t)\big)\,
 #   \mathbb E\,\lVert x - \hat x(x_t, t) \rVert^2,$$
 #
-# *ends* are a KL at t = 1 and a reconstruction near 0, each step's term the KL between $p(x_s \mid x_t, x)$ and the same with $\hat x$ for x,
-# two normals of one variance. So the denoising loss *is* a likelihood bound, with one particular weight. With the exact denoiser it must rise
-# to $\log p$:
+# *ends* are a KL at t = 1 and a reconstruction near 0, each step's term the KL between $p(x_s \mid x_t, x)$ and the same with $\hat x$ for x: the squared distance of `ancestral`'s means over
+# twice their variance. So the denoising loss *is* a likelihood bound, with one particular
+# weight. With the exact denoiser the ELBO rises to $\log p$ as steps get fine:
 
 # %%
 x = ring.sample(2000, seed=97).double()
@@ -1188,19 +1190,19 @@ ax.legend()
 claim("elbo_gap", truth - bounds[-1])
 
 # %% [markdown]
-# *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that the model takes for it. Once they
-# are many, doubling them about halves the gap, at the end {{elbo_gap}} nats.*
+# *The mean bound over 2,000 points of the ring. With few steps $p(x_s \mid x_t)$ is far from the normal that stands for it. Once they are
+# many, doubling them about halves the gap, at the end {{elbo_gap}} nats.*
 #
 # ## 4.8 Guidance
 #
-# To ask for a class y, train a network that sees y; or keep the network that does not, and add a classifier that can read noisy examples. By
+# To ask for a class y, train a network that sees y; or keep the one that does not, and add a classifier that reads noisy examples. By
 # Bayes' rule
 #
 # $$\nabla \log p_t(x_t \mid y) = \nabla \log p_t(x_t) + \nabla \log p_t(y \mid x_t) ,$$
 #
 # and **classifier guidance** (Dhariwal & Nichol 2021) multiplies the second term by w, so that samples obey more. **Classifier-free guidance** (Ho &
-# Salimans 2022) takes for it the difference of two scores, with the class and without; in practice both come from one network, whose label is
-# hidden in, say, a tenth of the training examples. So
+# Salimans 2022) takes for it the difference of two scores, with the class and without; in practice both come from one network, whose label
+# is hidden in, say, a tenth of the training. So
 #
 # $$\hat s = s(x_t) + w\,\big[s(x_t, y) - s(x_t)\big],$$
 #
@@ -1263,8 +1265,8 @@ ax.legend(loc="upper right");
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
 # {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters, more than at w = 1.
-# Adding noise and taking powers do not commute. The guided score belongs to $p_t(x_t)\,p_t(y \mid x_t)^w$ at each level. Were these one
-# density with more and more noise, the flow would lead from each to the next. They are not, so it ends elsewhere. **Guidance does not sample
+# The guided score belongs to $p_t(x_t)\,p_t(y \mid x_t)^w$ at each level. Were these one
+# density with more and more noise, the flow would lead from each to the next. They are not. **Guidance does not sample
 # the product. It pushes samples away from the other classes,** and pays with variety. (To pay less: guide at middle levels only, Kynkäänniemi
 # et al. 2024; or away from a worse model of the same class, Karras et al. 2024.)
 
@@ -1360,9 +1362,9 @@ claim("stayed_low", 100 * stayed[1])
 claim("stayed_high", 100 * stayed[-1])
 
 # %% [markdown]
-# *From $t_0 = 0.2$ {{stayed_low}} % of the points return to their own island, from nearly pure noise {{stayed_high}} %, about one in eight.*
+# *From $t_0 = 0.2$ {{stayed_low}} % of the points return to their own island, from nearly pure noise {{stayed_high}} %.*
 #
-# (Between two samples, interpolate their noises on the sphere, `m.slerp`: halfway on the straight line the variance is only ½.)
+# (Between two samples, interpolate noises on the sphere, `m.slerp`: halfway on a line the variance is only ½.)
 #
 # ## 4.10 Why does it not copy?
 #
@@ -1393,9 +1395,9 @@ fresh = points("spiral").sample(1500, seed=6)
 claim("copies_of_the_best", m.copying_ratio(copies, few_points, fresh))
 
 # %% [markdown]
-# (For two points it is a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below {{copies_of_the_best}}:
-# **a perfect fit to the training loss, in fine steps, copies and does nothing else.** What is new in a diffusion model's samples comes from
-# missing that minimum (or from coarse steps, which blur). When does a network miss it? Train the same small one, for as many steps, on more and more points: of the spiral, and of codes for
+# (For two points a hyperbolic tangent; that, and the package's, agree to {{copier_errors}}.) The ratio is below {{copies_of_the_best}}:
+# **a perfect fit to the training loss, in fine steps, copies and does nothing else.** What is new in samples comes from missing that minimum (or
+# from coarse steps, which blur). When does a network miss it? Train a small one, for as many steps, on more and more points: of the spiral, and of codes for
 # chapter 1's shipped decoder (an encoder is fitted to it):
 
 # %%
@@ -1472,15 +1474,15 @@ with torch.no_grad():
 # training code, though not always a digit.*
 #
 # On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral it is about {{spiral_few}} and
-# {{spiral_many}}, no more apart than two seeds. (Above 1 is not quite right either.) A network of limited size and training cannot form a
+# {{spiral_many}}, no more apart than two draws of 16 points. A network of limited size and training cannot form a
 # spike at each of thousands of points; it learns a smooth field, what they have in common. With few examples, or many repeats of one, if it
-# is large and trained for long, it does copy (Gu et al. 2023; Kadkhodaie et al. 2024). The ratio can convict, not acquit (section 1.16).
+# is large and trained for long, it does copy (Carlini et al. 2023; Gu et al. 2023; Kadkhodaie et al. 2024). The ratio can convict, not acquit (section 1.16).
 #
 # **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with
 # probability t. The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked positions with the
-# weight 1/t, is a bound on $-\log p(x)$, as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts with
-# masks only and uncovers some in each step. One at a time, it is chapter 3's model without a fixed order; several at a time is faster, and wrong
-# as far as these tokens depend on one another: a discretisation error.
+# weight 1/t, is a bound on $-\log p(x)$, as in section 4.7 (Austin et al. 2021; Sahoo et al. 2024; Shi et al. 2024). Sampling starts with masks only and uncovers some in each step: one
+# at a time, as chapter 3's model but in any order; several at once,
+# faster, and wrong as far as they depend on one another.
 #
 # ## 4.11 Pixels
 #
@@ -1501,7 +1503,7 @@ claim("noise_held", 100 * held["noise"])
 
 # %% [markdown]
 # {{digits_held}} % and {{noise_held}} % (64 of 784). **Pictures can be squeezed, noise cannot.** A network that is
-# narrow throughout can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours says x̂, and section 4.4 makes a velocity of it.
+# narrow throughout can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too: asked for u it draws worse after so short a training. Section 4.4 makes a velocity of it.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
 # whole. And fine detail must not get lost. This **U-Net** (after Ronneberger et al. 2015) has all three:
@@ -1556,15 +1558,16 @@ fit(pixels, stream, steps=scaled(default=520, smoke=3, full=10_000), lr=2e-3)
 # change with the number of steps.
 
 # %%
-def judge_of(name, test):  # images -> (Fréchet distance, recall) beside test images
+def judge_of(name, test):  # images -> Fréchet distance, recall, precision
     network = feature_network(name)
     real = network.features(test)
 
     def judged(x):
         found = network.features(x)
         n = min(len(found), len(real))
-        return torch.tensor([frechet_distance(found, real),
-                             precision_recall(real[:n], found[:n]).recall])
+        among = precision_recall(real[:n], found[:n])
+        return torch.tensor([frechet_distance(found, real), among.recall,
+                             among.precision])
 
     return judged
 
@@ -1574,8 +1577,8 @@ in_turn = torch.arange(scaled(default=500, smoke=20, full=2000)) % 10
 few = (1, 2, 5, 10, 25)
 made = [pixels.sample(len(in_turn), y=in_turn, steps=k, seed=1) for k in few]
 by_steps = torch.stack([judged(x) for x in made])
-for k, (distance, reached) in zip(few, by_steps, strict=True):
-    print(f"{k:3} steps: Fréchet distance {distance:6.1f}, recall {reached:.3f}")
+for k, row in zip(few, by_steps, strict=True):
+    print("{:3} steps: Fréchet distance {:6.1f}, recall {:.3f}".format(k, *row))
 
 # %%
 claim("pixels_fd", by_steps[-1, 0])
@@ -1595,9 +1598,9 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # larger U-Net after forty minutes on 55,000 digits (`gencourse train diffusion_digits`).*
 #
 # With 25 steps the distance of 500 samples is {{pixels_fd}} (after so short a training, with another seed, it may be half as much again) and their recall
-# {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps shrink the spread here as well. The shipped model has {{shipped_pixels_fd}} and
-# {{shipped_pixels_recall}} (of 1,000). Averaging matters most while the learning rate is high; where it falls to 0, as in our loop, weights come to rest by
-# themselves.
+# {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, and shrink the spread here as well. The shipped model has {{shipped_pixels_fd}} and
+# {{shipped_pixels_recall}} (of 1,000). Averaging helps while the learning rate is high; where it falls
+# to 0, as in our loop, the last weights draw no worse.
 #
 # **Larger pictures need more noise.** Neighbouring pixels say much the same, so noise that hides a small picture averages out in a large one, and schedules shift
 # towards t = 1 as resolution grows (Hoogeboom et al. 2023; Esser et al. 2024).
@@ -1664,8 +1667,9 @@ sources = {"the prior": noise,
            "the flow": scale * flowing_codes,
            "training images": z["train"][:n]}
 drawn = {name: judged(small.decode_mean(codes)) for name, codes in sources.items()}
-for name, (distance, reached) in drawn.items():
-    print(f"{name:16}: Fréchet distance {distance:5.1f}, recall {reached:.3f}")
+print(f"{'':16} distance  recall  precision")
+for name, row in drawn.items():
+    print("{:16} {:8.1f} {:7.3f} {:10.3f}".format(name, *row))
 
 # %%
 claim("latent_prior_fd", drawn["the prior"][0])
@@ -1685,8 +1689,8 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
 # ships (`gencourse train diffusion_codes`), asked for 0 to 9.*
 #
 # The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, that of the training images' own codes
-# {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (The
-# larger flow, with the shipped decoder: {{shipped_codes_fd}}.) In 16 dimensions, for a distance, one need not learn a flow. For probability? How likely does each
+# {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; larger
+# flow, shipped decoder: {{shipped_codes_fd}}.) In 16 dimensions, for a distance, one need not learn a flow. For probability? How likely does each
 # find codes of *test* images?
 
 # %%
@@ -1707,7 +1711,7 @@ claim("gain_flow", gain["the flow"])
 # %% [markdown]
 # The ELBO contains $\log p(z)$ for codes of the image, so a better p(z) raises it by as much. On test images the mixture gains {{gain_mixture}} nats, the flow
 # {{gain_flow}}: here the flow is ahead, with other seeds too. But both gain only about two nats in a hundred: a bound hardly sees what makes samples good (section
-# 1.11). A flow's place is in more dimensions, grids of codes (section 4.17) and pixels. Does it only repeat codes?
+# 1.11). Flows pay off in more dimensions, grids of codes (section 4.17): not shown here. Does ours only repeat codes?
 
 # %%
 claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["test"]))
@@ -1794,6 +1798,8 @@ claim("shipped_clothes_recall", shipped_table[0, 2])
 claim("shipped_obeyed_five", shipped_table[4, 0])
 claim("shipped_clothes_fd_five", shipped_table[4, 1])
 claim("shipped_recall_five", shipped_table[4, 2])
+claim("shipped_precision_three", scores["w = 3"]["precision"])
+claim("shipped_precision_five", scores["w = 5"]["precision"])
 
 # %%
 over, (figure, axes) = torch.tensor(strengths), figures.panels(3, height=2.8)
@@ -1810,13 +1816,13 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # line).*
 #
 # A minute's flow obeys in {{obeyed_one}} % at w = 1, about as often as decoded real clothes are read right, and in {{obeyed_five}} % at w = 5. Its distance falls
-# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall is
-# poor at any w, {{clothes_recall_most}} at most (theirs is no better: the decoder blurs), too poor to show what guidance costs.
+# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs: clear, typical pictures please the judge more. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
+# poor at any w, {{clothes_recall_most}} at most (theirs is no better: the decoder blurs), too poor to show well what guidance costs.
 #
 # The shipped model shows it: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real*
 # clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
-# {{shipped_recall_five}}. Up to w = 1.5 that is free; **beyond, obedience is bought with variety.** Guidance (section 4.8) pushes away from what classes have in
-# common, to pictures more typical than data. Who reports obedience and distance alone will choose w = 3. (Chapter 2's GAN, trained in a minute, is as obedient as
+# {{shipped_recall_five}}. Up to w = 1.5 recall shows no price; **beyond, obedience costs variety.** Guidance (section 4.8) pushes away
+# from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3. (Chapter 2's GAN, trained in a minute, is as obedient as
 # this model at w = 1, nearer to real clothes, and more varied than it is at any w. The GAN's distance is of twice as many samples, but that explains only a little
 # of the lead.)
 
@@ -1882,7 +1888,7 @@ claim("repaint_many", repainted[-1].mean())
 claim("repaint_std", repainted[-1].std())
 
 # %% [markdown]
-# The mean goes from {{repaint_one}} to {{repaint_many}} with thirty rounds, and as many times the work; the deviation, 0.436 in truth, to {{repaint_std}}: coarse steps shrink it. Now the lower
+# The mean goes from {{repaint_one}} to {{repaint_many}} with thirty rounds, and as many times the work; the deviation to {{repaint_std}} (0.436 in truth): every repeated coarse step shrinks it. Now the lower
 # half of digits:
 
 # %%
@@ -1901,8 +1907,8 @@ with torch.no_grad():
         filled_in[name] = m.uncentred(x)
         same[name] = 100 * (reads.classify(filled_in[name]) == labels).double().mean()
 claim("same_replaced", same["replaced"])
-claim("same_longer", same["60 steps"])
-claim("same_rounds", same["3 rounds"])
+claim("longer_gain", same["60 steps"] - same["replaced"])
+claim("rounds_gain", same["3 rounds"] - same["replaced"])
 claim("same_told", same["told y"])
 
 # %%
@@ -1914,8 +1920,8 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # %% [markdown]
 # *Upper halves given, lower halves drawn, none selected, in 20 steps if not 60. "told y": the model is told the digit.*
 #
-# A classifier reads {{same_replaced}} % of 200 filled digits as the original ones, {{same_rounds}} % with three rounds, {{same_longer}} % with as many evaluations in 60
-# steps: rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Not told, even a perfect method would miss 100: some upper halves belong to several digits.)
+# A classifier reads about {{same_replaced}} % of 200 filled digits as the original ones. Three rounds add about {{rounds_gain}} points,
+# as many evaluations in 60 steps {{longer_gain}}: rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Not told, even a perfect method would miss 100: some upper halves belong to several digits.)
 #
 # **Image to image**, into another class: sneakers are made noisy up to t₀, and go down as boots.
 
@@ -1924,6 +1930,7 @@ shoes = fashion.test[fashion.test_labels == 7][:scaled(default=50, smoke=10, ful
 boots = torch.full((len(shoes),), 9)
 field = functools.partial(wardrobe.averaged.denoise, y=boots, w=2.0)
 turned, taken_for_boots = {"sneakers": shoes}, []
+before = (reader.classify(shoes) == 9).double().mean()
 with torch.no_grad():
     for depth in (0.3, 0.5, 0.7, 0.9):
         times = m.even_times(10, depth)
@@ -1931,6 +1938,7 @@ with torch.no_grad():
         turned[f"t₀ = {depth}"] = m.uncentred(x)
         is_boot = reader.classify(m.uncentred(x)) == 9
         taken_for_boots.append(100 * is_boot.double().mean())
+claim("boots_before", 100 * before)
 claim("boots_low", taken_for_boots[0])
 claim("boots_high", taken_for_boots[-1])
 figures.image_rows({name: x[:14] for name, x in turned.items()},
@@ -1939,7 +1947,7 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 # %% [markdown]
 # *The same sneakers, from four depths. Little noise: the sneaker stays. Much: a boot that has little of it.*
 #
-# At t₀ = 0.3 the judge sees {{boots_low}} % boots, at 0.9 {{boots_high}} %. One number chooses how much stays, and nothing guarantees that it is the part
+# At t₀ = 0.3 the judge sees {{boots_low}} % boots (before: {{boots_before}}), at 0.9 {{boots_high}} %. One number chooses how much stays, and nothing guarantees that it is the part
 # one wanted to keep.
 #
 # ## 4.15 Few steps
@@ -1971,7 +1979,7 @@ claim("teacher_many", shorter["teacher"][-1])
 # %% [markdown]
 # In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive
 # distillation* halves the steps repeatedly (Salimans & Ho 2022); a *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean
-# flow* learns the mean velocity between two times, from an identity that it must obey (Geng et al. 2025). How fast is one picture?
+# flow* learns the mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). How fast is one picture?
 
 # %%
 def milliseconds(draw, k, repeats):  # for k pictures, the fastest of several calls
@@ -2005,14 +2013,16 @@ claim("student_share", 100 * one["codes, 1 step"] / one["codes, 25 steps"])
 
 # %%
 recorded = m.recorded("families")
-families = {name: {key: torch.tensor(row[key]) for key in ("frechet", "recall")}
+families = {name: {key: torch.tensor(row[key])
+                   for key in ("frechet", "recall", "precision")}
             for name, row in recorded["rows"].items()}
-print(f"{recorded['machine']}\n{'':26}distance       recall   ms/picture  pictures/s")
+print(f"{recorded['machine']}\n{'':25}distance     recall precision  ms/picture"
+      "  pictures/s")
 for name, row in families.items():
     speed = recorded["rows"][name]
-    print(f"{name:26}{row['frechet'].mean():5.1f} ± {row['frechet'].std():4.1f}"
-          f"    {row['recall'].mean():.3f}{speed['milliseconds']:12.1f}"
-          f"{speed['per_second']:12,.0f}")
+    print(f"{name:25}{row['frechet'].mean():5.1f} ± {row['frechet'].std():4.1f}"
+          f"{row['recall'].mean():8.2f}{row['precision'].mean():10.2f}"
+          f"{speed['milliseconds']:12.1f}{speed['per_second']:12,.0f}")
 
 # %%
 figure, axes = figures.panels(2, height=3.0)
@@ -2029,6 +2039,8 @@ claim("family_auto", families["autoencoder, 40 normals"]["frechet"].mean())
 claim("family_pixels", families["diffusion of pixels"]["frechet"].mean())
 claim("family_gan", families["GAN"]["frechet"].mean())
 claim("family_prior", families["VAE, its prior"]["frechet"].mean())
+claim("family_flow_precision", families["diffusion of codes"]["precision"].mean())
+claim("family_gan_precision", families["GAN"]["precision"].mean())
 alone = m.recorded("shipped")["denoiser_mnist"]["no label"]
 claim("shipped_pixels_alone", alone["frechet"])
 
@@ -2036,9 +2048,9 @@ claim("shipped_pixels_alone", alone["frechet"])
 # *Each point is a training. Left, lower is better; right, higher is better.*
 #
 # In forty seconds the plain autoencoder with forty normals has {{family_auto}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, the VAE's prior
-# {{family_prior}}, and diffusion of pixels {{family_pixels}}: **by this measure and with this little time the last two are the worst choices.** The larger
-# diffusion, after forty minutes on more digits, has {{shipped_pixels_alone}} when it is not told the digit either, still behind that autoencoder, and
-# {{shipped_pixels_fd}} when it is told.
+# {{family_prior}}, and diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But
+# the flow's precision is {{family_flow_precision}}, the GAN's {{family_gan_precision}}. The larger diffusion (forty minutes, more digits)
+# has {{shipped_pixels_fd}} told the digit and {{shipped_pixels_alone}} untold, but only a tenth of its training was untold.
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; they are compared with binary test images, a
 # different task. A diffusion model of grey values has a density, not a probability of bits: its nats cannot stand beside those of chapters 1 and 3, and a GAN has none. What can be
@@ -2050,11 +2062,11 @@ claim("shipped_pixels_alone", alone["frechet"])
 # | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
 # | training | one loss | a game | one loss | one regression |
 # | a code | yes | yes, no encoder | none | the noise, as large as x |
-# | asking, editing | if trained for it | if trained for it | goes on from what comes first | asking if trained for it, editing as it is |
+# | asking, editing | if trained for it | if trained for it | goes on from what comes first | asking by labels or a classifier, editing as it is |
 #
 # ## 4.17 What the picture tools do with it
 #
-# Today's picture tools are these parts, larger:
+# Most picture tools are these parts, larger:
 #
 # - **An autoencoder** turns a picture of a million pixels into a grid of codes.
 # - **A network**, once a U-Net, now mostly a transformer over patches (chapter 3's, unmasked), says a velocity.
@@ -2062,7 +2074,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 #   so that w can be chosen ("guidance scale", 3 to 8, and now you know what it costs).
 # - **Steps:** 20 to 50, or 1 to 8 after a distillation.
 #
-# "Image to image" is section 4.14's t₀ ("strength"). "Inpainting" is a model that was trained with masks, because replacement is not good enough. A "negative
+# "Image to image" is section 4.14's t₀ ("strength"). "Inpainting" is often a model trained with masks, because replacement is not good enough. A "negative
 # prompt" takes the place of the missing label: away from *that*. Sound, video and molecules are drawn in the same way.
 #
 # ## 4.18 Questions
@@ -2071,8 +2083,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 #
 # <details><summary>1. The loss of a diffusion model has stopped falling at 1.4. Is it trained?</summary>
 #
-# That number cannot tell. The floor may be 1.3 or 1.4; it depends on the data, the target, weights, times, and on sum or mean. Look at samples, or at
-# the loss of a larger network.
+# That number cannot tell. The floor may be 1.3 or 1.4; it depends on the data, the target, weights, times, and on sum or mean. Look at samples, or at a larger network's held-out loss.
 # </details>
 #
 # <details><summary>2. Why do the ODE and the reverse SDE give the same distribution, though their paths differ?</summary>
@@ -2120,7 +2131,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 #
 # ## 4.19 Where this comes from
 #
-# Titles and numbers below are given from memory. **Courses and books:** MIT 6.S184, *Generative AI with Stochastic Differential
+# **Courses and books:** MIT 6.S184, *Generative AI with Stochastic Differential
 # Equations*; Berkeley's *Deep Unsupervised Learning*; Prince, *Understanding Deep Learning*, 2023, chapters 16 and 18; Bishop & Bishop,
 # *Deep Learning*, 2024, chapters 18 and 20.
 #
@@ -2141,7 +2152,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 #   [arXiv:2207.12598](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. 2024, [arXiv:2404.07724](https://arxiv.org/abs/2404.07724); Karras et al. 2024,
 #   [arXiv:2406.02507](https://arxiv.org/abs/2406.02507); Meng et al. 2022, [arXiv:2108.01073](https://arxiv.org/abs/2108.01073); Lugmayr et al. 2022,
 #   [arXiv:2201.09865](https://arxiv.org/abs/2201.09865).
-# - **Copying, and discrete data:** Gu et al. 2023, [arXiv:2310.02664](https://arxiv.org/abs/2310.02664); Kadkhodaie et al. 2024,
+# - **Copying, and discrete data:** Carlini et al. 2023, [arXiv:2301.13188](https://arxiv.org/abs/2301.13188); Gu et al. 2023, [arXiv:2310.02664](https://arxiv.org/abs/2310.02664); Kadkhodaie et al. 2024,
 #   [arXiv:2310.02557](https://arxiv.org/abs/2310.02557); Austin et al. 2021, [arXiv:2107.03006](https://arxiv.org/abs/2107.03006); Sahoo et al. 2024,
 #   [arXiv:2406.07524](https://arxiv.org/abs/2406.07524); Shi et al. 2024, [arXiv:2406.04329](https://arxiv.org/abs/2406.04329).
 # - **Pictures:** Ronneberger et al. 2015 (U-Net), [arXiv:1505.04597](https://arxiv.org/abs/1505.04597); Li & He 2025 (predict x̂),

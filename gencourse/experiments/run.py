@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from gencourse.errors import InputError
+from gencourse.errors import InputError, TrainingStopped
 from gencourse.experiments import datasheet
 from gencourse.experiments import processes as parallel
 from gencourse.experiments.folder import Folder, read_weights, save_weights
@@ -108,6 +108,13 @@ def carry_out(path: Path, parts: Any = None, progress: bool = True) -> None:
             finish(chosen, plan, model, parts, folder, history)
     except KeyboardInterrupt:
         pass
+    except TrainingStopped as stopped:
+        met = str(stopped).removeprefix("fit: ").partition(". ")[0]
+        raise TrainingStopped(
+            f"train: {met}. Continued, it would meet that again. Begin another training: --to "
+            "another folder, with another --seed or fewer --steps.",
+            stopped.history,
+        ) from None
 
 
 def trained(

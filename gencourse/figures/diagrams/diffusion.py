@@ -82,8 +82,13 @@ def unet_diagram(ax: Axes | None = None) -> Axes:
     network = kit.box(ax, 2.4, 0.5, "embedding", 1.3, 0.5)
     kit.arrow(ax, told, network, color=kit.GRADIENT)
     kit.path_arrow(ax, [(3.07, 0.5), (4.3, 0.5), (4.3, 1.2)], color=kit.GRADIENT)
+    for x, y in ((1.7, 3.6), (3.4, 2.55), (5.2, 2.55), (6.9, 3.6)):
+        kit.path_arrow(ax, [(x, y + 0.55), (x, y + 0.29)], color=kit.GRADIENT)
     kit.label(
-        ax, 6.25, 0.5, "a scale and a shift for each channel,\nin the middle and in every block"
+        ax,
+        6.25,
+        0.5,
+        "a scale and a shift for each channel,\nin the middle and (short arrows) in every block",
     )
     entries = [("pictures", False, kit.COMPUTED), ("what the blocks are told", False, kit.GRADIENT)]
     kit.legend(ax, entries, loc="lower left", bbox_to_anchor=(0.0, 0.28))

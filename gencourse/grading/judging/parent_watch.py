@@ -1,5 +1,5 @@
-"""How a judge's process begins: with one thread, and to end when the command that started it is
-gone, however that came to be. Imports nothing slow: it is needed before torch.
+"""How a judge's process begins: it ends when the command that started it is gone, however that came
+to be, and computes in one thread. Imports nothing slow: the watch is needed first.
 """
 
 import multiprocessing
@@ -8,16 +8,18 @@ import threading
 
 
 def begin() -> None:
-    """Let torch compute in one thread, since there are as many judges as cores. End when the parent
-    has; the boxes end with this process.
+    """Let this process end as soon as its parent has, and its boxes with it. Judges are as many
+    as cores: let each have one thread.
     """
     parent = multiprocessing.parent_process()
     if parent is None:  # the command itself
         return
-    os.environ["OMP_NUM_THREADS"] = "1"
 
     def watch() -> None:
         parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    import torch
+
+    torch.set_num_threads(1)

@@ -236,7 +236,7 @@ class VAE(nn.Module):
         if self.prior is None:
             z = torch.randn(n, self.latent_dim, generator=generator, device="cpu")
         else:
-            z = self.prior.sample(n, seed)
+            z, generator = self.prior.sample(n, seed), seeded(seed + 1)
         if not draw:
             return self.decode_mean(z, *condition)
         own = next(self.parameters())
