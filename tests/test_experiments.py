@@ -262,7 +262,7 @@ def test_loss_that_is_not_finite_is_said_in_the_words_of_the_command(tmp_path, m
 
     monkeypatch.setattr("gencourse.experiments.run.fit", grows)
     with pytest.raises(
-        TrainingStopped, match="got inf at step 4. Continued.* another --seed"
+        TrainingStopped, match=r"got inf at step 4\. Continued.* another --seed"
     ) as met:
         smoke("vae", tmp_path / "run")
     assert "lr" not in str(met.value)
