@@ -95,41 +95,36 @@ def parts() -> list[Part]:
         )
     )
     taught = [*grading, *checks, *below("authoring/exercises", "exercises", "solutions")]
-    elsewhere = [
-        f"--ignore={path}"
-        for path in (
-            folder,
-            "tests/test_checks.py",
-            "tests/test_mutants.py",
-            "tests/test_default_scale.py",
-        )
-    ]
+    code = [path for path in below("gencourse") if "claims" not in path.parts]
+    shown = below("notebooks", "exercises", "solutions")
     printed = [f"benchmarks/results/{name}.json" for name in PRINTED]
+    whole = [*code, *shown, *below("tests", *programs("authoring"), *programs("benchmarks"))]
+    single = {  # files of slow tests that take long
+        "twenty seeds": ("tests/test_checks.py", [*checks, *below("tests/lanes.py")]),
+        "mutants of right answers": (
+            "tests/test_mutants.py",
+            [*checks, *below("tests/mutants.py", "tests/data", "tests/lanes.py")],
+        ),
+        "solutions with other right answers": (
+            "tests/test_carrying.py",
+            [*code, *below("solutions", "tests/lanes.py")],
+        ),
+        "pretended devices": ("tests/test_device.py", [*code, *below("tests/pretended")]),
+        "pretended platforms": ("tests/test_platforms.py", [*whole, *below(*printed)]),
+        "sabotaged claims": ("tests/test_sabotage.py", below("gencourse", "authoring")),
+    }
+    elsewhere = [folder, "tests/test_default_scale.py", *(file for file, _ in single.values())]
     slow = ("-m", "slow")
     return [
         Part(
             "other slow tests",
-            (*slow, "tests", *elsewhere),
-            tuple(below("gencourse", "tests", "authoring", *programs("benchmarks"), *printed)),
+            (*slow, "tests", *(f"--ignore={path}" for path in elsewhere)),
+            tuple(whole),
         ),
         *named,
-        Part(
-            "twenty seeds",
-            (*slow, "tests/test_checks.py"),
-            tuple([*checks, *below("tests/test_checks.py", "tests/lanes.py")]),
-        ),
-        Part(
-            "mutants of right answers",
-            (*slow, "tests/test_mutants.py"),
-            tuple(
-                [
-                    *checks,
-                    *below(
-                        *("tests/test_mutants.py", "tests/mutants.py"),
-                        *("tests/data", "tests/lanes.py"),
-                    ),
-                ]
-            ),
+        *(
+            Part(name, (*slow, file), tuple([*files, *below(file)]))
+            for name, (file, files) in single.items()
         ),
         Part("hostile submissions", ("--slow", apart["hostile"]), tuple(grading)),
         Part(
