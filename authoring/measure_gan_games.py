@@ -184,7 +184,6 @@ def equal_seconds() -> Iterator[dict]:
         "relativistic, R1 and R2": {
             "paired": True, "r1": 1.0, "r2": 1.0, "spectral": False, "lr": 4e-3
         },
-        "average over 100 steps": {"ema_decay": 0.99},
         "both rates halved": {"lr": 4e-3},
         "batches of 64": {"batch_size": 64},
         "batches of 16": {"batch_size": 16},

@@ -4,7 +4,7 @@
 # Two networks play a game. The *generator* makes samples, the *discriminator* tells samples from data, and each learns from the other.
 # Nobody ever writes down a density, and yet, if the game ends well, the samples are distributed like the data. You will see why
 # that works, watch it happen in the plane and fail in the three usual ways, and train generators of digits and of clothes, which you
-# can ask for by class. A *generative adversarial network* (GAN) makes sharp images in one pass, where a VAE's are blurred averages.
+# can ask for by class. A *generative adversarial network* (GAN) makes sharp images in one pass, where our VAE's are blurred averages.
 #
 # **You will be able to** say what the discriminator estimates and what the generator minimises; write both losses so that they
 # are stable and give gradients; diagnose a run and repair it; train a convolutional GAN; and measure samples without
@@ -229,7 +229,7 @@ print("gradient after a clamp         ", [round(v, 4) for v in clamped.grad.toli
 
 # %% [markdown]
 # This is D's loss on a sample, so D is most wrong at a logit of 100. There the loss from probabilities is infinite. Clamping
-# the probability, the usual repair, makes the gradient exactly zero where it should be 1. Use logits, and no clamp.
+# the probability, a common repair, makes the gradient exactly zero where it should be 1. Use logits, and no clamp.
 #
 # A D that cannot tell has $l = 0$ everywhere, and its loss is $2 \log 2 \approx 1.386$. Read every plot of this loss against that number:
 # above it D does worse than by always answering ½, far below it D is winning.
@@ -498,8 +498,8 @@ film_strip(recorded("ring"));
 # %% [markdown]
 # *A recorded run, from left to right: circles are data, triangles samples. The shade is D's belief: blue where it takes a place for data, orange where
 # for a sample, and pale near the dashed line, where it cannot tell. Arrows show where a sample is asked to move; long ones are drawn
-# shortened. Below: the losses (D's without the penalty, unlike that of section 2.6), the Jensen-Shannon divergence between samples
-# and data, both smoothed, and the modes covered.*
+# shortened. Below: the losses (D's without the penalty, unlike that of section 2.6), the Jensen-Shannon divergence of smoothed densities of
+# samples and data, and the modes covered.*
 
 # %% tags=["widget"]
 gan_lab()
@@ -521,7 +521,7 @@ gan_lab()
 #    gradient penalty of weight 10, the usual one, six presses: the game swings. With weight 0.1, fourteen presses: the leaping
 #    stops and the modes come, if not all of them at every moment.
 #
-# The failed runs of section 2.8 are in the list too, each with three changes of which one mends it (*but with*). Choose the data *drawn* to draw your
+# The failed runs of section 2.8 are in the list too, each with three changes of which one helps (*but with*). Choose the data *drawn* to draw your
 # own. On the right is the **grid of codes**: equal shares of the noise, and where G takes them; the sheet bends and never tears. **Best possible
 # D** shows $D^*$, with a smoothed density of the samples: compare it with D's belief.
 #
@@ -576,7 +576,7 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 #
 # | | you see | numbers | settings (healthy: R1 0.1, Adam, D twice as fast) | cause | remedy |
 # | --- | --- | --- | --- | --- | --- |
-# | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes, arrows {{collapsed_push}} (healthy: {{healthy_push}}) | no penalty, D 50 times as fast as G | cliffs in D: samples feel only the nearest one | R1 |
+# | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes, arrows {{collapsed_push}} (healthy: {{healthy_push}}) | no penalty, a tenth of the healthy rate for G, 50 times as much for D | cliffs in D: samples feel only the nearest one | R1 |
 # | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast and with five moves a round | flat loss where D is sure | non-saturating loss or R1: samples move; both: all modes, in time |
 # | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
 #
@@ -626,8 +626,8 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
 # %% [markdown]
 # *A thousand samples of each (triangles) after 400 moves of G against the same frozen D (shade; line: ½).*
 #
-# The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And G *gains nothing by variety*: the
-# losses differ by less than {{collapse_pays}} nats, and with most seeds the collapsed G's is lower. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
+# The trained G still covers seven modes or all {{alone_trained}}, the fresh one fewer than {{alone_fresh}}. And G *gains nothing by variety*: here the
+# collapsed G's loss is lower, by about {{collapse_pays}} nats. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
 # D is sure of everything while the samples are still a blob.
 #
 # Remedies: we played run 1 again under other rules, three seeds, a thousand rounds or four (*share*: of samples near a mode):
@@ -661,10 +661,10 @@ claim("share_with_r1", max(row["share"] for row in remedies if row["game"] == "R
 
 # %% [markdown]
 # As it is, at most {{modes_as_it_is}} modes are served, early and late. *Relativistic pairing* (Jolicoeur-Martineau 2019), where D compares a sample with a data point
-# instead of judging it alone, does not help by itself (at most {{modes_relativistic}}); a D as slow as G is merely late: all {{modes_slow}} after four thousand. With a D that is told how much its features vary over the batch
+# instead of judging it alone, does not help by itself (at most {{modes_relativistic}}); a D as slow as this slow G is merely late: all {{modes_slow}} after four thousand. With a D that is told how much its features vary over the batch
 # (*minibatch statistics*: Salimans et al. 2016, in this form Karras et al. 2018) G reaches at least {{modes_with_statistics}}, thinly. R1, which flattens the cliffs so that modes
-# are felt from afar, brings back all {{modes_with_r1}}, as does pairing with R1 and *R2*, the same penalty at the samples ({{modes_with_r3}}). Quality comes later: a share of {{share_with_r1}} of R1's samples is near
-# a mode yet, hardly more than of points spread evenly on the circle.
+# are felt from afar, brings back all {{modes_with_r1}}, as does pairing with R1 and *R2*, the same penalty at the samples ({{modes_with_r3}}). Modes are not quality: a share of {{share_with_r1}} of R1's samples is near a mode,
+# hardly more than of points spread evenly on the circle.
 #
 # ## 2.9 Images: a naive GAN, and why its discriminator wins
 #
@@ -711,7 +711,7 @@ claim("cured_d_loss", four["non-saturating", 1.0][1].last("D/loss"))
 # *Samples after equally many steps, from the same codes in every row. Without R1 all codes give much the same picture; with it they begin to differ.*
 #
 # The naive D's loss is below {{naive_d_loss}} nats. Images and samples lie on thin sheets in a space of 784 dimensions, and
-# a network separates them without effort (Arjovsky & Bottou 2017): D is right about all of them, and the saturating loss tells G nothing. With both
+# a network separates them without effort (Arjovsky & Bottou 2017): D is sure of nearly all, and the saturating loss tells G almost nothing. With both
 # changes D's loss, penalty included, ends near {{cured_d_loss}}: a game. Which change does it? The same games, recorded with three seeds each:
 
 # %%
@@ -841,7 +841,7 @@ claim("arc_length", (pairs.sum(0) / 2**0.5).norm(dim=1).mean())  # halfway
 claim("chord_length", pairs.mean(0).norm(dim=1).mean())
 
 # %% [markdown]
-# *Each row goes from one random code to another, in equal steps on an arc. Strokes change little by little; had G stored images, they would change in bursts.*
+# *Each row goes from one random code to another, in equal steps on an arc. Strokes change little by little; a G that stored images would rather change in bursts.*
 #
 # Halfway along an arc a code has a length of {{arc_length}} on average, as any code has; halfway along the chord it would be {{chord_length}}.
 #
@@ -900,7 +900,7 @@ claim("jsd_at_six", jsd[-1])
 # fast; at 3 it says {{critic_at_three}}. Right: the Jensen-Shannon divergence levels off: {{jsd_at_six}} nats at a shift of 6; $\log 2 \approx 0.693$ is the most it can be.*
 #
 # Why is the estimate too large? The penalty is a price and not a wall. A critic of slope $s$ gains $s\,d$ at a distance $d$ and pays
-# $\lambda (s - 1)^2$. The best slope is $1 + d/(2\lambda)$. With $\lambda = 10$ the estimate $s\,d$ is $d\,(1 + d/20)$, the third curve.
+# $\lambda (s - 1)^2$. The best slope of a straight critic is $1 + d/(2\lambda)$; a bent one gains a little more. With $\lambda = 10$ the estimate $s\,d$ is $d\,(1 + d/20)$, the third curve.
 #
 # On the ring, with a weight of 1:
 
@@ -921,7 +921,7 @@ claim("wgan_share", 100 * earth.share)
 # *Samples of a Wasserstein GAN on the ring, and its critic's loss: the penalty minus the estimated distance, near 0 in a draw.*
 #
 # It covers {{wgan_modes}} modes, with about {{wgan_share}} % of the samples near one. So why do our games in the plane use R1? With finitely many critic
-# steps for each of G's, WGAN-GP need not converge even near the equilibrium (Mescheder et al. 2018), as the lab shows with the usual weight, 10; the game of section 2.2
+# steps for each of G's, WGAN-GP need not converge even near the equilibrium (Mescheder et al. 2018; in the lab it swings with the usual weight, 10); the game of section 2.2
 # with R1 does.
 #
 # ## 2.12 R1, bounded layers and averages
@@ -1037,8 +1037,7 @@ claim("spectral_norm", largest)
 #
 # **An average.** Where players circle, the *average* of G's weights can be closer to the centre than any single G: in
 # the second panel that of the whole path is less than {{average_radius}} from the star. The exponential moving average (*EMA*) costs next
-# to nothing: after step $n$, $\bar\theta \leftarrow d\,\bar\theta + (1 - d)\,\theta$ with $d = \min\big(0.999,\ n/(n + 10)\big)$, so that the first steps
-# are forgotten. Average batch norm's buffers as well: they belong to the weights. Does it help our digits?
+# to nothing: after step $n$, $\bar\theta \leftarrow d\,\bar\theta + (1 - d)\,\theta$ with $d = \min\big(0.999,\ n/(n + 10)\big)$, an average over about the last tenth of the steps, up to 10,000. Average batch norm's buffers as well: they belong to the weights. Does it help our digits?
 
 # %%
 step_axis = torch.tensor(list(snapshots))
@@ -1050,22 +1049,22 @@ claim("average_gain", gain.mean())
 
 # %% [markdown]
 # Hardly: over the second half of section 2.10's training the latest weights have about {{average_gain}} times the Fréchet distance of the average. D is smooth
-# here and the rate falls to zero, which may settle G much as averaging does. Where it stays high, an average often gains more.
+# here and the rate falls to zero, which may settle G much as averaging does. Where it stays high, a longer average often gains more.
 #
 # ### A recipe, beside published ones
 #
 # | | loss | what holds D | learning rates of G, D | Adam's β | D moves | EMA |
 # | --- | --- | --- | --- | --- | --- | --- |
-# | ours, in the plane | non-saturating | R1, 0.1 | 2e-3, 4e-3 | 0, 0.9 | 1 | 0.999 |
-# | ours, 28 × 28 | non-saturating | spectral norm | 8e-3, 1.6e-2 | 0, 0.9 | 1 | 0.999 |
-# | DCGAN | non-saturating | batch norm | 2e-4, 2e-4 | 0.5, 0.999 | 1 | no |
+# | ours, in the plane | non-saturating | R1, 0.1 | 2e-3, 4e-3 | 0, 0.9 | 1 | ≤ 0.999 |
+# | ours, 28 × 28 | non-saturating | spectral norm | 8e-3, 1.6e-2 | 0, 0.9 | 1 | ≤ 0.999 |
+# | DCGAN | non-saturating | nothing (batch norm) | 2e-4, 2e-4 | 0.5, 0.999 | 1 | no |
 # | WGAN-GP | Wasserstein | gradient penalty, 10 | 1e-4, 1e-4 | 0, 0.9 | 5 | no |
 # | SN-GAN | hinge | spectral norm | 2e-4, 2e-4 | 0, 0.9 | 5 | no |
 # | StyleGAN2 | non-saturating | R1, 10 | 2e-3, 2e-3 | 0, 0.99 | 1 | yes |
 #
 # (*Hinge*: D's loss is $\max(0, 1 - l)$ on data and $\max(0, 1 + l)$ on samples, so that it gains nothing by being surer than ±1; G minimises $-l$.)
-# One bound on D's slope is enough: R1, *or* spectral normalisation. R1's weight depends on the units of x: 0.1 in the plane, 1 on our pixels. If a run goes wrong,
-# look first at samples, then at how often D is right, then change one thing: R1's weight, then D's rate. Would other rules use the time better?
+# We use one bound on D's slope: R1, *or* spectral normalisation. R1's weight depends on the units of x: 0.1 in the plane, 1 on our pixels. If a run goes wrong,
+# look first at samples, then at how often D is right, then change one thing: R1's weight, then D's rate. Are other rules better?
 
 # %%
 show(m.measured("equal seconds"), ["frechet", "precision", "recall", "steps"])
@@ -1077,9 +1076,9 @@ claim("precision_base", equal["as above"]["precision"])
 claim("precision_twice", equal["twice as long"]["precision"])
 
 # %% [markdown]
-# All but the second took as long as 700 steps of section 2.10; one seed each, so small differences mean little. Twice the time takes the
-# Fréchet distance from {{fd_base}} to {{fd_twice}}; no other change lowers it. R3GAN's losses (section 2.17), with rates that we did not tune, get {{fd_r3}}: a recipe is a
-# whole.
+# All but the second took about as long as 700 steps of section 2.10; one seed each, so small differences mean little. Twice the time takes the distance from
+# {{fd_base}} to {{fd_twice}}; no other change lowers it. R3GAN's losses (section 2.17), untuned and for
+# fewer steps, get {{fd_r3}}: no verdict on them.
 #
 # ## 2.13 Asking for a class: clothes
 #
@@ -1090,8 +1089,8 @@ claim("precision_twice", equal["twice as long"]["precision"])
 # $$l(x, y) = \psi(\phi(x)) + \langle v_y, \phi(x) \rangle$$
 #
 # (*projection*: Miyato & Koyama 2018). Why a sum? The log density ratio of pairs (x, y) has two terms: one for the image, which ψ
-# learns, and one for the label given the image, $\log p_{\text{data}}(y \mid x) - \log p_g(y \mid x)$: a difference of two classifiers, which
-# are usually linear in their features. Both players see the batch's labels.
+# learns, and one for the label given the image, $\log p_{\text{data}}(y \mid x) - \log p_g(y \mid x)$: a difference of two classifiers, usually linear in
+# their features but for normalisers, which ψ takes in. Both players see the batch's labels.
 
 # %%
 fashion = images("fashion-mnist")
@@ -1210,11 +1209,11 @@ claim("copying_with", seeds("distance", "with").mean())
 # *Three seeds each. Left: without augmentation (solid) a wide gap opens, with it (dashed) hardly any. Right: the Fréchet distance of samples; both fall.*
 #
 # After 2,000 steps the gap is about {{gap_without}} points without augmentation and less than {{gap_with}} with it. The samples gain less: the Fréchet distance is
-# {{fd_scarce_with}} in place of {{fd_scarce_without}} (means of three seeds), recall {{recall_scarce_with}} in place of {{recall_scarce_without}}, but precision only {{precision_scarce_with}} in place of
-# {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
+# {{fd_scarce_with}} in place of {{fd_scarce_without}} (means of three seeds), recall hardly changes ({{recall_scarce_with}}, {{recall_scarce_without}}),
+# and precision is only {{precision_scarce_with}} in place of {{precision_scarce_without}}. Is anything copied? Without augmentation the median sample lies {{copying_early}} times as far from the nearest of the 500 images as the median test
 # image does after 250 steps, and {{copying_late}} times at the end: most are no copies yet. With it the ratio falls too, to
-# {{copying_with}}. Most of that is no copying: as samples become digits they come nearer to 500 unseen images too (not shown), as much with augmentation, almost as much
-# without. The small rest is a pull towards the 500.
+# {{copying_with}}. Most of that need be no copying: samples that become digits come nearer
+# to any digits. To tell, measure the distance to 500 unseen images too.
 #
 # ## 2.15 How good are samples?
 #
@@ -1404,10 +1403,9 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 # %% [markdown]
 # *VAE, GAN, real digits.*
 #
-# Read the whole row before naming a winner. The GAN has the better Fréchet distance, {{gan_fd}} against {{vae_fd}}, and recall, {{gan_recall}}
-# against {{vae_recall}}, the VAE the better precision, about {{vae_precision}} against {{gan_precision}}. The
-# VAE trains without drama, comes with a bound on the likelihood, and finds a code for every image. The GAN's strokes are sharp, but it gives neither
-# probability nor code for an image.
+# The GAN has the better Fréchet distance, {{gan_fd}} against {{vae_fd}}, and recall, {{gan_recall}}
+# against {{vae_recall}}, the VAE the better precision (blind to blur), about {{vae_precision}} against {{gan_precision}}. The
+# VAE trains without drama, comes with a bound on the likelihood, and finds a code for every image. The GAN's strokes are sharp, but it gives neither.
 #
 # ## 2.17 GANs today
 #

@@ -3,7 +3,7 @@
 #
 # Adding noise to an example is easy. If a network learns to take a little of it away again, one can start from pure noise and walk to a new
 # example. That is how most image generators work today. This chapter builds the method on a line and in a plane, where every answer is known:
-# samplers run on the *exact* field before they run on a network, and losses stand beside their least possible value.
+# samplers first run on the *exact* field, and losses stand beside their least possible value.
 #
 # **You will be able to** follow a density through a map and along a flow; train a score, a denoiser and a velocity, and turn each into the
 # others; write five samplers and know their errors; compute a likelihood along a flow; say what guidance, inpainting and a perfect fit really
@@ -200,9 +200,9 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 
 # %% [markdown]
 # *Left and middle: densities, on one scale of colours, cut at 1. Right: where the flow takes circles |z|
-# = 0.5, 1.5, 2.5. Follow one with a finger: it stays one closed curve that crosses neither itself nor another.*
+# = 0.5, 1.5, 2.5. However thin its bridges, each stays one closed curve that crosses neither itself nor another.*
 #
-# On held-out points the flow's log-density is about {{flow_kl}} nats below the truth on average: an estimate of KL(p ‖ q), not a bound. And
+# On held-out points the flow's log-density is about {{flow_kl}} nats below the truth on average: an estimate of KL(truth ‖ flow), not a bound. And
 # about {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand. **A
 # continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays so, and no hole is made. So there are bridges,
 # the thinner the steeper the map.
@@ -416,7 +416,7 @@ claim("tied_variance", tied[-1].var())
 #
 # λ = 0 is the ODE, λ = 1 Anderson's **reverse SDE** of 1982; in the limit of small steps all λ have the same marginals. What λ adds is a
 # piece of **Langevin dynamics**, $dx = \nabla \log p\, d\tau + \sqrt2\, dw$, which leaves p as it is: noise spreads as much as the score
-# gathers. (EDM's *churn*.) From pure noise, with the exact score:
+# gathers. (EDM's *churn* is akin.) From pure noise, with the exact score:
 
 # %%
 def backwards(churn, n=4000):
@@ -517,13 +517,13 @@ ax = figures.curves(t, growth, "t", "error of x",
 figures.log_scale(ax, "y")
 
 # %% [markdown]
-# *Flow form. All ways from one name to another agree to {{round_trips}}. Near t = 1 an error of the noise is multiplied without limit; one of
+# *Flow form, without the score. All ways from one name to another agree to {{round_trips}}. Near t = 1 an error of the noise is multiplied without limit; one of
 # the velocity is never enlarged.*
 #
 # This is also a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR) $\alpha^2/\sigma^2$, those of u times
 # $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight by hand (*min-SNR*: Hang et al.
-# 2023). **Preconditioning** (EDM) takes $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, $c_\text{skip} = s^2/(s^2
-# + \sigma^2)$ for data of variance $s^2$, so that what F sees, and what it is asked for, has variance 1 at every level of noise:
+# 2023). **Preconditioning** (EDM) takes $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, $c_\text{skip} = s^2/(s^2 + \sigma^2)$ for data
+# of variance $s^2$, and $c_\text{in}$, $c_\text{out}$ such that what F sees, and what it is asked for, has variance 1 at every level of noise:
 
 # %%
 x, eps = 0.5 * normal(100_000, seed=0), normal(100_000, seed=1)
@@ -550,7 +550,7 @@ claim("precondition_asked", max(asked, key=lambda v: abs(v - 1)))
 # | MIT 6.S184 (its linear path); Liu et al. 2022; Meta's flow_matching; torchcfm | 0 to 1, **data at 1** | t, 1 − t | **x − ε** = −u at 1 − t |
 # | DDPM; Stable Diffusion 1 | steps 1 to T (in code 0 to T − 1), data at 0 | √ᾱ, √(1 − ᾱ), with ᾱ = Π(1 − β) | ε |
 # | score SDE, variance preserving (VP) | 0 to 1, data at 0 | √ᾱ, √(1 − ᾱ), with ᾱ = exp(−0.1 t − 9.95 t²) | score, or ε |
-# | score SDE, variance exploding (VE) | 0 to 1, data (with noise of 0.01) at 0 | 1, 0.01 · 5000ᵗ | score |
+# | score SDE, variance exploding (VE) | 0 to 1, data (with noise of 0.01) at 0 | 1, 0.01 · 5000ᵗ (for CIFAR-10) | score |
 # | EDM | σ itself | 1, σ | F, preconditioned |
 #
 # Is the third column right? Each author publishes how x *moves*: DDPM a step, $x \leftarrow \sqrt{1 - \beta}\, x + \sqrt\beta\, \varepsilon$; VP the SDE
@@ -799,7 +799,7 @@ claim("samplers_and_theirs", max(off))
 claim("ddim_is_euler", (yours[2] - yours[0]).abs().max())
 
 # %% [markdown]
-# They agree to {{samplers_and_theirs}}; and in the flow form, as wherever α = 1, DDIM *is* Euler, to {{ddim_is_euler}}.
+# They agree to {{samplers_and_theirs}}; and in the flow form (as for α = 1 in steps of σ) DDIM *is* Euler, to {{ddim_is_euler}}.
 #
 # **How wrong is a step?** For normal data the flow has a closed form: on a path with α = 1, from level σ to σ′, it multiplies $x - m$ by
 # $\sqrt{(s^2 + \sigma'^2)/(s^2 + \sigma^2)}$. Take N(1, 0.5²), and σ from 10 down to 0.002, in steps even in $\sigma^{1/7}$ (EDM's
@@ -859,8 +859,8 @@ right.axhline(1, color="black", ls=":");
 # *Left: root mean squared distance to the exact map; Heun asks the field twice in a step. Right: the deviation of the samples over that of
 # the data, with two schedules.*
 #
-# Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And Euler's error has a direction. Its
-# step heads for x̂, a mean, as if it were x. Here it multiplies $x - m$ by $(s^2 + \sigma\sigma')/(s^2 + \sigma^2)$, which by Cauchy and
+# Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And Euler's error has a direction. Its step goes to a mean, $\mathbb E[x_s
+# \mid x_t]$, which varies less than $x_s$. Here it multiplies $x - m$ by $(s^2 + \sigma\sigma')/(s^2 + \sigma^2)$, which by Cauchy and
 # Schwarz is less than the factor above: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}}
 # and {{shrink_fifty}} of the truth at n = 2, 10 and 50. With the usual n levels down to 0.002 and a last step to 0 it is {{shrink_two_to_zero}}
 # and {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule, or its rule: five of Heun's steps to 0.002 widen
@@ -922,17 +922,17 @@ axes[0, 0].set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
 axes[0, 0].set_ylim(0, 120);
 
 # %% [markdown]
-# *Above: samples between the islands, on an axis that is logarithmic above 0.1 %. Below: the spread of the others about their centres, over
-# the true one. Left: the sampler's error, which goes away with steps. Right: on the network the ODE's samplers level off far above the truth.
-# Those that add noise get lower, the corrector late: fresh noise replaces part of the errors so far.*
+# *Above: samples between the islands, on an axis that is logarithmic above 0.1 %. Below: the spread of the others (cut at
+# 4 deviations) about their centres, over the true one. Left: the sampler's error, which goes away with steps. Right: on the network the ODE's samplers level off far above the truth.
+# The ancestral one gets lower: fresh noise replaces part of the errors so far. The corrector hardly does.*
 #
 # **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the
-# water, but its islands have only {{ancestral_width}} of their width: dry, and too narrow. On the network, whose own error widens islands,
+# water, but its islands have only {{ancestral_width}} of their width: dry, but narrow, as x̂ stands for a spread. On the network, whose own error widens islands,
 # they have {{network_ancestral_width}}.
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
-# network, with as many, {{network_heun}} %. Neither field can tear the plane; the exact one is just steep
-# enough, and the network steeper than the coupling layers with their {{flow_between}} %.
+# network, with as many, {{network_heun}} %. Neither field can tear the plane; the exact one is just steep enough, and the network
+# steeper than section 4.1's smaller flow with its {{flow_between}} %.
 
 # %% tags=["widget"]
 noise_explorer(perfect_ring)
@@ -1145,7 +1145,7 @@ claim("network_kl", (truth - log_prob_along(net.velocity, x, up)).mean())
 
 # %% [markdown]
 # Yours and the package's agree to {{ode_log_prob_and_theirs}}. With the exact field the log-densities are the ring's to
-# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's layers {{flow_kl}}.
+# {{ode_log_prob_error}} nats on average. The network's are {{network_kl}} nats below the truth, those of section 4.1's smaller flow {{flow_kl}}.
 #
 # In D dimensions the divergence costs D backward passes, **Hutchinson's** estimate one: with J the Jacobian of u and a random v with
 # $\mathbb E[v v^\top] = I$, $v^\top J v$ has the mean $\mathrm{tr}\, J$. **Predict** which scatters less, v of independent signs ±1 or of
@@ -1160,11 +1160,10 @@ claim("hutchinson_normal", by_normal.var())
 claim("hutchinson_sign", by_sign.var())
 
 # %% [markdown]
-# Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ they are $2\lVert S \rVert^2$, twice a sum of
-# squares, and the same without the diagonal: the square of a sign is 1, so diagonal entries add no scatter.
+# Variances {{hutchinson_normal}} and {{hutchinson_sign}}. With $S = \tfrac12(J + J^\top)$ normal numbers give $2\lVert S \rVert^2$ (a sum of squares), signs
+# the same without the diagonal: the square of a sign is 1.
 #
-# **The other view:** a diffusion model is a VAE with a code for each step, whose encoder is not learned: it adds noise. Its ELBO is a sum over
-# steps (Kingma et al. 2021),
+# **The other view:** a diffusion model is a VAE with a code for each step, whose encoder is not learned: it adds noise. Its bound is a sum over steps (Kingma et al. 2021),
 #
 # $$-\log p(x) \le \text{ends} + \sum_{\text{steps } t \to s} \tfrac12 \big(\mathrm{SNR}(s) - \mathrm{SNR}(t)\big)\,
 #   \mathbb E\,\lVert x - \hat x(x_t, t) \rVert^2,$$
@@ -1264,7 +1263,7 @@ ax.legend(loc="upper right");
 # *Guided samples lie farther out than the class and than the product, and closer together.*
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
-# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters, more than at w = 1.
+# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters.
 # The guided score belongs to $p_t(x_t)\,p_t(y \mid x_t)^w$ at each level. Were these one
 # density with more and more noise, the flow would lead from each to the next. They are not. **Guidance does not sample
 # the product. It pushes samples away from the other classes,** and pays with variety. (To pay less: guide at middle levels only, Kynkäänniemi
@@ -1281,9 +1280,9 @@ guidance_explorer(*(m.ExactDiffusion(each, flow_form) for each in (right_one, tw
 #
 # ## 4.9 Editing, with a field that is right
 #
-# On an exact field only the method is to blame.
+# 
 #
-# **Inpainting by replacement** (Song et al. 2021). Some entries of x are known. Run a sampler, and after each step put the known entries, with
+# **Inpainting by replacement** (Song et al. 2021, SDEs). Some entries of x are known. Run a sampler, and after each step put the known entries, with
 # fresh noise of the new level, in their place. Of two standard normal numbers with correlation 0.9 the first is known to be 2, so the second has
 # the mean 1.8. **Predict** what many steps give:
 
@@ -1470,11 +1469,11 @@ with torch.no_grad():
                        title="Samples of codes and nearest training codes, decoded");
 
 # %% [markdown]
-# *Decoded codes, none selected. Trained on few codes the network mostly repeats them; trained on thousands it draws what differs from the nearest
+# *Decoded codes, none selected. Trained on 16 codes the network often repeats one; trained on thousands it draws what differs from the nearest
 # training code, though not always a digit.*
 #
-# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral it is about {{spiral_few}} and
-# {{spiral_many}}, no more apart than two draws of 16 points. A network of limited size and training cannot form a
+# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral it is about {{spiral_few}} and {{spiral_many}}, and
+# another draw of 16 points may give as much (not shown). A network of limited size and training cannot form a
 # spike at each of thousands of points; it learns a smooth field, what they have in common. With few examples, or many repeats of one, if it
 # is large and trained for long, it does copy (Carlini et al. 2023; Gu et al. 2023; Kadkhodaie et al. 2024). The ratio can convict, not acquit (section 1.16).
 #
@@ -1502,8 +1501,8 @@ claim("digits_held", 100 * held["digits"])
 claim("noise_held", 100 * held["noise"])
 
 # %% [markdown]
-# {{digits_held}} % and {{noise_held}} % (64 of 784). **Pictures can be squeezed, noise cannot.** A network that is
-# narrow throughout can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too: asked for u it draws worse after so short a training. Section 4.4 makes a velocity of it.
+# {{digits_held}} % and {{noise_held}} % (64 of 784). **Pictures can be squeezed, noise cannot.** A network with a narrow place and
+# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too: asked for u it draws worse after so short a training (not shown). Section 4.4 makes a velocity of it.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
 # whole. And fine detail must not get lost. This **U-Net** (after Ronneberger et al. 2015) has all three:
@@ -1600,7 +1599,7 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # With 25 steps the distance of 500 samples is {{pixels_fd}} (after so short a training, with another seed, it may be half as much again) and their recall
 # {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, and shrink the spread here as well. The shipped model has {{shipped_pixels_fd}} and
 # {{shipped_pixels_recall}} (of 1,000). Averaging helps while the learning rate is high; where it falls
-# to 0, as in our loop, the last weights draw no worse.
+# to 0, as in our loop, the last weights draw no worse (not shown).
 #
 # **Larger pictures need more noise.** Neighbouring pixels say much the same, so noise that hides a small picture averages out in a large one, and schedules shift
 # towards t = 1 as resolution grows (Hoogeboom et al. 2023; Esser et al. 2024).
@@ -1614,7 +1613,7 @@ denoising_film(shipped, torch.arange(10))
 #
 # ## 4.12 Latents
 #
-# Most of what 784 pixels say is not about what is drawn. Chapter 1's VAE keeps 16 numbers of a digit, and its decoder restores the rest. Its weak spot was the
+# Most of what 784 pixels say is not about what is drawn. Chapter 1's VAE keeps 16 numbers of a digit, and its decoder guesses the rest. Its weak spot was the
 # prior (section 1.11). So: train that VAE, draw a code for each image, learn a flow of codes, and decode what it makes. That is **latent
 # diffusion** (Vahdat et al. 2021; Rombach et al. 2022).
 
@@ -1653,7 +1652,7 @@ fit(flow, fresh_codes, precision="float32", lr=6e-3,
     steps=scaled(default=1800, smoke=5, full=20_000))
 
 # %% [markdown]
-# Heun's rule, 25 evaluations. **Predict** the order: codes from the VAE's prior, from 40 normals fitted to its codes (chapter 1), from the flow, and the codes of training images.
+# Heun's rule, 25 evaluations. **Predict** the order by distance: codes from the VAE's prior, from 40 normals fitted to its codes (chapter 1), from the flow, and the codes of training images.
 
 # %%
 n = scaled(default=2000, smoke=50, full=2000)
@@ -1690,7 +1689,7 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
 #
 # The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, that of the training images' own codes
 # {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; larger
-# flow, shipped decoder: {{shipped_codes_fd}}.) In 16 dimensions, for a distance, one need not learn a flow. For probability? How likely does each
+# flow, shipped decoder: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
 # find codes of *test* images?
 
 # %%
@@ -1717,11 +1716,11 @@ claim("gain_flow", gain["the flow"])
 claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["test"]))
 
 # %% [markdown]
-# {{flow_copies}} times as far from training codes as test codes are (section 4.10): no sign of it.
+# {{flow_copies}} times as far from training codes as test codes are: no sign of it (here copies would not be at 0, since training drew codes anew).
 #
 # **Why latent diffusion's autoencoder is hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
 # needs that any more. The KL may have a tiny weight, just enough to keep codes from drifting far apart, and all capacity goes into sharp
-# reconstructions (often with chapter 2's discriminator as a judge). A bound in nats is still there, but a loose one, for which nothing was trained. What remains: no flow draws what the decoder cannot.
+# reconstructions (often with chapter 2's discriminator as a judge). A bound in nats is still there, but a loose one, which training did not aim at. What remains: no flow draws what the decoder cannot.
 #
 # ## 4.13 Asking for a class
 #
@@ -1816,14 +1815,14 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # line).*
 #
 # A minute's flow obeys in {{obeyed_one}} % at w = 1, about as often as decoded real clothes are read right, and in {{obeyed_five}} % at w = 5. Its distance falls
-# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs: clear, typical pictures please the judge more. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
+# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs: it rewards typical pictures, not faithful ones. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
 # poor at any w, {{clothes_recall_most}} at most (theirs is no better: the decoder blurs), too poor to show well what guidance costs.
 #
 # The shipped model shows it: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real*
 # clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
 # {{shipped_recall_five}}. Up to w = 1.5 recall shows no price; **beyond, obedience costs variety.** Guidance (section 4.8) pushes away
-# from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3. (Chapter 2's GAN, trained in a minute, is as obedient as
-# this model at w = 1, nearer to real clothes, and more varied than it is at any w. The GAN's distance is of twice as many samples, but that explains only a little
+# from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, is as obedient as this model at w = 1 and there
+# nearer to real clothes; more varied it is at any w. The GAN's distance is of twice as many samples, but that explains only a little
 # of the lead.)
 
 # %%
@@ -1920,8 +1919,8 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # %% [markdown]
 # *Upper halves given, lower halves drawn, none selected, in 20 steps if not 60. "told y": the model is told the digit.*
 #
-# A classifier reads about {{same_replaced}} % of 200 filled digits as the original ones. Three rounds add about {{rounds_gain}} points,
-# as many evaluations in 60 steps {{longer_gain}}: rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Not told, even a perfect method would miss 100: some upper halves belong to several digits.)
+# A classifier reads about {{same_replaced}} % of 200 filled digits as the original ones. Three rounds add about {{rounds_gain}} points; 60 single steps, as
+# many evaluations, none ({{longer_gain}}): rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Not told, the network is weaker, section 4.16; and some upper halves belong to several digits.)
 #
 # **Image to image**, into another class: sneakers are made noisy up to t₀, and go down as boots.
 
@@ -1968,24 +1967,25 @@ fit(OnPairs(student), minibatches(pairs_made, its_noise, batch_size=256, seed=0)
 # %%
 few = (1, 2, 4, 25)
 shorter = {who: torch.stack([
-    judged(small.decode_mean(scale * model.sample(n, steps=k, seed=1)))[0]
+    judged(small.decode_mean(scale * model.sample(n, steps=k, seed=1)))
     for k in few]) for who, model in (("teacher", flow), ("student", student))}
-for who, row in shorter.items():
-    print(f"{who}: steps {few}, distance", *(f"{d:.1f}" for d in row))
-claim("teacher_one", shorter["teacher"][0])
-claim("student_one", shorter["student"][0])
-claim("teacher_many", shorter["teacher"][-1])
+for who, rows in shorter.items():
+    for k, row in zip(few, rows, strict=True):
+        print(f"{who}, {k:2} steps:", "distance {:5.1f}, recall {:.2f}".format(*row))
+claim("teacher_one", shorter["teacher"][0, 0])
+claim("student_one", shorter["student"][0, 0])
+claim("teacher_many", shorter["teacher"][-1, 0])
 
 # %% [markdown]
-# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive
-# distillation* halves the steps repeatedly (Salimans & Ho 2022); a *consistency model* learns to give one answer from all points of a path (Song et al. 2023); *mean
-# flow* learns the mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). How fast is one picture?
+# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). Without a teacher too: a *consistency model*
+# says from any point of a path where it ends (Song et al. 2023); *mean flow* learns the
+# mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). How fast is one picture?
 
 # %%
 def milliseconds(draw, k, repeats):  # for k pictures, the fastest of several calls
     seconds = []
     for _ in range(repeats):
-        begun = time.process_time()  # of computing, whatever else is at work
+        begun = time.process_time()  # of computing, by all threads
         draw(k)
         seconds.append(time.process_time() - begun)
     return 1000 * min(seconds)
@@ -2039,6 +2039,7 @@ claim("family_auto", families["autoencoder, 40 normals"]["frechet"].mean())
 claim("family_pixels", families["diffusion of pixels"]["frechet"].mean())
 claim("family_gan", families["GAN"]["frechet"].mean())
 claim("family_prior", families["VAE, its prior"]["frechet"].mean())
+claim("family_mixture", families["VAE, 40 normals"]["frechet"].mean())
 claim("family_flow_precision", families["diffusion of codes"]["precision"].mean())
 claim("family_gan_precision", families["GAN"]["precision"].mean())
 alone = m.recorded("shipped")["denoiser_mnist"]["no label"]
@@ -2047,14 +2048,14 @@ claim("shipped_pixels_alone", alone["frechet"])
 # %% [markdown]
 # *Each point is a training. Left, lower is better; right, higher is better.*
 #
-# In forty seconds the plain autoencoder with forty normals has {{family_auto}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, the VAE's prior
-# {{family_prior}}, and diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But
-# the flow's precision is {{family_flow_precision}}, the GAN's {{family_gan_precision}}. The larger diffusion (forty minutes, more digits)
+# In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, the VAE's prior
+# {{family_prior}}, and diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But precision is {{family_flow_precision}} for the flow and {{family_gan_precision}}
+# for the GAN, and in recall the GAN is ahead. The larger diffusion (forty minutes, more digits)
 # has {{shipped_pixels_fd}} told the digit and {{shipped_pixels_alone}} untold, but only a tenth of its training was untold.
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; they are compared with binary test images, a
-# different task. A diffusion model of grey values has a density, not a probability of bits: its nats cannot stand beside those of chapters 1 and 3, and a GAN has none. What can be
-# compared in nats is section 4.12's: one VAE, several priors.
+# different task. A diffusion model of grey values has a density, not a probability of bits: its nats cannot stand beside those of chapters 1 and 3, and a GAN has none. Section 4.12's bounds, of binary digits,
+# can be compared, also with those chapters.
 #
 # | | VAE | GAN | autoregressive | diffusion |
 # | --- | --- | --- | --- | --- |
@@ -2062,7 +2063,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 # | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
 # | training | one loss | a game | one loss | one regression |
 # | a code | yes | yes, no encoder | none | the noise, as large as x |
-# | asking, editing | if trained for it | if trained for it | goes on from what comes first | asking by labels or a classifier, editing as it is |
+# | asking, editing | if trained for it | if trained for it | goes on from what comes first | asking if trained with labels, or by a classifier of noisy x; editing as it is |
 #
 # ## 4.17 What the picture tools do with it
 #
@@ -2093,8 +2094,8 @@ claim("shipped_pixels_alone", alone["frechet"])
 #
 # <details><summary>3. Samples in four steps are too alike. Is the network to blame?</summary>
 #
-# Run the network with many steps, or the four steps on an exact field. Few steps of Euler's rule (DDIM) shrink the spread whatever the network
-# is; so does guidance.
+# Run the network with many steps, or the four steps on an exact field. Few steps of Euler's rule (DDIM) can shrink the
+# spread even on an exact field; so can guidance.
 # </details>
 #
 # <details><summary>4. Does guidance with w = 3 sample from p(x) p(y | x)³, normalised?</summary>
@@ -2114,7 +2115,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 #
 # <details><summary>7. Someone reports: "guidance 6 improved the Fréchet distance and the class accuracy". What do you ask for?</summary>
 #
-# Recall, over several w; and what the classifier says of real images. Beyond that, more obedience is less variety.
+# Recall, over several w; and what the classifier says of real images. Obedience above that leaves out hard examples.
 # </details>
 #
 # <details><summary>8. Latent diffusion draws blurred pictures, in however many steps. Where do you look?</summary>
