@@ -215,7 +215,8 @@ def main() -> None:
         faults += sum(bool(one.fault) for one in rows)
         if asked.record:
             kept = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
-            kept.setdefault(chapter, {}).update({one.claim: asdict(one) for one in rows})
+            table = kept.get(chapter, {}) | {one.claim: asdict(one) for one in rows}
+            kept[chapter] = {name: row for name, row in table.items() if name in entries}
             RECORD.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     sys.exit(f"{faults} claims are at fault" if faults else 0)
 

@@ -338,7 +338,7 @@ claim("missing_half_jsd", 2 * m.jensen_shannon(even, half, cell=1.0))
 
 # %% [markdown]
 # Missing half of the modes costs {{missing_half}} nats, where 2 JSD charges {{missing_half_jsd}}, and $\mathrm{KL}(p_{\text{data}} \| p_g)$,
-# which maximum likelihood minimises, is infinite. Neither loss charges much for missing modes, and the one in use charges less.
+# which maximum likelihood minimises, is infinite. Neither loss charges much for that half, and the one in use charges less.
 #
 # All this holds for the best D and overlapping distributions; a network's logit is only an estimate.
 #
@@ -404,7 +404,7 @@ print(
     f"{g_loss.item():.2f} (a draw: {math.log(2):.2f})")
 
 # %% [markdown]
-# That is all: two turns, each with a loss, a clear, a backward and a step. `fit` plays the same game between the `players` of a model. The
+# Two turns, each with a loss, a clear, a backward and a step. `fit` plays the same game between the `players` of a model. The
 # reference settings add a penalty on the slope of D's logit (R1) and an average of G's weights to sample
 # from (section 2.12), a larger rate that falls to zero, and a shorter memory in Adam.
 
@@ -508,7 +508,7 @@ gan_lab()
 # **Six experiments.** A press counts one move or, with *× 50*, fifty. *Reset* plays the same match again, *Another seed* another,
 # *Defaults* the first.
 #
-# 1. **Watch.** Play the recorded run. The arrows get long when D has found the samples out, and vanish in a draw.
+# 1. **Watch.** Play the recorded run. The arrows get long when D has found the samples out, and shrink towards a draw.
 # 2. **Nobody answers.** Choose *play live* and *× 50*. Press *Step D only* six times: the samples wait, and D becomes a cliff. **Predict**, then press
 #    *Step G only* eight times: all samples travel together and stop in one place. (Why: section 2.8.)
 # 3. **A sure D.** Open *ring: the discriminator wins*, press *Play this live*, then *Step* four times at × 50: no sample moves. Change the loss alone, to
@@ -517,11 +517,11 @@ gan_lab()
 #    from one picture to the next many samples leap.
 # 5. **A thread.** Choose the penalty *R1*, the rate 0.002, *normal 1-D* noise, *Reset*, twelve presses: a line runs through most of the
 #    modes, and crosses each gap, since it cannot tear. Then try the spiral.
-# 6. **A critic.** Normal 2-D noise again, *Wasserstein* loss. Without a penalty, four presses: the slope shoots up, and the samples leap. With the
-#    gradient penalty of weight 10, the usual one, six presses: the game swings. With weight 0.1, fourteen presses: the leaping
-#    stops and the modes come, if not all of them at every moment.
+# 6. **A critic.** *Ring*, normal 2-D noise, *Wasserstein* loss; *Reset* before each try. No penalty, four presses: the
+# slope shoots up, and the samples leap. Gradient penalty of weight 10, the usual one, six: the game
+# swings. Weight 0.1, fourteen: the leaping stops and the modes come, if not all of them at every moment.
 #
-# The failed runs of section 2.8 are in the list too, each with three changes of which one helps (*but with*). Choose the data *drawn* to draw your
+# The failed runs of section 2.8 are in the list too, each with three changes; one helps (*but with*). Choose the data *drawn* to draw your
 # own. On the right is the **grid of codes**: equal shares of the noise, and where G takes them; the sheet bends and never tears. **Best possible
 # D** shows $D^*$, with a smoothed density of the samples: compare it with D's belief.
 #
@@ -577,7 +577,7 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 # | | you see | numbers | settings (healthy: R1 0.1, Adam, D twice as fast) | cause | remedy |
 # | --- | --- | --- | --- | --- | --- |
 # | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes, arrows {{collapsed_push}} (healthy: {{healthy_push}}) | no penalty, a tenth of the healthy rate for G, 50 times as much for D | cliffs in D: samples feel only the nearest one | R1 |
-# | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast and with five moves a round | flat loss where D is sure | non-saturating loss or R1: samples move; both: all modes, in time |
+# | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast and with five moves a round | flat loss where D is sure | non-saturating loss: first modes; with R1 too (not shown): all |
 # | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
 #
 # In run 3 D does *worse* than a coin, {{follower_accuracy}} %: a frame is taken at the end of a round, after G's
@@ -630,7 +630,7 @@ for ax, (name, x) in zip(axes, ended.items(), strict=True):
 # collapsed G's loss is lower, by about {{collapse_pays}} nats. The loss does not keep samples apart. What does is where they start, and a D that answers in time. In run 1
 # D is sure of everything while the samples are still a blob.
 #
-# Remedies: we played run 1 again under other rules, three seeds, a thousand rounds or four (*share*: of samples near a mode):
+# Remedies: we played run 1 again under other rules, three seeds, 1,000 rounds or 4,000 (*share*: of samples near a mode):
 
 # %%
 def show(rows, columns):  # one line for each game, one number for each seed
@@ -847,8 +847,8 @@ claim("chord_length", pairs.mean(0).norm(dim=1).mean())
 #
 # ## 2.11 The Wasserstein distance
 #
-# The Jensen-Shannon divergence is $\log 2$ for any two distributions that do not overlap: no slope where the generator starts. The **Wasserstein
-# distance**, the least average distance over which mass must be moved to turn one distribution into the other, tells them apart. Moving mass by r changes a function of slope 1 by at most r, and the best such function gains all of it:
+# The Jensen-Shannon divergence is $\log 2$ for any two distributions that do not overlap, at any distance: no slope where the generator starts. The **Wasserstein
+# distance**, the least average distance over which mass must be moved to turn one distribution into the other, grows with it. Moving mass by r changes a function of slope 1 by at most r, and the best such function gains all of it:
 #
 # $$W(p, q) = \max_{f:\ |f(a) - f(b)| \le \lVert a - b \rVert}\ \mathbb E_{p}[f(x)] - \mathbb E_{q}[f(x)] ,$$
 #
@@ -921,8 +921,7 @@ claim("wgan_share", 100 * earth.share)
 # *Samples of a Wasserstein GAN on the ring, and its critic's loss: the penalty minus the estimated distance, near 0 in a draw.*
 #
 # It covers {{wgan_modes}} modes, with about {{wgan_share}} % of the samples near one. So why do our games in the plane use R1? With finitely many critic
-# steps for each of G's, WGAN-GP need not converge even near the equilibrium (Mescheder et al. 2018; in the lab it swings with the usual weight, 10); the game of section 2.2
-# with R1 does.
+# steps for each of G's, WGAN-GP need not converge even near the equilibrium (Mescheder et al. 2018; in the lab it swings with the usual weight, 10); the game of section 2.2 with R1 can (section 2.12).
 #
 # ## 2.12 R1, bounded layers and averages
 #
@@ -1090,7 +1089,7 @@ claim("precision_twice", equal["twice as long"]["precision"])
 #
 # (*projection*: Miyato & Koyama 2018). Why a sum? The log density ratio of pairs (x, y) has two terms: one for the image, which ψ
 # learns, and one for the label given the image, $\log p_{\text{data}}(y \mid x) - \log p_g(y \mid x)$: a difference of two classifiers, usually linear in
-# their features but for normalisers, which ψ takes in. Both players see the batch's labels.
+# their features but for normalisers, which ψ can take in. Both players see the batch's labels.
 
 # %%
 fashion = images("fashion-mnist")
@@ -1107,7 +1106,7 @@ figures.image_grid(wardrobe.sample(asked, seed=2), columns=10,
                    title="Clothes, by class", headings=clothes);
 
 # %% [markdown]
-# *Six samples for each class, not selected.*
+# *Six samples a class, not selected.*
 #
 # Does G obey? A classifier judges; but first judge the judge:
 
@@ -1130,8 +1129,7 @@ claim("longer_fd", ev.frechet_distance(judge.features(of_longer), real_clothes))
 
 # %% [markdown]
 # It is right about {{judge_right}} % of the real test images and sees the class that was asked for in about {{obeyed}} % of the samples, whose Fréchet
-# distance is about {{clothes_fd}} and recall {{clothes_recall}}. The generator of section 2.1 (32 channels, 16,156 steps of 64 of 55,000
-# images) reaches {{longer_obeyed}} % and {{longer_fd}}. How fast does G draw?
+# distance is about {{clothes_fd}} and recall {{clothes_recall}}. The generator of section 2.1 (32 channels, 16,156 batches of 64 from 55,000 images) reaches {{longer_obeyed}} % and {{longer_fd}}. How fast does G draw?
 
 # %%
 n = scaled(default=2000, smoke=100, full=20_000)
@@ -1316,7 +1314,7 @@ claim("normal_fd", found["a normal in their place"][0])
 claim("normal_precision", found["a normal in their place"][2])
 
 # %% [markdown]
-# Other real images are the best one can hope for. (Their kernel distance is not quite 0: the two sets differ, in pixels too.) Noise costs precision and
+# Other real images are the best one can hope for. (Their kernel distance is not quite 0: the two sets differ, in pixels too, not shown.) Noise costs precision and
 # nearly all recall. Blurred digits pass for digits, so precision does not notice, but they fill only a small part of
 # the region of real digits: their recall is {{blur_recall}}. Missing classes cost half of the recall ({{half_recall}}); one typical image many times has perfect precision and no recall. Each time the Fréchet distance tells that something is wrong, but not what.
 #
@@ -1405,13 +1403,13 @@ figures.image_rows({name: samples[:14] for name, (samples, _) in families.items(
 #
 # The GAN has the better Fréchet distance, {{gan_fd}} against {{vae_fd}}, and recall, {{gan_recall}}
 # against {{vae_recall}}, the VAE the better precision (blind to blur), about {{vae_precision}} against {{gan_precision}}. The
-# VAE trains without drama, comes with a bound on the likelihood, and finds a code for every image. The GAN's strokes are sharp, but it gives neither.
+# VAE trains without drama, comes with a bound on the likelihood, and finds a code for every image. The GAN's strokes are sharp, but it gives no bound and no codes.
 #
 # ## 2.17 GANs today
 #
 # **Style.** In *StyleGAN* (Karras et al. 2019, 2020) a small network turns z into a style w, which sets the scale of every layer's
 # features. Pulling w towards its mean (*truncation*) trades recall for precision; *BigGAN*
-# (Brock et al. 2019) does so with z.
+# (Brock et al. 2019) cuts off large z.
 #
 # **Simple again.** *R3GAN* (Huang et al. 2024) throws the tricks away: relativistic pairing, R1 and R2, a modern network, and it surpasses StyleGAN2.
 #

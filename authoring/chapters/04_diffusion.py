@@ -268,7 +268,7 @@ claim("implicit_difference", explicit - implicit)
 
 # %% [markdown]
 # They agree to {{implicit_difference}}. But the divergence costs D backward passes in D dimensions, and where there are no data nothing is
-# learned. Noise mends both. Given $x$, $x_t$ is normal, with the score $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of
+# learned. Noise helps with both. Given $x$, $x_t$ is normal, with the score $-(x_t - \alpha x)/\sigma^2 = -\varepsilon/\sigma$; and the score of
 # all noisy examples is the mean of these over everything that could have led to $x_t$:
 #
 # $$\nabla \log p_t(x_t) = \frac{\int \nabla_{x_t}\, p(x_t \mid x)\, p(x)\, dx}{p_t(x_t)}
@@ -393,7 +393,7 @@ claim("brownian_variance", brownian[-1].var())
 claim("tied_variance", tied[-1].var())
 
 # %% [markdown]
-# {{brownian_variance}} (in theory $g^2 t$), and {{tied_variance}} (in finer steps $g^2/2$): the drift takes away as much as noise adds (`m.euler_maruyama`
+# {{brownian_variance}} (in theory t), and {{tied_variance}} (in finer steps ½): the drift takes away as much as noise adds (`m.euler_maruyama`
 # agrees to {{sde_and_theirs}}). For a path take $f = \frac{\dot\alpha}{\alpha} x$ and
 # $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ (`m.sde_coefficients`; dots are derivatives in t): the mean $\alpha x$ and the
 # variance $\sigma^2$ then change as they should.
@@ -522,8 +522,8 @@ figures.log_scale(ax, "y")
 #
 # This is also a **weight**: squared errors of ε are those of x times the signal-to-noise ratio (SNR) $\alpha^2/\sigma^2$, those of u times
 # $1/t^2$. So what one predicts with a plain loss *is* a choice of what matters; one may also set the weight by hand (*min-SNR*: Hang et al.
-# 2023). **Preconditioning** (EDM) takes $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, $c_\text{skip} = s^2/(s^2 + \sigma^2)$ for data
-# of variance $s^2$, and $c_\text{in}$, $c_\text{out}$ such that what F sees, and what it is asked for, has variance 1 at every level of noise:
+# 2023). **Preconditioning** (EDM) takes $\hat x = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)$ with the best linear denoiser as the skip, at α = 1 $s^2/(s^2
+# + \sigma^2)$ for data of variance $s^2$, and $c_\text{in}$, $c_\text{out}$ such that what F sees, and what it is asked for, has variance 1 at every level of noise:
 
 # %%
 x, eps = 0.5 * normal(100_000, seed=0), normal(100_000, seed=1)
@@ -859,8 +859,8 @@ right.axhline(1, color="black", ls=":");
 # *Left: root mean squared distance to the exact map; Heun asks the field twice in a step. Right: the deviation of the samples over that of
 # the data, with two schedules.*
 #
-# Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And Euler's error has a direction. Its step goes to a mean, $\mathbb E[x_s
-# \mid x_t]$, which varies less than $x_s$. Here it multiplies $x - m$ by $(s^2 + \sigma\sigma')/(s^2 + \sigma^2)$, which by Cauchy and
+# Doubling divides the errors by 2 to the power of {{euler_slope}} and {{heun_slope}}: orders 1 and 2. And Euler's error has a direction. Its step goes to a mean, $\mathbb E[\alpha_s x +
+# \sigma_s \varepsilon \mid x_t]$, which varies less than $x_s$. Here it multiplies $x - m$ by $(s^2 + \sigma\sigma')/(s^2 + \sigma^2)$, which by Cauchy and
 # Schwarz is less than the factor above: **few steps shrink the spread.** With n steps that *end at* 0.002 it is {{shrink_two}}, {{shrink_ten}}
 # and {{shrink_fifty}} of the truth at n = 2, 10 and 50. With the usual n levels down to 0.002 and a last step to 0 it is {{shrink_two_to_zero}}
 # and {{shrink_ten_to_zero}} at 2 and 10. A number of steps means nothing without its schedule, or its rule: five of Heun's steps to 0.002 widen
@@ -922,8 +922,8 @@ axes[0, 0].set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
 axes[0, 0].set_ylim(0, 120);
 
 # %% [markdown]
-# *Above: samples between the islands, on an axis that is logarithmic above 0.1 %. Below: the spread of the others (cut at
-# 4 deviations) about their centres, over the true one. Left: the sampler's error, which goes away with steps. Right: on the network the ODE's samplers level off far above the truth.
+# *Above: samples between the islands, on an axis that is logarithmic above 0.1 %. Below: the spread of the others (cut at 4 deviations; an even
+# smear has 2) about their centres, over the true one. Left: the sampler's error, which goes away with steps. Right: on the network the ODE's samplers level off far above the truth.
 # The ancestral one gets lower: fresh noise replaces part of the errors so far. The corrector hardly does.*
 #
 # **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the
@@ -1263,7 +1263,7 @@ ax.legend(loc="upper right");
 # *Guided samples lie farther out than the class and than the product, and closer together.*
 #
 # The product has {{product_mean}} ± {{product_std}}: it only cuts off the overlap with the other class. The guided flow from σ = 1000 gives
-# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters.
+# {{guided_mean}} ± {{guided_std}}, from 20 {{guided_mean_from_20}} ± {{guided_std_from_20}}: even the start matters (at w = 1 little).
 # The guided score belongs to $p_t(x_t)\,p_t(y \mid x_t)^w$ at each level. Were these one
 # density with more and more noise, the flow would lead from each to the next. They are not. **Guidance does not sample
 # the product. It pushes samples away from the other classes,** and pays with variety. (To pay less: guide at middle levels only, Kynkäänniemi
@@ -1279,8 +1279,6 @@ guidance_explorer(*(m.ExactDiffusion(each, flow_form) for each in (right_one, tw
 # class.*
 #
 # ## 4.9 Editing, with a field that is right
-#
-# 
 #
 # **Inpainting by replacement** (Song et al. 2021, SDEs). Some entries of x are known. Run a sampler, and after each step put the known entries, with
 # fresh noise of the new level, in their place. Of two standard normal numbers with correlation 0.9 the first is known to be 2, so the second has
@@ -1472,10 +1470,9 @@ with torch.no_grad():
 # *Decoded codes, none selected. Trained on 16 codes the network often repeats one; trained on thousands it draws what differs from the nearest
 # training code, though not always a digit.*
 #
-# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral it is about {{spiral_few}} and {{spiral_many}}, and
-# another draw of 16 points may give as much (not shown). A network of limited size and training cannot form a
+# On codes the ratio goes from {{codes_few}} with 16 examples to {{codes_many}} with 8,192; on the spiral about {{spiral_few}} and {{spiral_many}} (another draw of 16 gave 1.1). A network of limited size and training cannot form a
 # spike at each of thousands of points; it learns a smooth field, what they have in common. With few examples, or many repeats of one, if it
-# is large and trained for long, it does copy (Carlini et al. 2023; Gu et al. 2023; Kadkhodaie et al. 2024). The ratio can convict, not acquit (section 1.16).
+# is large and trained for long, it does copy (Carlini et al. 2023; Gu et al. 2023; Kadkhodaie et al. 2024). Above 1, samples stray. The ratio can convict, not acquit (section 1.16).
 #
 # **A bridge to chapter 3: masked diffusion.** One cannot add a little noise to a letter. But each token may be replaced by a mask, with
 # probability t. The "denoiser" then gives a distribution for each masked token, and its loss, a cross-entropy on masked positions with the
@@ -1596,8 +1593,8 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives about the mean of the class, whatever the noise. Shipped: a
 # larger U-Net after forty minutes on 55,000 digits (`gencourse train diffusion_digits`).*
 #
-# With 25 steps the distance of 500 samples is {{pixels_fd}} (after so short a training, with another seed, it may be half as much again) and their recall
-# {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, and shrink the spread here as well. The shipped model has {{shipped_pixels_fd}} and
+# With 25 steps the distance of 500 samples is {{pixels_fd}} (after so short a training; with other seeds 21 to 39) and their recall
+# {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, which alone costs recall (section 2.15). The shipped model has {{shipped_pixels_fd}} and
 # {{shipped_pixels_recall}} (of 1,000). Averaging helps while the learning rate is high; where it falls
 # to 0, as in our loop, the last weights draw no worse (not shown).
 #
@@ -1688,8 +1685,8 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
 # ships (`gencourse train diffusion_codes`), asked for 0 to 9.*
 #
 # The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, that of the training images' own codes
-# {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; larger
-# flow, shipped decoder: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
+# {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; the shipped
+# pair, not told digits: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
 # find codes of *test* images?
 
 # %%
@@ -1822,7 +1819,7 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
 # {{shipped_recall_five}}. Up to w = 1.5 recall shows no price; **beyond, obedience costs variety.** Guidance (section 4.8) pushes away
 # from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, is as obedient as this model at w = 1 and there
-# nearer to real clothes; more varied it is at any w. The GAN's distance is of twice as many samples, but that explains only a little
+# nearer to real clothes; and at any w the GAN's recall is higher. Its distance is of twice as many samples, but that explains only a little
 # of the lead.)
 
 # %%
@@ -1952,7 +1949,7 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 # ## 4.15 Few steps
 #
 # For large networks it is the evaluations that cost. **Reflow** (section 4.6), on codes: let the flow make pairs of noise and code, start a second network from the
-# first one's weights, train it on these pairs, and take *one* step. It is a **distillation**: a student learns from what its teacher makes, not from data.
+# first one's weights, train it on these pairs, and take *one* step. It is a **distillation**: a student learns from its teacher, here from nothing else.
 
 # %%
 its_noise = torch.randn(scaled(default=20_000, smoke=300, full=100_000), 16,
@@ -1977,8 +1974,8 @@ claim("student_one", shorter["student"][0, 0])
 claim("teacher_many", shorter["teacher"][-1, 0])
 
 # %% [markdown]
-# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). Without a teacher too: a *consistency model*
-# says from any point of a path where it ends (Song et al. 2023); *mean flow* learns the
+# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). Without a teacher too: a *consistency model* says of any
+# point where the flow takes it (Song et al. 2023); *mean flow* learns the
 # mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). How fast is one picture?
 
 # %%
@@ -2050,7 +2047,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 #
 # In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, the VAE's prior
 # {{family_prior}}, and diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But precision is {{family_flow_precision}} for the flow and {{family_gan_precision}}
-# for the GAN, and in recall the GAN is ahead. The larger diffusion (forty minutes, more digits)
+# for the GAN, and the GAN's recall is higher. The larger diffusion (forty minutes, more digits)
 # has {{shipped_pixels_fd}} told the digit and {{shipped_pixels_alone}} untold, but only a tenth of its training was untold.
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; they are compared with binary test images, a
@@ -2063,14 +2060,14 @@ claim("shipped_pixels_alone", alone["frechet"])
 # | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
 # | training | one loss | a game | one loss | one regression |
 # | a code | yes | yes, no encoder | none | the noise, as large as x |
-# | asking, editing | if trained for it | if trained for it | goes on from what comes first | asking if trained with labels, or by a classifier of noisy x; editing as it is |
+# | asking, editing | if trained for it | if trained for it | if trained for it; continues a beginning | asking if trained with labels, or by a classifier of noisy x; editing as it is |
 #
 # ## 4.17 What the picture tools do with it
 #
 # Most picture tools are these parts, larger:
 #
 # - **An autoencoder** turns a picture of a million pixels into a grid of codes.
-# - **A network**, once a U-Net, now mostly a transformer over patches (chapter 3's, unmasked), says a velocity.
+# - **A network**, once a U-Net for ε, now mostly a transformer over patches (chapter 3's, unmasked), says a velocity.
 # - **Text** takes the label's place. A language model makes vectors of it, and the network looks at them by attention. In a tenth of training the text is hidden,
 #   so that w can be chosen ("guidance scale", 3 to 8, and now you know what it costs).
 # - **Steps:** 20 to 50, or 1 to 8 after a distillation.

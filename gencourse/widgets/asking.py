@@ -37,7 +37,7 @@ def asking_strip(
     pictures = {
         f"{steps} steps, w = {w:g}": asked_images(model, labels, steps, w) for steps, w in settings
     }
-    axes = image_rows(pictures, title="The same noise, steps and guidance", headings=names)
+    axes = image_rows(pictures, title="The same noise; other steps, other guidance", headings=names)
     return cast(Figure, axes[0].figure)
 
 
