@@ -461,7 +461,7 @@ claim("d_loss_end", history.last("D/loss"))
 claim("g_loss_end", history.last("G/loss"))
 
 # %% [markdown]
-# *Both losses of the run, as running means; dotted, their values in a draw, $2\log 2$ and $\log 2$.*
+# *Both losses (D's with its penalty), as running means; dotted, their values in a draw, $2\log 2$ and $\log 2$.*
 #
 # Each loss is measured against an opponent that improves too. At the end D's is {{d_loss_end}} nats and G's {{g_loss_end}}, close to a draw. That is what success looks like,
 # and so, alas, does a game between two who have learned nothing: before the first step D's loss was {{d_loss_start}}.
@@ -523,7 +523,7 @@ gan_lab()
 #
 # The failed runs of section 2.8 are in the list too, each with three changes; one helps (*but with*). Choose the data *drawn* to draw your
 # own. On the right is the **grid of codes**: equal shares of the noise, and where G takes them; the sheet bends and never tears. **Best possible
-# D** shows $D^*$, with a smoothed density of the samples: compare it with D's belief.
+# D** shows $D^*$, both densities smoothed: compare it with D's belief.
 #
 # ## 2.8 Reading a run
 #
@@ -578,13 +578,13 @@ claim("follower_d_loss", sum(s.d_loss for s in late["run 3"]) / 13)
 # | --- | --- | --- | --- | --- | --- |
 # | **Run 1: mode collapse** | samples stay at few modes | {{collapsed_modes}} of 8 modes, arrows {{collapsed_push}} (healthy: {{healthy_push}}) | no penalty, a tenth of the healthy rate for G, 50 times as much for D | cliffs in D: samples feel only the nearest one | R1 |
 # | **Run 2: D wins** | samples stand still | D right {{winner_accuracy}} %, arrows below {{winner_push}} | saturating, no penalty, SGD, D 40 times as fast and with five moves a round | flat loss where D is sure | non-saturating loss: first modes; with R1 too (not shown): all |
-# | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone is enough |
+# | **Run 3: oscillation** | samples jump together | {{leapers}} % leap | no penalty, five moves of G a round, D five times as slow, a high rate | G outruns D | one move of G *and* a D twice as fast; neither alone (not shown) |
 #
 # In run 3 D does *worse* than a coin, {{follower_accuracy}} %: a frame is taken at the end of a round, after G's
 # moves. G has just pushed the samples to where D believes the data are, and D has not answered yet: it takes them for data.
 #
-# The losses betray a player who has lost: D's is below {{winner_d_loss}} nats in run 2, G's {{collapsed_g_loss}} in run 1, far from a draw. They do not betray
-# run 3, where most samples leap and D's loss is calm, at {{follower_d_loss}}.
+# The losses betray a player who has lost: D's is below {{winner_d_loss}} nats in run 2, G's {{collapsed_g_loss}} in run 1, far from a draw. They hardly betray run 3, where most
+# samples leap: D's loss is calm, at {{follower_d_loss}}.
 #
 # ### Why modes collapse
 #
@@ -739,7 +739,7 @@ claim("plain_recall", max(row["recall"] for row in played))
 
 # %% [markdown]
 # *One point for each game and seed. Left: the Fréchet distance of samples to real digits (section 2.15; lower is better). Right: the standard
-# deviation of a pixel from sample to sample, averaged over pixels.*
+# deviation of a pixel from sample to sample (the saturating loss's without R1: mostly brightness).*
 #
 # R1 does it: with it every game has a lower Fréchet distance than every game without, by at least {{r1_gain}}. The non-saturating loss alone is mode collapse on images,
 # with a spread of at most {{spread_without}}; R1 makes that at least {{spread_with}}. Which loss is ahead without R1 changes with
@@ -946,7 +946,7 @@ claim("penalty_error", (penalty - m.r1_penalty(D, ring_data[:64])).abs().max())
 # %% [markdown]
 # (Those are the weights: biases only move the kinks and the level of this piecewise linear D.) Our penalty and the package's agree to {{penalty_error}}.
 #
-# What R1 does shows in the smallest game there is: data at 0, a generator that puts all its mass at θ, a discriminator whose logit is $\psi x$.
+# What R1 does shows in the smallest game (*Dirac-GAN*): data at 0, a generator that puts all its mass at θ, a discriminator whose logit is $\psi x$.
 # The equilibrium is θ = ψ = 0. Two rules can be chosen: do the players move **at once** or **in turns**, as `fit` plays; and
 # does G minimise $\log(1 - D)$ (minimax) or $-\log D$ (non-saturating)? **Predict** which of the four games come home.
 
@@ -1036,7 +1036,7 @@ claim("spectral_norm", largest)
 #
 # **An average.** Where players circle, the *average* of G's weights can be closer to the centre than any single G: in
 # the second panel that of the whole path is less than {{average_radius}} from the star. The exponential moving average (*EMA*) costs next
-# to nothing: after step $n$, $\bar\theta \leftarrow d\,\bar\theta + (1 - d)\,\theta$ with $d = \min\big(0.999,\ n/(n + 10)\big)$, an average over about the last tenth of the steps, up to 10,000. Average batch norm's buffers as well: they belong to the weights. Does it help our digits?
+# to nothing: after step $n$, $\bar\theta \leftarrow d\,\bar\theta + (1 - d)\,\theta$ with $d = \min\big(0.999,\ n/(n + 10)\big)$, an average over about the last tenth of the steps, until step 10,000. Average batch norm's buffers as well: they belong to the weights. Does it help our digits?
 
 # %%
 step_axis = torch.tensor(list(snapshots))

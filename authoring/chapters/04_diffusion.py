@@ -204,8 +204,7 @@ third.set(xlabel="x₁", ylabel="x₂", title="circles of z, mapped to x",
 #
 # On held-out points the flow's log-density is about {{flow_kl}} nats below the truth on average: an estimate of KL(truth ‖ flow), not a bound. And
 # about {{flow_between}} % of its samples lie in the water, more than four deviations from every island; of true points three in ten thousand. **A
-# continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays so, and no hole is made. So there are bridges,
-# the thinner the steeper the map.
+# continuous map with a continuous inverse cannot tear the plane:** what is in one piece stays so, and no hole is made. So bridges stay; how thin is a matter of the fit.
 #
 # *Autoregressive flows* scale and shift each coordinate by a function of all before it: triangular too, and stronger, but one of the two
 # directions goes coordinate by coordinate (Papamakarios et al. 2017). With more and more layers, each a smaller step, the map becomes the
@@ -398,7 +397,7 @@ claim("tied_variance", tied[-1].var())
 # $g^2 = 2\sigma\dot\sigma - 2\frac{\dot\alpha}{\alpha}\sigma^2$ (`m.sde_coefficients`; dots are derivatives in t): the mean $\alpha x$ and the
 # variance $\sigma^2$ then change as they should.
 #
-# **Ways back.** How does the density change? By Taylor's formula a step (its noise has mean 0 and variance $g^2 h$) changes the mean of any smooth $\varphi(x)$ by
+# **Ways back.** How does the density change? To order h, a step (its noise has mean 0 and variance $g^2 h$) changes the mean of any smooth $\varphi(x)$ by
 # $h\, \mathbb E[f \cdot \nabla\varphi + \tfrac12 g^2 \Delta\varphi]$; integration by parts moves the derivatives to p. So the drift carries it,
 # and noise spreads it (*Fokker-Planck equation*; Δ is div ∇):
 #
@@ -477,8 +476,7 @@ claim("langevin_left", 100 * (trapped[-1] < 0).double().mean())
 #
 # ## 4.4 One thing under five names
 #
-# Networks are asked for different things: the clean example x, the noise ε, the score, $v = \alpha\varepsilon - \sigma x$, or the **velocity**
-# $u = dx_t/dt = \dot\alpha x + \dot\sigma \varepsilon$, in the flow form $\varepsilon - x$. Each is a combination $a\,x + b\,\varepsilon$, and
+# Networks are asked for different things: the clean example x, the noise ε, the score, $v = \alpha\varepsilon - \sigma x$, or the pair's **velocity** $u = dx_t/dt = \dot\alpha x + \dot\sigma \varepsilon$, in the flow form $\varepsilon - x$. Each is a combination $a\,x + b\,\varepsilon$, and
 # so is $x_t$. Two equations, two unknowns: **given $x_t$, any one of them gives all others**, for $0 < t < 1$; and since all is linear, so
 # do their conditional means, which networks learn.
 #
@@ -597,7 +595,7 @@ claim("levels_moved", (by_name[0] - by_name[1]).abs().max())
 claim("levels_and_theirs", (by_name[2] - by_name[1]).abs().max())
 
 # %% [markdown]
-# Column and motion agree to {{levels_moved}} (the SDEs go in finite steps), the column and the package to {{levels_and_theirs}}. Now noisy points of
+# Column and motion agree to {{levels_moved}} (finite steps; VE's first 0.01), the column and the package to {{levels_and_theirs}}. Now noisy points of
 # the spiral in these five, denoised as they are and as ours:
 
 # %%
@@ -621,7 +619,7 @@ claim("translations", max(off))
 # All agree to {{translations}}; so does the velocity of a model with the other time.
 #
 # **Check where a schedule ends.** Sampling starts at pure noise, so α/σ has to end near 0. DDPM has 1,000 steps, with betas from 0.0001 to
-# 0.02. What if one takes only 100?
+# 0.02. What if a schedule has only 100 betas?
 
 # %%
 snr = {T: m.terminal_snr(m.alpha_bars(m.linear_betas(T))) for T in (1000, 100)}
@@ -629,7 +627,7 @@ claim("snr_of_1000", 100 * snr[1000])
 claim("snr_of_100", 100 * snr[100])
 
 # %% [markdown]
-# The SNR is {{snr_of_1000}} % after 1,000 steps, but {{snr_of_100}} % after 100. `m.check_terminal_snr` refuses that.
+# The SNR is {{snr_of_1000}} % with 1,000, but {{snr_of_100}} % with 100. `m.check_terminal_snr` refuses that.
 #
 # ### The loss and its floor
 #
@@ -722,8 +720,8 @@ right.set_ylim(0);
 # *Left: the loss sinks to its floor, and scatters about it. Right: at each t it is the floor plus the squared distance to the true field, but
 # for chance.*
 #
-# On average the floor is {{ring_floor}}, the squared distance {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its
-# floor, a loss says almost nothing about how good a model is.
+# On average the floor is {{ring_floor}}, the squared distance {{ring_excess}}; loss minus both is less than {{ring_loss_gap}}. Without its floor only differences of
+# losses tell how good a model is.
 #
 # ## 4.5 Samplers
 #
@@ -927,7 +925,7 @@ axes[0, 0].set_ylim(0, 120);
 # The ancestral one gets lower: fresh noise replaces part of the errors so far. The corrector hardly does.*
 #
 # **One measure is not enough.** With 32 evaluations of the exact field the ancestral sampler leaves less than {{exact_ancestral}} % in the
-# water, but its islands have only {{ancestral_width}} of their width: dry, but narrow, as x̂ stands for a spread. On the network, whose own error widens islands,
+# water, but its islands have only {{ancestral_width}} of their width: dry, but narrow, as one x̂ stands for many x. On the network, whose own error widens islands,
 # they have {{network_ancestral_width}}.
 #
 # Four Euler steps on the exact field put {{few_euler}} % in the water, Heun's rule with 128 evaluations less than {{exact_heun}} %; on the
@@ -1359,7 +1357,7 @@ claim("stayed_low", 100 * stayed[1])
 claim("stayed_high", 100 * stayed[-1])
 
 # %% [markdown]
-# *From $t_0 = 0.2$ {{stayed_low}} % of the points return to their own island, from nearly pure noise {{stayed_high}} %.*
+# *From $t_0 = 0.2$ {{stayed_low}} % of the points return to their own island, from near noise {{stayed_high}} %.*
 #
 # (Between two samples, interpolate noises on the sphere, `m.slerp`: halfway on a line the variance is only ½.)
 #
@@ -1499,7 +1497,7 @@ claim("noise_held", 100 * held["noise"])
 
 # %% [markdown]
 # {{digits_held}} % and {{noise_held}} % (64 of 784). **Pictures can be squeezed, noise cannot.** A network with a narrow place and
-# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too: asked for u it draws worse after so short a training (not shown). Section 4.4 makes a velocity of it.
+# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too: asked for u it draws worse after so short a training (not shown: 55 and 30 with two seeds, x̂ 24 and 26). Section 4.4 makes a velocity of it.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
 # whole. And fine detail must not get lost. This **U-Net** (after Ronneberger et al. 2015) has all three:
@@ -1509,10 +1507,10 @@ figures.unet_diagram();
 
 # %% [markdown]
 # *Four pixels become four channels of one place (14 × 14), four of these one of 7 × 7; a dense middle sees all at once (elsewhere: attention); and up again. Dashed, the
-# skips: what the way down had is added on the way up, so the middle need not carry detail (nor noise: many U-Nets say ε). Orange: the time, and the label if there is one.*
+# skips: what the way down had is added on the way up (elsewhere: appended), so the middle need not carry detail (nor noise: many U-Nets say ε). Orange: the time, and the label if there is one.*
 #
 # The same weights serve all levels of noise. How are they told which? The time becomes a vector of sines and cosines, a small network makes of
-# it a scale and a shift for each channel, and $h \leftarrow h\,(1 + \text{scale}) + \text{shift}$ in every block. A label enters the same way. Three lines,
+# it a scale and a shift for each channel, and $h \leftarrow h\,(1 + \text{scale}) + \text{shift}$ in every block (*FiLM*). A label enters the same way. Three lines,
 # compared with the package's:
 
 # %%
@@ -1611,8 +1609,8 @@ denoising_film(shipped, torch.arange(10))
 # ## 4.12 Latents
 #
 # Most of what 784 pixels say is not about what is drawn. Chapter 1's VAE keeps 16 numbers of a digit, and its decoder guesses the rest. Its weak spot was the
-# prior (section 1.11). So: train that VAE, draw a code for each image, learn a flow of codes, and decode what it makes. That is **latent
-# diffusion** (Vahdat et al. 2021; Rombach et al. 2022).
+# prior (section 1.11). So: train that VAE, draw a code for each image, learn a flow of codes, and decode what it makes. That is **latent diffusion** (Rombach et al. 2022; both
+# trained at once, by the bound: Vahdat et al. 2021).
 
 # %%
 manual_seed(0)
@@ -1715,9 +1713,9 @@ claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["
 # %% [markdown]
 # {{flow_copies}} times as far from training codes as test codes are: no sign of it (here copies would not be at 0, since training drew codes anew).
 #
-# **Why latent diffusion's autoencoder is hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
+# **Why such an autoencoder is mostly hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
 # needs that any more. The KL may have a tiny weight, just enough to keep codes from drifting far apart, and all capacity goes into sharp
-# reconstructions (often with chapter 2's discriminator as a judge). A bound in nats is still there, but a loose one, which training did not aim at. What remains: no flow draws what the decoder cannot.
+# reconstructions (judged by a network's features and by chapter 2's discriminator). A bound in nats is still there, but a loose one, which training did not aim at. What remains: no flow draws what the decoder cannot.
 #
 # ## 4.13 Asking for a class
 #
@@ -1812,7 +1810,7 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # line).*
 #
 # A minute's flow obeys in {{obeyed_one}} % at w = 1, about as often as decoded real clothes are read right, and in {{obeyed_five}} % at w = 5. Its distance falls
-# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs: it rewards typical pictures, not faithful ones. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
+# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs: to this judge, a classifier, clear classes count for more. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
 # poor at any w, {{clothes_recall_most}} at most (theirs is no better: the decoder blurs), too poor to show well what guidance costs.
 #
 # The shipped model shows it: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real*
@@ -1848,7 +1846,7 @@ figures.image_grid(wardrobe.sample(60, y=each.repeat(6), seed=3), columns=10,
 asking_explorer(wardrobe, clothes)
 
 # %% [markdown]
-# *Class, steps and guidance of the shipped model (without a kernel: a table). Large w: strong contrast. Few steps: blurred.*
+# *Class, steps and guidance of the shipped model (without a kernel: a table). Large w: strong contrast. Two steps: blurred.*
 #
 # ## 4.14 Editing a picture
 #
@@ -1919,7 +1917,7 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # A classifier reads about {{same_replaced}} % of 200 filled digits as the original ones. Three rounds add about {{rounds_gain}} points; 60 single steps, as
 # many evaluations, none ({{longer_gain}}): rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Not told, the network is weaker, section 4.16; and some upper halves belong to several digits.)
 #
-# **Image to image**, into another class: sneakers are made noisy up to t₀, and go down as boots.
+# **Image to image**, into another class: sneakers are made noisy up to t₀, and go down as boots, at w = 2.
 
 # %%
 shoes = fashion.test[fashion.test_labels == 7][:scaled(default=50, smoke=10, full=200)]
@@ -1976,7 +1974,7 @@ claim("teacher_many", shorter["teacher"][-1, 0])
 # %% [markdown]
 # In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). Without a teacher too: a *consistency model* says of any
 # point where the flow takes it (Song et al. 2023); *mean flow* learns the
-# mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). How fast is one picture?
+# mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). One step is easy here: codes are nearly normal already. How fast is one picture?
 
 # %%
 def milliseconds(draw, k, repeats):  # for k pictures, the fastest of several calls
@@ -2060,7 +2058,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 # | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
 # | training | one loss | a game | one loss | one regression |
 # | a code | yes | yes, no encoder | none | the noise, as large as x |
-# | asking, editing | if trained for it | if trained for it | if trained for it; continues a beginning | asking if trained with labels, or by a classifier of noisy x; editing as it is |
+# | asking, editing | asking if trained for it; editing by search for a code | asking if trained for it; editing by search for a code | if trained for it; continues a beginning | asking if trained with labels, or by a classifier of noisy x; editing as it is |
 #
 # ## 4.17 What the picture tools do with it
 #
@@ -2068,11 +2066,11 @@ claim("shipped_pixels_alone", alone["frechet"])
 #
 # - **An autoencoder** turns a picture of a million pixels into a grid of codes.
 # - **A network**, once a U-Net for ε, now mostly a transformer over patches (chapter 3's, unmasked), says a velocity.
-# - **Text** takes the label's place. A language model makes vectors of it, and the network looks at them by attention. In a tenth of training the text is hidden,
+# - **Text** takes the label's place. A text encoder makes vectors of it, and the network looks at them by attention. In a tenth of training the text is hidden,
 #   so that w can be chosen ("guidance scale", 3 to 8, and now you know what it costs).
 # - **Steps:** 20 to 50, or 1 to 8 after a distillation.
 #
-# "Image to image" is section 4.14's t₀ ("strength"). "Inpainting" is often a model trained with masks, because replacement is not good enough. A "negative
+# "Image to image" is section 4.14's (t₀ is set by "strength", the share of the steps that are walked). "Inpainting" is often a model trained with masks, because replacement is not good enough. A "negative
 # prompt" takes the place of the missing label: away from *that*. Sound, video and molecules are drawn in the same way.
 #
 # ## 4.18 Questions
