@@ -25,6 +25,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import NullFormatter
 from torch import Tensor, distributed, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -282,6 +283,8 @@ def draw(results: dict, path: Path) -> None:
         ends = [min(every), max(every)]
         at_peak = [n / results["peak"]["1"] for n in ends]
         ax.loglog(ends, at_peak, color="black", linewidth=1, linestyle=":", label="at the peak")
+        for one in (ax.xaxis, ax.yaxis):
+            one.set_minor_formatter(NullFormatter())
         ax.set(title=name, xlabel="multiplications in a step", ylabel="seconds a step")
         ax.legend(fontsize="small")
     figure.savefig(path, dpi=110)
