@@ -95,7 +95,7 @@ def parts() -> list[Part]:
         )
     )
     taught = [*grading, *checks, *below("authoring/exercises", "exercises", "solutions")]
-    code = [path for path in below("gencourse") if "claims" not in path.parts]
+    code = [path for path in below("gencourse") if not states_claims(path)]
     shown = below("notebooks", "exercises", "solutions")
     printed = [f"benchmarks/results/{name}.json" for name in PRINTED]
     whole = [*code, *shown, *below("tests", *programs("authoring"), *programs("benchmarks"))]
@@ -217,9 +217,12 @@ def depends_on(notebook: str) -> Iterable[Path]:
 
 def of_another_chapter(path: Path, notebook: str) -> bool:
     """Whether these are the claims of a chapter that the notebook is not of."""
-    return (
-        path.parent.name == "claims" and path.suffix == ".toml" and path.stem != Path(notebook).stem
-    )
+    return states_claims(path) and path.stem != Path(notebook).stem
+
+
+def states_claims(path: Path) -> bool:
+    """Whether a file holds what a chapter's text states."""
+    return path.parent.name == "claims" and path.suffix == ".toml"
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[str]:
