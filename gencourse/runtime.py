@@ -194,16 +194,22 @@ def _seconds_of_a_product(dtype: torch.dtype) -> float:
     return min(seconds)
 
 
-def autocast(device: torch.device, precision: str = "auto") -> contextlib.AbstractContextManager:
-    """Mixed precision for a training step: "auto" (bfloat16 where the whole step gains, which on a
-    GPU it does not), "bfloat16" or "float32".
+def settled_precision(device: torch.device, precision: str = "auto") -> str:
+    """What the matrix products of a training are in there, "bfloat16" or "float32": as it was asked
+    for, and for "auto" bfloat16 where the whole step gains, which on a GPU it does not.
     """
     if precision not in ("auto", "bfloat16", "float32"):
         raise InputError(
-            f"autocast: precision should be auto, bfloat16 or float32, got {precision!r}. Pass "
-            "one of them."
+            f"precision should be auto, bfloat16 or float32, got {precision!r}. Pass one of them."
         )
-    wanted = bfloat16_is_faster(device) if precision == "auto" else precision == "bfloat16"
+    if precision != "auto":
+        return precision
+    return "bfloat16" if bfloat16_is_faster(device) else "float32"
+
+
+def autocast(device: torch.device, precision: str = "auto") -> contextlib.AbstractContextManager:
+    """Within it, matrix products are in the settled precision."""
+    wanted = settled_precision(device, precision) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from gencourse import runtime
 from gencourse.data import binarised, minibatches, windows
 from gencourse.errors import InputError
 from gencourse.models.autoregressive import GPT
@@ -149,6 +150,23 @@ def test_the_first_stop_ends_after_the_step_and_is_written(tmp_path):
     model, history = trained(make, batches(), path)
     assert same(whole[0], model) and not history.interrupted
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("case", ["vae", "gan with an average", "gpt, two optimizers"])
+def test_precision_is_settled_once_in_a_training(case, often, tmp_path, monkeypatch):
+    """Whether bfloat16 is faster is measured by each process, and a busy machine may err."""
+    make, batches = CASES[case]
+    path, answers = tmp_path / "run", {}
+    for faster in (False, True):
+        monkeypatch.setattr(runtime, "bfloat16_is_faster", lambda device, faster=faster: faster)
+        answers[faster] = trained(make, batches())
+    assert not same(answers[False][0], answers[True][0])
+    trained(make, batches(), path, stop=5)
+    monkeypatch.setattr(runtime, "bfloat16_is_faster", lambda device: False)
+    model, history = trained(make, batches(), path)
+    assert same(answers[True][0], model) and history.values == answers[True][1].values
+    exact = trained(make, batches(), precision="float32")[0]
+    assert same(answers[False][0], exact), "what is asked for holds for optimizers too"
 
 
 def test_another_training_is_refused_with_what_differs(often, tmp_path):

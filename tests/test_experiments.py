@@ -322,11 +322,11 @@ def test_rate_falls_where_a_training_is_longer_than_any_that_was_tried():
 
 
 def test_precision_is_the_machines_and_stays_with_the_plan(tmp_path, monkeypatch):
-    monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: True)
+    monkeypatch.setattr(planning, "settled_precision", lambda device: "bfloat16")
     path = smoke("vae", tmp_path / "one", steps=2)
     assert checkpoint.read(path / "checkpoint.safetensors")["run"]["precision"] == "bfloat16"
     assert "| precision | bfloat16 |" in (path / "README.md").read_text("utf-8")
-    monkeypatch.setattr(planning, "bfloat16_is_faster", lambda device: False)
+    monkeypatch.setattr(planning, "settled_precision", lambda device: "float32")
     smoke("vae", path, steps=2)
     assert Folder(path).plan().precision == "bfloat16"
     asked = []

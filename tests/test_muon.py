@@ -43,6 +43,17 @@ def test_steps_are_those_of_torch(shape):
     assert (ours - theirs).norm() < 0.02 * moved, "the difference is torch's rounding to bfloat16"
 
 
+def test_products_are_in_the_precision_of_autocast():
+    """About as exact as bfloat16 there, and as float32 elsewhere."""
+    U, _, Vh = torch.linalg.svd(torch.randn(12, 12, generator=seeded(4)))
+    G = U @ torch.diag(torch.linspace(1, 5, 12)) @ Vh
+    exact = orthogonalize(G.double())
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = orthogonalize(G)
+    assert (orthogonalize(G) - exact).abs().max() < 1e-4 < (rounded - exact).abs().max() < 0.05
+    assert rounded.dtype == G.dtype
+
+
 def test_a_parameter_without_a_gradient_stays():
     W = nn.Parameter(torch.ones(2, 2))
     Muon([W], lr=1.0).step()

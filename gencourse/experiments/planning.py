@@ -9,7 +9,7 @@ from torch import nn
 import gencourse
 from gencourse.experiments.plan import Plan, Request, data_digest
 from gencourse.experiments.recipe import Recipe
-from gencourse.runtime import bfloat16_is_faster, global_seed, on_cpu, pick_device
+from gencourse.runtime import global_seed, on_cpu, pick_device, settled_precision
 from gencourse.training import fit
 
 WARM_UP = 5  # steps that are slower than those after them
@@ -25,7 +25,7 @@ def planned(
     training = chosen.training[request.scale]
     settings = chosen.settings(parts, request.scale)
     steps = request.steps or training.steps
-    precision = "bfloat16" if bfloat16_is_faster(pick_device()) else "float32"
+    precision = settled_precision(pick_device())
     if request.seconds is not None:
         with global_seed(request.seed, pick_device()):
             model = untrained(chosen, settings, parts)

@@ -116,22 +116,30 @@ class Keeper:
     """What `fit` has on disk: it says where to go on, and writes every half minute."""
 
     def __init__(
-        self, path: str | Path, model: nn.Module, players: list[Player], settings: dict[str, Any]
+        self,
+        path: str | Path,
+        model: nn.Module,
+        players: list[Player],
+        settings: dict[str, Any],
+        precision: str,
     ) -> None:
         self.path, self.model, self.players = Path(path).expanduser(), model, players
         self.device = next(model.parameters()).device
-        self.run = {**settings, **description(model, players)}
+        self.run, self.precision = {**settings, **description(model, players)}, precision
         self.first = random_states(self.device)
         self.written, self.complained, self.began_with = time.monotonic(), False, ""
         self.batches: Iterable = ()
 
-    def resume(self, batches: Iterable, steps: int) -> tuple[int, History, Iterator]:
-        """The step to go on with, what was recorded before it, and the batches from there."""
+    def resume(self, batches: Iterable, steps: int) -> tuple[int, History, Iterator, str]:
+        """The step to go on with, what was recorded before it, the batches from there, and the
+        precision of the steps before: on another day "auto" might be settled otherwise.
+        """
         self.batches = batches
         kept = read(self.path)
         if kept is None:
-            return 0, History(planned=steps), iter(batches)
+            return 0, History(planned=steps), iter(batches), self.precision
         self.compare(kept["run"])
+        self.precision = kept.get("precision", {}).get(self.device.type, self.precision)
         self.model.load_state_dict(kept["model"])
         for player, state in zip(self.players, kept["optimizers"], strict=True):
             player.optimizer.load_state_dict(state)
@@ -141,7 +149,7 @@ class Keeper:
         set_random_states(kept["random"], self.device)
         how = "is complete" if step == steps else f"goes on at step {step:,} of {steps:,}"
         print(f"{self.path.name}: the training {how}.")
-        return step, History(kept["history"], kept["seconds"], steps), rest
+        return step, History(kept["history"], kept["seconds"], steps), rest, self.precision
 
     def compare(self, run: dict[str, Any]) -> None:
         """Raise where the file belongs to another training."""
@@ -197,6 +205,7 @@ class Keeper:
         position = self.batches.state_dict() if hasattr(self.batches, "state_dict") else None
         return {
             "run": self.run,
+            "precision": {self.device.type: self.precision},
             "step": step,
             "seconds": history.seconds,
             "history": history.values,

@@ -11,7 +11,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from gencourse.errors import InputError, InputTypeError, describe
-from gencourse.runtime import autocast
+from gencourse.runtime import autocast, settled_precision
 from gencourse.training.checkpoint import Keeper
 from gencourse.training.contract import Player, players_of, require_parts, require_terms
 from gencourse.training.history import History, Reader
@@ -71,11 +71,13 @@ def fit(
     settings = {"steps": steps, "lr": lr, "decay": decay, "precision": precision}
     if warmup:
         settings["warmup"] = warmup
-    keeper = Keeper(checkpoint, model, players, settings) if checkpoint is not None else None
-    if keeper:
-        first, history, batches = keeper.resume(batches, steps)
+    settled = settled_precision(device, precision)
+    keeper = None
+    if checkpoint is not None:
+        keeper = Keeper(checkpoint, model, players, settings, settled)
+        first, history, batches, settled = keeper.resume(batches, steps)
     processes = Processes()
-    processes.begin(model, device)
+    settled = processes.begin(model, device, settled)
     if hasattr(batches, "to"):
         batches.to(device)
     every = 1 if device.type == "cpu" and processes.count == 1 else READ_EVERY
@@ -98,13 +100,14 @@ def fit(
                 for player, lrs in zip(players, rates, strict=True):
                     for group, initial in zip(player.optimizer.param_groups, lrs, strict=True):
                         group["lr"] = initial * now
-                    with autocast(device, precision), processes.noise(len(parts[0])):
+                    with autocast(device, settled), processes.noise(len(parts[0])):
                         terms = require_terms(player.loss(*parts), len(parts[0]))
                     reader.take(player.name, terms, step)
                     player.optimizer.zero_grad()
                     terms["loss"].mean().backward()
                     processes.average(trained(player))
-                    player.optimizer.step()
+                    with autocast(device, settled):
+                        player.optimizer.step()
                 if step == first and every > 1:
                     later.enter_context(values_trusted())
                 history.seconds = time.perf_counter() - start

@@ -2,8 +2,8 @@
 
 torch.optim.Muon is the same optimizer, but has a weight decay of 0.1 unless told otherwise, and is
 always in bfloat16: on a CPU without units for it a step then takes many times as long as in
-float32. This one has no weight decay, and uses bfloat16 where it gains, float32 elsewhere. Source:
-Jordan et al. 2024.
+float32. This one has no weight decay, and keeps its matrices' precision unless torch.autocast says
+otherwise, as `fit` does where it gains. Source: Jordan et al. 2024.
 """
 
 from collections import defaultdict
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from gencourse.errors import InputError
-from gencourse.runtime import bfloat16_is_faster
 
 
 def orthogonalize(G: Tensor, steps: int = 5) -> Tensor:
@@ -26,8 +25,9 @@ def orthogonalize(G: Tensor, steps: int = 5) -> Tensor:
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     X = G.mT if G.shape[-2] > G.shape[-1] else G  # the shorter side first, for a small X Xᵀ
-    X = X.to(torch.bfloat16 if bfloat16_is_faster(G.device) else torch.float32)
     X = X / torch.linalg.matrix_norm(X, keepdim=True).clamp(min=1e-7)
+    kind = G.device.type
+    X = X.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else X
     for _ in range(steps):
         A = X @ X.mT
         X = a * X + (b * A + c * (A @ A)) @ X

@@ -38,10 +38,12 @@ class Processes:
         share = n // self.count
         return slice(self.rank * share, (self.rank + 1) * share)
 
-    def begin(self, model: nn.Module, device: torch.device) -> None:
-        """Give all processes the first one's weights and random states."""
+    def begin(self, model: nn.Module, device: torch.device, precision: str) -> str:
+        """Give all processes the first one's weights and random states, and one precision: bfloat16
+        where one of them has settled on it.
+        """
         if self.count == 1:
-            return
+            return precision
         for tensor in (*model.parameters(), *model.buffers()):
             distributed.broadcast(tensor.detach(), 0)
         states = random_states(device)
@@ -56,6 +58,7 @@ class Processes:
                 f"Batch norm takes its statistics from each process's share of a batch, "
                 f"1/{self.count} of it."
             )
+        return "bfloat16" if self.any(precision == "bfloat16", device) else "float32"
 
     def average(self, parameters: Iterable[Tensor]) -> None:
         """Average gradients over the processes, as one tensor."""

@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,7 +21,6 @@ from gencourse import evaluation, figures, gan_lab, runtime, training, widgets
 from gencourse.models import autoregressive as ar
 from gencourse.models import diffusion, gan, vae
 from gencourse.runtime import seeded
-from gencourse.training import muon
 
 SHAPE = (1, 8, 8)
 LETTERS = tuple("abcdefghij")
@@ -1097,10 +1095,7 @@ def _(at: str) -> Any:
 
 @entry("training.orthogonalize")
 def _(at: str) -> Any:
-    with mock.patch.object(
-        muon, "bfloat16_is_faster", lambda device: False
-    ):  # as it is on some CPUs
-        return training.orthogonalize(normal(at, 2, 5, 3))
+    return training.orthogonalize(normal(at, 2, 5, 3))
 
 
 # figures
