@@ -20,6 +20,7 @@ others. The settings are the recipes' own.
 import argparse
 import itertools
 import os
+import statistics
 import sys
 import time
 from dataclasses import replace
@@ -170,12 +171,23 @@ def table(results: dict) -> str:
         for row in rows
     )
     below = (
-        f"Whole data sets, one seed, time of {rows[0]['threads']} threads; in brackets steps. "
+        f"Whole data sets, one seed, {threads_told(rows)}; in brackets steps. "
         f"{'; '.join(where)}. "
         f"`{results['command']}`; the curves on held-out data and all scores stand in "
         "[its file](../benchmarks/results/training.json)."
     )
     return "\n\n".join([markdown(header, lines, text_columns=3), below, *shared(rows)])
+
+
+def threads_told(rows: list[dict]) -> str:
+    """Of how many threads the time is, and of which trainings it is of another number."""
+    usual = statistics.mode(row["threads"] for row in rows)
+    others = [
+        f"`{row['name']}` for {SPANS.get(row['seconds'], row['seconds'])}: of {row['threads']}"
+        for row in rows
+        if row["threads"] != usual
+    ]
+    return f"time of {usual} threads" + (f" ({'; '.join(others)})" if others else "")
 
 
 def cell(row: dict | None, score: str, digits: int) -> str:
