@@ -70,8 +70,7 @@ figures.families();
 
 # %% [markdown]
 # *The families of the first four chapters, column by column. A VAE makes samples in one pass and finds codes, and pays with a
-# probability that is known only as a lower bound. The fourth family, diffusion and flow models, draws most of today's
-# pictures, and often does so among the codes of an autoencoder (section 1.18).*
+# probability that is known only as a lower bound. The fourth family, diffusion and flow models, draws many of today's pictures, and often does so among the codes of an autoencoder (section 1.18).*
 #
 # The data of this chapter are ten thousand handwritten digits, which ship with the course.
 
@@ -131,7 +130,7 @@ figures.training_curves(history, title="Autoencoder with two latent numbers",
                         ylim=(120, 260));
 
 # %% [markdown]
-# *The reconstruction cost of the autoencoder while it trains, as running means.* On test images the average image alone costs
+# *The reconstruction cost of the autoencoder on training batches, as running means.* On test images the average image alone costs
 # about {{average_image_cost}} nats; two numbers for each image bring that down to about {{two_number_cost}}. Most of what the
 # coin pays is saved by knowing where digits have ink at all. The two numbers themselves are free so far; in section 1.4 a
 # code gets its price.
@@ -231,7 +230,7 @@ third.legend(loc="upper center", ncols=2);
 # total is {{total_probability}}, as a density's must be.*
 #
 # With two numbers per code such a grid has four million points; with sixteen, more than the Earth has atoms. For images the
-# integral is out of reach. That is the problem which the VAE solves.
+# integral is out of reach. That is the problem which the VAE gets around.
 #
 # ## 1.4 The bound, in two ways
 #
@@ -429,8 +428,8 @@ ax.legend();
 # %% [markdown]
 # *All three histograms have the same mean, the dotted line. The score function's estimates have a long tail to the left (cut
 # at −30 here), and their variance is about {{variance_ratio}} times that of the reparameterised ones; with the mean of g as a
-# baseline it is still about {{baseline_ratio}} times. That many draws must be averaged to be as good as one reparameterised
-# draw.*
+# baseline it is still about {{baseline_ratio}} times. For this g, so many draws
+# must be averaged to equal one reparameterised.*
 
 # %%
 figures.vae_diagram(reparameterised=False);
@@ -531,15 +530,17 @@ claim("worth_of_all", 784 * average_error / (2 * 392))  # nats per image
 claim("largest_variance", torch.linalg.eigvalsh(digits.train.flatten(1).T.cov())[-1])
 claim("collapsed_to_the_average", errors[2] - average_error)
 claim("effective_beta", 1 / (2 * errors[0]))
+more = 784 * (errors[1] - errors[0])  # squared error of an image
+claim("sharp_worth", more / (2 * 0.1**2))
+claim("summed_worth", more / (2 * 0.5))
 
 # %% [markdown]
 # *Twelve test images and their reconstructions. With s = 0.1 the model spends about {{kl_sharp}} nats on the code, with s = 0.7
 # only about {{kl_summed}}. With s = 20 the code costs less than {{kl_averaged}} nats, says nothing, and every reconstruction is the
-# average training image: the two have the same squared error to {{collapsed_to_the_average}} per pixel. The upper two
-# reconstructions look alike, and have nearly the same error; what differs is the price.*
+# average training image: the two have the same squared error to {{collapsed_to_the_average}} per pixel. The upper two look alike, yet what the second row's error is larger by
+# is worth {{sharp_worth}} nats at s = 0.1, and {{summed_worth}} at s = 0.7.*
 #
-# The last row is **posterior collapse**, made by nothing but a `mean` in place of a `sum`. A nat of code costs 1, and what could it
-# buy? The average image has an error of {{average_error}} per pixel, and at s = 20 all of it is worth less than a tenth of a nat
+# The last row is **posterior collapse**, made by nothing but a `mean` in place of a `sum`. A nat of code adds 1 to the loss; what could it take off? The average image has an error of {{average_error}} per pixel, and at s = 20 all of it is worth less than a tenth of a nat
 # ({{worth_of_all}}). For a linear decoder the rule is exact (Tipping & Bishop 1999): a direction is used only if the data vary in
 # it by more than $s^2$. Here $s^2$ is 392, and the largest variance of the images in any direction is about {{largest_variance}}.
 #
@@ -626,7 +627,7 @@ claim("cost_of_learning", truth.log_prob(held_out).mean().item() - exact_log_p[-
 
 # %% [markdown]
 # *On held-out data the bound starts well below the exact log-likelihood and meets it. At the end the gap, which has a closed
-# form here, is less than {{final_gap}} nats, and the student differs from the true model by less than {{cost_of_learning}}.*
+# form here, is less than {{final_gap}} nats, and the student's log p(x) lies below the true model's by less than {{cost_of_learning}}.*
 #
 # A wrong q has to pay exactly its divergence. Double the standard deviation of q; the gap must then be the KL of that wide q
 # from the exact posterior:
@@ -676,7 +677,7 @@ claim("gap_of_500", exact_log_p[-1] - climbing[-1])
 
 # %% [markdown]
 # *The bound with the doubled q over the number of draws. At K = 1 it lies below the exact value by the predicted gap, at K = 500
-# by less than {{gap_of_500}} nats. In two dimensions that is easy.*
+# by less than {{gap_of_500}} nats. In two dimensions, and with a wide q, that is easy.*
 #
 # ## 1.9 The VAE, built
 #
@@ -694,7 +695,7 @@ def mlp(*widths):
 
 # %% [markdown]
 # The encoder turns 784 pixels into sixteen means and sixteen log-variances, which may have any sign; so no activation follows the
-# last layer. The decoder mirrors it and returns 784 logits. The loss is the last formula of section 1.4, one value for each image;
+# last layer. The decoder mirrors it and returns 784 logits. The loss is minus the last formula of section 1.4, one value for each image;
 # sampling needs the decoder alone:
 
 # %%
@@ -798,7 +799,7 @@ claim("overfitting", on_train - parts["elbo"])
 
 # %% [markdown]
 # The test ELBO is about {{test_elbo}} nats per image: {{test_kl}} for the code and {{test_reconstruction}} for what the code
-# leaves open. On the training images the bound is better by about {{overfitting}} nats: the model has learned something about
+# leaves open. On the training images the bound is better by about {{overfitting}} nats: the model and its encoder have learned something about
 # these ten thousand images, not only what digits are like.
 
 # %%
@@ -888,7 +889,7 @@ latent_strip(vae.decode_mean, start_code, dims=tuple(busiest[:4].tolist()));
 
 # %% [markdown]
 # *Each row moves one of the four busiest numbers and leaves the others. A row changes several things at once, the shape of
-# the digit and the way it is written: nothing in the loss asks for one meaning per number (Locatello et al. 2019).*
+# the digit and the way it is written: if all codes are rotated p(x) stays the same, so likelihood asks for no meaning per number (Locatello et al. 2019).*
 
 # %% tags=["widget"]
 latent_explorer(vae.decode_mean, start_code, dims=tuple(busiest.tolist()))
@@ -997,7 +998,7 @@ figures.image_rows(
 # samples alone no VAE is needed, at least at this budget. (More data and steps together help as well: from its prior the
 # decoder of section 1.1 has about {{longer_prior}}.)
 #
-# What the VAE buys is something else: a bound in nats, a cost on codes, and an encoder that knows its uncertainty.
+# What the VAE buys is something else: a bound in nats, a cost on codes, and an encoder that states its uncertainty.
 #
 # ### How far are codes and prior apart? *(optional)*
 #
@@ -1017,8 +1018,8 @@ claim("mismatch", mismatch)
 
 # %% [markdown]
 # It is tempting to blame the prior for the {{mismatch}} nats. But the information $I(i; z)$ cannot exceed $\log N = 9.2$,
-# since there are only ten thousand images to tell apart, and it is {{index_information}}. All that the codes cost beyond
-# that counts as mismatch, whichever prior one takes; only a prior that had stored the ten thousand codes could avoid it. What a
+# since there are only ten thousand images to tell apart, and it is {{index_information}}. Whatever the codes cost beyond that must count as mismatch; only
+# a prior that had stored the ten thousand codes could avoid it. What a
 # better prior really gains shows on images that took no part: how much does the test ELBO rise when a mixture takes the place
 # of N(0, I) (a learned prior, as in Tomczak & Welling 2018)?
 
@@ -1044,7 +1045,7 @@ claim("gain_of_300", gains[5])
 # overfit, {{gain_of_300}}.*
 #
 # For the codes of all digits, $\bar q$ without the limit of our sample, the gain is $\mathrm{KL}(\bar q \| p) - \mathrm{KL}(\bar q \| p_\text{mix})$: a
-# lower bound of the mismatch that is really there. And those two nats of a hundred turn the samples from poor to good: likelihood and the look
+# lower bound of the mismatch that is really there. And those two nats of a hundred turn the samples from poor to fair: likelihood and the look
 # of samples are different things (Theis et al. 2016).
 #
 # ## 1.12 Where the gap comes from
@@ -1113,7 +1114,7 @@ claim("one_draw_scatter", one_draw)
 # {{generalisation}}, that of generalisation. Right: what importance weights add to the refitted bound, about
 # {{family_at_least}} nats on test images. If refitting has found the best normal q, its family costs at least so much.* A
 # richer q, made by a flow (chapter 4), could win some of that back. The printed lines hold the bounds themselves and the
-# standard errors of the gains. Compare the gains, not the bounds, of the two lines: the images differ.
+# standard errors of the gains. Compare the gains, not the bounds: two hundred images are few.
 #
 # And one draw of z? For a single image its log weight scatters by about {{one_draw_scatter}} nats from draw to draw. For training that does not
 # matter (section 1.6); to compare two images, average many.
@@ -1206,14 +1207,14 @@ claim("most_in_use", max(in_use.values()))
 # %%
 figure, (left, right) = figures.panels(2)
 figures.curves(torch.arange(1, 65), {"KL": per_number}, "latent number, sorted",
-               "KL, nats", "How much each of 64 numbers says", ax=left)
+               "KL, nats", "What each of 64 numbers costs", ax=left)
 figures.curves(torch.tensor(list(in_use)), {"in use": list(in_use.values())},
-               "training step", "numbers that say over 0.1 nats",
+               "training step", "numbers that cost over 0.1 nats",
                "How many are in use", ax=right)
 figures.log_scale(right, "x")
 
 # %% [markdown]
-# *Left: the KL of each of 64 latent numbers, after the training. About {{numbers_in_use}} say more than a tenth of a nat; the
+# *Left: the KL of each of 64 latent numbers, after the training. About {{numbers_in_use}} cost more than a tenth of a nat; the
 # others have nearly collapsed onto the prior, where a number costs nothing and says nothing. Right: how many are in use
 # during the training, up to {{most_in_use}} soon after the start; later those that do not pay are given up.*
 #
@@ -1233,7 +1234,8 @@ figures.log_scale(right, "x")
 
 # %%
 blank = torch.zeros(1, 1, 28, 28, device=device)
-elbos = dataset_elbo_terms(vae.loss, x_test)["elbo"]
+with torch.no_grad():
+    elbos = elbo_under(vae, x_test, vae.encode(x_test))
 best = x_test[elbos.argsort(descending=True)[:50]]
 page, likely = three_bounds(blank), three_bounds(best)
 with torch.no_grad():  # no q at all: p(x) as the average of p(x | z) over the prior
@@ -1258,7 +1260,7 @@ ax.set(xlabel="ELBO, nats", ylabel="images",
 ax.legend();
 
 # %% [markdown]
-# *The ELBO of all test digits and of a blank page. With the encoder's q the page looks improbable, about {{blank_by_encoder}}
+# *The ELBO (100 draws each) of all test digits and of a blank page. With the encoder's q the page looks improbable, about {{blank_by_encoder}}
 # nats; with q refitted to it, it lies to the right of every digit, the fifty likeliest with q refitted too.*
 #
 # A bad q makes an ELBO low whatever p(x) is, and the encoder has never seen such a page. So measure page and digits alike:
@@ -1277,7 +1279,7 @@ ax.legend();
 # %%
 some = x_test[::100]  # twenty test images
 mixed = torch.randperm(784, generator=seeded(4))
-odd = {"digits": some, "upside\ndown": some.flip(2),
+odd = {"digits": some, "mirrored\ntop-down": some.flip(2),
        "pixels\nshuffled": some.flatten(1)[:, mixed].unflatten(1, (1, 28, 28)),
        "inverted": 1 - some, "white": torch.ones_like(some),
        "coin\ntosses": torch.rand(some.shape, generator=seeded(5)).round().to(device),
@@ -1289,20 +1291,20 @@ of_odd = {name: each.mean().item() for name, each in zip(
 figures.image_grid(torch.stack([each[5] for each in odd.values()]).cpu(), columns=7,
                    title="The mean ELBO of twenty images, q refitted, in nats",
                    headings=[f"{name}\n{of_odd[name]:.0f}" for name in odd])
-claim("upside_down", of_odd["digits"] - of_odd["upside\ndown"])
+claim("mirrored", of_odd["digits"] - of_odd["mirrored\ntop-down"])
 claim("shuffled", of_odd["digits"] - of_odd["pixels\nshuffled"])
 claim("one_white_pixel", of_odd["one white\npixel"])
 
 # %% [markdown]
 # *One image of each kind, and above it the mean ELBO of twenty. Inverted digits, white pages and coin tosses are many
-# hundreds of nats below digits, shuffled ones about {{shuffled}}, and digits upside down, many of which could be digits,
-# about {{upside_down}}, less than some digits differ from others. A page with a single white pixel gets about
+# hundreds of nats below digits, shuffled ones about {{shuffled}}, and digits mirrored top to bottom, many
+# of which could be digits, about {{mirrored}}, less than some digits differ from others. A page with a single white pixel gets about
 # {{one_white_pixel}}, roughly what the likeliest digits get.*
 #
 # Of these kinds, those with hardly any white are found too probable. The model expects black nearly everywhere, so every
 # pixel of a blank page is easy, and few of a white one are. A digit has edges, and each edge pixel costs. A likelihood far
-# below that of every digit, with a q fitted to the image, shows that it does not belong; **a high one does not show that it
-# does**. What is probable need not be typical, and deep models often give simpler images a higher likelihood than those of
+# below that of every digit, with a q fitted to the image, speaks against
+# it; **a high one does not speak for it**. What is probable need not be typical, and deep models often give simpler images a higher likelihood than those of
 # their own kind (Nalisnick et al. 2019). An exercise lets you do it yourself.
 #
 # ## 1.15 Asking for a digit
@@ -1399,7 +1401,7 @@ claim("copies_to_test", near_stored.median() / near_test.median())
 # %% [markdown]
 # *Distances to the training set: of samples, of reconstructed test images, which cannot have been stored, and of
 # reconstructed training images, which is how stored copies would look. In units of the median for test images, that for
-# samples is about {{samples_to_test}}, and for copies {{copies_to_test}}. The small bump on the left is made by the digit 1:
+# samples is about {{samples_to_test}}, and for copies {{copies_to_test}}. The small bump on the left is probably the digit 1:
 # thin strokes are near to one another.*
 #
 # Samples lie about as near as fresh images. But a copy shifted by one pixel would be missed, and bad samples are far from everything:

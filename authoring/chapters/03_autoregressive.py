@@ -129,7 +129,7 @@ bar.set_ticks([0, 0.1**0.5, 0.3**0.5, 0.6**0.5, 1], labels=[0, 0.1, 0.3, 0.6, 1]
 
 # %% [markdown]
 # *Each row is part of a distribution; capitals and rare characters are left out. A "q" is followed by a "u", a comma by a space (␣) or
-# the end of the line (↵). The dark columns are "e" and the space, which follow almost anything.*
+# the end of the line (↵). The dark columns are "e" and the space, which follow many letters.*
 #
 # ### Nats, bits and perplexity
 #
@@ -156,12 +156,18 @@ of_plays = {name: m.bigram_nll(bigram, part) for name, part in plays.items()}
 print({name: round(value, 2) for name, value in of_plays.items()})
 claim("bigram_romeo", of_plays["end of Romeo"])
 claim("bigram_tempest", of_plays["The Tempest"])
+small, cost = ~torch.tensor([c.isupper() for c in shakespeare.vocabulary]), {}
+for name, part in plays.items():
+    nats = -bigram.log()[part[:-1], part[1:]]
+    cost[name] = nats[small[part[:-1]] & small[part[1:]]].mean()  # no capitals
+claim("bigram_small_tempest", cost["The Tempest"])
+claim("bigram_small_train", cost["training text"])
 
 # %% [markdown]
 # Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}, a perplexity of
 # {{bigram_perplexity}}. Validation text costs more than training text. That is not overfitting: the end of *Romeo and Juliet*, not counted
-# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: above all its names, printed in
-# capitals. Pairs without a capital letter cost as much there as in the training text.
+# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: above all its names, printed in capitals. Pairs without a capital cost
+# {{bigram_small_tempest}} nats there and {{bigram_small_train}} in training text.
 # "Held out" can mean more of the same or something new; say which.
 #
 # **How good is that?** Any such model is a compressor: *arithmetic coding* spends $-\log_2 p$ bits on each character. So ordinary
@@ -183,8 +189,8 @@ claim("xz_bits", compressed_bits(lambda x: lzma.compress(x, preset=9), seen_byte
 claim("bigram_bits", pairs / math.log(2))
 
 # %% [markdown]
-# bzip2 needs {{bzip_bits}} bits per character, xz {{xz_bits}}, the table of pairs {{bigram_bits}}. (Shannon, in 1951, had people guess
-# the next letter, and put English between 0.6 and 1.3. Today's large models need less than one.)
+# bzip2 needs {{bzip_bits}} bits per character, xz {{xz_bits}}, the table of pairs {{bigram_bits}}. (Shannon, in 1951, had people guess the next of 27
+# symbols, and put English between 0.6 and 1.3. Today's large models need less than one.)
 #
 # ## 3.3 A source that no model can beat
 #
@@ -389,8 +395,8 @@ for d in (4, 64, 1024):
           f"{largest[0]:.2f}, with the division {largest[1]:.2f}")
 
 # %% [markdown]
-# **Heads.** One weighted mean mixes whatever it looks at. To look at several things separately, the $C$ channels of each vector are
-# divided among $H$ attentions, the **heads**, with $C/H$ numbers per query; a last matrix mixes what they bring.
+# **Heads.** One weighted mean mixes whatever it looks at. To look at several things separately, each query, key and value is cut into $H$ pieces
+# of $C/H$ numbers, one for each of $H$ attentions, the **heads**; a last matrix mixes what they bring.
 #
 # ## 3.7 Positions
 #
@@ -584,8 +590,8 @@ check_model(mine, (x.to(device), y.to(device)))
 # ## 3.9 A GPT, trained
 #
 # A batch is twenty windows of 64 characters from anywhere in the text, and every position is a target. The matrices of the blocks are
-# trained by **Muon** (Jordan et al. 2024): it averages the gradient over steps, as momentum does, and replaces the result
-# $G = U S V^\top$ by about $U V^\top$, a step of equal size in all directions. Embeddings and norms are trained by Adam, at a fifth of the
+# trained by **Muon** (Jordan et al. 2024): it averages the gradient over steps (momentum), and sets all singular values of the result $G
+# = U S V^\top$ to about 1: $U V^\top$, a step of equal size in all directions. Embeddings and norms are trained by Adam, at a fifth of the
 # learning rate, and both rates fall to zero.
 #
 # Large trainings add **warm-up** (the rate first rises), **clipping** (a gradient that is too long is shortened), **weight decay** (weights
@@ -656,9 +662,9 @@ claim("longer_bits", bits_per_dim(longer_nats, 1))
 
 # %% [markdown]
 # {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, larger and trained longer, needs {{longer_bits}}
-# bits. bzip2 needs fewer than either (section 3.2): it looks back over 790,000 characters and
-# the new play so far, yours over 64 at most, the larger over 128. On training text yours pays
-# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}: nothing is memorised yet. *The Tempest*
+# bits. bzip2 needs fewer than either (section 3.2): it codes the new play in one block with 790,000 characters of the
+# training text and uses its repetitions as it meets them; a GPT's weights stand still, and yours had a minute. On training text yours pays
+# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}: little is memorised yet. *The Tempest*
 # costs {{gpt_tempest}}: the gap is the other play.
 #
 # ### Is it only copying?
@@ -686,7 +692,7 @@ for name, piece in (("written by the GPT", written), ("held-out text", real)):
     print(f"{name}: {longest_shared(piece)!r}")
 
 # %% [markdown]
-# A few words in a row, in both: the GPT does not recite.
+# A few words in a row, in both: this sample does not recite.
 #
 # ### What does context buy, and what temperature?
 #
@@ -799,8 +805,8 @@ print(f"bytes of cache per position: {2 * L * C * 4:,}")
 # operations per token, which for a single text takes nearly all of the time. So the gain grows with the number of texts and with
 # the length of the context (`benchmarks/README.md`), and differs between machines.
 #
-# **In time and memory.** A network of $N$ parameters computes about $2N$ operations per token in its matrices. Attention adds $4TC$ per layer for a
-# token that looks at $T$ others: over a text that grows as $T^2$, and passes the matrices at $T \approx 6C$. The weights $w_{ts}$, too, are
+# **In time and memory.** A network of $N$ parameters computes about $2N$ operations per token in its matrices. Attention adds $4TC$ per layer for a token that looks at $T$ others, as
+# much as the matrices at $T \approx 6C$; over a text that grows as $T^2$. The weights $w_{ts}$, too, are
 # $T^2$ numbers per head; *FlashAttention* computes them block by block and never stores them. The cache holds two vectors per layer and
 # position, $2LC$ numbers: ours two kilobytes, but with 80 layers of 8,192 channels in two bytes each 2.6 megabytes *per token*. Hence heads that
 # share their keys and values (*grouped-query attention*).
@@ -875,19 +881,19 @@ for ax, (name, scores) in zip(axes, found.items(), strict=True):
                    f"Heads: {name}", ax=ax)
     for drawn, mark in zip(ax.lines, figures.MARKERS, strict=False):
         drawn.set(linestyle="none", marker=mark)
-    if ax is axes[0]:
-        ax.legend()
+    ax.legend() if ax is axes[0] else ax.get_legend().remove()
     ax.axhline(1 / (1.5 * P), color="black", linewidth=0.8, linestyle=":")
 claim("previous_weight", found["yours"]["previous token"].max())
 claim("induction_weight", found["yours"]["induction"].max())
 claim("second_copy", gained["yours"])
+claim("longer_second_copy", -gained["the one that ships"])
 
 # %% [markdown]
 # *How much weight each head puts on the previous token, and on the token after the last occurrence of the present one. Dotted: a head that
 # looks everywhere alike. Left your GPT, right the one that ships.*
 #
-# In yours the strongest previous-token head has a weight of {{previous_weight}}; the largest induction weight is {{induction_weight}}, no more
-# than chance, and the two copies cost the same to within {{second_copy}} nats: no induction head after a minute. It takes two
+# In yours the strongest previous-token head has a weight of {{previous_weight}}; no induction weight exceeds chance ({{induction_weight}} at most), and the second copy is cheaper by less than
+# {{second_copy}} nats: no induction head, nor in the one that ships, whose second copy costs {{longer_second_copy}} nats *more*. It takes two
 # layers that work together, and in larger trainings it appears rather suddenly.
 #
 # ## 3.12 Pieces of words
@@ -1024,7 +1030,7 @@ claim("gap_after", gap["after"])
 
 # %% [markdown]
 # *Loss on other pages of Moby-Dick while both train on the same few. The fine-tuned model starts from what Shakespeare taught it,
-# {{transfer_before}} nats; its best is {{transfer_after}}. From scratch the best is {{transfer_scratch}}. Both authors share their English.*
+# {{transfer_before}} nats; its best is {{transfer_after}}. From scratch the best is {{transfer_scratch}}. Much of their English is the same.*
 #
 # Is anything memorised? After fine-tuning the pages that it trained on cost {{gap_after}} nats less than the others. But {{easier_pages}} of that were there
 # *before*, when it had read neither: these pages are simply easier. The rest is what it learned about these pages alone.
@@ -1085,7 +1091,7 @@ claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 # %% [markdown]
 # *Each line is one amount of computing: small networks for many steps, or large ones for few; each has its lowest point inside. With
 # sixteen times the operations the best size is about {{best_size_growth}} times as large, one step of this coarse grid.* Over many orders of
-# magnitude the best losses follow a power law (Kaplan et al. 2020).
+# magnitude the best losses fall nearly as a power law (Kaplan et al. 2020).
 #
 # ## 3.14 From language model to assistant
 #
@@ -1176,9 +1182,8 @@ claim("greedy_lost", shares["prompt masked"][0] - shares["prompt counted"][0])
 claim("sampled_lost", shares["prompt masked"][1] - shares["prompt counted"][1])
 
 # %% [markdown]
-# *Of sentences drawn at T = 1 about {{masked_sampled}} % are faithful with the prompt masked; with the prompt counted it is {{sampled_lost}}
-# in a hundred fewer. Of greedy sentences about {{masked_greedy}} % are; with the prompt counted it is on average some {{greedy_lost}}
-# fewer, a number that changes much with the seed.* A record cannot be foreseen, so the second model spends its few steps on what it cannot learn. (Train both
+# *Of sentences drawn at T = 1 about {{masked_sampled}} % are faithful with the prompt masked; with the prompt counted, {{sampled_lost}} points fewer. Of greedy sentences about {{masked_greedy}} % are; with the prompt counted it is on average some {{greedy_lost}}
+# fewer, a number that changes much with the seed.* A record cannot be foreseen, so part of each of the second model's few steps goes to what it cannot learn. (Train both
 # for 400 steps: what is left of the difference?)
 #
 # Of the failures at T = 1 about {{fluent_failures}} % are well-formed sentences with a wrong word or number. That is a **hallucination**:
@@ -1227,7 +1232,7 @@ paths = masks[1] @ masks[0]
 print("paths from pixel (column) to output (row):", paths.int(), sep="\n")
 
 # %% [markdown]
-# *A MADE with six pixels, counted from 0, and eight hidden units. Dark: the connections that lead to output 4; they come from the shaded
+# *A MADE with six pixels, counted from 0, and eight hidden units, in which $m$ stands. Dark: the connections that lead to output 4; they come from the shaded
 # pixels 0 to 3 and no others.* The table of paths is zero on and above the diagonal: nothing looks ahead.
 #
 # With 784 pixels and 512 hidden units not every $m$ occurs, and many outputs cannot reach the pixel just before them. So MADE has, as in
@@ -1397,7 +1402,7 @@ claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784))
 
 # %% [markdown]
 # Your layer and the package's agree to {{gated_difference}}. A test image costs about {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel, after 3,200 training images; MADE has looked at
-# 76,800. What the convolution gains here is sample efficiency. (On all of MNIST MADE catches up: `benchmarks/README.md`.)
+# 76,800. What the convolution gains here is sample efficiency. (On all of MNIST, in equal time, MADE ends ahead: `benchmarks/README.md`.)
 #
 # **Sampling** takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. As with the KV cache,
 # features do not change once the pixels that they need are there; `sample` computes each of them once (Ramachandran et al. 2017).
@@ -1670,7 +1675,7 @@ figure.suptitle("Which output depends on which input");
 # Whether the model is told what it has to guess: the mask, with `depends_on`; and a batch, whether the targets are shifted by one.
 # </details>
 #
-# <details><summary>3. On short texts the training loss of section 3.3 was below the entropy of the source. Which theorem does that contradict?</summary>
+# <details><summary>3. On short texts the training loss of section 3.3 was on average below the entropy of the source. Which theorem does that contradict?</summary>
 #
 # None. The entropy bounds the expected loss of a model chosen without seeing the text. Here the table was fitted to that very text.
 # </details>

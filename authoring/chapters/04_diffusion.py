@@ -1497,7 +1497,7 @@ claim("noise_held", 100 * held["noise"])
 
 # %% [markdown]
 # {{digits_held}} % and {{noise_held}} % (64 of 784). **Pictures can be squeezed, noise cannot.** A network with a narrow place and
-# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too: asked for u it draws worse after so short a training (not shown: 55 and 30 with two seeds, x̂ 24 and 26). Section 4.4 makes a velocity of it.
+# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too (asked for u, with its own plain loss, it drew worse after as many steps: not shown). Section 4.4 makes a velocity of it.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
 # whole. And fine detail must not get lost. This **U-Net** (after Ronneberger et al. 2015) has all three:
@@ -1539,13 +1539,13 @@ claim("average_scatter", average.std())
 
 # %% [markdown]
 # {{average_scatter}}. Now train: less than a minute of one core, on ten thousand digits. The network is told which digit it sees, and in a tenth of the training it
-# is not (section 4.8). Labels help: it need not find out by itself that there are ten kinds.
+# is not (section 4.8). With labels it need not find out by itself that there are ten kinds.
 
 # %%
 manual_seed(0)
 pixels = m.ImageDiffusion(m.UNet(num_classes=10), ema_decay=0.99)
 stream = minibatches(digits.train_bytes, digits.train_labels, batch_size=64, seed=0)
-fit(pixels, stream, steps=scaled(default=520, smoke=3, full=10_000), lr=2e-3)
+fit(pixels, stream, steps=scaled(default=900, smoke=3, full=10_000), lr=2e-3)
 
 # %% [markdown]
 # The judges are those of chapter 2: the Fréchet distance, and recall, the share of test images that lie among the samples. **Predict** how both
@@ -1591,7 +1591,7 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives about the mean of the class, whatever the noise. Shipped: a
 # larger U-Net after forty minutes on 55,000 digits (`gencourse train diffusion_digits`).*
 #
-# With 25 steps the distance of 500 samples is {{pixels_fd}} (after so short a training; with other seeds 21 to 39) and their recall
+# With 25 steps the distance of 500 samples is {{pixels_fd}} (with other seeds 12 to 22) and their recall
 # {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, which alone costs recall (section 2.15). The shipped model has {{shipped_pixels_fd}} and
 # {{shipped_pixels_recall}} (of 1,000). Averaging helps while the learning rate is high; where it falls
 # to 0, as in our loop, the last weights draw no worse (not shown).
@@ -1682,8 +1682,8 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
 # flow moves little. Last: a larger flow on codes of the decoder that
 # ships (`gencourse train diffusion_codes`), asked for 0 to 9.*
 #
-# The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, that of the training images' own codes
-# {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; the shipped
+# The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, and that of the training images' own
+# codes, the best to hope for, {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; the shipped
 # pair, not told digits: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
 # find codes of *test* images?
 
@@ -1705,21 +1705,23 @@ claim("gain_flow", gain["the flow"])
 # %% [markdown]
 # The ELBO contains $\log p(z)$ for codes of the image, so a better p(z) raises it by as much. On test images the mixture gains {{gain_mixture}} nats, the flow
 # {{gain_flow}}: here the flow is ahead, with other seeds too. But both gain only about two nats in a hundred: a bound hardly sees what makes samples good (section
-# 1.11). Flows pay off in more dimensions, grids of codes (section 4.17): not shown here. Does ours only repeat codes?
+# 1.11). Flows pay off in more dimensions, as on grids of codes: not shown here. Does ours only repeat codes?
 
 # %%
 claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["test"]))
+copies = code_draws(small, binary["train"][:1000], seed=6)
+claim("copies_anew", m.copying_ratio(copies, z["train"], z["test"]))
 
 # %% [markdown]
-# {{flow_copies}} times as far from training codes as test codes are: no sign of it (here copies would not be at 0, since training drew codes anew).
+# {{flow_copies}} times as far from training codes as test codes are: no sign of it (copies, drawn anew as in training, would be at {{copies_anew}}).
 #
-# **Why such an autoencoder is mostly hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
+# **Why the autoencoder of picture tools is hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
 # needs that any more. The KL may have a tiny weight, just enough to keep codes from drifting far apart, and all capacity goes into sharp
-# reconstructions (judged by a network's features and by chapter 2's discriminator). A bound in nats is still there, but a loose one, which training did not aim at. What remains: no flow draws what the decoder cannot.
+# reconstructions (judged by a network's features and by chapter 2's discriminator). A bound in nats can still be computed, but training did not aim at it. What remains: no flow draws what the decoder cannot.
 #
 # ## 4.13 Asking for a class
 #
-# Clothes, 24 numbers each, and a flow that sees the label, hidden from it in a tenth of the training (section 4.8).
+# Clothes, 24 numbers each (one draw each, for brevity), and a flow that sees the label, hidden from it in a tenth of the training (section 4.8).
 
 # %%
 fashion = images("fashion-mnist")
@@ -1766,13 +1768,15 @@ right = (reader.classify(fashion.test) == fashion.test_labels).float().mean()
 # %%
 decoded = closet.decode_mean(worn[:n])  # of real clothes: what the decoder leaves
 read = 100 * (reader.classify(decoded) == fashion.train_labels[:n]).float().mean()
+of_decoded = judged_clothes(decoded)
 print("real clothes, coded and decoded: read as what they are {:.1f} %,"
-      " Fréchet {:4.1f}, recall {:.3f}".format(read, *judged_clothes(decoded)))
+      " Fréchet {:4.1f}, recall {:.3f}".format(read, *of_decoded))
 
 # %%
 claim("judge_clothes", 100 * right)
 claim("obeyed_one", table[0, 0])
 claim("clothes_fd_one", table[0, 1])
+claim("clothes_decoded_fd", of_decoded[0])
 claim("clothes_recall_most", table[:, 2].max())
 claim("obeyed_three", table[3, 0])
 claim("clothes_fd_three", table[3, 1])
@@ -1810,15 +1814,15 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # line).*
 #
 # A minute's flow obeys in {{obeyed_one}} % at w = 1, about as often as decoded real clothes are read right, and in {{obeyed_five}} % at w = 5. Its distance falls
-# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs: to this judge, a classifier, clear classes count for more. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
+# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs, {{clothes_decoded_fd}}: to this judge, a classifier, clear classes probably count for more. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
 # poor at any w, {{clothes_recall_most}} at most (theirs is no better: the decoder blurs), too poor to show well what guidance costs.
 #
 # The shipped model shows it: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real*
 # clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
 # {{shipped_recall_five}}. Up to w = 1.5 recall shows no price; **beyond, obedience costs variety.** Guidance (section 4.8) pushes away
-# from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, is as obedient as this model at w = 1 and there
-# nearer to real clothes; and at any w the GAN's recall is higher. Its distance is of twice as many samples, but that explains only a little
-# of the lead.)
+# from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, obeys as well as this model at w = 1,
+# is there nearer to real clothes, and has more recall at any w; its weak side, precision,
+# is in section 4.16. Its distance is of twice as many samples: that explains little of the lead.)
 
 # %%
 wardrobe = m.trained_denoiser("fashion-mnist")
@@ -1915,7 +1919,7 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # *Upper halves given, lower halves drawn, none selected, in 20 steps if not 60. "told y": the model is told the digit.*
 #
 # A classifier reads about {{same_replaced}} % of 200 filled digits as the original ones. Three rounds add about {{rounds_gain}} points; 60 single steps, as
-# many evaluations, none ({{longer_gain}}): rounds help, finer steps do not. Told the digit it is {{same_told}} %. (Not told, the network is weaker, section 4.16; and some upper halves belong to several digits.)
+# many evaluations, none ({{longer_gain}}): rounds help, finer steps do not. Told the digit, which gives the answer away, {{same_told}} %. (Not told, the network is weaker, section 4.16; and some upper halves belong to several digits.)
 #
 # **Image to image**, into another class: sneakers are made noisy up to t₀, and go down as boots, at w = 2.
 
@@ -1998,8 +2002,8 @@ for name in ways:
 claim("student_share", 100 * one["codes, 1 step"] / one["codes, 25 steps"])
 
 # %% [markdown]
-# For one picture, one step takes less than {{student_share}} % of the time of 25. A film has 25 pictures a second, which leaves 40 milliseconds for each: **from
-# codes that is real time, even on a CPU**, in one step or in 25. From pixels it depends on the machine. (Chapters 1 to 3: the table below.)
+# For one picture, one step takes less than {{student_share}} % of the time of 25. A film has 25 pictures a second, which leaves 40 milliseconds for each: **from codes, pictures this small come
+# in real time, even on a CPU**, in one step or in 25. From pixels it depends on the machine. (Chapters 1 to 3: the table below.)
 #
 # ## 4.16 All four families, on equal terms
 #
@@ -2041,10 +2045,10 @@ alone = m.recorded("shipped")["denoiser_mnist"]["no label"]
 claim("shipped_pixels_alone", alone["frechet"])
 
 # %% [markdown]
-# *Each point is a training. Left, lower is better; right, higher is better.*
+# *Each point is a training; ± above is over seeds. Left, lower is better; right, higher is better.*
 #
-# In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}}, the GAN {{family_gan}}, the VAE's prior
-# {{family_prior}}, and diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But precision is {{family_flow_precision}} for the flow and {{family_gan_precision}}
+# In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}} (its VAE had 16 s),
+# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But precision is {{family_flow_precision}} for the flow and {{family_gan_precision}}
 # for the GAN, and the GAN's recall is higher. The larger diffusion (forty minutes, more digits)
 # has {{shipped_pixels_fd}} told the digit and {{shipped_pixels_alone}} untold, but only a tenth of its training was untold.
 #
@@ -2058,20 +2062,20 @@ claim("shipped_pixels_alone", alone["frechet"])
 # | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
 # | training | one loss | a game | one loss | one regression |
 # | a code | yes | yes, no encoder | none | the noise, as large as x |
-# | asking, editing | asking if trained for it; editing by search for a code | asking if trained for it; editing by search for a code | if trained for it; continues a beginning | asking if trained with labels, or by a classifier of noisy x; editing as it is |
+# | asking, editing | asking if trained for it; editing by search for a code | asking if trained for it; editing by search for a code | if trained for it; continues a beginning | asking if trained with labels, or by a classifier of noisy x; editing as it is, roughly |
 #
 # ## 4.17 What the picture tools do with it
 #
-# Most picture tools are these parts, larger:
+# Most open picture tools are these parts, larger:
 #
 # - **An autoencoder** turns a picture of a million pixels into a grid of codes.
-# - **A network**, once a U-Net for ε, now mostly a transformer over patches (chapter 3's, unmasked), says a velocity.
-# - **Text** takes the label's place. A text encoder makes vectors of it, and the network looks at them by attention. In a tenth of training the text is hidden,
+# - **A network**, once a U-Net for ε, now mostly a transformer over patches (chapter 3's, unmasked; told t by section 4.11's scale and shift), says a velocity.
+# - **Text** takes the label's place. A text encoder makes vectors of it, and the network looks at them by attention. In a tenth of training, say, the text is hidden,
 #   so that w can be chosen ("guidance scale", 3 to 8, and now you know what it costs).
 # - **Steps:** 20 to 50, or 1 to 8 after a distillation.
 #
 # "Image to image" is section 4.14's (t₀ is set by "strength", the share of the steps that are walked). "Inpainting" is often a model trained with masks, because replacement is not good enough. A "negative
-# prompt" takes the place of the missing label: away from *that*. Sound, video and molecules are drawn in the same way.
+# prompt" takes the place of the missing label: away from *that*.
 #
 # ## 4.18 Questions
 #

@@ -105,7 +105,8 @@ def made_network(
     masks: Sequence[Tensor], output: int | None = None, ax: Axes | None = None
 ) -> Axes:
     """The connections that MADE's masks keep, from pixels on the left to outputs on the right;
-    those on a path to one output are drawn dark, and the pixels that it sees are shaded.
+    those on a path to one output are drawn dark, and the pixels that it sees are shaded. In each
+    hidden unit stands how many pixels it sees.
 
     masks: for each layer 0/1 (units out, units in), from the pixels on; output counts from 0, the
     last but one if not given.
@@ -132,6 +133,9 @@ def made_network(
     reached = [torch.arange(sizes[-1], device="cpu") == output]  # units with a path to it
     for mask in reversed(kept):
         reached.insert(0, (mask & reached[0][:, None]).any(0))
+    seen = [torch.eye(sizes[0], device="cpu")]  # by each unit: 1 for a pixel with a path to it
+    for mask in kept:
+        seen.append((mask.float() @ seen[-1]).clamp(max=1))
     for mask, (before, after), ends in zip(
         kept, itertools.pairwise(places), reached[1:], strict=True
     ):
@@ -143,6 +147,7 @@ def made_network(
         for i, (x, y) in enumerate(points):
             pixel, last = layer == 0, layer == len(masks)
             kind = "observed" if pixel and reached[0][i] else "network" if not pixel else "plain"
-            name = f"$x_{{{i}}}$" if pixel else f"$p_{{{i}}}$" if last else ""
+            hidden = f"{int(seen[layer][i].sum())}"
+            name = f"$x_{{{i}}}$" if pixel else f"$p_{{{i}}}$" if last else hidden
             kit.circle(ax, x, y, name, radius=0.2, kind="loss" if last and i == output else kind)
     return ax
