@@ -46,7 +46,7 @@ print("running on", device)
 # %% [markdown]
 # ## 3.1 The chain rule
 #
-# First the goal: what this chapter's GPT writes when it is wider, sees more and is trained longer than yours will be. It ships with the course.
+# First the goal: what this chapter's GPT writes when it is larger, sees more and is trained longer than yours will be. It ships with the course.
 
 # %%
 shakespeare = text("shakespeare")
@@ -166,7 +166,7 @@ claim("bigram_small_train", cost["training text"])
 # %% [markdown]
 # Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}, a perplexity of
 # {{bigram_perplexity}}. Validation text costs more than training text. That is not overfitting: the end of *Romeo and Juliet*, not counted
-# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: above all its names, printed in capitals. Pairs without a capital cost
+# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: above all its capitals, of which its names bring more. Pairs without a capital cost
 # {{bigram_small_tempest}} nats there and {{bigram_small_train}} in training text.
 # "Held out" can mean more of the same or something new; say which.
 #
@@ -358,8 +358,7 @@ figures.query_key_value();
 # | e | (0, 0, 2, 0) | (1, 1) | 0 | 0 | 1 | 0.090 |
 #
 # The weights are the sixth column divided by its sum, 11.11. The output is 0.665 · (1, 0) + 0.245 · (0, 1) + 0.090 · (1, 1) = (0.755, 0.335).
-# **Do one yourself:** what does the second position, "h", receive if its query is (0, 0, 9, 0)? (What it looks for stands at "e", in the
-# future. Its scores for "t" and "h" are 0, so it receives the mean of their values, (0.5, 0.5).) In code:
+# **Do one yourself:** what does the second position, "h", receive if its query is (0, 0, 9, 0)? In code:
 
 # %%
 def attention(q, k, v):  # (..., T, d) each
@@ -379,7 +378,7 @@ theirs = F.scaled_dot_product_attention(q, k, v, is_causal=True)
 claim("attention_difference", (attention(q, k, v) - theirs).abs().max())
 
 # %% [markdown]
-# The three rows are the three positions, and PyTorch's own function agrees to {{attention_difference}}. The mask sets scores to $-\infty$
+# The three rows are the three positions, and PyTorch's own function agrees to {{attention_difference}}. ("h" gets the mean of two values: what it looks for stands at "e", in the future, and its scores for "t" and "h" are 0.) The mask sets scores to $-\infty$
 # *before* the softmax. If weights were set to zero after it, later positions would still have counted in the denominator.
 #
 # **Why divide by $\sqrt d$?** The product of two vectors of $d$ independent standard normal numbers has standard deviation $\sqrt d$. With
@@ -395,8 +394,8 @@ for d in (4, 64, 1024):
           f"{largest[0]:.2f}, with the division {largest[1]:.2f}")
 
 # %% [markdown]
-# **Heads.** One weighted mean mixes whatever it looks at. To look at several things separately, each query, key and value is cut into $H$ pieces
-# of $C/H$ numbers, one for each of $H$ attentions, the **heads**; a last matrix mixes what they bring.
+# **Heads.** One weighted mean mixes whatever it looks at. To look at several things separately, each query, key and value, $C$ numbers, is cut into $H$ pieces of $d
+# = C/H$, one for each of $H$ attentions, the **heads**; a last matrix mixes what they bring.
 #
 # ## 3.7 Positions
 #
@@ -590,12 +589,12 @@ check_model(mine, (x.to(device), y.to(device)))
 # ## 3.9 A GPT, trained
 #
 # A batch is twenty windows of 64 characters from anywhere in the text, and every position is a target. The matrices of the blocks are
-# trained by **Muon** (Jordan et al. 2024): it averages the gradient over steps (momentum), and sets all singular values of the result $G
-# = U S V^\top$ to about 1: $U V^\top$, a step of equal size in all directions. Embeddings and norms are trained by Adam, at a fifth of the
+# trained by **Muon** (Jordan et al. 2024): it averages the gradient over steps (momentum), and sets all singular values of this mean, $G
+# = U S V^\top$, to about 1: $U V^\top$, a step of equal size in all directions. Embeddings and norms are trained by Adam, at a fifth of the
 # learning rate, and both rates fall to zero.
 #
 # Large trainings add **warm-up** (the rate first rises), **clipping** (a gradient that is too long is shortened), **weight decay** (weights
-# shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (some numbers of the stream, chosen at random, are set
+# shrink a little in each step; with Adam: AdamW) and, where text is scarce, **dropout** (some numbers in the network, chosen at random, are set
 # to zero). In half a pass over the text we need none of them.
 
 # %%
@@ -633,7 +632,7 @@ ax.legend();
 
 # %% [markdown]
 # *The loss on each training batch and, ten times, on validation text. Dotted: validation losses of the table of pairs and of the n-gram,
-# which had less training. It starts near log V, passes both, and flattens as the learning rate falls to zero.*
+# which had less training. It starts near log V, passes both, and falls ever more slowly.*
 
 # %%
 for step, written in diary.items():
@@ -641,7 +640,7 @@ for step, written in diary.items():
 
 # %% [markdown]
 # The same prompt, the same random numbers: first noise, at last words, many of them real, and the form of a play. Hardly a sentence means
-# anything. Models that make sense have the same loss and much the same parts, with far more parameters, text and time.
+# anything. Models that make sense minimise the same loss with much the same parts, but far more parameters, text and time.
 #
 # Your weights now go into the package's model, which can keep a cache. What does each kind of text cost?
 
@@ -662,10 +661,10 @@ claim("longer_bits", bits_per_dim(longer_nats, 1))
 
 # %% [markdown]
 # {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, larger and trained longer, needs {{longer_bits}}
-# bits. bzip2 needs fewer than either (section 3.2): it codes the new play in one block with 790,000 characters of the
-# training text and uses its repetitions as it meets them; a GPT's weights stand still, and yours had a minute. On training text yours pays
-# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}: little is memorised yet. *The Tempest*
-# costs {{gpt_tempest}}: the gap is the other play.
+# bits. bzip2 needs fewer than either (section 3.2): it sorts the new play together with 790,000 characters of the training
+# text, so that the play's own repetitions count too; a GPT's weights stand still, and yours had a minute. On training text yours pays
+# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}, lower by about as much as for the bigram: little is memorised yet. *The Tempest*
+# costs {{gpt_tempest}} (each on windows of its own): the gap is the other play.
 #
 # ### Is it only copying?
 #
@@ -767,7 +766,7 @@ claim("muon_step", 100 * (cost["Muon"] / cost["Adam"] - 1))
 
 # %% [markdown]
 # Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}, with two rates {{two_rates_nats}}: having one
-# rate for all explains less than half of the gap. Warm-up gains nothing here. A step of Muon takes less than {{muon_step}} % longer. Without positions it is
+# rate for all explains less than half of the gap. Warm-up gains nothing here. A step of Muon took at most {{muon_step}} % longer in four runs. Without positions it is
 # {{no_positions_nats}}: after so few steps, to know which characters came, but hardly in which order, is worth little more than to know the last.
 #
 # ## 3.10 Sampling with a cache, and what attention costs
@@ -892,8 +891,8 @@ claim("longer_second_copy", -gained["the one that ships"])
 # *How much weight each head puts on the previous token, and on the token after the last occurrence of the present one. Dotted: a head that
 # looks everywhere alike. Left your GPT, right the one that ships.*
 #
-# In yours the strongest previous-token head has a weight of {{previous_weight}}; no induction weight exceeds chance ({{induction_weight}} at most), and the second copy is cheaper by less than
-# {{second_copy}} nats: no induction head, nor in the one that ships, whose second copy costs {{longer_second_copy}} nats *more*. It takes two
+# In yours the strongest previous-token head has a weight of {{previous_weight}}; no induction weight exceeds chance ({{induction_weight}} at most), and the second copy is not even {{second_copy}}
+# nats cheaper, if at all: no induction head, nor in the one that ships, whose second copy costs {{longer_second_copy}} nats *more*. It takes two
 # layers that work together, and in larger trainings it appears rather suddenly.
 #
 # ## 3.12 Pieces of words
@@ -1033,7 +1032,7 @@ claim("gap_after", gap["after"])
 # {{transfer_before}} nats; its best is {{transfer_after}}. From scratch the best is {{transfer_scratch}}. Much of their English is the same.*
 #
 # Is anything memorised? After fine-tuning the pages that it trained on cost {{gap_after}} nats less than the others. But {{easier_pages}} of that were there
-# *before*, when it had read neither: these pages are simply easier. The rest is what it learned about these pages alone.
+# *before*, when it had read neither: these pages are simply easier. The rest it learned about these pages, or pages like them.
 
 # %%
 opening = shakespeare.encode("The whale ")[None].to(device)
@@ -1089,7 +1088,7 @@ print("best:", {f"{C / 1e9:.0f} billion": f"{N:,}" for C, N in best_size.items()
 claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 
 # %% [markdown]
-# *Each line is one amount of computing: small networks for many steps, or large ones for few; each has its lowest point inside. With
+# *Each line is one amount of computing: small networks for many steps, or large ones for few; the best lies between (on the first line by a hair). With
 # sixteen times the operations the best size is about {{best_size_growth}} times as large, one step of this coarse grid.* Over many orders of
 # magnitude the best losses fall nearly as a power law (Kaplan et al. 2020).
 #
@@ -1182,8 +1181,8 @@ claim("greedy_lost", shares["prompt masked"][0] - shares["prompt counted"][0])
 claim("sampled_lost", shares["prompt masked"][1] - shares["prompt counted"][1])
 
 # %% [markdown]
-# *Of sentences drawn at T = 1 about {{masked_sampled}} % are faithful with the prompt masked; with the prompt counted, {{sampled_lost}} points fewer. Of greedy sentences about {{masked_greedy}} % are; with the prompt counted it is on average some {{greedy_lost}}
-# fewer, a number that changes much with the seed.* A record cannot be foreseen, so part of each of the second model's few steps goes to what it cannot learn. (Train both
+# *Of sentences drawn at T = 1 about {{masked_sampled}} % are faithful with the prompt masked; with the prompt counted, {{sampled_lost}} points fewer. Of greedy sentences about {{masked_greedy}} % are; with the prompt counted some {{greedy_lost}} fewer
+# on average (12 to 56 over three seeds).* A record cannot be foreseen, so part of each of the second model's few steps goes to what it cannot learn. (Train both
 # for 400 steps: what is left of the difference?)
 #
 # Of the failures at T = 1 about {{fluent_failures}} % are well-formed sentences with a wrong word or number. That is a **hallucination**:
@@ -1210,7 +1209,7 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
 # - **Preferences**: people say which of two answers to $x$ is better, $y_+$ or $y_-$. A reward model learns to agree, and the language model
 #   is trained to earn its reward without moving too far from the model $p_0$ that it was (*RLHF*; Ouyang et al. 2022).
 #   Or both at once, by a loss that needs only likelihoods, $-\log \sigma\big(\beta \log \frac{p(y_+ \mid x)}{p_0(y_+ \mid x)} - \beta \log \frac{p(y_- \mid x)}{p_0(y_- \mid x)}\big)$
-#   (*DPO*; Rafailov et al. 2023; $\sigma$ is the sigmoid, and $\beta$ says how firmly $p_0$ holds it). Where an answer can be checked, as here, the check itself is the
+#   (*DPO*; Rafailov et al. 2023; $p$ is the model in training, $\sigma$ the sigmoid; the larger $\beta$, the firmer $p_0$ holds it). Where an answer can be checked, as here, the check itself is the
 #   reward; *reasoning models* are trained in this way, and write at length before they answer.
 # - **In use**, instructions, documents and tools stand in the prompt. The model still computes $p(x_t \mid x_{<t})$.
 #
@@ -1549,7 +1548,7 @@ figures.image_grid(pictures, columns=14,
 # The same works with three colours and a softmax over 256 levels (PixelRNN), red before green before blue. But a softmax does not know that
 # 127 and 128 are neighbours. *PixelCNN++* (Salimans et al. 2017) gives each level the probability between its two edges, under a mixture of
 # logistic distributions. Or one does not model pixels at all: an autoencoder with a finite code book turns a
-# picture into a few hundred **image tokens** (VQ-VAE; van den Oord et al. 2017), and a GPT models those, often together with words.
+# picture into some hundreds or thousands of **image tokens** (VQ-VAE; van den Oord et al. 2017), and a GPT models those, often together with words.
 #
 # ### Likelihood is not sample quality
 #
@@ -1572,7 +1571,7 @@ figures.image_grid(mixed, columns=20,
                          f"{-mixture:.1f} nats");
 
 # %% [markdown]
-# *Fifty-nine images of noise and one sample of the PixelCNN: sixty draws from the mixture hold 0.6 of these on average. Yet a
+# *Fifty-nine images of noise and one sample of the PixelCNN: sixty draws from the mixture hold 0.6 such samples on average. Yet a
 # test image costs only {{mixture_cost}} nats more than under the PixelCNN.*
 #
 # The other way round, a lower temperature makes samples look better, and the likelihood worse:
@@ -1606,7 +1605,7 @@ claim("cost_of_cold", unread[temperatures.sub(0.5).abs().argmin()] - unread.min(
 #
 # A frequent bug is a leak: a mask off by one, and the model is told what it has to guess. The loss then looks splendid, and samples are rubbish.
 # Reading the code seldom finds it, an experiment does: change one input, and see which outputs change. `depends_on` does that for each
-# input; weights are random and in double precision, so that no dependence hides. It tests networks, not data: targets that were not
+# input; weights are random and in double precision, so that weak dependences show, too. It tests networks, not data: targets that were not
 # shifted, $y = x$, leak as well, and for those one looks at a batch.
 
 # %%
@@ -1651,7 +1650,7 @@ figure.suptitle("Which output depends on which input");
 #
 # - **Exposure.** In training the context is real text, in sampling the model's own. A slip leads where no training text has been, and slips
 #   may add up (Ranzato et al. 2016).
-# - **Order.** Asking for the first half given the second needs a model of that order.
+# - **Order.** The first half given the second cannot be drawn directly, except in that order.
 #
 # | | VAE ([chapter 1](01_vae.ipynb)) | GAN ([chapter 2](02_gan.ipynb)) | autoregressive |
 # | --- | --- | --- | --- |

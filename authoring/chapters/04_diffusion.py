@@ -1497,7 +1497,7 @@ claim("noise_held", 100 * held["noise"])
 
 # %% [markdown]
 # {{digits_held}} % and {{noise_held}} % (64 of 784). **Pictures can be squeezed, noise cannot.** A network with a narrow place and
-# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too (asked for u, with its own plain loss, it drew worse after as many steps: not shown). Section 4.4 makes a velocity of it.
+# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too (asked for u, with its own plain loss, it drew worse after as many steps: not shown). Section 4.5's DDIM draws with it as it is.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
 # whole. And fine detail must not get lost. This **U-Net** (after Ronneberger et al. 2015) has all three:
@@ -1588,8 +1588,8 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
                     "test images": digits.test[:15]}, title="Digits out of noise");
 
 # %% [markdown]
-# *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives about the mean of the class, whatever the noise. Shipped: a
-# larger U-Net after forty minutes on 55,000 digits (`gencourse train diffusion_digits`).*
+# *Asked for 0 to 9 in turn, none selected, the first four rows from the same noise. One step gives about the mean of the class, whatever the noise. Shipped: nearly the same U-Net
+# after forty minutes on 55,000 digits (`gencourse train diffusion_digits`).*
 #
 # With 25 steps the distance of 500 samples is {{pixels_fd}} (with other seeds 12 to 22) and their recall
 # {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, which alone costs recall (section 2.15). The shipped model has {{shipped_pixels_fd}} and
@@ -1609,7 +1609,7 @@ denoising_film(shipped, torch.arange(10))
 # ## 4.12 Latents
 #
 # Most of what 784 pixels say is not about what is drawn. Chapter 1's VAE keeps 16 numbers of a digit, and its decoder guesses the rest. Its weak spot was the
-# prior (section 1.11). So: train that VAE, draw a code for each image, learn a flow of codes, and decode what it makes. That is **latent diffusion** (Rombach et al. 2022; both
+# prior (section 1.11). So: train that VAE, draw codes of the images, learn a flow of codes, and decode what it makes. That is **latent diffusion** (Rombach et al. 2022; both
 # trained at once, by the bound: Vahdat et al. 2021).
 
 # %%
@@ -1682,9 +1682,9 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
 # flow moves little. Last: a larger flow on codes of the decoder that
 # ships (`gencourse train diffusion_codes`), asked for 0 to 9.*
 #
-# The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, and that of the training images' own
-# codes, the best to hope for, {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; the shipped
-# pair, not told digits: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
+# The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, and that of the training images' own codes, what
+# a perfect fit of them gets, {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; the shipped pair, of 1,000 samples and not
+# told digits, as in a tenth of its training: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
 # find codes of *test* images?
 
 # %%
@@ -1704,7 +1704,7 @@ claim("gain_flow", gain["the flow"])
 
 # %% [markdown]
 # The ELBO contains $\log p(z)$ for codes of the image, so a better p(z) raises it by as much. On test images the mixture gains {{gain_mixture}} nats, the flow
-# {{gain_flow}}: here the flow is ahead, with other seeds too. But both gain only about two nats in a hundred: a bound hardly sees what makes samples good (section
+# {{gain_flow}}: here the flow is ahead, with other seeds too (the mixture saw each code drawn once, the flow many times). But both gain only about two nats in a hundred: a bound hardly sees what makes samples good (section
 # 1.11). Flows pay off in more dimensions, as on grids of codes: not shown here. Does ours only repeat codes?
 
 # %%
@@ -1821,8 +1821,8 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
 # {{shipped_recall_five}}. Up to w = 1.5 recall shows no price; **beyond, obedience costs variety.** Guidance (section 4.8) pushes away
 # from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, obeys as well as this model at w = 1,
-# is there nearer to real clothes, and has more recall at any w; its weak side, precision,
-# is in section 4.16. Its distance is of twice as many samples: that explains little of the lead.)
+# is there nearer to real clothes, and has more recall at any w; its precision was not measured
+# (that of digits, in section 4.16, is a GAN's weak side). Its distance is of twice as many samples: that explains little of the lead.)
 
 # %%
 wardrobe = m.trained_denoiser("fashion-mnist")
@@ -1844,7 +1844,7 @@ figures.image_grid(wardrobe.sample(60, y=each.repeat(6), seed=3), columns=10,
                    title="Clothes out of noise", headings=clothes);
 
 # %% [markdown]
-# *Six samples of each class from the shipped model at w = 1, not selected.*
+# *Six samples of each class from the shipped model at w = 1, not selected: shapes mostly right, textures often speckled.*
 
 # %% tags=["widget"]
 asking_explorer(wardrobe, clothes)
@@ -1919,7 +1919,7 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # *Upper halves given, lower halves drawn, none selected, in 20 steps if not 60. "told y": the model is told the digit.*
 #
 # A classifier reads about {{same_replaced}} % of 200 filled digits as the original ones. Three rounds add about {{rounds_gain}} points; 60 single steps, as
-# many evaluations, none ({{longer_gain}}): rounds help, finer steps do not. Told the digit, which gives the answer away, {{same_told}} %. (Not told, the network is weaker, section 4.16; and some upper halves belong to several digits.)
+# many evaluations, none ({{longer_gain}}, within chance): here rounds help, finer steps do not. Told the digit, which gives the answer away, {{same_told}} %. (Not told, the network is weaker, section 4.16; and some upper halves belong to several digits: 100 % is not the aim.)
 #
 # **Image to image**, into another class: sneakers are made noisy up to t₀, and go down as boots, at w = 2.
 
@@ -1951,7 +1951,7 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 # ## 4.15 Few steps
 #
 # For large networks it is the evaluations that cost. **Reflow** (section 4.6), on codes: let the flow make pairs of noise and code, start a second network from the
-# first one's weights, train it on these pairs, and take *one* step. It is a **distillation**: a student learns from its teacher, here from nothing else.
+# first one's weights, train it on these pairs, and take *one* step. In a wide sense it is a **distillation**: a student learns from its teacher, here from nothing else.
 
 # %%
 its_noise = torch.randn(scaled(default=20_000, smoke=300, full=100_000), 16,
@@ -1976,9 +1976,9 @@ claim("student_one", shorter["student"][0, 0])
 claim("teacher_many", shorter["teacher"][-1, 0])
 
 # %% [markdown]
-# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). Without a teacher too: a *consistency model* says of any
-# point where the flow takes it (Song et al. 2023); *mean flow* learns the
-# mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). One step is easy here: codes are nearly normal already. How fast is one picture?
+# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). These need no teacher: a *consistency model* says
+# of any point where the flow takes it (Song et al. 2023); *mean flow* learns the
+# mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). For a student one step is easy here: codes are nearly normal already. How fast is one picture?
 
 # %%
 def milliseconds(draw, k, repeats):  # for k pictures, the fastest of several calls
@@ -2007,7 +2007,7 @@ claim("student_share", 100 * one["codes, 1 step"] / one["codes, 25 steps"])
 #
 # ## 4.16 All four families, on equal terms
 #
-# The same ten thousand digits, no labels, forty seconds of one thread for each, three seeds; 2,000 samples, the same judge (recorded, by
+# The same ten thousand digits, no labels, the chapters' settings, forty seconds of one thread for each, three seeds; 2,000 samples, the same judge (recorded, by
 # `authoring/record_families.py`). The flow's VAE has only two fifths of its seconds; a mixture's few seconds come on top.
 
 # %%
@@ -2048,9 +2048,9 @@ claim("shipped_pixels_alone", alone["frechet"])
 # *Each point is a training; ± above is over seeds. Left, lower is better; right, higher is better.*
 #
 # In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}} (its VAE had 16 s),
-# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But precision is {{family_flow_precision}} for the flow and {{family_gan_precision}}
-# for the GAN, and the GAN's recall is higher. The larger diffusion (forty minutes, more digits)
-# has {{shipped_pixels_fd}} told the digit and {{shipped_pixels_alone}} untold, but only a tenth of its training was untold.
+# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But precision, which blur does not hurt (section 2.15), is {{family_flow_precision}} for
+# the flow and {{family_gan_precision}} for the GAN; the GAN's recall is higher. The shipped one (forty
+# minutes, more digits) has {{shipped_pixels_fd}} told the digit and {{shipped_pixels_alone}} untold, but only a tenth of its training was untold.
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; they are compared with binary test images, a
 # different task. A diffusion model of grey values has a density, not a probability of bits: its nats cannot stand beside those of chapters 1 and 3, and a GAN has none. Section 4.12's bounds, of binary digits,
@@ -2062,7 +2062,7 @@ claim("shipped_pixels_alone", alone["frechet"])
 # | drawing | one pass | one pass | a pass per part | some passes, fewer after distillation |
 # | training | one loss | a game | one loss | one regression |
 # | a code | yes | yes, no encoder | none | the noise, as large as x |
-# | asking, editing | asking if trained for it; editing by search for a code | asking if trained for it; editing by search for a code | if trained for it; continues a beginning | asking if trained with labels, or by a classifier of noisy x; editing as it is, roughly |
+# | asking, editing | asking if trained for it; editing by changing the code | asking if trained for it; editing by search for a code | if trained for it; continues a beginning | asking if trained with labels, or by a classifier of noisy x; editing as it is, roughly |
 #
 # ## 4.17 What the picture tools do with it
 #
