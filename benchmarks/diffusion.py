@@ -150,7 +150,7 @@ def contestants() -> dict[str, tuple[str, Callable | None]]:
         "smalldiffusion": peer(
             "smalldiffusion",
             "smalldiffusion",
-            "its example's U-Net with 32 channels, ε, AdamW 7e-4, batches of 64",
+            "its example's U-Net with 32 channels at each level, ε, AdamW 7e-4, batches of 64",
             smalldiffusion,
         ),
     }

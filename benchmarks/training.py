@@ -176,7 +176,9 @@ def table(results: dict) -> str:
         f"`{results['command']}`; the curves on held-out data and all scores stand in "
         "[its file](../benchmarks/results/training.json)."
     )
-    return "\n\n".join([markdown(header, lines, text_columns=3), below, *shared(rows)])
+    return "\n\n".join(
+        [markdown(header, lines, text_columns=3), below, *chosen_by(rows), *shared(rows)]
+    )
 
 
 def threads_told(rows: list[dict]) -> str:
@@ -197,6 +199,22 @@ def cell(row: dict | None, score: str, digits: int) -> str:
     number = f"{row['scores'][score]:.{digits}f}".replace("-", "−")
     recall = f", recall {row['scores']['recall']:.2f}" if "recall" in row["scores"] else ""
     return f"{number}{recall} ({row['steps']:,})"
+
+
+def chosen_by(rows: list[dict]) -> list[str]:
+    """A paragraph on the best values on held-out data, where they are of the score's kind."""
+    best = []
+    for row in rows:
+        score, high, digits = JUDGED[row["name"]]
+        values = [look[score] for look in row["held_out"] if score in look]
+        if values:
+            value = f"{(max if high else min)(values):.{digits}f}".replace("-", "−")
+            best.append(f"`{row['name']}` for {SPANS.get(row['seconds'], row['seconds'])} {value}")
+    if not best:
+        return []
+    return [
+        f"On data held out of the training part, by which weights are chosen: {'; '.join(best)}."
+    ]
 
 
 def shared(rows: list[dict]) -> list[str]:
