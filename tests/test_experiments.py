@@ -321,6 +321,24 @@ def test_rate_falls_where_a_training_is_longer_than_any_that_was_tried():
     assert long.steps == 240_000 and long.lr == full.rate(240_000) < full.lr
 
 
+def test_a_text_is_not_gone_over_more_often_than_serves(capsys, monkeypatch):
+    """Six times, unless someone asks for steps."""
+    gpt = recipe("gpt")
+    parts = gpt.data("shipped")
+    monkeypatch.setattr(planning, "steps_within", lambda *words: 100_000)
+
+    def steps(asked, seconds):
+        request = requested("gpt", "full", "shipped", 0, asked, seconds)
+        return planning.planned(gpt, request, parts).steps
+
+    six = 6 * len(parts.train) // (16 * 128)
+    assert steps(None, None) == steps(None, 3600.0) == six
+    assert f"100,000 steps would fit into 3600 seconds; {six:,} are made" in capsys.readouterr().out
+    assert steps(9_000, None) == 9_000
+    monkeypatch.setattr(planning, "steps_within", lambda *words: 50)
+    assert steps(None, 3.0) == 50 and not capsys.readouterr().out
+
+
 def test_precision_is_the_machines_and_stays_with_the_plan(tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "settled_precision", lambda device: "bfloat16")
     path = smoke("vae", tmp_path / "one", steps=2)

@@ -24,13 +24,20 @@ def planned(
     """The plan of a new training; where seconds are given their steps are measured by `clock`."""
     training = chosen.training[request.scale]
     settings = chosen.settings(parts, request.scale)
-    steps = request.steps or training.steps
+    most = chosen.most_steps(settings, parts, training.batch_size)
+    steps = request.steps or int(min(training.steps, most))
     precision = settled_precision(pick_device())
     if request.seconds is not None:
         with global_seed(request.seed, pick_device()):
             model = untrained(chosen, settings, parts)
             batches = chosen.batches(model, parts, training.batch_size, request.seed)
-            steps = steps_within(request.seconds, model, batches, training.lr, precision, clock)
+            fitting = steps_within(request.seconds, model, batches, training.lr, precision, clock)
+            steps = int(min(fitting, most))
+        if steps < fitting:
+            print(
+                f"{fitting:,} steps would fit into {request.seconds:g} seconds; {steps:,} are made,"
+                " as with more the held-out part grows worse. Ask for more by --steps, if you like."
+            )
     return Plan(
         request,
         gencourse.__version__,

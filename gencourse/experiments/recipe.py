@@ -65,6 +65,12 @@ class Recipe(ABC, Generic[Model, Data]):
     def model(self, settings: dict[str, Any], data: Data | None = None) -> Model:
         """A model of these settings, untrained; given data it may start from their mean."""
 
+    def most_steps(self, settings: dict[str, Any], data: Data, batch_size: int) -> float:
+        """The steps after which held-out measures grow worse: no limit, unless a recipe knows one.
+        Whoever asks for a number of steps gets them all the same.
+        """
+        return math.inf
+
     @abstractmethod
     def batches(self, model: Model, data: Data, batch_size: int, seed: int) -> Iterator:
         """Endless batches of the part to train on, as the model's loss takes them."""

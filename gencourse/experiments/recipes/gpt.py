@@ -12,6 +12,7 @@ from gencourse.experiments.recipe import Recipe, Training
 from gencourse.models.autoregressive import GPT
 
 PROMPT, WRITTEN = 20, 200  # characters that are given, and that it writes
+PASSES = 6.0  # over the text: on tiny Shakespeare 2.4, 6 and 18 end at 1.50, 1.47 and 1.61 nats
 
 
 class GPTRecipe(Recipe[GPT, Characters]):
@@ -29,6 +30,10 @@ class GPTRecipe(Recipe[GPT, Characters]):
         """A GPT for the characters of a vocabulary."""
         sizes = {name: value for name, value in settings.items() if name != "vocabulary"}
         return GPT(len(settings["vocabulary"]), **sizes)
+
+    def most_steps(self, settings: dict[str, Any], data: Characters, batch_size: int) -> float:
+        """As many as go over the text PASSES times: after that it is learned by heart."""
+        return max(1, PASSES * len(data.train) // (batch_size * settings["block_size"]))
 
     def batches(self, model: GPT, data: Characters, batch_size: int, seed: int) -> Iterator:
         """Windows (batch_size, T) and the characters one position later."""
