@@ -166,7 +166,7 @@ claim("bigram_small_train", cost["training text"])
 # %% [markdown]
 # Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}, a perplexity of
 # {{bigram_perplexity}}. Validation text costs more than training text. That is not overfitting: the end of *Romeo and Juliet*, not counted
-# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: above all its capitals, of which its names bring more. Pairs without a capital cost
+# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: mostly because of capitals: its names bring more of them. Pairs without a capital cost
 # {{bigram_small_tempest}} nats there and {{bigram_small_train}} in training text.
 # "Held out" can mean more of the same or something new; say which.
 #
@@ -205,7 +205,7 @@ claim("bigram_bits", pairs / math.log(2))
 #
 # $$-\mathbb E \log q(x_t \mid x_{t-1}) = h + \sum_i \pi_i\, \mathrm{KL}(P_i \,\|\, q_i).$$
 #
-# For a table of counts theory says how large the excess is: each free number costs $1/(2N)$ nats when $N$ tokens were counted. Ours has
+# For a table of counts theory says how large the excess is: each free number costs about $1/(2N)$ nats when $N$ tokens, many, were counted. Ours has
 # three rows of two free numbers, so $3/N$. **Predict:** is the loss on the text that was counted too high or too low, and by how much?
 
 # %%
@@ -560,8 +560,8 @@ print(f"untrained loss {mine.loss(x, y)['loss'].mean():.3f}, log V {math.log(V):
 
 # %% [markdown]
 # The logits differ by less than {{gpt_difference}}. A model that expects all tokens equally has a loss of $\log V$. Ours is a little above:
-# random logits are not all equal. As one matrix serves at both ends, an untrained model expects each token to come again. That
-# costs where it does not, and gains about as much at double letters.
+# random logits are not all equal. As one matrix serves at both ends, an untrained model expects each token to come again. Over a text, what that costs
+# elsewhere is about what double letters gain.
 #
 # (Most models today take *RMSNorm*, which subtracts no mean, for LayerNorm, and *SwiGLU*, an MLP with a gate, for GELU. In a *mixture of
 # experts* each token passes through a few of many MLPs.)
@@ -661,9 +661,9 @@ claim("longer_bits", bits_per_dim(longer_nats, 1))
 
 # %% [markdown]
 # {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, larger and trained longer, needs {{longer_bits}}
-# bits. bzip2 needs fewer than either (section 3.2): it sorts the new play together with 790,000 characters of the training
-# text, so that the play's own repetitions count too; a GPT's weights stand still, and yours had a minute. On training text yours pays
-# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}, lower by about as much as for the bigram: little is memorised yet. *The Tempest*
+# bits. bzip2 needs fewer than either (section 3.2). It sorts the new play with 790,000 characters of training text, and so may learn
+# from the play itself; a GPT's weights stand still, its window is short, and yours had a minute. On training text yours pays
+# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}, a little lower, as for the bigram: little is memorised yet. *The Tempest*
 # costs {{gpt_tempest}} (each on windows of its own): the gap is the other play.
 #
 # ### Is it only copying?
@@ -743,7 +743,7 @@ claim("words_plain", shares[3])
 # *Left: with one character of context the loss is {{first_position}} nats, a little above the table of pairs; with five to seven
 # {{sixth_position}}, and {{late_positions}} over the second half of the window: this model hardly uses more than the last few characters.
 # Right: at temperature 1 about {{words_plain}} % of its words are real, at 0.5 about {{words_cold}} %. Dotted: The Tempest itself, where new
-# words count as unreal. Section 3.17 says what a low temperature costs.*
+# words count as unreal; repetition (section 3.4) counts as real.*
 #
 # ### What the parts are worth
 #
@@ -891,7 +891,7 @@ claim("longer_second_copy", -gained["the one that ships"])
 # *How much weight each head puts on the previous token, and on the token after the last occurrence of the present one. Dotted: a head that
 # looks everywhere alike. Left your GPT, right the one that ships.*
 #
-# In yours the strongest previous-token head has a weight of {{previous_weight}}; no induction weight exceeds chance ({{induction_weight}} at most), and the second copy is not even {{second_copy}}
+# In yours the strongest previous-token head has a weight of {{previous_weight}}; every induction weight ({{induction_weight}} at most) is below chance, and the second copy is not even {{second_copy}}
 # nats cheaper, if at all: no induction head, nor in the one that ships, whose second copy costs {{longer_second_copy}} nats *more*. It takes two
 # layers that work together, and in larger trainings it appears rather suddenly.
 #
@@ -965,7 +965,7 @@ claim("bytes_per_token", len(new_bytes) / len(held))
 #
 # **Losses per token cannot be compared** between tokenizers: a longer token is harder to guess. What survives is
 #
-# $$\text{bits per byte} = \frac{-\log p(\text{text})}{\log 2 \cdot \text{number of bytes}}.$$
+# $$\text{bits per byte} = \frac{-\log p(\text{its tokens})}{\log 2 \cdot \text{number of bytes}}.$$
 #
 # Does BPE help our small GPT? Equal numbers of operations, three seeds; every held-out byte is predicted once. A window of 64 merged tokens
 # covers twice the text, so there is one of 32 as well (recorded).
@@ -1088,7 +1088,7 @@ print("best:", {f"{C / 1e9:.0f} billion": f"{N:,}" for C, N in best_size.items()
 claim("best_size_growth", max(best_size.values()) / min(best_size.values()))
 
 # %% [markdown]
-# *Each line is one amount of computing: small networks for many steps, or large ones for few; the best lies between (on the first line by a hair). With
+# *Each line is one 6ND (attention's scores left out): small networks for many steps, or large ones for few; the best lies between (on the first line by a hair). With
 # sixteen times the operations the best size is about {{best_size_growth}} times as large, one step of this coarse grid.* Over many orders of
 # magnitude the best losses fall nearly as a power law (Kaplan et al. 2020).
 #
@@ -1205,7 +1205,7 @@ for day, said in tell(reporters["prompt masked"], strange, T=0.0).items():
 # - **Pretraining** on trillions of tokens: the loss of section 3.9. The result can already be *prompted*: given examples of a task it
 #   does the next one (*in-context learning*).
 # - **Instruction tuning**: supervised fine-tuning on many tasks, written as dialogues with special tokens for the speakers (a
-#   *chat template*), prompts masked. Often only small additions to the matrices are trained (*LoRA*).
+#   *chat template*), prompts mostly masked. Often only small additions to the matrices are trained (*LoRA*).
 # - **Preferences**: people say which of two answers to $x$ is better, $y_+$ or $y_-$. A reward model learns to agree, and the language model
 #   is trained to earn its reward without moving too far from the model $p_0$ that it was (*RLHF*; Ouyang et al. 2022).
 #   Or both at once, by a loss that needs only likelihoods, $-\log \sigma\big(\beta \log \frac{p(y_+ \mid x)}{p_0(y_+ \mid x)} - \beta \log \frac{p(y_- \mid x)}{p_0(y_- \mid x)}\big)$
@@ -1369,7 +1369,7 @@ class MyGatedLayer(nn.Module):
 
 
 # %% [markdown]
-# These layers include their own position, as mask B does; the first, which reads the image, is moved by one row and one column, so that the
+# These layers include their own position, as mask B does; the first, which reads the image, is moved, $v$ by one row, $h$ by one column, so that the
 # pixel itself stays out. The network also learns a vector for each position.
 
 # %%
@@ -1486,7 +1486,7 @@ claim("without_direct", recorded["made_without_direct_connections"])
 # *Means on the same images. The VAE's are upper bounds of the cost: {{vae_elbo}} nats by the ELBO, {{vae_iwae}} by the tighter bound; the
 # truth may be lower by an unknown amount. MADE costs {{made_three}}, the PixelCNN {{pixelcnn_three}}, exactly.*
 #
-# Each mean is uncertain by about {{unpaired_error}} nats or more, because images differ. But on the *same* images MADE and PixelCNN differ by
+# Each mean has a standard error of about {{unpaired_error}} nats or more, because images differ. But on the *same* images MADE and PixelCNN differ by
 # {{made_minus_pixelcnn}} nats, uncertain by only {{paired_error}}. Between the VAE and MADE nothing is decided: the numbers are close, and one is a
 # bound. (Without its direct connections MADE costs {{without_direct}}; one seed.)
 #
@@ -1598,7 +1598,7 @@ claim("cost_of_cold", unread[temperatures.sub(0.5).abs().argmin()] - unread.min(
 
 # %% [markdown]
 # *The loss of the GPT when its logits are divided by T; dots are minima, near {{best_temperature_seen}} on training text and near
-# {{best_temperature}} on The Tempest: on a play that it has not read the model is slightly too sure of itself.* Samples that people like are
+# {{best_temperature}} on The Tempest: on another play the model is slightly too sure of itself.* Samples that people like are
 # usually drawn at a lower temperature: at 0.5, where more of the words were real (section 3.9), The Tempest costs {{cost_of_cold}} nats more.
 #
 # ## 3.18 Does anything look ahead? Which family, when?
@@ -1650,7 +1650,7 @@ figure.suptitle("Which output depends on which input");
 #
 # - **Exposure.** In training the context is real text, in sampling the model's own. A slip leads where no training text has been, and slips
 #   may add up (Ranzato et al. 2016).
-# - **Order.** The first half given the second cannot be drawn directly, except in that order.
+# - **Order.** Only later parts given earlier ones can be drawn directly.
 #
 # | | VAE ([chapter 1](01_vae.ipynb)) | GAN ([chapter 2](02_gan.ipynb)) | autoregressive |
 # | --- | --- | --- | --- |

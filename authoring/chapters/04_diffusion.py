@@ -1593,8 +1593,8 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 #
 # With 25 steps the distance of 500 samples is {{pixels_fd}} (with other seeds 12 to 22) and their recall
 # {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, which alone costs recall (section 2.15). The shipped model has {{shipped_pixels_fd}} and
-# {{shipped_pixels_recall}} (of 1,000). Averaging helps while the learning rate is high; where it falls
-# to 0, as in our loop, the last weights draw no worse (not shown).
+# {{shipped_pixels_recall}} (of 1,000; for real images see section 2.15). Averaging helps while the learning rate
+# is high; as ours falls to 0, the last weights draw no worse (not shown).
 #
 # **Larger pictures need more noise.** Neighbouring pixels say much the same, so noise that hides a small picture averages out in a large one, and schedules shift
 # towards t = 1 as resolution grows (Hoogeboom et al. 2023; Esser et al. 2024).
@@ -1704,8 +1704,8 @@ claim("gain_flow", gain["the flow"])
 
 # %% [markdown]
 # The ELBO contains $\log p(z)$ for codes of the image, so a better p(z) raises it by as much. On test images the mixture gains {{gain_mixture}} nats, the flow
-# {{gain_flow}}: here the flow is ahead, with other seeds too (the mixture saw each code drawn once, the flow many times). But both gain only about two nats in a hundred: a bound hardly sees what makes samples good (section
-# 1.11). Flows pay off in more dimensions, as on grids of codes: not shown here. Does ours only repeat codes?
+# {{gain_flow}}: here the flow is ahead, with other seeds too (perhaps as the mixture saw each code drawn once). But both gain only about two nats in a hundred: in this bound, what makes
+# samples good weighs little (section 1.11). Flows pay off in more dimensions, as on grids of codes: not shown here. Does ours only repeat codes?
 
 # %%
 claim("flow_copies", m.copying_ratio(sources["the flow"][:1000], z["train"], z["test"]))
@@ -1820,9 +1820,9 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # The shipped model shows it: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real*
 # clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
 # {{shipped_recall_five}}. Up to w = 1.5 recall shows no price; **beyond, obedience costs variety.** Guidance (section 4.8) pushes away
-# from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, obeys as well as this model at w = 1,
-# is there nearer to real clothes, and has more recall at any w; its precision was not measured
-# (that of digits, in section 4.16, is a GAN's weak side). Its distance is of twice as many samples: that explains little of the lead.)
+# from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, obeys as well as this model at w =
+# 1, is there nearer to real clothes, by twice as many samples, which explains little, and
+# has more recall at any w; its precision, a GAN's weak side in section 4.16, was not measured.)
 
 # %%
 wardrobe = m.trained_denoiser("fashion-mnist")
@@ -1844,7 +1844,7 @@ figures.image_grid(wardrobe.sample(60, y=each.repeat(6), seed=3), columns=10,
                    title="Clothes out of noise", headings=clothes);
 
 # %% [markdown]
-# *Six samples of each class from the shipped model at w = 1, not selected: shapes mostly right, textures often speckled.*
+# *Six samples of each class from the shipped model at w = 1, not selected: shapes mostly right, textures often speckled (at w = 2 less so, above).*
 
 # %% tags=["widget"]
 asking_explorer(wardrobe, clothes)
@@ -1886,7 +1886,7 @@ claim("repaint_many", repainted[-1].mean())
 claim("repaint_std", repainted[-1].std())
 
 # %% [markdown]
-# The mean goes from {{repaint_one}} to {{repaint_many}} with thirty rounds, and as many times the work; the deviation to {{repaint_std}} (0.436 in truth): every repeated coarse step shrinks it. Now the lower
+# The mean goes from {{repaint_one}} to {{repaint_many}} with thirty rounds, and as many times the work; the deviation past the truth, 0.436, to {{repaint_std}}: repeated coarse steps shrink it. Now the lower
 # half of digits:
 
 # %%
@@ -1945,7 +1945,7 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 # %% [markdown]
 # *The same sneakers, from four depths. Little noise: the sneaker stays. Much: a boot that has little of it.*
 #
-# At t₀ = 0.3 the judge sees {{boots_low}} % boots (before: {{boots_before}}), at 0.9 {{boots_high}} %. One number chooses how much stays, and nothing guarantees that it is the part
+# At t₀ = 0.3 the judge sees {{boots_low}} % boots (of 50; before: {{boots_before}}), at 0.9 {{boots_high}} %. One number chooses how much stays, and nothing guarantees that it is the part
 # one wanted to keep.
 #
 # ## 4.15 Few steps
@@ -1976,7 +1976,7 @@ claim("student_one", shorter["student"][0, 0])
 claim("teacher_many", shorter["teacher"][-1, 0])
 
 # %% [markdown]
-# In one step the teacher's distance is {{teacher_one}}, the student's {{student_one}}; with 25 of Euler's the teacher has {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). These need no teacher: a *consistency model* says
+# The teacher's one step, to about the mean code, gives {{teacher_one}}, the student's {{student_one}}, 25 of the teacher's {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). These need no teacher: a *consistency model* says
 # of any point where the flow takes it (Song et al. 2023); *mean flow* learns the
 # mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). For a student one step is easy here: codes are nearly normal already. How fast is one picture?
 
@@ -2048,9 +2048,9 @@ claim("shipped_pixels_alone", alone["frechet"])
 # *Each point is a training; ± above is over seeds. Left, lower is better; right, higher is better.*
 #
 # In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}} (its VAE had 16 s),
-# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, the last two are worst.** But precision, which blur does not hurt (section 2.15), is {{family_flow_precision}} for
-# the flow and {{family_gan_precision}} for the GAN; the GAN's recall is higher. The shipped one (forty
-# minutes, more digits) has {{shipped_pixels_fd}} told the digit and {{shipped_pixels_alone}} untold, but only a tenth of its training was untold.
+# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, forty normals are best, the last two worst.** But precision, which blur does not hurt (section 2.15), is {{family_flow_precision}} for
+# the flow and {{family_gan_precision}} for the GAN; the GAN's recall is higher. The shipped U-Net (forty minutes, more digits) has {{shipped_pixels_fd}} told the
+# digit, and untold, as in a tenth of its training, {{shipped_pixels_alone}}.
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; they are compared with binary test images, a
 # different task. A diffusion model of grey values has a density, not a probability of bits: its nats cannot stand beside those of chapters 1 and 3, and a GAN has none. Section 4.12's bounds, of binary digits,
