@@ -152,6 +152,13 @@ def test_code_of_cells_is_at_most_88_wide(source):
         assert not code or len(line) <= 88, f"line {number}: {line}"
 
 
+def test_what_learners_run_is_timed_by_a_fine_clock():
+    """Windows counts the seconds of a process, and time.time, in ticks of 16 ms: of a call, 0."""
+    cells = (ROOT / "authoring" / folder for folder in ("chapters", "exercises"))
+    for path in (*PACKAGE, *(path for folder in cells for path in sorted(folder.rglob("*.py")))):
+        assert not re.search(r"\btime\.(process_time|time)\(", path.read_text("utf-8")), path
+
+
 def test_generated_notebooks_are_up_to_date():
     done = subprocess.run(
         [sys.executable, "-m", "authoring.build", "--check"],

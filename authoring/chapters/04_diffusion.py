@@ -1500,7 +1500,7 @@ claim("noise_held", 100 * held["noise"])
 # no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too (asked for u, with its own plain loss, it drew worse after as many steps: not shown). Section 4.5's DDIM draws with it as it is.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
-# whole. And fine detail must not get lost. This **U-Net** (after Ronneberger et al. 2015) has all three:
+# whole. And fine detail must not get lost. This **U-Net** (Ronneberger et al. 2015; our `unet.py`) has all three:
 
 # %%
 figures.unet_diagram();
@@ -1538,7 +1538,7 @@ for weights in pushed:
 claim("average_scatter", average.std())
 
 # %% [markdown]
-# {{average_scatter}}. Now train: less than a minute of one core, on ten thousand digits. The network is told which digit it sees, and in a tenth of the training it
+# {{average_scatter}}. Now train on $\lVert \hat x - x \rVert^2$, summed over pixels, t uniform: less than a minute of one core, ten thousand digits. The network is told which digit it sees, and in a tenth of the training it
 # is not (section 4.8). With labels it need not find out by itself that there are ten kinds.
 
 # %%
@@ -1683,8 +1683,8 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
 # ships (`gencourse train diffusion_codes`), asked for 0 to 9.*
 #
 # The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, and that of the training images' own codes, what
-# a perfect fit of them gets, {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees; the shipped pair, of 1,000 samples and not
-# told digits, as in a tenth of its training: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
+# a perfect fit of them gets, {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees. The shipped decoder and flow,
+# not told digits, of 1,000 samples: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
 # find codes of *test* images?
 
 # %%
@@ -1713,7 +1713,7 @@ copies = code_draws(small, binary["train"][:1000], seed=6)
 claim("copies_anew", m.copying_ratio(copies, z["train"], z["test"]))
 
 # %% [markdown]
-# {{flow_copies}} times as far from training codes as test codes are: no sign of it (copies, drawn anew as in training, would be at {{copies_anew}}).
+# {{flow_copies}} times as far from training codes as test codes are: no sign of it, by a blunt test (copies, drawn anew, would be at {{copies_anew}}).
 #
 # **Why the autoencoder of picture tools is hardly a VAE.** The KL wants codes to look like N(0, I), so that one may draw from it. If a flow draws them, nobody
 # needs that any more. The KL may have a tiny weight, just enough to keep codes from drifting far apart, and all capacity goes into sharp
@@ -1814,15 +1814,15 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # line).*
 #
 # A minute's flow obeys in {{obeyed_one}} % at w = 1, about as often as decoded real clothes are read right, and in {{obeyed_five}} % at w = 5. Its distance falls
-# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs, {{clothes_decoded_fd}}: to this judge, a classifier, clear classes probably count for more. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
+# from {{clothes_fd_one}} to {{clothes_fd_five}}, far *below* theirs, {{clothes_decoded_fd}}: this judge, a classifier, probably weighs clear classes above likeness. At w = 3 it obeys in {{obeyed_three}} %, at a distance of {{clothes_fd_three}}. Its recall falls too, but is
 # poor at any w, {{clothes_recall_most}} at most (theirs is no better: the decoder blurs), too poor to show well what guidance costs.
 #
 # The shipped model shows it: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real*
 # clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
 # {{shipped_recall_five}}. Up to w = 1.5 recall shows no price; **beyond, obedience costs variety.** Guidance (section 4.8) pushes away
 # from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, obeys as well as this model at w =
-# 1, is there nearer to real clothes, by twice as many samples, which explains little, and
-# has more recall at any w; its precision, a GAN's weak side in section 4.16, was not measured.)
+# 1, is there nearer to real clothes (on twice the samples,
+# a small help), and has more recall at any w; its precision, a GAN's weak side in section 4.16, was not measured.)
 
 # %%
 wardrobe = m.trained_denoiser("fashion-mnist")
@@ -1951,7 +1951,7 @@ figures.image_rows({name: x[:14] for name, x in turned.items()},
 # ## 4.15 Few steps
 #
 # For large networks it is the evaluations that cost. **Reflow** (section 4.6), on codes: let the flow make pairs of noise and code, start a second network from the
-# first one's weights, train it on these pairs, and take *one* step. In a wide sense it is a **distillation**: a student learns from its teacher, here from nothing else.
+# first one's weights, train it on these pairs, and take *one* step. It is a kind of **distillation**: a student learns from its teacher (in tools often from a discriminator, too).
 
 # %%
 its_noise = torch.randn(scaled(default=20_000, smoke=300, full=100_000), 16,
@@ -1976,7 +1976,7 @@ claim("student_one", shorter["student"][0, 0])
 claim("teacher_many", shorter["teacher"][-1, 0])
 
 # %% [markdown]
-# The teacher's one step, to about the mean code, gives {{teacher_one}}, the student's {{student_one}}, 25 of the teacher's {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). These need no teacher: a *consistency model* says
+# The teacher's one step, to about the mean code, gives {{teacher_one}}, the student's {{student_one}}, 25 of the teacher's {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). These can do without: a *consistency model* says
 # of any point where the flow takes it (Song et al. 2023); *mean flow* learns the
 # mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). For a student one step is easy here: codes are nearly normal already. How fast is one picture?
 
@@ -1984,9 +1984,9 @@ claim("teacher_many", shorter["teacher"][-1, 0])
 def milliseconds(draw, k, repeats):  # for k pictures, the fastest of several calls
     seconds = []
     for _ in range(repeats):
-        begun = time.process_time()  # of computing, by all threads
+        begun = time.perf_counter()
         draw(k)
-        seconds.append(time.process_time() - begun)
+        seconds.append(time.perf_counter() - begun)
     return 1000 * min(seconds)
 
 
@@ -2047,8 +2047,8 @@ claim("shipped_pixels_alone", alone["frechet"])
 # %% [markdown]
 # *Each point is a training; ± above is over seeds. Left, lower is better; right, higher is better.*
 #
-# In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}} (its VAE had 16 s),
-# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, forty normals are best, the last two worst.** But precision, which blur does not hurt (section 2.15), is {{family_flow_precision}} for
+# In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}} (VAE of 16 s; on one VAE they tie),
+# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, forty normals are best, the bare prior and pixels worst.** But precision, which blur does not hurt (section 2.15), is {{family_flow_precision}} for
 # the flow and {{family_gan_precision}} for the GAN; the GAN's recall is higher. The shipped U-Net (forty minutes, more digits) has {{shipped_pixels_fd}} told the
 # digit, and untold, as in a tenth of its training, {{shipped_pixels_alone}}.
 #
