@@ -166,7 +166,7 @@ claim("bigram_small_train", cost["training text"])
 # %% [markdown]
 # Frequencies of single characters bring the loss to {{unigram_nats}} nats, pairs to {{bigram_nats}}, a perplexity of
 # {{bigram_perplexity}}. Validation text costs more than training text. That is not overfitting: the end of *Romeo and Juliet*, not counted
-# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats: mostly because of capitals: its names bring more of them. Pairs without a capital cost
+# either, costs {{bigram_romeo}}, no more than training text. It is *The Tempest*, {{bigram_tempest}} nats, mostly for pairs with a capital. Pairs without a capital cost
 # {{bigram_small_tempest}} nats there and {{bigram_small_train}} in training text.
 # "Held out" can mean more of the same or something new; say which.
 #
@@ -560,8 +560,7 @@ print(f"untrained loss {mine.loss(x, y)['loss'].mean():.3f}, log V {math.log(V):
 
 # %% [markdown]
 # The logits differ by less than {{gpt_difference}}. A model that expects all tokens equally has a loss of $\log V$. Ours is a little above:
-# random logits are not all equal. As one matrix serves at both ends, an untrained model expects each token to come again. Over a text, what that costs
-# elsewhere is about what double letters gain.
+# random logits are not all equal. As one matrix serves at both ends, an untrained model expects each token to come again. What that costs elsewhere, double letters partly win back.
 #
 # (Most models today take *RMSNorm*, which subtracts no mean, for LayerNorm, and *SwiGLU*, an MLP with a gate, for GELU. In a *mixture of
 # experts* each token passes through a few of many MLPs.)
@@ -663,8 +662,8 @@ claim("longer_bits", bits_per_dim(longer_nats, 1))
 # {{gpt_nats}} nats: {{gpt_bits}} bits per character, perplexity {{gpt_perplexity}}. The GPT that ships, larger and trained longer, needs {{longer_bits}}
 # bits. bzip2 needs fewer than either (section 3.2). It sorts the new play with 790,000 characters of training text, and so may learn
 # from the play itself; a GPT's weights stand still, its window is short, and yours had a minute. On training text yours pays
-# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}, a little lower, as for the bigram: little is memorised yet. *The Tempest*
-# costs {{gpt_tempest}} (each on windows of its own): the gap is the other play.
+# {{gpt_train}} nats and on the end of *Romeo and Juliet*, which it has not seen, {{gpt_romeo}}, about the same: little is memorised yet. *The Tempest*
+# costs {{gpt_tempest}} (on other windows than all of it above): the gap is the other play.
 #
 # ### Is it only copying?
 #
@@ -741,7 +740,7 @@ claim("words_plain", shares[3])
 
 # %% [markdown]
 # *Left: with one character of context the loss is {{first_position}} nats, a little above the table of pairs; with five to seven
-# {{sixth_position}}, and {{late_positions}} over the second half of the window: this model hardly uses more than the last few characters.
+# {{sixth_position}}, and {{late_positions}} over the second half of the window: this model gains little from more than the last few characters.
 # Right: at temperature 1 about {{words_plain}} % of its words are real, at 0.5 about {{words_cold}} %. Dotted: The Tempest itself, where new
 # words count as unreal; repetition (section 3.4) counts as real.*
 #
@@ -765,8 +764,8 @@ cost = {name: recorded["rows"][name]["milliseconds"] for name in ("Muon", "Adam"
 claim("muon_step", 100 * (cost["Muon"] / cost["Adam"] - 1))
 
 # %% [markdown]
-# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}, with two rates {{two_rates_nats}}: having one
-# rate for all explains less than half of the gap. Warm-up gains nothing here. A step of Muon took at most {{muon_step}} % longer in four runs. Without positions it is
+# Muon reaches {{muon_nats}} nats on validation text, Adam alone {{adam_nats}}, with two rates {{two_rates_nats}}: giving embeddings the rate of
+# Muon's run closes less than half of the gap. Warm-up gains nothing here. A step of Muon took at most {{muon_step}} % longer in four runs. Without positions it is
 # {{no_positions_nats}}: after so few steps, to know which characters came, but hardly in which order, is worth little more than to know the last.
 #
 # ## 3.10 Sampling with a cache, and what attention costs
@@ -1032,7 +1031,7 @@ claim("gap_after", gap["after"])
 # {{transfer_before}} nats; its best is {{transfer_after}}. From scratch the best is {{transfer_scratch}}. Much of their English is the same.*
 #
 # Is anything memorised? After fine-tuning the pages that it trained on cost {{gap_after}} nats less than the others. But {{easier_pages}} of that were there
-# *before*, when it had read neither: these pages are simply easier. The rest it learned about these pages, or pages like them.
+# *before*, when it had read neither: these pages are simply easier. The rest it learned about these pages, or pages like them: this test cannot tell which.
 
 # %%
 opening = shakespeare.encode("The whale ")[None].to(device)
@@ -1181,8 +1180,8 @@ claim("greedy_lost", shares["prompt masked"][0] - shares["prompt counted"][0])
 claim("sampled_lost", shares["prompt masked"][1] - shares["prompt counted"][1])
 
 # %% [markdown]
-# *Of sentences drawn at T = 1 about {{masked_sampled}} % are faithful with the prompt masked; with the prompt counted, {{sampled_lost}} points fewer. Of greedy sentences about {{masked_greedy}} % are; with the prompt counted some {{greedy_lost}} fewer
-# on average (12 to 56 over three seeds).* A record cannot be foreseen, so part of each of the second model's few steps goes to what it cannot learn. (Train both
+# *Of sentences drawn at T = 1 about {{masked_sampled}} % are faithful with the prompt masked, of greedy ones about {{masked_greedy}} %. Over three seeds, counting the
+# prompt costs about {{sampled_lost}} points at T = 1 and some {{greedy_lost}} of greedy ones (12 to 56).* A record cannot be foreseen, so part of each of the second model's few steps goes to what it cannot learn. (Train both
 # for 400 steps: what is left of the difference?)
 #
 # Of the failures at T = 1 about {{fluent_failures}} % are well-formed sentences with a wrong word or number. That is a **hallucination**:
@@ -1401,7 +1400,7 @@ claim("pixelcnn_bits", bits_per_dim(pixelcnn_nats, 784))
 
 # %% [markdown]
 # Your layer and the package's agree to {{gated_difference}}. A test image costs about {{pixelcnn_nats}} nats, {{pixelcnn_bits}} bits per pixel, after 3,200 training images; MADE has looked at
-# 76,800. What the convolution gains here is sample efficiency. (On all of MNIST, in equal time, MADE ends ahead: `benchmarks/README.md`.)
+# 76,800. What the convolution gains here is sample efficiency. (On all of MNIST, in equal time, a wider MADE ends ahead: `benchmarks/README.md`.)
 #
 # **Sampling** takes 784 steps. Done plainly, each is a pass over the whole image, of which a single number is used. As with the KV cache,
 # features do not change once the pixels that they need are there; `sample` computes each of them once (Ramachandran et al. 2017).

@@ -1497,7 +1497,7 @@ claim("noise_held", 100 * held["noise"])
 
 # %% [markdown]
 # {{digits_held}} % and {{noise_held}} % (64 of 784). **Pictures can be squeezed, noise cannot.** A network with a narrow place and
-# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too (asked for u, with its own plain loss, it drew worse after as many steps: not shown). Section 4.5's DDIM draws with it as it is.
+# no way round it can say x̂, but not ε or u, which contain all of the noise (Li & He 2025). Ours has skips, yet says x̂ too (asked for u, with its own loss, so another weight too, it drew worse: not shown). Section 4.5's DDIM draws with it as it is.
 #
 # What should it look like? Neighbours matter: convolutions. Places far apart have to agree on *which* digit it is: something must see the
 # whole. And fine detail must not get lost. This **U-Net** (Ronneberger et al. 2015; our `unet.py`) has all three:
@@ -1548,7 +1548,7 @@ stream = minibatches(digits.train_bytes, digits.train_labels, batch_size=64, see
 fit(pixels, stream, steps=scaled(default=900, smoke=3, full=10_000), lr=2e-3)
 
 # %% [markdown]
-# The judges are those of chapter 2: the Fréchet distance, and recall, the share of test images that lie among the samples. **Predict** how both
+# The judges are those of chapter 2: the Fréchet distance, recall, the share of test images among the samples, and precision, that of samples among test images. **Predict** how both
 # change with the number of steps.
 
 # %%
@@ -1592,7 +1592,7 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # after forty minutes on 55,000 digits (`gencourse train diffusion_digits`).*
 #
 # With 25 steps the distance of 500 samples is {{pixels_fd}} (with other seeds 12 to 22) and their recall
-# {{pixels_recall}}, with two {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, which alone costs recall (section 2.15). The shipped model has {{shipped_pixels_fd}} and
+# {{pixels_recall}}, with two about {{pixels_fd_two}} and {{pixels_recall_two}}: few steps blur, which alone costs recall (section 2.15). The shipped model has {{shipped_pixels_fd}} and
 # {{shipped_pixels_recall}} (of 1,000; for real images see section 2.15). Averaging helps while the learning rate
 # is high; as ours falls to 0, the last weights draw no worse (not shown).
 #
@@ -1672,6 +1672,8 @@ claim("latent_flow_fd", drawn["the flow"][0])
 claim("latent_codes_fd", drawn["training images"][0])
 scores = m.recorded("shipped")["codes_mnist"]["no label"]
 claim("shipped_codes_fd", scores["frechet"])
+told = m.recorded("shipped")["codes_mnist"]["w = 1"]
+claim("shipped_codes_told", told["frechet"])
 better = trained_decoder()(m.trained_code_flow().sample(14, y=in_turn[:14], seed=1))
 figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
                     for name, codes in sources.items()} | {"shipped, by class": better},
@@ -1684,7 +1686,7 @@ figures.image_rows({f"codes from {name}": small.decode_mean(codes[:14])
 #
 # The prior's distance is {{latent_prior_fd}}, the mixture's {{latent_mixture_fd}}, the flow's {{latent_flow_fd}}, and that of the training images' own codes, what
 # a perfect fit of them gets, {{latent_codes_fd}}. **Forty normals, fitted in seconds, do as well as the flow**: with other seeds now one is ahead, now the other, by about one at most. (Precision agrees. The shipped decoder and flow,
-# not told digits, of 1,000 samples: {{shipped_codes_fd}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
+# of 1,000 samples: {{shipped_codes_fd}}, told the digit {{shipped_codes_told}}.) Here, for a distance, one need not learn a flow. For probability? How likely does each
 # find codes of *test* images?
 
 # %%
@@ -1820,9 +1822,9 @@ for ax, i, name, title in zip(axes, range(3), names, titles, strict=True):
 # The shipped model shows it: from w = 1 to 5 obedience goes from {{shipped_clothes_obeyed}} to {{shipped_obeyed_five}} %, above what the judge says of *real*
 # clothes, the distance from {{shipped_clothes_fd}} to {{shipped_clothes_fd_five}} (it is least at 3), and recall from {{shipped_clothes_recall}} to
 # {{shipped_recall_five}}. Up to w = 1.5 recall shows no price; **beyond, obedience costs variety.** Guidance (section 4.8) pushes away
-# from other classes, at w = 5 off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, obeys as well as this model at w =
+# from other classes, at w = 5 (25 steps) partly off the data: precision falls from {{shipped_precision_three}} at 3 to {{shipped_precision_five}}. Who reports obedience and distance alone will choose w = 3 or 5. (Chapter 2's GAN, trained in a minute, obeys as well as this model at w =
 # 1, is there nearer to real clothes (on twice the samples,
-# a small help), and has more recall at any w; its precision, a GAN's weak side in section 4.16, was not measured.)
+# a small help), and has more recall at any w; its precision may be worse: section 4.16.)
 
 # %%
 wardrobe = m.trained_denoiser("fashion-mnist")
@@ -1844,7 +1846,7 @@ figures.image_grid(wardrobe.sample(60, y=each.repeat(6), seed=3), columns=10,
                    title="Clothes out of noise", headings=clothes);
 
 # %% [markdown]
-# *Six samples of each class from the shipped model at w = 1, not selected: shapes mostly right, textures often speckled (at w = 2 less so, above).*
+# *Six samples of each class from the shipped model at w = 1, not selected: shapes mostly right, not sandals', textures often speckled.*
 
 # %% tags=["widget"]
 asking_explorer(wardrobe, clothes)
@@ -1918,8 +1920,8 @@ figures.image_rows({"test images": digits.test[:14], "what is known": half}
 # %% [markdown]
 # *Upper halves given, lower halves drawn, none selected, in 20 steps if not 60. "told y": the model is told the digit.*
 #
-# A classifier reads about {{same_replaced}} % of 200 filled digits as the original ones. Three rounds add about {{rounds_gain}} points; 60 single steps, as
-# many evaluations, none ({{longer_gain}}, within chance): here rounds help, finer steps do not. Told the digit, which gives the answer away, {{same_told}} %. (Not told, the network is weaker, section 4.16; and some upper halves belong to several digits: 100 % is not the aim.)
+# A classifier reads about {{same_replaced}} % of 200 filled digits as the original ones. Three rounds add about {{rounds_gain}} points; 60 single steps, as many
+# evaluations, none ({{longer_gain}}; chance: some 4): rounds help, finer steps do not. Told the digit, which gives the answer away, {{same_told}} %. (Not told, the network is weaker, section 4.16; and some upper halves belong to several digits: 100 % is not the aim.)
 #
 # **Image to image**, into another class: sneakers are made noisy up to t₀, and go down as boots, at w = 2.
 
@@ -1976,7 +1978,7 @@ claim("student_one", shorter["student"][0, 0])
 claim("teacher_many", shorter["teacher"][-1, 0])
 
 # %% [markdown]
-# The teacher's one step, to about the mean code, gives {{teacher_one}}, the student's {{student_one}}, 25 of the teacher's {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). These can do without: a *consistency model* says
+# The teacher's one step, to about the mean code, gives about {{teacher_one}}, the student's {{student_one}}, 25 of the teacher's {{teacher_many}}. Others: *progressive distillation* halves the steps repeatedly (Salimans & Ho 2022). Without a teacher, too: a *consistency model* says
 # of any point where the flow takes it (Song et al. 2023); *mean flow* learns the
 # mean velocity between two times, from an identity that it must obey (Geng et al. 2025; an exercise). For a student one step is easy here: codes are nearly normal already. How fast is one picture?
 
@@ -2045,11 +2047,11 @@ alone = m.recorded("shipped")["denoiser_mnist"]["no label"]
 claim("shipped_pixels_alone", alone["frechet"])
 
 # %% [markdown]
-# *Each point is a training; ± above is over seeds. Left, lower is better; right, higher is better.*
+# *Each point is a training (± above: over seeds); PixelCNN: against binary test images. Left, lower is better; right, higher.*
 #
 # In forty seconds forty normals on a plain autoencoder's codes have {{family_auto}}, on a VAE's {{family_mixture}}, the flow of codes {{family_flow}} (VAE of 16 s; on one VAE they tie),
-# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, forty normals are best, the bare prior and pixels worst.** But precision, which blur does not hurt (section 2.15), is {{family_flow_precision}} for
-# the flow and {{family_gan_precision}} for the GAN; the GAN's recall is higher. The shipped U-Net (forty minutes, more digits) has {{shipped_pixels_fd}} told the
+# the GAN {{family_gan}}, the VAE's prior {{family_prior}}, diffusion of pixels {{family_pixels}}: **by distance, this early, forty normals are best, the bare prior and pixels worst.** Precision, which blur does not hurt (section 2.15), is {{family_flow_precision}} for the
+# flow, and much the same for both mixtures, {{family_gan_precision}} for the GAN; the GAN's recall is higher. The shipped U-Net (forty minutes, more digits) has {{shipped_pixels_fd}} told the
 # digit, and untold, as in a tenth of its training, {{shipped_pixels_alone}}.
 #
 # For some things no fair comparison exists. Chapter 3's PixelCNN knows the exact probability of *binary* digits, and draws those; they are compared with binary test images, a
