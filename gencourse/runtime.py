@@ -35,9 +35,7 @@ SEEDS_APART = 100_000  # the seeds of one GENCOURSE_SEED lie below it, and meet 
 
 
 def scale() -> str:
-    """The size of this run: "smoke" (seconds, for tests), "default" (a two-core CPU) or "full" (one
-    GPU).
-    """
+    """The size of this run: "smoke" (seconds, for tests), "default" (two cores), "full" (GPU)."""
     value = os.environ.get("GENCOURSE_SCALE", "default")
     if value not in SCALES:
         raise InputError(
@@ -53,8 +51,7 @@ def scaled(*, default: T, smoke: T, full: T) -> T:
 
 
 def strict() -> bool:
-    """Whether a check that does not pass should raise (tests and graders) instead of being
-    displayed.
+    """Whether a check that does not pass should raise (tests, graders), not just be displayed.
 
     nbgrader takes a check that raises nothing for passed.
     """
@@ -263,10 +260,8 @@ def drawn_on(generator: torch.Generator | None) -> torch.device:
 @contextlib.contextmanager
 def global_seed(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Within the block torch's global generators of the CPU and of `device` start at `seed`; then
-    they are restored.
-
-    Those of other devices are left alone: to look at them would make a context on a GPU that
-    nobody uses.
+    they are restored. Those of other devices are left alone: to look at them would make a context
+    on a GPU that nobody uses.
     """
     device = torch.device(device)
     cpu, module = torch.get_rng_state(), getattr(torch, device.type)  # torch.cuda, torch.mps
