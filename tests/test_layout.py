@@ -154,8 +154,9 @@ def test_code_of_cells_is_at_most_88_wide(source):
 
 def test_what_learners_run_is_timed_by_a_fine_clock():
     """Windows counts the seconds of a process, and time.time, in ticks of 16 ms: of a call, 0."""
-    cells = (ROOT / "authoring" / folder for folder in ("chapters", "exercises"))
-    for path in (*PACKAGE, *(path for folder in cells for path in sorted(folder.rglob("*.py")))):
+    cells = [ROOT / "authoring" / folder for folder in ("chapters", "exercises")]
+    programs = [path for folder in cells for path in sorted(folder.rglob("[!.]*.py"))]
+    for path in (*PACKAGE, *programs):
         assert not re.search(r"\btime\.(process_time|time)\(", path.read_text("utf-8")), path
 
 

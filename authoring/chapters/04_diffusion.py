@@ -1596,7 +1596,7 @@ figures.image_rows({"a minute, 1 step": made[0][:15], "a minute, 5 steps": made[
 # {{shipped_pixels_recall}} (of 1,000; for real images see section 2.15). Averaging helps while the learning rate
 # is high; as ours falls to 0, the last weights draw no worse (not shown).
 #
-# **Larger pictures need more noise.** Neighbouring pixels say much the same, so noise that hides a small picture averages out in a large one, and schedules shift
+# **Larger pictures need more noise.** Noise that hides a small picture averages out in a large one, so schedules shift
 # towards t = 1 as resolution grows (Hoogeboom et al. 2023; Esser et al. 2024).
 
 # %% tags=["widget"]
